@@ -2,13 +2,11 @@
 // sockets of a revoked user at once, removes spoofed headers, and its memory does not grow with slow readers. It also
 // measures the extra cost of a message. `prove:sidecar [sockets]`: 5,000 by default, a multiple of 100. `ulimit -n`
 // must be 2.2 times that number.
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { type Api, openApi } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
+import { createClient } from './operator.ts';
 import { demand } from './proof.ts';
 import { startWorker } from './revocation/workers.ts';
 import { openSessionMaker } from './sessions.ts';
@@ -26,7 +24,7 @@ import {
 import { measureOverhead, median } from './sidecar/overhead.ts';
 import { type SidecarProcess, startSidecar } from './sidecar/process.ts';
 import type { UpstreamOrder, UpstreamReport } from './sidecar/upstream.ts';
-import { ROOT, type Service, type Testbed, withTestbed } from './testbed.ts';
+import { type Service, type Testbed, withTestbed } from './testbed.ts';
 
 const [sockets = 5000] = process.argv.slice(2).map(Number);
 const TOKEN_SECONDS = 60;
@@ -52,19 +50,6 @@ interface Setup {
   service: Service;
 }
 
-async function clientOf(testbed: Testbed, { port }: Service): Promise<{ clientId: string; clientSecret: string }> {
-  const args = [join(ROOT, 'src/main.ts'), 'clients', 'create', 'sidecar', '--json'];
-  const env = {
-    PATH: process.env.PATH ?? '',
-    PUBLIC_URL: `http://localhost:${port}`,
-    DATABASE_URL: testbed.postgres.ownerUrl,
-    KEYS_DIR: testbed.keysDirectory,
-    LOG_LEVEL: 'error',
-  };
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
-  return (JSON.parse(stdout) as { data: { clientId: string; clientSecret: string } }).data;
-}
-
 const SETTINGS = { ACCESS_TOKEN_TTL: `${TOKEN_SECONDS}s` };
 
 async function openSetup(testbed: Testbed): Promise<Setup> {
@@ -72,7 +57,7 @@ async function openSetup(testbed: Testbed): Promise<Setup> {
   const upstream = startWorker<UpstreamOrder>(new URL('sidecar/upstream.ts', import.meta.url).href);
   testbed.teardown(() => upstream.end());
   const upstreamPort = await upstream.ask<number>({ kind: 'open' });
-  const settings = { upstreamPort, servicePort: service.port, ...(await clientOf(testbed, service)) };
+  const settings = { upstreamPort, servicePort: service.port, ...(await createClient(testbed, service, 'sidecar')) };
   const args = ['--log-level', 'info', '--drain', '3s'];
   const sidecar = await startSidecar(testbed, { ...settings, args });
   return { testbed, api: openApi(service.url), sidecar, upstreamPort, upstream, service };

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { type EmbeddedPostgres, startEmbedded } from '../../src/base/embedded/embedded.ts';
 import { systemClock } from '../../src/base/platform/clock.ts';
 import { ensureDevelopmentKeys } from '../../src/credentials/keys/development.ts';
-import { runProof } from './proof.ts';
+import { type Frame, runProof } from './proof.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const READY_MILLISECONDS_MAX = 60_000;
@@ -25,6 +25,8 @@ export interface ServiceOptions {
   readonly nodeFlags?: readonly string[];
   /** Starts the service through scripts/launch.mjs, as `npm start` does. */
   readonly launched?: boolean;
+  /** Waits until the process answers at all, ready or not. */
+  readonly unready?: boolean;
   /** Milliseconds between two checks of readiness. */
   readonly pollMilliseconds?: number;
 }
@@ -57,10 +59,17 @@ export interface Testbed {
 
 /** Runs a proof on a testbed and cleans up. See runProof for the returned line. */
 export function withTestbed(
-  options: { readonly name: string; readonly disposable: boolean },
+  options: {
+    readonly name: string;
+    readonly disposable: boolean;
+    /** Prepares the folder in which PostgreSQL is created. */
+    readonly prepare?: (directory: string, frame: Frame) => unknown;
+  },
   run: (testbed: Testbed) => Promise<string>,
 ): Promise<never> {
-  return runProof(options.name, async ({ folder, atEnd }) => {
+  return runProof(options.name, async (frame) => {
+    const { folder, atEnd } = frame;
+    await options.prepare?.(join(folder, 'postgres'), frame);
     const keysDirectory = join(folder, 'keys');
     await ensureDevelopmentKeys(keysDirectory, systemClock);
     const startPostgres = () => startEmbedded({ directory: join(folder, 'postgres'), disposable: options.disposable });
@@ -129,7 +138,7 @@ async function startService(options: ServiceOptions, parts: TestbedParts): Promi
   const url = `http://127.0.0.1:${port}`;
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const log = () => readFileSync(logPath, 'utf8').split('\n').slice(-30).join('\n');
-  while (!(await isReady(url))) {
+  while (!(await answers(`${url}/${options.unready ? 'healthz' : 'readyz'}`))) {
     if (hasEnded()) throw new Error(`the service ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
     if (performance.now() - begun > READY_MILLISECONDS_MAX) throw new Error(`the service did not get ready:\n${log()}`);
     await delay(options.pollMilliseconds ?? 20);
@@ -142,9 +151,9 @@ async function startService(options: ServiceOptions, parts: TestbedParts): Promi
   return { child, url, port, readyMilliseconds, hasEnded, log, end };
 }
 
-async function isReady(url: string): Promise<boolean> {
+async function answers(url: string): Promise<boolean> {
   try {
-    return (await fetch(`${url}/readyz`)).status === 200;
+    return (await fetch(url)).status === 200;
   } catch {
     return false;
   }

@@ -68,7 +68,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     publish,
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     graceSeconds: config.REFRESH_REUSE_GRACE,
-    doubtedBefore: revocations.doubtedBefore,
+    revocations,
   };
   const joining: JoinDeps = {
     ...signing,

@@ -1,23 +1,16 @@
 // Owns: the setup of a measurement of revocation: three replicas of the service on one database and one Redis, a
 // network to Redis that can be cut, and an organization with an owner, members and a service client. Leaves to others:
 // the observers (watcher.ts, socket-holder.ts), the tokens (targets.ts), the faults (faults.ts).
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { type Api, openApi } from '../../../test/support/client.ts';
 import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { type Redis, startRedis } from '../../../test/support/servers/redis.ts';
 import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';
-import { ROOT, type Service, type Testbed } from '../testbed.ts';
+import { type Credentials, createClient } from '../operator.ts';
+import type { Service, Testbed } from '../testbed.ts';
 
 export const AUDIENCE = 'tenantry';
 const MEMBERS = 40;
-
-export interface Credentials {
-  readonly clientId: string;
-  readonly clientSecret: string;
-}
 
 export interface Setup {
   readonly testbed: Testbed;
@@ -56,7 +49,7 @@ export async function openSetup(testbed: Testbed, redisUser = ''): Promise<Setup
   const owner = await newAccount(api);
   const members = await insertMembers(testbed, owner.organization.id);
   await asAdmin(testbed, (query) => query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [owner.userId]));
-  const watcher = await installationClient(testbed, first);
+  const watcher = await createClient(testbed, first, 'watcher');
   return { testbed, issuer: `http://localhost:${first.port}`, replicas, apis, redis, network, owner, members, watcher };
 }
 
@@ -80,22 +73,4 @@ async function insertMembers(testbed: Testbed, organizationId: string): Promise<
     );
     return ids;
   });
-}
-
-async function installationClient(testbed: Testbed, { port }: Service): Promise<Credentials> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [join(ROOT, 'src/main.ts'), 'clients', 'create', 'watcher', '--json'],
-    {
-      env: {
-        PATH: process.env.PATH ?? '',
-        PUBLIC_URL: `http://localhost:${port}`,
-        DATABASE_URL: testbed.postgres.ownerUrl,
-        KEYS_DIR: testbed.keysDirectory,
-        LOG_LEVEL: 'error',
-      },
-    },
-  );
-  const { data } = JSON.parse(stdout) as { data: { id: string; clientSecret: string } };
-  return { clientId: data.id, clientSecret: data.clientSecret };
 }

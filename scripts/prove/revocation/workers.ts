@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export interface Worker<Order> {
+  readonly pid: number;
   /** Returns the answer to an order. Raises the error of the process, or an error if the process ends instead. */
   ask<Answer>(order: Order): Promise<Answer>;
   end(): Promise<void>;
@@ -33,6 +34,7 @@ export function startWorker<Order>(file: string): Worker<Order> {
     waiting.clear();
   });
   return {
+    pid: child.pid ?? 0,
     ask: <Answer>(order: Order) => {
       count += 1;
       const id = count;

@@ -8,7 +8,7 @@ import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tok
 import { principalOf } from '../../protocol/caller.ts';
 import { type AccessClaims, type ClientClaims, FIRST_PARTY_CLIENT } from '../../protocol/claims.ts';
 import type { RevocableToken } from '../../protocol/revocation.ts';
-import { setBack } from '../../sign-in/sessions/authenticate.ts';
+import { assertNotInDoubt } from '../../sign-in/sessions/authenticate.ts';
 import type { AuthenticatedClient } from '../client-authentication/authenticate.ts';
 import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
 import { findUsableRefreshToken, isClientTokenLive, isUserTokenLive } from './store.ts';
@@ -73,11 +73,6 @@ function isKnownRevoked({ revocations }: IntrospectDeps, token: RevocableToken):
   return ['session_revoked', 'token_stale'].includes(revocations.judge(token) ?? '');
 }
 
-/** Raises database_set_back for a token that may have been ended by a change that the database has lost. */
-function assertNotInDoubt({ revocations }: IntrospectDeps, issuedAt: number): void {
-  if (issuedAt < revocations.doubtedBefore()) throw setBack();
-}
-
 async function ofAccessToken(
   deps: IntrospectDeps,
   client: AuthenticatedClient,
@@ -88,7 +83,7 @@ async function ofAccessToken(
   const reader = deps.db.systemReader();
   const live = await ('sid' in claims ? isUserTokenLive(reader, claims) : isClientTokenLive(reader, claims));
   if (!live) return null;
-  assertNotInDoubt(deps, claims.iat);
+  assertNotInDoubt(deps.revocations, 'auth_time' in claims ? claims.auth_time : claims.iat);
   const { iss, aud, sub, client_id, jti, iat, exp, epoch, org, org_slug, permissions } = claims;
   return {
     active: true,
@@ -119,7 +114,7 @@ async function ofRefreshToken(
   if (isKnownRevoked(deps, { id: sub, sessionId: sid, epoch, organizationId: null, issuedAt: iat })) return null;
   const usable = await findUsableRefreshToken(deps.db.systemReader(), verified.claims, deps.graceSeconds);
   if (!usable || !mayRead(client, usable.organizationId)) return null;
-  assertNotInDoubt(deps, iat);
+  assertNotInDoubt(deps.revocations, usable.openedAt.getTime() / 1000);
   return {
     active: true,
     token_type: 'refresh_token',

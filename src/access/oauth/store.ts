@@ -58,7 +58,7 @@ export async function isClientTokenLive(tx: SystemReader, { sub, epoch, org }: C
 // child of that token, and, during the grace time, the token before it.
 // $1 session, $2 user, $3 jti, $4 parent, $5 seconds of grace.
 const REFRESH_TOKEN = statement(`
-SELECT o.id::text AS "organizationId", o.slug AS "organizationSlug"
+SELECT o.id::text AS "organizationId", o.slug AS "organizationSlug", s.created_at AS "openedAt"
 FROM sessions s JOIN users u ON u.id = s.user_id
 LEFT JOIN organizations o ON o.id = s.organization_id AND o.deleted_at IS NULL
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active'
@@ -77,9 +77,10 @@ export interface RefreshTokenLinks {
 export interface UsableRefreshToken {
   readonly organizationId: string | null;
   readonly organizationSlug: string | null;
+  readonly openedAt: Date;
 }
 
-/** The organization of a refresh token's session, or null when the token cannot be used now. Changes nothing. */
+/** The organization and the beginning of a refresh token's session, or null when the token cannot be used now. Changes nothing. */
 export async function findUsableRefreshToken(
   tx: SystemReader,
   { sid, sub, jti, prt }: RefreshTokenLinks,

@@ -79,19 +79,23 @@ interface Connections {
   endIdle(): void;
 }
 
+// A connection is taken out of the pool before it ends. Otherwise, a request could take one that is about to end.
+function endIdleOf(pool: pg.Pool): void {
+  const take = async () => (await pool.connect()).release(true);
+  for (let left = pool.idleCount; left > 0; left -= 1) take().catch(() => undefined);
+}
+
 /** Follows which connections the pools have. */
 function trackConnections(pools: readonly pg.Pool[]): Connections {
-  const all = new Set<pg.PoolClient>();
   const busy = new Set<pg.PoolClient>();
   for (const pool of pools) {
-    pool.on('connect', (client) => all.add(client));
-    pool.on('remove', (client) => [all, busy].map((clients) => clients.delete(client)));
+    pool.on('remove', (client) => busy.delete(client));
     pool.on('acquire', (client) => busy.add(client));
     pool.on('release', (_, client) => busy.delete(client));
   }
   const end = (client: object) => (client as { connection?: { stream?: Socket } }).connection?.stream?.destroy();
   return {
     endBusy: () => [...busy].forEach(end),
-    endIdle: () => [...all].filter((client) => !busy.has(client)).forEach(end),
+    endIdle: () => pools.forEach(endIdleOf),
   };
 }

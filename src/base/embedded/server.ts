@@ -26,6 +26,8 @@ const FAST_STOP_MILLISECONDS = 8_000;
 const IMMEDIATE_STOP_MILLISECONDS = 2_000;
 const POLL_MILLISECONDS = 25;
 const LINES_KEPT = 20;
+/** A standby accepts read-only connections. */
+const READY = /ready to accept (read-only )?connections/;
 
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
@@ -163,7 +165,7 @@ async function untilReady(child: ChildProcess, lines: string[]): Promise<void> {
         rest = parts.pop() ?? '';
         lines.push(...parts);
         lines.splice(0, lines.length - LINES_KEPT);
-        if (parts.some((line) => line.includes('ready to accept connections'))) resolve();
+        if (parts.some((line) => READY.test(line))) resolve();
       });
       child.once('error', reject);
       // 'close' is emitted after the last line of output, but 'exit' may be emitted before that line.

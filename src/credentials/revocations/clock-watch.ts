@@ -1,6 +1,7 @@
 // Compares the clock of this machine with the clock of PostgreSQL at each reading. A token that is signed by a clock far
 // ahead lives longer than its revocation is remembered. A clock that is wrong by an hour would also refuse good tokens as
-// expired. So a process with such a clock neither signs nor judges tokens.
+// expired. So a process with such a clock neither signs nor judges tokens. Between two readings, a step of the clock is
+// noticed by the clock that never steps.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -22,7 +23,10 @@ export interface ClockReading {
 
 export interface ClockWatch {
   note(reading: ClockReading): void;
-  /** Whether the clocks differ by more than the limit. */
+  /**
+   * Whether the clocks differ by more than the limit, or may do so: the clock of this machine has stepped since the last
+   * reading in which they agreed.
+   */
   isApart(): boolean;
 }
 
@@ -36,14 +40,24 @@ export function secondsAhead({ databaseMs, arrivedMs, waitedMs }: ClockReading):
   return databaseMs < askedMs ? (askedMs - databaseMs) / 1000 : 0;
 }
 
+export interface ClockWatchDeps {
+  readonly log: Log;
+  readonly apartSecondsMax: number;
+  /** By how many ms the clock of this machine is ahead of a clock that never steps. */
+  readonly aheadOfSteadyMs: () => number;
+}
+
 /** Nothing is known yet. The first reading decides alone, and after it, two in a row decide that the clocks are apart. */
-export function createClockWatch(log: Log, apartSecondsMax: number): ClockWatch {
+export function createClockWatch({ log, apartSecondsMax, aheadOfSteadyMs }: ClockWatchDeps): ClockWatch {
   let readingsApart = READINGS_APART - 1;
   let isApart = false;
+  let agreedMs: number | undefined; // what aheadOfSteadyMs was when the clocks last agreed
+  const hasStepped = () => agreedMs !== undefined && Math.abs(aheadOfSteadyMs() - agreedMs) > apartSecondsMax * 1000;
   return {
     note(reading) {
       const ahead = secondsAhead(reading);
       const isWithin = Math.abs(ahead) <= apartSecondsMax;
+      if (isWithin) agreedMs = aheadOfSteadyMs();
       readingsApart = isWithin ? 0 : readingsApart + 1;
       const wasApart = isApart;
       isApart = readingsApart >= READINGS_APART;
@@ -56,7 +70,7 @@ export function createClockWatch(log: Log, apartSecondsMax: number): ClockWatch 
       }
       if (wasApart && !isApart) log.info('the clock agrees with the clock of PostgreSQL again');
     },
-    isApart: () => isApart,
+    isApart: () => isApart || hasStepped(),
   };
 }
 

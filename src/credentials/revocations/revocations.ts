@@ -110,7 +110,12 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
   const listeners = createListeners(deps.log);
-  const clocks = createClockWatch(deps.log, deps.limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX);
+  const { clock = systemClock } = deps;
+  const clocks = createClockWatch({
+    log: deps.log,
+    apartSecondsMax: deps.limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX,
+    aheadOfSteadyMs: () => clock.now().getTime() - timing.elapsed(),
+  });
   const lineage = createLineageWatch({ db: deps.db, log: deps.log, events: map.events });
   let reading = NOTHING_READ;
   let stream: StreamWriter | undefined;
@@ -122,7 +127,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   async function readAll(): Promise<void> {
     const begun = seconds();
     const server = await readServer(deps.db.systemReader());
-    const arrivedMs = (deps.clock ?? systemClock).now().getTime();
+    const arrivedMs = clock.now().getTime();
     clocks.note({ databaseMs: server.now, arrivedMs, waitedMs: (seconds() - begun) * 1000 });
     await lineage.check(server);
     reading = await readRevocations(deps.db, reading, take);

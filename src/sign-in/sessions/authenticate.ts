@@ -39,13 +39,24 @@ export async function authenticate(
   if (verdict === 'organization_suspended') {
     if (!alsoSuspended) throw organizationSuspended();
   } else if (verdict) throw refusedToken(verdict);
-  if (verified.caller.issuedAt < deps.revocations.doubtedBefore()) throw setBack();
+  assertNotInDoubt(deps.revocations, startOf(verified.caller));
   return verified.caller;
 }
 
-/** The token may have been ended by a change that the database has lost. The client must keep it. */
-export function setBack() {
-  return problem('database_set_back', { retryAfterSeconds: 30 });
+/**
+ * When the session of a user began, or the token of a service client, in seconds since 1970. A process that had not yet
+ * noticed a failover may have refreshed a session from before, so the age of a user's token proves nothing.
+ */
+function startOf(caller: Principal): number {
+  return caller.kind === 'user' ? caller.authenticatedAt : caller.issuedAt;
+}
+
+/**
+ * Raises database_set_back for a session, or the token of a service client, that began before this second and may have
+ * been ended by a change that the database has lost. The client must keep its tokens.
+ */
+export function assertNotInDoubt(revocations: Pick<Revocations, 'doubtedBefore'>, beganAt: number): void {
+  if (beganAt < revocations.doubtedBefore()) throw problem('database_set_back', { retryAfterSeconds: 30 });
 }
 
 /**

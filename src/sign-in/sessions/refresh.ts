@@ -5,9 +5,10 @@ import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { newTokenId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { RefreshClaims } from '../../protocol/claims.ts';
-import { setBack } from './authenticate.ts';
+import { assertNotInDoubt } from './authenticate.ts';
 import { chooseOrganization } from './choose-organization.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
 import { rotateSession } from './rotation-store.ts';
@@ -16,8 +17,7 @@ export interface RefreshDeps extends SignInDeps, PublishDeps {
   readonly db: Database;
   readonly refreshTtlSeconds: number;
   readonly graceSeconds: number;
-  /** Tokens issued before this second are refused until an operator decides; 0 for none. */
-  readonly doubtedBefore: () => number;
+  readonly revocations: Revocations;
 }
 
 export interface Refresh {
@@ -59,7 +59,7 @@ export async function admitToken(
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
   if (verified.expired) throw problem('session_expired');
-  if (verified.claims.iat < deps.doubtedBefore()) throw setBack();
+  assertNotInDoubt(deps.revocations, verified.claims.iat);
   await input.limitRefresh(verified.claims.sid);
   return verified.claims;
 }
@@ -98,6 +98,8 @@ export async function exchange(
     case 'refused':
       throw refusal(rotation.subject);
     case 'rotated':
+      if (isKnownEnded(deps, claims)) throw problem('session_revoked');
+      assertNotInDoubt(deps.revocations, rotation.openedAt.getTime() / 1000);
       return signIn(deps, rotation.subject, {
         sessionId: claims.sid,
         amr: rotation.amr,
@@ -105,4 +107,14 @@ export async function exchange(
         refreshToken: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
       });
   }
+}
+
+/**
+ * Whether this process knows that the session has ended, although the database did not know it a moment ago: it ended
+ * meanwhile, or a failover has just lost its end.
+ */
+function isKnownEnded({ revocations }: RefreshDeps, { sub, sid, iat }: RefreshClaims): boolean {
+  const epoch = Number.MAX_SAFE_INTEGER; // an epoch does not make a refresh token stale
+  const token = { id: sub, sessionId: sid, epoch, organizationId: null, issuedAt: iat };
+  return revocations.judge(token) === 'session_revoked';
 }

@@ -26,7 +26,7 @@ function watched(...differences: readonly number[]) {
   const lines: unknown[] = [];
   const keep = (...said: unknown[]) => void lines.push(said);
   const log = Object.assign(openLog({ level: 'silent', pretty: false }), { error: keep, info: keep });
-  const watch = createClockWatch(log, MINUTE);
+  const watch = createClockWatch({ log, apartSecondsMax: MINUTE, aheadOfSteadyMs: () => 0 });
   const said = differences.map((difference) => {
     watch.note({ databaseMs: 1e12, arrivedMs: 1e12 + difference * 1000, waitedMs: 0 });
     return watch.isApart();
@@ -45,6 +45,43 @@ t.test('the log has one line for the beginning and one for the end', async (t) =
   const { lines } = watched(0, HOUR, HOUR, HOUR, HOUR, 0, 0);
   t.equal(lines.length, 2);
   t.match(lines[0], [{ secondsApart: HOUR, direction: 'ahead' }, /no token is signed or accepted/]);
+});
+
+t.test('a step of the clock counts at once, until a reading shows that the clocks agree', async (t) => {
+  let steppedMs = 5_000;
+  const log = openLog({ level: 'silent', pretty: false });
+  const watch = createClockWatch({ log, apartSecondsMax: MINUTE, aheadOfSteadyMs: () => steppedMs });
+  const read = (seconds: number) => watch.note({ databaseMs: 1e12, arrivedMs: 1e12 + seconds * 1000, waitedMs: 0 });
+  t.equal(watch.isApart(), false, 'nothing is known');
+  read(0);
+  for (const [seconds, isApart] of [
+    [60, false],
+    [61, true],
+    [-60, false],
+    [-61, true],
+  ] as const) {
+    steppedMs = 5_000 + seconds * 1000;
+    t.equal(watch.isApart(), isApart, `a step of ${seconds} s`);
+  }
+  read(-61);
+  t.equal(watch.isApart(), true, 'a single reading that differs changes nothing');
+  read(0); // a machine that was suspended: its clock was set right
+  t.equal(watch.isApart(), false);
+});
+
+t.test('between two readings, no token is signed by a clock that has stepped', async (t) => {
+  const database = await createDatabase(t);
+  const { app, api, clock } = await openService(t, database, {}, 'one clock');
+  const { email, password, accessToken: token } = await newAccount(api);
+  await app.parts.revocations.synchronize();
+  for (const seconds of [HOUR, -HOUR]) {
+    clock.advance(seconds);
+    const login = await api.post('/auth/login', { email, password });
+    t.strictSame([login.status, login.code], [503, 'clock_skewed']);
+    t.equal((await api.get('/me', { token })).code, 'clock_skewed');
+    clock.advance(-seconds);
+    t.equal((await api.post('/auth/login', { email, password })).status, 200);
+  }
 });
 
 for (const [name, seconds] of [

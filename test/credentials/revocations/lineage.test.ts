@@ -9,7 +9,7 @@ import { readServer } from '../../../src/credentials/revocations/lineage-store.t
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
-import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedClient, seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { openService, type Service } from '../../support/service.ts';
 
 /** Makes the database look like a promoted standby: its row names the timeline of the former primary. */
@@ -103,6 +103,49 @@ t.test('a lost logout is noticed, and nothing from before is accepted until an o
   await synchronize();
   t.match(await rowOf(database), { reason: null }, 'what an operator has decided stays decided');
   t.match((await eventsOf(database)).at(-1), { type: 'installation.database_accepted' });
+});
+
+t.test('a lost logout does not come back to life before the failover is noticed', async (t) => {
+  const { database, service, accounts } = await open(t);
+  const [stays, leaves] = accounts;
+  await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
+  await lose(database, leaves);
+  await promote(database);
+  const again = await service.api.post('/auth/refresh', { refreshToken: leaves.refreshToken });
+  t.strictSame([again.status, again.code, again.setCookie], [401, 'session_revoked', []]);
+  t.equal((await service.api.post('/auth/refresh', { refreshToken: stays.refreshToken })).status, 200);
+});
+
+t.test('a session that a process refreshes before it notices the failover stays in doubt', async (t) => {
+  const { database, service, synchronize, accounts } = await open(t);
+  const slow = await openService(t, database);
+  await slow.app.parts.revocations.synchronize();
+  const [stays, leaves] = accounts;
+  await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
+  await database.query("UPDATE sessions SET created_at = created_at - interval '1 minute'");
+  await lose(database, leaves);
+  await promote(database);
+  await synchronize();
+  await database.query("UPDATE database_lineage SET doubted_at = doubted_at - interval '30 seconds'");
+  const client = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const refreshed = await slow.api.post('/auth/refresh', { refreshToken: stays.refreshToken });
+  t.equal(refreshed.status, 200, 'this process has not read since');
+  for (const { app } of [slow, service]) await app.parts.revocations.synchronize();
+  const { accessToken: token, refreshToken } = refreshed.body.data;
+  const headers = {
+    authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`,
+    'content-type': 'application/x-www-form-urlencoded',
+  };
+  const introspect = (api: Service['api'], asked: string) =>
+    api.post('/oauth/introspect', undefined, { raw: `token=${asked}`, headers });
+  for (const { api } of [slow, service]) {
+    for (const refused of [await api.get('/me', { token }), await api.post('/auth/refresh', { refreshToken })]) {
+      t.strictSame([refused.status, refused.code], [503, 'database_set_back']);
+    }
+    for (const refused of [await introspect(api, token), await introspect(api, refreshToken)]) {
+      t.match([refused.status, refused.body], [503, { error_description: /The database has lost changes/ }]);
+    }
+  }
 });
 
 async function feedToken({ app }: Service, database: TestDatabase) {

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type DebianSystem, reasonIn, unpackPackages } from './debian-apt.ts';
 
-/** The packages that hold each program: redis-server is a symbolic link into redis-tools. */
-export const PROGRAMS = { 'redis-server': ['redis-server', 'redis-tools'], nginx: ['nginx'] } as const;
-const VERSION_FLAG = '-v'; // both programs have this flag
+/** Programs by their names, each with the packages that hold it. */
+export type Programs = Readonly<Record<string, readonly string[]>>;
+
+const VERSION_FLAG = '-v'; // all programs have this flag
 
 /** Whether the program exists and starts. */
 export async function answersVersion(program: string): Promise<boolean> {
@@ -15,11 +16,11 @@ export async function answersVersion(program: string): Promise<boolean> {
 }
 
 /**
- * Fetches all programs into `staging`, an absolute path of an empty folder. Returns the folder below it that contains
+ * Fetches the programs into `staging`, an absolute path of an empty folder. Returns the folder below it that contains
  * the programs under their names. This folder can be moved.
  */
-export async function makePrograms(staging: string, system: DebianSystem): Promise<string> {
-  const unpacked = await unpackPackages(staging, Object.values(PROGRAMS).flat(), system);
+export async function makePrograms(staging: string, programs: Programs, system: DebianSystem): Promise<string> {
+  const unpacked = await unpackPackages(staging, Object.values(programs).flat(), system);
   const entries = readdirSync(unpacked, { recursive: true, withFileTypes: true });
   // A broken symbolic link is left out.
   const files = entries.filter((entry) => !entry.isDirectory() && existsSync(join(entry.parentPath, entry.name)));
@@ -27,11 +28,11 @@ export async function makePrograms(staging: string, system: DebianSystem): Promi
   for (const folder of ['lib', 'bin']) mkdirSync(join(made, folder), { recursive: true });
   for (const { name, parentPath } of files) {
     const isLibrary = /^lib.*\.so(\.|$)/.test(name);
-    const isProgram = Object.hasOwn(PROGRAMS, name) && /\/s?bin$/.test(parentPath);
+    const isProgram = Object.hasOwn(programs, name) && /\/s?bin$/.test(parentPath);
     if (!isLibrary && !isProgram) continue;
     copyFileSync(realpathSync(join(parentPath, name)), join(made, isLibrary ? 'lib' : 'bin', name));
   }
-  for (const name of Object.keys(PROGRAMS)) {
+  for (const name of Object.keys(programs)) {
     const program = join(made, name);
     writeFileSync(program, `#!/bin/sh\nhere=\${0%/*}\nLD_LIBRARY_PATH="$here/lib" exec "$here/bin/${name}" "$@"\n`);
     chmodSync(program, 0o755);

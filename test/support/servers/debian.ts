@@ -17,9 +17,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { takeLock } from '../../../src/base/embedded/lock.ts';
 import type { DebianSystem } from './debian-apt.ts';
-import { answersVersion, makePrograms, PROGRAMS } from './debian-packages.ts';
+import { answersVersion, makePrograms, type Programs } from './debian-packages.ts';
 
-export type DebianProgram = keyof typeof PROGRAMS;
+// redis-server is a symbolic link into redis-tools.
+const SERVERS = { 'redis-server': ['redis-server', 'redis-tools'], nginx: ['nginx'] } as const;
+const CLOCKS = { faketime: ['faketime', 'libfaketime'] } as const;
+/** Programs that are fetched together, with the end of the name of their folder. */
+const SETS: readonly { readonly suffix: string; readonly programs: Programs }[] = [
+  { suffix: '', programs: SERVERS },
+  { suffix: '-clocks', programs: CLOCKS },
+];
+
+export type DebianProgram = keyof typeof SERVERS | keyof typeof CLOCKS;
 
 export interface Surroundings {
   /** The folder of the cache. The lock is next to it. */
@@ -61,7 +70,8 @@ async function find(name: DebianProgram, { cache, path, root }: Required<Surroun
   const installed = onPath(name, path);
   if (installed !== undefined) return installed;
   const codename = debianCodename(join(root, 'etc/os-release'));
-  const folder = join(cache, `${codename}-${process.arch}`);
+  const { suffix = '', programs = {} } = SETS.find((set) => Object.hasOwn(set.programs, name)) ?? {};
+  const folder = join(cache, `${codename}-${process.arch}${suffix}`);
   const program = join(folder, name);
   if (await answersVersion(program)) return program;
   if (onPath('apt-get', path) === undefined) throw new Error('there is no apt-get to fetch it with.');
@@ -70,7 +80,7 @@ async function find(name: DebianProgram, { cache, path, root }: Required<Surroun
   mkdirSync(cache, { recursive: true });
   const release = await waitForLock(join(dirname(cache), 'lock'), deadline);
   try {
-    if (!(await answersVersion(program))) await fill(cache, folder, { codename, path, root, deadline });
+    if (!(await answersVersion(program))) await fill(folder, programs, { codename, path, root, deadline });
   } finally {
     release();
   }
@@ -78,15 +88,16 @@ async function find(name: DebianProgram, { cache, path, root }: Required<Surroun
 }
 
 /** Puts the programs into `folder` of the cache in one step. The caller must hold the lock. */
-async function fill(cache: string, folder: string, system: DebianSystem): Promise<void> {
+async function fill(folder: string, programs: Programs, system: DebianSystem): Promise<void> {
+  const cache = dirname(folder);
   for (const left of readdirSync(cache)) if (left.startsWith(STAGING)) discard(join(cache, left));
   const staging = mkdtempSync(join(cache, STAGING));
   try {
     // When root runs apt, apt downloads as another user, who needs access.
     chmodSync(staging, 0o755);
-    const names = Object.keys(PROGRAMS).join(' and ');
+    const names = Object.keys(programs).join(' and ');
     console.error(`Fetching Debian's packages of ${names} for the tests, into ${cache} …`);
-    const made = await makePrograms(staging, system);
+    const made = await makePrograms(staging, programs, system);
     // The cached programs might not run after the system was changed.
     discard(folder);
     renameSync(made, folder);

@@ -18,6 +18,8 @@ export interface TcpProxy {
   hold(what?: 'everything' | 'answers'): void;
   /** Forwards all data again. */
   pass(): void;
+  /** Leads new connections to another port of 127.0.0.1. */
+  lead(port: number): void;
   close(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ interface Link {
 /** Opens a proxy on a free port, to a port of 127.0.0.1. The proxy forwards all data, and ends with the test. */
 export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy> {
   const links = new Set<Link>();
+  let target = port;
   let mode: 'pass' | 'everything' | 'answers' | 'cut' = 'pass';
 
   const drop = (link: Link) => {
@@ -53,7 +56,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
     else if (link.client.closed && link.server.closed) links.delete(link);
   };
   const relay = createServer({ allowHalfOpen: true }, (client) => {
-    const link = { client, server: connect({ port, host: '127.0.0.1', allowHalfOpen: true }) };
+    const link = { client, server: connect({ port: target, host: '127.0.0.1', allowHalfOpen: true }) };
     links.add(link);
     for (const socket of [link.client, link.server]) {
       socket
@@ -80,6 +83,9 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
     cut: () => set('cut'),
     hold: (what = 'everything') => set(what),
     pass: () => set('pass'),
+    lead(next) {
+      target = next;
+    },
     async close() {
       if (!relay.listening) return;
       const closed = once(relay, 'close');

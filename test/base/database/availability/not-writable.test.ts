@@ -81,6 +81,27 @@ t.test('while PostgreSQL is read-only, writes get 503, reads work, and readiness
   t.equal((await settled(() => api.post('/auth/login', { email, password }))).status, 200);
 });
 
+t.test('the check of a read-only PostgreSQL, which ends idle connections, disturbs no request', async (t) => {
+  const database = await createDatabase(t);
+  const db = openDatabase({ ...database, poolSize: 4, log });
+  t.teardown(() => db.close());
+  await setReadOnly(database, true);
+  const now = statement('SELECT 1 AS one');
+  const read = () => db.systemReader().rows(now, []);
+  for (let round = 0; round < 100; round += 1) {
+    await Promise.all(Array.from({ length: 3 }, read));
+    const refused = db.checkWrites().then(
+      () => 'written',
+      (error) => error.reason,
+    );
+    const reads = Array.from({ length: 40 }, async (_, turn) => {
+      for (let wait = 0; wait < turn; wait += 1) await new Promise(setImmediate);
+      return read();
+    });
+    t.strictSame(await Promise.all([refused, ...reads]), ['read_only', ...reads.map(() => [{ one: 1 }])]);
+  }
+});
+
 t.test('a full disk is reported by its name, and reads work', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);

@@ -1,4 +1,4 @@
-// Owns: a PostgreSQL that is stopped without closing its connections, and senders whose bodies never arrive.
+// Owns: a PostgreSQL that is frozen or lost with its connections open, and senders whose bodies never arrive.
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
@@ -28,6 +28,11 @@ export function freeze(pid: number): () => void {
       }
     }
   };
+}
+
+/** Kills PostgreSQL with all its processes, as the loss of its machine does. */
+export function killFamily(pid: number): void {
+  for (const one of familyOf(pid)) process.kill(one, 'SIGKILL');
 }
 
 export interface Ended {

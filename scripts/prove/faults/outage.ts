@@ -3,11 +3,11 @@
 // time, with and without a body, and a body that does not arrive is refused. `prove:outage [times]`: how often PostgreSQL
 // is stopped under load.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Api, openApi, type Reply } from '../../test/support/client.ts';
-import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
-import { freeze, sendHalfBody } from './outage/frozen.ts';
-import { demand } from './proof.ts';
-import { type Service, type Testbed, withTestbed } from './testbed.ts';
+import { type Api, openApi, type Reply } from '../../../test/support/client.ts';
+import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
+import { demand } from '../proof.ts';
+import { type Service, type Testbed, withTestbed } from '../testbed.ts';
+import { freeze, sendHalfBody } from './frozen.ts';
 
 const [times = 3] = process.argv.slice(2).map(Number);
 const AWAY_MILLISECONDS = 2_000;

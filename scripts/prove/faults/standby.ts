@@ -1,0 +1,111 @@
+// Owns: a standby that follows a PostgreSQL over a network that can stall, and its promotion. The replication is
+// asynchronous, as it is in PostgreSQL by default.
+import { execFile } from 'node:child_process';
+import { appendFileSync, chownSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { type EmbeddedPostgres, startEmbedded } from '../../../src/base/embedded/embedded.ts';
+import { openTcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
+import { demand } from '../proof.ts';
+import type { Testbed } from '../testbed.ts';
+
+export interface Standby {
+  readonly directory: string;
+  readonly postgres: EmbeddedPostgres;
+  /** Resolves when the standby has replayed everything that the primary has committed by now. */
+  caughtUp(): Promise<void>;
+  /** Stops the arrival of changes. */
+  stall(): void;
+  /** Lets the standby take over as a server that accepts changes. */
+  promote(): Promise<void>;
+}
+
+const CATCH_UP_MILLISECONDS_MAX = 30_000;
+const POLL_MILLISECONDS = 20;
+
+async function ask<Row extends pg.QueryResultRow>(url: string, text: string, values: unknown[] = []): Promise<Row> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const { rows } = await client.query<Row>(text, values);
+    if (!rows[0]) throw new Error(`no row: ${text}`);
+    return rows[0];
+  } finally {
+    await client.end();
+  }
+}
+
+/** Copies the data of a running server into `to`, which is created. */
+async function backUp(primary: EmbeddedPostgres, from: string, to: string): Promise<void> {
+  const client = new pg.Client({ connectionString: primary.adminUrl });
+  await client.connect();
+  try {
+    await client.query("SELECT pg_backup_start('standby', true)");
+    // The server removes files meanwhile. What it wrote about that is replayed later.
+    await promisify(execFile)('cp', ['-a', from, to]).catch((error: { stderr?: string }) => {
+      const lines = (error.stderr ?? '').split('\n').filter((line) => line !== '');
+      if (lines.length === 0 || lines.some((line) => !line.includes('No such file or directory'))) throw error;
+    });
+    const { rows } = await client.query('SELECT labelfile FROM pg_backup_stop(false)');
+    // The standby gets the log over the network. Slots and locks belong to the other server.
+    for (const name of ['pg_wal', 'pg_replslot']) {
+      rmSync(join(to, name), { recursive: true, force: true });
+      mkdirSync(join(to, name), { mode: 0o700 });
+    }
+    for (const name of ['postmaster.pid', 'postmaster.opts']) rmSync(join(to, name), { force: true });
+    writeFileSync(join(to, 'backup_label'), rows[0].labelfile);
+    writeFileSync(join(to, 'standby.signal'), '');
+  } finally {
+    await client.end();
+  }
+  const { uid, gid } = statSync(to);
+  for (const name of ['pg_wal', 'pg_replslot', 'backup_label', 'standby.signal']) chownSync(join(to, name), uid, gid);
+}
+
+/** Starts a standby of a server whose folder is `from`. Both end with the testbed. */
+export async function startStandby(
+  testbed: Testbed,
+  primary: EmbeddedPostgres,
+  from: string,
+  name: string,
+): Promise<Standby> {
+  const directory = join(dirname(from), name);
+  const data = join(directory, 'data');
+  mkdirSync(directory, { recursive: true });
+  copyFileSync(join(from, 'credentials.json'), join(directory, 'credentials.json'));
+  const network = await openTcpProxy(testbed, primary.port);
+  await ask(primary.adminUrl, 'SELECT pg_create_physical_replication_slot($1, true)', [name]);
+  await backUp(primary, join(from, 'data'), data);
+  const { username, password } = new URL(primary.adminUrl);
+  const source = `host=127.0.0.1 port=${network.port} user=${username} password=${password}`;
+  appendFileSync(join(data, 'postgresql.auto.conf'), `primary_conninfo = '${source}'\nprimary_slot_name = '${name}'\n`);
+  const postgres = await startEmbedded({ directory });
+  testbed.teardown(() => postgres.stop());
+  return {
+    directory,
+    postgres,
+    async caughtUp() {
+      const { lsn } = await ask<{ lsn: string }>(primary.adminUrl, 'SELECT pg_current_wal_lsn()::text AS lsn');
+      const begun = performance.now();
+      const isBehind = async () =>
+        !(
+          await ask<{ done: boolean }>(postgres.adminUrl, 'SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS done', [
+            lsn,
+          ])
+        ).done;
+      while (await isBehind()) {
+        demand(performance.now() - begun < CATCH_UP_MILLISECONDS_MAX, `the standby does not reach ${lsn}`);
+        await delay(POLL_MILLISECONDS);
+      }
+    },
+    stall: () => network.hold(),
+    async promote() {
+      const { done } = await ask<{ done: boolean }>(postgres.adminUrl, 'SELECT pg_promote(true, 60) AS done');
+      demand(done, 'the standby was not promoted');
+      await network.close();
+    },
+  };
+}
