@@ -3,6 +3,7 @@
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
 import type { Config } from '../base/config/config.ts';
 import { removeExpiredKeys } from '../base/idempotency/remove-expired.ts';
+import { openRemovalOfDeleted } from '../directory/organizations/remove-deleted.ts';
 import { openRaising } from '../directory/roles/raise-holders.ts';
 import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
 import type { Parts } from './parts.ts';
@@ -32,6 +33,7 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
     { name: 'revocations', start: revocations.follow, stop: revocations.close },
     { name: 'outbox', start: outbox.follow, stop: outbox.stop },
     openRaising({ db, log, publish }),
+    openRemovalOfDeleted({ db, log }),
     removal,
   ];
 }

@@ -51,6 +51,11 @@ const FOREIGN_TABLES: readonly Exception[] = [
     reason: 'After a restored backup everything ends at once, in every table that counts epochs; the doubt is over.',
   },
   {
+    at: 'directory/organizations',
+    writes: ['memberships', 'sessions', 'a table by a variable'],
+    reason: 'A deleted organization takes its rows in every table with it, in portions.',
+  },
+  {
     at: 'directory/presets',
     writes: ['roles'],
     reason: 'The system roles belong to no organization and change only by a preset.',

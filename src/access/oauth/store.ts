@@ -58,12 +58,13 @@ export async function isClientTokenLive(tx: SystemReader, { sub, epoch, org }: C
 // child of that token, and, during the grace time, the token before it.
 // $1 session, $2 user, $3 jti, $4 parent, $5 seconds of grace.
 const REFRESH_TOKEN = statement(`
-SELECT s.organization_id::text AS "organizationId", o.slug AS "organizationSlug"
-FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN organizations o ON o.id = s.organization_id
+SELECT o.id::text AS "organizationId", o.slug AS "organizationSlug"
+FROM sessions s JOIN users u ON u.id = s.user_id
+LEFT JOIN organizations o ON o.id = s.organization_id AND o.deleted_at IS NULL
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active'
   AND (s.confirmed IN ($3::uuid, $4::uuid)
     OR (s.previous = $3 AND s.confirmed_at > clock_timestamp() - $5::float8 * interval '1 second'))
-  AND (s.organization_id IS NULL OR (o.status = 'active' AND EXISTS (SELECT FROM memberships m
+  AND (o.id IS NULL OR (o.status = 'active' AND EXISTS (SELECT FROM memberships m
     WHERE m.organization_id = s.organization_id AND m.user_id = s.user_id AND m.status = 'active')))`);
 
 export interface RefreshTokenLinks {

@@ -5,7 +5,7 @@ const OWNED_ALONE = statement(`
 SELECT DISTINCT o.id, o.name, o.slug FROM role_assignments a
 JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id AND r.ownership
 JOIN memberships m ON m.organization_id = a.organization_id AND m.user_id = a.user_id AND m.status = 'active'
-JOIN organizations o ON o.id = a.organization_id
+JOIN organizations o ON o.id = a.organization_id AND o.deleted_at IS NULL
 WHERE a.user_id = $1::uuid AND a.scope = '{}' AND NOT EXISTS (
   SELECT FROM role_assignments b
   JOIN roles br ON br.owner_key = b.role_owner_key AND br.id = b.role_id AND br.ownership

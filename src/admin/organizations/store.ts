@@ -31,7 +31,7 @@ o.id, o.name, o.slug, o.status, o.created_at AS "createdAt", o.updated_at AS "up
     'trialEndsAt', to_char(s.trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
   FROM subscriptions s WHERE s.organization_id = o.id) AS subscription`;
 
-const FIND = statement(`SELECT ${COLUMNS} FROM organizations o WHERE o.id = $1::uuid`);
+const FIND = statement(`SELECT ${COLUMNS} FROM organizations o WHERE o.id = $1::uuid AND o.deleted_at IS NULL`);
 
 export async function findAdministeredOrganization(
   tx: SystemReader,
@@ -57,6 +57,7 @@ const FITS_PREFIX = [
 // $1 prefix or null, $2 status or null, $3 limit, $4 offset.
 function search({ prefix, status }: { readonly prefix: boolean; readonly status: boolean }) {
   const wanted = [
+    'o.deleted_at IS NULL',
     prefix ? `(${FITS_PREFIX})` : '$1::text IS NULL',
     status ? 'o.status = $2::text' : '$2::text IS NULL',
   ].join(' AND ');
@@ -111,7 +112,7 @@ export async function countAdministeredOrganizations(tx: SystemReader, asked: Or
 const SET_STATUS = statement(`
 WITH changed AS (
   UPDATE organizations SET status = $2::text, updated_at = clock_timestamp()
-  WHERE id = $1::uuid AND status <> $2::text RETURNING id
+  WHERE id = $1::uuid AND status <> $2::text AND deleted_at IS NULL RETURNING id
 ),
 announced AS (
   INSERT INTO revocations (id, kind, subject, state, at)

@@ -13,7 +13,7 @@ export interface MailableInvitation {
 const LOCK = statement(`
 SELECT i.email, i.expires_at AS "expiresAt", o.name AS "organizationName", o.status AS "organizationStatus",
   (SELECT u.name FROM users u WHERE u.id = i.invited_by) AS "inviterName"
-FROM invitations i JOIN organizations o ON o.id = i.organization_id
+FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.deleted_at IS NULL
 WHERE i.organization_id = $1::uuid AND i.id = $2::uuid AND i.status = 'pending' AND i.expires_at > clock_timestamp()
 FOR UPDATE OF i`);
 

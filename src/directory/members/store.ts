@@ -41,7 +41,9 @@ export async function deleteMembership(tx: OrganizationTx, organizationId: strin
   await tx.rows(DELETE, [organizationId, userId]);
 }
 
-const OWN = statement(`SELECT 1 FROM memberships WHERE user_id = $1::uuid AND organization_id = $2::uuid`);
+const OWN = statement(`
+SELECT 1 FROM memberships m JOIN organizations o ON o.id = m.organization_id AND o.deleted_at IS NULL
+WHERE m.user_id = $1::uuid AND m.organization_id = $2::uuid`);
 
 /** Whether the user is a member of the organization, even when the membership or the organization is suspended. */
 export async function findOwnMembership(tx: UserReader, userId: string, organizationId: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-// Deletes an organization, for a member with the permission.
+// Deletes an organization, for a member with the permission. remove-deleted.ts removes its rows.
 
 import type { Database } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
@@ -9,7 +9,8 @@ import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import { lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { getOrganizationIn, type Organization } from './current.ts';
-import { deleteOrganizationRow } from './delete-store.ts';
+import { markDeleted } from './delete-store.ts';
+import { removeDeletedForRequest } from './remove-deleted.ts';
 
 export interface DeleteOrganizationDeps extends PublishDeps {
   readonly db: Database;
@@ -18,9 +19,9 @@ export interface DeleteOrganizationDeps extends PublishDeps {
 }
 
 /**
- * Deletes the caller's organization with everything that belongs to it. From now on its access tokens are refused. The
- * sessions of its members stay open and act for no organization. Its events remain recorded. Raises the errors of
- * lockAndAuthorize, and precondition_failed.
+ * Deletes the caller's organization with everything that belongs to it. From now on nobody finds it, and its access tokens
+ * are refused. The sessions of its members stay open and act for no organization. Its events remain recorded. The rows of
+ * a large organization are removed later. Raises the errors of lockAndAuthorize, and precondition_failed.
  */
 export async function deleteOrganization(
   deps: DeleteOrganizationDeps,
@@ -39,7 +40,8 @@ export async function deleteOrganization(
       targetId: organizationId,
       data: { slug: caller.organizationSlug },
     });
-    return deleteOrganizationRow(tx, organizationId);
+    return markDeleted(tx, organizationId);
   });
   await publishing(deps, commit);
+  await removeDeletedForRequest(deps, organizationId);
 }

@@ -39,7 +39,8 @@ export async function insertSubscription(tx: OrganizationTx | SystemTx, row: New
 
 const FIND = statement(`
 SELECT id FROM organizations
-WHERE slug = $1 OR id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN $1::uuid END`);
+WHERE deleted_at IS NULL
+  AND (slug = $1 OR id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN $1::uuid END)`);
 
 /** The id of the organization with this id or slug (in lower case), even when the organization is suspended. */
 export async function findOrganizationId(tx: SystemReader, reference: string): Promise<string | null> {

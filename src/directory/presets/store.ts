@@ -127,7 +127,7 @@ const NAMED_AT_MOST = 3;
 const LEFT_WITHOUT_OWNER = statement(`
 SELECT o.slug, count(*) OVER ()::int AS organizations FROM (
   SELECT a.organization_id ${activeOwners('$1')} EXCEPT SELECT a.organization_id ${activeOwners('$2')}
-) AS abandoned JOIN organizations o ON o.id = abandoned.organization_id
+) AS abandoned JOIN organizations o ON o.id = abandoned.organization_id AND o.deleted_at IS NULL
 ORDER BY o.slug COLLATE "C" LIMIT ${NAMED_AT_MOST}`);
 
 /**

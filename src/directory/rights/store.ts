@@ -5,7 +5,10 @@ import type { SessionOwner } from '../users/live-session.ts';
 import { isSessionLiveSql, lockSessionSql } from '../users/session-store.ts';
 import type { Standing } from './granting.ts';
 
-const LOCK = statement(`SELECT status FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
+// Null for an organization that is deleted, whose rows may still be there.
+const STATUS = `CASE WHEN deleted_at IS NULL THEN status END`;
+
+const LOCK = statement(`SELECT ${STATUS} AS status FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
 
 /**
  * Makes every other change of the organization's members, roles and invitations wait until the transaction ends. Facts
@@ -22,7 +25,7 @@ export async function lockOrganization(
 
 // The setting makes the row of the session visible in the scope of the organization (the policy current_session).
 const LOCK_FOR_CALLER = statement(`
-SELECT status, set_config('app.current_session_id', $2, true) AS session FROM organizations WHERE id = $1::uuid
+SELECT ${STATUS} AS status, set_config('app.current_session_id', $2, true) AS session FROM organizations WHERE id = $1::uuid
 FOR NO KEY UPDATE`);
 
 /** Does the same as lockOrganization, for a caller whose rights findCallerStanding reads next. */
@@ -110,7 +113,7 @@ export interface FoundCaller extends CallerStanding {
 export const FOUND_CALLER_SQL = `
 SELECT EXISTS (${isSessionLiveSql('$2::uuid', '$3::uuid')}) AS live,
   (SELECT row_to_json(standing) FROM (${STANDING}) AS standing) AS standing,
-  (SELECT status FROM organizations WHERE id = $1::uuid) AS status`;
+  (SELECT ${STATUS} FROM organizations WHERE id = $1::uuid) AS status`;
 
 const OWNERS = statement(`
 SELECT count(DISTINCT a.user_id)::int AS owners FROM role_assignments a
@@ -135,6 +138,7 @@ const LOCK_OWNER = statement(
 const OWNED = statement(`
 SELECT count(DISTINCT a.organization_id)::int AS owned FROM role_assignments a
 JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id AND r.ownership
+JOIN organizations o ON o.id = a.organization_id AND o.deleted_at IS NULL
 WHERE a.user_id = $1::uuid AND a.scope = '{}'`);
 
 /**

@@ -23,7 +23,8 @@ WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
   SELECT p.status = 'active' AND CASE
     WHEN c.id IS NOT NULL THEN c.active AND c.member_active
-    ELSE $2::text IS NULL AND (SELECT organization_id FROM sessions WHERE id = $3) IS NULL END AS ok
+    ELSE $2::text IS NULL AND NOT EXISTS (SELECT FROM sessions s
+      JOIN organizations o ON o.id = s.organization_id AND o.deleted_at IS NULL WHERE s.id = $3) END AS ok
   FROM person p LEFT JOIN chosen c ON true
 ),
 rotated AS (

@@ -136,7 +136,7 @@ const LIST = statement(`
 SELECT s.id, s.user_agent AS "userAgent", s.ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
   s.idle_expires_at AS "expiresAt", (count(*) OVER ())::int AS total,
   CASE WHEN o.id IS NULL THEN NULL ELSE json_build_object('id', o.id, 'name', o.name, 'slug', o.slug) END AS organization
-FROM sessions s LEFT JOIN organizations o ON o.id = s.organization_id
+FROM sessions s LEFT JOIN organizations o ON o.id = s.organization_id AND o.deleted_at IS NULL
 WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
 ORDER BY s.last_seen_at DESC, s.id DESC LIMIT $2 OFFSET $3`);
 
@@ -193,7 +193,7 @@ SELECT o.id, o.slug, o.status = 'active' AS active, m.status = 'active' AS "memb
     JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
     CROSS JOIN LATERAL unnest(r.permissions) AS p (permission)
     WHERE a.organization_id = o.id AND a.user_id = $1 AND a.scope = '{}') AS permissions
-FROM memberships m JOIN organizations o ON o.id = m.organization_id
+FROM memberships m JOIN organizations o ON o.id = m.organization_id AND o.deleted_at IS NULL
 WHERE m.user_id = $1 AND (o.slug = ANY($2::text[]) OR o.id::text = ANY($2::text[]))
 ORDER BY o.id`);
 

@@ -50,7 +50,7 @@ export const subject = (fallback: string) => `
 person AS (SELECT * FROM users WHERE id = $1),
 chosen AS (
   SELECT o.id, o.name, o.slug, o.status = 'active' AS active, m.status = 'active' AS member_active, m.epoch AS member_epoch
-  FROM memberships m JOIN organizations o ON o.id = m.organization_id
+  FROM memberships m JOIN organizations o ON o.id = m.organization_id AND o.deleted_at IS NULL
   WHERE m.user_id = $1 AND CASE WHEN $2::text IS NULL THEN ${fallback} ELSE o.slug = $2 OR o.id::text = $2 END
   ORDER BY m.joined_at < (SELECT claimed_at FROM person) IS TRUE, m.joined_at, o.id LIMIT 1
 )`;

@@ -123,7 +123,8 @@ export const OrganizationScalarFieldEnum = {
   settings: 'settings',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt',
-  roleChangesPaidUntil: 'roleChangesPaidUntil'
+  roleChangesPaidUntil: 'roleChangesPaidUntil',
+  deletedAt: 'deletedAt'
 } as const
 
 export type OrganizationScalarFieldEnum = (typeof OrganizationScalarFieldEnum)[keyof typeof OrganizationScalarFieldEnum]

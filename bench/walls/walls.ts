@@ -3,10 +3,10 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { withTestbed } from '../scripts/prove/testbed.ts';
-import { type Api, openApi } from '../test/support/client.ts';
-import type { Tally, Task } from './load.ts';
-import { startWorker, type Worker } from './worker.ts';
+import { withTestbed } from '../../scripts/prove/testbed.ts';
+import { type Api, openApi } from '../../test/support/client.ts';
+import type { Tally, Task } from '../load.ts';
+import { startWorker, type Worker } from '../worker.ts';
 
 const { values: options } = parseArgs({
   options: { members: { type: 'string', default: '100000' }, quick: { type: 'boolean', default: false } },
