@@ -134,16 +134,21 @@ async function members(bench: Bench) {
   return { owner, token, id };
 }
 
-/** The tokens of all holders are refused when the request is answered: each has a revocation then. */
+/** A change is acknowledged when the tokens of all holders are refused. Until then, the same request is sent again. */
 async function roles({ api, query }: Bench, { roleId, token }: { roleId: string; token: { token: string } }) {
   const path = `/roles/${roleId}`;
-  const change = (name: string, body: object) => timed(name, () => api.patch(path, body, token));
+  const change = (name: string, body: object) =>
+    timed(name, async () => {
+      for (let requests = 1; ; requests += 1) {
+        const reply = await api.patch(path, body, token);
+        if (reply.code !== 'service_busy') return `${reply.status} ${reply.code ?? ''} at request ${requests}`;
+      }
+    });
   await change('permissions of the role of all members: seen at all at the answer', { permissions: ['deals:write'] });
   const [found] = await query<{ seen: number }>(
     'SELECT count(DISTINCT subject)::int AS seen FROM revocations WHERE membership_organization_id IS NOT NULL',
   );
   console.log(`          … ${found?.seen} members have a revocation`);
-  await change('permissions of the role of all members, again', { permissions: ['deals:read'] });
   await change('name of the role of all members', { name: 'sellers' });
   await change('level of the role of all members', { level: 0 });
   await timed('deleting the role that all members have', () => api.delete(path, token));
@@ -176,9 +181,9 @@ async function operators(bench: Bench, organizationId: string) {
   await run('users', 'list', '--search', 'nobody');
   await run('users', 'list', '--organization', organizationId);
   await run('users', 'list', '--organization', organizationId, '--search', 'nobody');
-  await run('organizations', 'list');
-  await run('organizations', 'suspend', organizationId, '--yes');
-  await run('organizations', 'activate', organizationId);
+  await run('orgs', 'list');
+  await run('orgs', 'suspend', organizationId, '--yes');
+  await run('orgs', 'activate', organizationId);
   await run('roles', 'apply', 'workspace', '--yes');
   await run('roles', 'apply', 'crm', '--yes');
   await run('sessions', 'revoke', '--all', '--yes');

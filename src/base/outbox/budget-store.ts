@@ -27,9 +27,11 @@ const wait = (which: string, max: string) => `
 const ORGANIZATION_WAIT = statement(`
 SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
   ${wait('organization_id = $1::uuid AND recipient_key = $2', '$4::int')}) AS seconds`);
-// $1 recipient key, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind.
+// $1 recipient key, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind, $6 most mails of the actor
+// to the address.
 const WAIT_ANYWHERE = statement(`
-SELECT greatest(${wait('recipient_key = $1', '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')}) AS seconds`);
+SELECT greatest(${wait('recipient_key = $1', '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')},
+  ${wait('recipient_key = $1 AND actor_id = $2::uuid', '$6::int')}) AS seconds`);
 
 /** Returns the seconds until the organization may cause a mail to this address. Returns null when it may do so now. */
 export async function findOrganizationWait(
@@ -53,9 +55,9 @@ export async function findWaitAnywhere(
   kind: string,
   recipientKey: string,
   actorId: string,
-  bounds: { readonly address: number; readonly actor: number },
+  bounds: { readonly address: number; readonly actor: number; readonly actorToAddress: number },
 ): Promise<number | null> {
-  const values = [recipientKey, actorId, bounds.address, bounds.actor, kind];
+  const values = [recipientKey, actorId, bounds.address, bounds.actor, kind, bounds.actorToAddress];
   const [row] = await tx.rows<{ seconds: number | null }>(WAIT_ANYWHERE, values);
   return row?.seconds ?? null;
 }

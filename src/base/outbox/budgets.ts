@@ -21,6 +21,8 @@ export interface MailBounds {
   readonly addressAnywhere: number;
   /** Caused by one actor in all organizations together. */
   readonly actor: number;
+  /** Caused by one actor in all organizations together, to one address. */
+  readonly actorToAddress: number;
 }
 
 /**
@@ -35,7 +37,8 @@ export async function lockedMailWait(
 ): Promise<number> {
   await lockBudgets(tx, recipientKey, actorId);
   const own = await findOrganizationWait(tx, kind, organizationId, recipientKey, bounds);
-  const further = { address: bounds.addressAnywhere, actor: bounds.actor };
+  const { addressAnywhere, actor, actorToAddress } = bounds;
+  const further = { address: addressAnywhere, actor, actorToAddress };
   const anywhere = await findWaitAnywhere(deps.db.systemReader(), kind, recipientKey, actorId, further);
   return Math.max(own ?? 0, anywhere ?? 0);
 }

@@ -10,7 +10,7 @@ export interface BudgetDeps {
   readonly mailsPerDayMax: number;
 }
 
-/** The limit of mails from one organization to one address. */
+/** The limit of mails from one organization to one address, and from one inviter in all organizations. */
 const ADDRESS_MAX = 5;
 /** The limit of mails from all organizations to one address. Creating many organizations does not help to send more. */
 const ADDRESS_ANYWHERE_MAX = 20;
@@ -30,6 +30,8 @@ export async function assertMailAllowed(
     addressAnywhere: ADDRESS_ANYWHERE_MAX,
     // One account may create many organizations. The limit of the inviter counts the mails of all of them together.
     actor: deps.mailsPerDayMax,
+    // With several organizations, one inviter cannot use up what an address gets from the organizations of others.
+    actorToAddress: ADDRESS_MAX,
   });
   if (retryAfterSeconds > 0) {
     throw problem('too_many_requests', {

@@ -37,29 +37,67 @@ export interface AccountSearch {
   readonly organizationId: string | null;
 }
 
-// $1 text or null, $2 status or null, $3 organization or null.
-const WANTED = `
-($1::text IS NULL OR position(lower($1::text) IN u.email_key) > 0 OR position(lower($1::text) IN lower(u.name)) > 0)
-AND ($2::text IS NULL OR u.status = $2::text)
-AND ($3::uuid IS NULL OR u.id IN (SELECT m.user_id FROM memberships m WHERE m.organization_id = $3::uuid))`;
-const COUNT = statement(`SELECT count(*)::int AS total FROM users u WHERE ${WANTED}`);
-// $1 to $3 are the parameters of WANTED, $4 is the limit, $5 the offset.
-const LIST = statement(`
-SELECT ${COLUMNS}, (SELECT count(*)::int FROM users u WHERE ${WANTED}) AS total FROM users u WHERE ${WANTED}
-ORDER BY u.id LIMIT $4::int OFFSET $5::int`);
+const COUNT = statement('SELECT count(*)::int AS total FROM users');
 
-/** The accounts that match the filter, the oldest first. A search for text reads every account. */
-export function listAccountRows(
-  tx: SystemReader,
-  { text, status, organizationId }: AccountSearch,
-  { limit, offset }: Page,
-): Promise<(AccountRow & { readonly total: number })[]> {
-  return tx.rows(LIST, [text, status, organizationId, limit, offset]);
+export async function countAccounts(tx: SystemReader): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT, []);
+  return row?.total ?? 0;
 }
 
-export async function countAccounts(tx: SystemReader, search: AccountSearch): Promise<number> {
-  const [row] = await tx.rows<{ total: number }>(COUNT, [search.text, search.status, search.organizationId]);
-  return row?.total ?? 0;
+const LIST = statement(`SELECT ${COLUMNS} FROM users u ORDER BY u.id LIMIT $1::int OFFSET $2::int`);
+
+/** All accounts, the oldest first. */
+export function listAccountRows(tx: SystemReader, { limit, offset }: Page): Promise<AccountRow[]> {
+  return tx.rows(LIST, [limit, offset]);
+}
+
+/** How many accounts one statement of a search looks through. */
+export const SLICE_ACCOUNTS = 5_000;
+
+// $1 text or null, $2 status or null, $3 the account after which the slice begins, $4 organization or null. With the root
+// collation of ICU, lower() changes all letters, whatever the locale of the database is.
+const searching = (ids: string) =>
+  statement(`
+WITH slice AS MATERIALIZED (${ids} LIMIT ${SLICE_ACCOUNTS}),
+fitting AS MATERIALIZED (
+  SELECT u.id FROM slice s JOIN users u ON u.id = s.id
+  WHERE ($2::text IS NULL OR u.status = $2::text) AND ($1::text IS NULL
+    OR strpos(lower(u.email COLLATE "und-x-icu"), lower($1::text COLLATE "und-x-icu")) > 0
+    OR strpos(u.email_key, lower($1)) > 0
+    OR strpos(lower(u.name COLLATE "und-x-icu"), lower($1::text COLLATE "und-x-icu")) > 0)
+)
+SELECT ARRAY(SELECT id::text FROM fitting ORDER BY id) AS fitting, (SELECT count(*)::int FROM slice) AS "lookedAt",
+  (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS last`);
+
+const IN_ALL = searching('SELECT id FROM users WHERE id > $3::uuid AND $4::uuid IS NULL ORDER BY id');
+const IN_ORGANIZATION = searching(
+  'SELECT user_id AS id FROM memberships WHERE organization_id = $4::uuid AND user_id > $3::uuid ORDER BY user_id',
+);
+
+/** Part of the accounts: the ids of those that match the filter, and the last account of the part. Sorted by id. */
+export interface SearchedSlice {
+  readonly fitting: readonly string[];
+  /** Null when no account comes after this part. */
+  readonly last: string | null;
+}
+
+/** Looks through the accounts after `after`, at most SLICE_ACCOUNTS of them. */
+export async function findInSlice(
+  tx: SystemReader,
+  { text, status, organizationId }: AccountSearch,
+  after: string,
+): Promise<SearchedSlice> {
+  const asked = organizationId === null ? IN_ALL : IN_ORGANIZATION;
+  const values = [text, status, after, organizationId];
+  const [row] = await tx.rows<SearchedSlice & { lookedAt: number }>(asked, values);
+  return { fitting: row?.fitting ?? [], last: row?.lookedAt === SLICE_ACCOUNTS ? row.last : null };
+}
+
+const BY_IDS = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = ANY($1::text[]::uuid[]) ORDER BY u.id`);
+
+/** The accounts with these ids, the oldest first. */
+export function listAccountsByIds(tx: SystemReader, ids: readonly string[]): Promise<AccountRow[]> {
+  return tx.rows(BY_IDS, [ids]);
 }
 
 const SET_STATUS = statement(`

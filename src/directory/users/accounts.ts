@@ -1,10 +1,18 @@
 // Reads accounts for operators, across all organizations: one account, or a list.
 
-import type { Database } from '../../base/database/db.ts';
+import type { Database, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { type Page, type Paged, paged } from '../../base/platform/page.ts';
-import { isIdShaped } from '../../protocol/id.ts';
-import { type AccountRow, type AccountSearch, countAccounts, findAccount, listAccountRows } from './account-store.ts';
+import { type Page, type Paged, pageOf } from '../../base/platform/page.ts';
+import { isIdShaped, NIL_ID } from '../../protocol/id.ts';
+import {
+  type AccountRow,
+  type AccountSearch,
+  countAccounts,
+  findAccount,
+  findInSlice,
+  listAccountRows,
+  listAccountsByIds,
+} from './account-store.ts';
 import { parseEmail } from './email.ts';
 
 /** Instants are in ISO 8601 format and in UTC. */
@@ -25,15 +33,29 @@ export async function getAccount(deps: { readonly db: Database }, reference: str
   return toAccount(row);
 }
 
-/** The accounts that match the filter, the oldest first. */
+/** The accounts that match the filter, the oldest first. A search looks through them in slices, so no statement runs long. */
 export async function listAccounts(
-  deps: { readonly db: Database },
+  { db }: { readonly db: Database },
   search: AccountSearch,
   page: Page,
 ): Promise<Paged<Account>> {
-  const reader = deps.db.systemReader();
-  return paged(await listAccountRows(reader, search, page), page, {
-    toItem: toAccount,
-    countAll: () => countAccounts(reader, search),
-  });
+  const reader = db.systemReader({ bulk: true });
+  const isEmpty = search.text === null && search.status === null && search.organizationId === null;
+  const found = isEmpty
+    ? { total: await countAccounts(reader), rows: await listAccountRows(reader, page) }
+    : await searchInSlices(reader, search, page);
+  return pageOf(found.rows.map(toAccount), found.total, page);
+}
+
+/** Counts every match, and keeps those of the page. */
+async function searchInSlices(reader: SystemReader, search: AccountSearch, { limit, offset }: Page) {
+  let total = 0;
+  const ids: string[] = [];
+  for (let after: string | null = NIL_ID; after !== null; ) {
+    const { fitting, last } = await findInSlice(reader, search, after);
+    ids.push(...fitting.slice(Math.max(0, offset - total), Math.max(0, offset + limit - total)));
+    total += fitting.length;
+    after = last;
+  }
+  return { total, rows: ids.length === 0 ? [] : await listAccountsByIds(reader, ids) };
 }

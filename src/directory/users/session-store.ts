@@ -1,10 +1,14 @@
 // The query that checks and locks the session of a caller in the transaction of a change. sign-in/sessions owns the table.
 import { type SystemTx, statement, type UserTx } from '../../base/database/db.ts';
 
-/** A SELECT that returns a row only if the session is live. Both parameters are SQL expressions. */
+/**
+ * A SELECT that returns a row only if the session is live and its user is not disabled. Disabling an account ends its
+ * sessions, unless somebody does it by SQL alone. Both parameters are SQL expressions.
+ */
 export const isSessionLiveSql = (userId: string, sessionId: string) => `
 SELECT 1 FROM sessions s WHERE s.id = ${sessionId} AND s.user_id = ${userId} AND s.revoked_at IS NULL
-  AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
+  AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
+  AND (SELECT u.status FROM users u WHERE u.id = s.user_id) = 'active'`;
 
 /**
  * A SELECT that also locks the session. Nobody can end the session until the transaction has ended: a logout waits, and

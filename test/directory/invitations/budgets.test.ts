@@ -53,6 +53,20 @@ t.test('an address gets at most twenty mails a day from all organizations, even 
   for (const reply of replies.filter(({ status }) => status !== 201)) assertWait(t, reply);
 });
 
+t.test('an inviter with several organizations cannot use up what an address gets from others', async (t) => {
+  const email = freshEmail();
+  const { accessToken, refreshToken } = await newAccount(api);
+  const founded = await api.post('/organizations', { name: 'Second' }, { token: accessToken });
+  const organization = founded.body.data.id;
+  const second = (await api.post('/auth/refresh', { refreshToken, organization })).body.data.accessToken;
+  for (let mail = 0; mail < 5; mail += 1) {
+    t.equal((await inviting.invite(email, 'agent', mail % 2 ? second : accessToken)).status, 201);
+  }
+  for (const token of [accessToken, second]) assertWait(t, await inviting.invite(email, 'agent', token));
+  const { accessToken: another } = await newAccount(api);
+  t.equal((await inviting.invite(email, 'agent', another)).status, 201);
+});
+
 t.test('deleting the organization does not reset the mail budget of an address', async (t) => {
   const email = freshEmail();
   for (let round = 0; round < 4; round += 1) {

@@ -1,0 +1,71 @@
+// Operators list and search accounts. A search reads all accounts in slices, and its pages are those of one list.
+import t from 'tap';
+import type { Database } from '../../../src/base/database/db.ts';
+import { type AccountSearch, SLICE_ACCOUNTS } from '../../../src/directory/users/account-store.ts';
+import { listAccounts } from '../../../src/directory/users/accounts.ts';
+import { createDatabase } from '../../support/database.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
+import { openService } from '../../support/service.ts';
+
+const ALL: AccountSearch = { text: null, status: null, organizationId: null };
+const TOTAL = 2 * SLICE_ACCOUNTS + 300;
+
+t.test('searches find every match in all slices, the oldest first', async (t) => {
+  const database = await createDatabase(t);
+  const { db } = (await openService(t, database)).app.parts;
+  const organization = await seedOrganization(database);
+  await database.query(
+    `INSERT INTO users (id, email, email_key, name, status)
+     SELECT ('01970000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'P' || n || '@Example.com', 'p' || n || '@example.com',
+       CASE WHEN n % 1000 = 7 THEN 'Änne ' ELSE 'Person ' END || n, CASE WHEN n % 5000 = 9 THEN 'disabled' ELSE 'active' END
+     FROM generate_series(1, $1::int) n`,
+    [TOTAL],
+  );
+  await database.query(
+    `INSERT INTO memberships (organization_id, user_id)
+     SELECT $1, id FROM users WHERE name LIKE 'Änne %' OR email_key LIKE 'p5%'`,
+    [organization.id],
+  );
+  const list = async (search: Partial<AccountSearch>, page = { limit: 20, offset: 0 }) => {
+    const { data, pagination } = await listAccounts({ db }, { ...ALL, ...search }, page);
+    return { found: data.map(({ email }) => Number(email.slice(1, email.indexOf('@')))), ...pagination };
+  };
+  const every = Array.from({ length: 11 }, (_, thousand) => thousand * 1000 + 7).filter((n) => n <= TOTAL);
+  t.match(await list({ text: 'äNNE' }), { found: every, total: every.length, hasMore: false });
+  for (const offset of [0, 4, 5, 10, 11]) {
+    const page = await list({ text: 'Änne' }, { limit: 3, offset });
+    t.same(page.found, every.slice(offset, offset + 3), `offset ${offset}`);
+    t.match(page, { total: every.length, hasMore: offset + 3 < every.length });
+  }
+  t.same((await list({ text: 'P10300@EXAMPLE' })).found, [10_300], 'the last account of all');
+  t.same((await list({ text: 'nobody' })).found, []);
+  t.match(await list({ status: 'disabled' }), { found: [9, 5009, 10_009], total: 3 });
+  const organizationId = organization.id;
+  t.match(await list({ organizationId, text: 'änne' }), { found: every, total: every.length });
+  const [members] = await database.query<{ total: number }>('SELECT count(*)::int AS total FROM memberships');
+  t.match(await list({ organizationId }, { limit: 1, offset: 0 }), { found: [5], total: members?.total });
+  t.match(await list({ organizationId, status: 'disabled' }), { found: [5009], total: 1 });
+  t.match(await list({}, { limit: 2, offset: TOTAL - 1 }), { found: [TOTAL], total: TOTAL, hasMore: false });
+});
+
+t.test('no statement of a search looks through more accounts than one slice has', async (t) => {
+  const asked: unknown[][] = [];
+  const pages = [
+    { fitting: ['a'], lookedAt: SLICE_ACCOUNTS, last: 'm' },
+    { fitting: ['n', 'o'], lookedAt: SLICE_ACCOUNTS - 1, last: 'z' },
+  ];
+  const reader = {
+    rows: async (_: unknown, values: unknown[]) => {
+      asked.push(values);
+      return asked.length <= pages.length ? [pages[asked.length - 1]] : [];
+    },
+  };
+  const db = { systemReader: () => reader } as unknown as Database;
+  const { pagination } = await listAccounts({ db }, { ...ALL, text: 'x' }, { limit: 1, offset: 1 });
+  t.equal(pagination.total, 3);
+  t.same(
+    asked.slice(0, 2).map(([, , after]) => after),
+    ['00000000-0000-0000-0000-000000000000', 'm'],
+  );
+  t.same(asked[2], [['n']], 'only the accounts of the page are read');
+});
