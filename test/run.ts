@@ -129,7 +129,10 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
 function durationLines(results: readonly FileResult[]): string[] {
   return results
     .toSorted((one, other) => other.seconds - one.seconds)
-    .map(({ file, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${file}`);
+    .map(({ file, seconds, coreSeconds }) => {
+      const [waited, worked] = [seconds, coreSeconds].map((value) => value.toFixed(1).padStart(7));
+      return `${waited} s, ${worked} s of CPU  ${file}`;
+    });
 }
 
 async function buildTemplate(ownerUrl: string, adminUrl: string): Promise<void> {

@@ -104,7 +104,7 @@ t.test('a process that does not end well is a failure, although its files were g
   t.match((await endings(['spoils', true], ['good', false])).found, [/^red: .*spoils\.test\.ts: .*exit code 3/]);
   t.strictSame(await endings(['red', false]), { areGreen: [false], found: [] }, 'a red file has its own failure');
   const totals = totalsOf(
-    [{ file: 'x', pass: 1, fail: 0, skip: 0, seconds: 1, isGreen: true, text: '' }],
+    [{ file: 'x', pass: 1, fail: 0, skip: 0, seconds: 1, coreSeconds: 1, isGreen: true, text: '' }],
     shared.found,
   );
   t.strictSame(totals, { line: '1 passed, 1 failed', isGreen: false, reasons: shared.found });
@@ -118,7 +118,7 @@ t.test('the longest file comes first, after those of unknown length; a file may 
     ['test/quick.test.ts', 'test/slow.test.ts', 'test/unknown.test.ts'],
   );
   const took = (file: string, seconds: number): FileResult => ({
-    ...{ file, seconds, isGreen: true, pass: 1, fail: 0, skip: 0, text: '' },
+    ...{ file, seconds, coreSeconds: seconds, isGreen: true, pass: 1, fail: 0, skip: 0, text: '' },
   });
   recordDurations(folder, [took('test/quick.test.ts', 0.1), took('test/slow.test.ts', 5)]);
   t.strictSame(planFiles(folder, []), [

@@ -190,5 +190,5 @@ function judged({ residentBytes: _, left, ...done }: Done, isStuck: boolean): Om
 function brokenOff(file: string, begun: number, isLate: boolean, how: string): Omit<FileResult, 'text'> {
   const seconds = (performance.now() - begun) / 1000;
   const reason = isLate ? `it took longer than ${SILENT_MS / 1000} s` : `its process ended ${how}, amid its tests`;
-  return { file, pass: 0, fail: 1, skip: 0, seconds, isGreen: false, reason };
+  return { file, pass: 0, fail: 1, skip: 0, seconds, coreSeconds: 0, isGreen: false, reason };
 }

@@ -12,6 +12,8 @@ export interface Done {
   readonly fail: number;
   readonly skip: number;
   readonly seconds: number;
+  /** The CPU time of the process and of its children that have ended, without PostgreSQL. */
+  readonly coreSeconds: number;
   /** The kinds of resources that the file has left open: a server, a timer, a process. */
   readonly left: readonly string[];
   readonly residentBytes: number;

@@ -10,6 +10,7 @@ const GOOD: FileResult = {
   fail: 0,
   skip: 0,
   seconds: 1,
+  coreSeconds: 1,
   text: `# Subtest: test/good.test.ts
     # Subtest: fine
         ok 1 - a

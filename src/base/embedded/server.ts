@@ -46,6 +46,7 @@ const DISPOSABLE_SETTINGS = [
   'max_wal_senders=0',
   'autovacuum=off',
   'max_connections=200',
+  'scram_iterations=1', // the passwords are random, and tests open thousands of connections
 ];
 
 /** Starts the server on `port` and resolves when it accepts connections. Raises TransientStartError, or an error that explains the failure. */

@@ -15,8 +15,8 @@ import { type FieldIssue, problem } from '../errors/problem.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
 import { workFor } from '../platform/requester.ts';
 import { noteWhatIsSent } from '../platform/sent.ts';
-import { deadlineOf } from './deadline.ts';
-import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import { type Deadline, deadlineOf } from './deadline.ts';
+import { type Access, type Endpoint, type HandlerInput, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import type { WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { guardChange, isKnown, Prepared, render } from './reply.ts';
@@ -83,16 +83,8 @@ async function operate(
       answer,
     };
     const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
-    result = await noted(request, async () =>
-      declared.handle({
-        ...input,
-        ...guarded,
-        request: new FastifyRequestInfo(request, reply, guard.draw),
-        get signal() {
-          return deadline.signal;
-        },
-      }),
-    );
+    const info = new FastifyRequestInfo(request, reply, guard.draw);
+    result = await noted(request, async () => declared.handle(new OperationInput(input, guarded, info, deadline)));
     assertUsed();
   } catch (error) {
     if (deadline.isOver) return ignoreLate(request, reply, error);
@@ -107,6 +99,46 @@ async function operate(
   if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
   if (declared.streams && result instanceof Readable) deadline.lift();
   return send(declared, request, reply, result);
+}
+
+type Input = HandlerInput<Principal | null, unknown, unknown, unknown>;
+type Validated = Pick<Input, 'caller' | 'body' | 'query' | 'params' | 'answer'>;
+
+/**
+ * What an operation gets. In an object literal, the getter would be a new one for each request, and V8 would keep a new
+ * shape, and with it the request, until the next collection of the whole heap.
+ */
+class OperationInput implements Input {
+  readonly caller: Input['caller'];
+  readonly body: unknown;
+  readonly query: unknown;
+  readonly params: unknown;
+  readonly answer: Input['answer'];
+  readonly once: Input['once'];
+  readonly assertVersion: Input['assertVersion'];
+  readonly request: Input['request'];
+  readonly #deadline: Deadline;
+
+  constructor(
+    { caller, body, query, params, answer }: Validated,
+    { once, assertVersion }: Pick<Input, 'once' | 'assertVersion'>,
+    request: Input['request'],
+    deadline: Deadline,
+  ) {
+    this.caller = caller;
+    this.body = body;
+    this.query = query;
+    this.params = params;
+    this.answer = answer;
+    this.once = once;
+    this.assertVersion = assertVersion;
+    this.request = request;
+    this.#deadline = deadline;
+  }
+
+  get signal(): AbortSignal {
+    return this.#deadline.signal;
+  }
 }
 
 /** Runs the work, and notes for the answer of a failure what is known about it. */

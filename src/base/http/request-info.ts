@@ -1,7 +1,7 @@
 // The parts of a request that an operation may use, the answer that it prepares, and the requester of the request. Each
 // part is computed only when it is read, because most routes read few parts.
 import type {} from '@fastify/cookie'; // declares the type of parseCookie
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../protocol/caller.ts';
 import {
   clientSubject,
@@ -98,7 +98,15 @@ export class PreparedAnswer implements Answer {
   }
 }
 
-const requesters = new WeakMap<FastifyRequest, Requester>();
+const REQUESTER = 'requester';
+
+/**
+ * Prepares the requests of a server for `requesterOf`. A WeakMap would keep every request until the next collection of
+ * the whole heap, because its values refer to its keys.
+ */
+export function keepRequesters(app: FastifyInstance): void {
+  app.decorateRequest(REQUESTER, null);
+}
 
 /**
  * For whom a request runs (platform/requester.ts). A request counts for the network of its sender until the caller is
@@ -106,11 +114,13 @@ const requesters = new WeakMap<FastifyRequest, Requester>();
  * call for one request returns the same object.
  */
 export function requesterOf(request: FastifyRequest, reply: FastifyReply): Requester {
-  let requester = requesters.get(request);
-  if (!requester) {
-    requester = { subject: networkSubject(networkOf(request.ip)), onGone: (listener) => onClosed(reply, listener) };
-    requesters.set(request, requester);
-  }
+  const known = request.getDecorator<Requester | null>(REQUESTER);
+  if (known) return known;
+  const requester: Requester = {
+    subject: networkSubject(networkOf(request.ip)),
+    onGone: (listener) => onClosed(reply, listener),
+  };
+  request.setDecorator(REQUESTER, requester);
   return requester;
 }
 

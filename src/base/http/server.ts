@@ -25,6 +25,7 @@ import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
 import { sendProblem, type Translate, toProblem, withOutcome } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
+import { keepRequesters } from './request-info.ts';
 import { securityHeaders } from './security-headers.ts';
 import { unknownRoutes } from './unknown-route.ts';
 
@@ -211,6 +212,7 @@ async function registerPlugins(
     );
     done();
   });
+  keepRequesters(app);
   app.decorateRequest('caller', null);
   app.decorateRequest('work', null);
   app.decorateRequest('serviceClient', null);
