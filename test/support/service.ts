@@ -143,6 +143,8 @@ export async function openService(
     ...(typeof bounds === 'object' && { databaseBounds: bounds }),
     ...(bounds !== 'one clock' && MOVABLE),
   });
+  // Every start reads the revocations once. A test may open a service whose readings fail; its loop reads again.
+  await app.parts.revocations.synchronize().catch(() => undefined);
   await app.server.listen({ host: '127.0.0.1', port: 0 });
   let closed: Promise<void> | undefined;
   const close = app.close;

@@ -18,7 +18,9 @@ import { until } from '../../support/until.ts';
 /** A copy like a backup. No connection may use the database during the copy. */
 async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
   const elsewhere = await createDatabase(t);
-  await elsewhere.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database.name]);
+  await elsewhere.query('SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1', [
+    database.name,
+  ]);
   return createDatabase(t, database.name);
 }
 

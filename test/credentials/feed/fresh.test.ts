@@ -124,7 +124,9 @@ t.test('an outage is answered with 503 before anything is sent', async (t) => {
   const { token } = await seedClientWithToken(app, database, settings);
   const elsewhere = await createDatabase(t);
   await elsewhere.query(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS false`);
-  await elsewhere.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database.name]);
+  await elsewhere.query('SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1', [
+    database.name,
+  ]);
   for (const accept of ['application/json', 'text/event-stream']) {
     const reply = await api.get('/revocations', { token, headers: { accept } });
     t.equal(reply.code, 'database_unavailable', accept);

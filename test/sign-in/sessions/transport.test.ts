@@ -163,7 +163,7 @@ t.test('simultaneous refreshes by cookie set the same next token, and a refused 
 async function cutOff(database: TestDatabase): Promise<() => Promise<unknown>> {
   await database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT 0`);
   await database.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenantry%'`,
+    `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenantry%'`,
     [database.name],
   );
   return () => database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT -1`);

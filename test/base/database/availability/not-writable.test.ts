@@ -9,23 +9,29 @@ import { explainUnusable } from '../../../../src/base/database/unusable.ts';
 import { toProblem } from '../../../../src/base/http/problems.ts';
 import { systemClock } from '../../../../src/base/platform/clock.ts';
 import { openLog } from '../../../../src/base/platform/log.ts';
+import type { Reply } from '../../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../../support/database.ts';
 import { newAccount } from '../../../support/fixtures/accounts.ts';
 import { openService } from '../../../support/service.ts';
 import { MIGRATIONS } from '../../../support/template.ts';
+import { until } from '../../../support/until.ts';
 import { createManualTiming } from '../../../verifier/manual-timing.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
-/** Makes the database read-only for every connection, or writable again. Ends the connections of the service. */
+/**
+ * Makes the database read-only for every connection, or writable again. Ends the connections of the service, because a
+ * connection keeps the setting with which it began.
+ */
 async function setReadOnly({ name, query }: TestDatabase, isReadOnly: boolean): Promise<void> {
   await query('SET default_transaction_read_only = off');
   await query(`ALTER DATABASE ${name} ${isReadOnly ? 'SET default_transaction_read_only = on' : 'RESET ALL'}`);
   if (isReadOnly) await endConnections({ name, query });
 }
 
+/** Returns once the connections have ended. Until then, PostgreSQL may still serve them. */
 async function endConnections({ name, query }: Pick<TestDatabase, 'name' | 'query'>): Promise<void> {
-  const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  const end = `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
     WHERE datname = $1 AND application_name LIKE 'tenantry%'`;
   await query(end, [name]);
 }
@@ -37,20 +43,22 @@ function opened(t: Test, database: TestDatabase) {
 }
 
 /** Repeats a call that may find a connection that was just ended. */
-async function settled<T extends { readonly code: string | null }>(call: () => Promise<T>): Promise<T> {
+async function settled(call: () => Promise<Reply>): Promise<Reply> {
   for (;;) {
     const reply = await call();
-    if (reply.code !== 'database_unavailable') return reply;
+    const isUnreachable = reply.code === 'database_unavailable' || reply.body?.reasons?.database === 'unreachable';
+    if (!isUnreachable) return reply;
   }
 }
 
 t.test('while PostgreSQL is read-only, writes get 503, reads work, and readiness says why', async (t) => {
   const database = await createDatabase(t);
-  const { api } = await openService(t, database);
+  const { api, app } = await openService(t, database);
   const account = await newAccount(api);
   const { email, password, accessToken: token, refreshToken } = account;
   t.equal((await api.get('/readyz')).status, 200);
   await setReadOnly(database, true);
+  const readOnlySince = performance.now();
   const writes = [
     () => api.post('/auth/login', { email, password }),
     () => api.post('/auth/refresh', { refreshToken }),
@@ -74,6 +82,9 @@ t.test('while PostgreSQL is read-only, writes get 503, reads work, and readiness
     t.equal((await settled(() => api.get(path, { token }))).status, 200, `${path} works`);
   }
   t.equal((await settled(() => api.post('/auth/login', { email, password: 'not the password' }))).status, 401);
+  const { revocations } = app.parts;
+  await until(() => revocations.readSecondsAgo() * 1000 < performance.now() - readOnlySince);
+  t.equal(revocations.doubtedBefore(), 0, 'revocations are read as before');
 
   await setReadOnly(database, false);
   while ((await api.get('/readyz')).status !== 200) await new Promise(setImmediate);
