@@ -12,7 +12,7 @@ import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { openStream } from '../stream/stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from '../stream/writer.ts';
 import { createCatchUp } from './catch-up.ts';
-import { CLOCKS_APART_SECONDS_MAX, createClockWatch } from './clock-watch.ts';
+import { CLOCKS_APART_SECONDS_MAX, type ClockWatch, createClockWatch } from './clock-watch.ts';
 import { createFollower } from './follow.ts';
 import { createFreshness } from './freshness.ts';
 import { createLineageWatch } from './lineage.ts';
@@ -102,20 +102,23 @@ export interface RevocationLimits {
   readonly pauseMsMax: number;
 }
 
+function watchClock({ log, limits }: RevocationsDeps, clock: Clock, timing: Timing): ClockWatch {
+  return createClockWatch({
+    log,
+    apartSecondsMax: limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX,
+    aheadOfSteadyMs: () => clock.now().getTime() - timing.elapsed(),
+  });
+}
+
 /** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
 export function openRevocations(deps: RevocationsDeps): Revocations {
   // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
-  const { timing = systemTiming } = deps;
+  const { timing = systemTiming, clock = systemClock } = deps;
   const seconds = () => timing.elapsed() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
   const listeners = createListeners(deps.log);
-  const { clock = systemClock } = deps;
-  const clocks = createClockWatch({
-    log: deps.log,
-    apartSecondsMax: deps.limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX,
-    aheadOfSteadyMs: () => clock.now().getTime() - timing.elapsed(),
-  });
+  const clocks = watchClock(deps, clock, timing);
   const lineage = createLineageWatch({ db: deps.db, log: deps.log, events: map.events });
   let reading = NOTHING_READ;
   let stream: StreamWriter | undefined;

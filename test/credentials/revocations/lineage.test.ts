@@ -132,10 +132,8 @@ t.test('a session that a process refreshes before it notices the failover stays 
   t.equal(refreshed.status, 200, 'this process has not read since');
   for (const { app } of [slow, service]) await app.parts.revocations.synchronize();
   const { accessToken: token, refreshToken } = refreshed.body.data;
-  const headers = {
-    authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`,
-    'content-type': 'application/x-www-form-urlencoded',
-  };
+  const authorization = `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`;
+  const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' };
   const introspect = (api: Service['api'], asked: string) =>
     api.post('/oauth/introspect', undefined, { raw: `token=${asked}`, headers });
   for (const { api } of [slow, service]) {
