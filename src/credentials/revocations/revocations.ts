@@ -105,17 +105,12 @@ export interface RevocationLimits {
 /** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
 export function openRevocations(deps: RevocationsDeps): Revocations {
   // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
-  const { timing = systemTiming } = deps;
+  const { timing = systemTiming, clock = systemClock } = deps;
   const seconds = () => timing.elapsed() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
   const listeners = createListeners(deps.log);
-  const { clock = systemClock } = deps;
-  const clocks = createClockWatch({
-    log: deps.log,
-    apartSecondsMax: deps.limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX,
-    aheadOfSteadyMs: () => clock.now().getTime() - timing.elapsed(),
-  });
+  const clocks = openClockWatch(deps, () => clock.now().getTime() - timing.elapsed());
   const lineage = createLineageWatch({ db: deps.db, log: deps.log, events: map.events });
   let reading = NOTHING_READ;
   let stream: StreamWriter | undefined;
@@ -187,6 +182,11 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
       return follower.stop();
     },
   };
+}
+
+function openClockWatch({ log, limits }: RevocationsDeps, aheadOfSteadyMs: () => number) {
+  const apartSecondsMax = limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX;
+  return createClockWatch({ log, apartSecondsMax, aheadOfSteadyMs });
 }
 
 /** The database cannot have written a time that is ahead of its clock. Such an event would replace real events. */
