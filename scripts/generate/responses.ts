@@ -103,7 +103,14 @@ const SHARED: Readonly<Record<string, Codes>> = {
   HeadersTooLarge: ['headers_too_large'],
   TooManyRequests: ['too_many_requests'],
   InternalError: ['internal_error'],
-  Unavailable: ['database_unavailable', 'service_busy', 'signing_unavailable'],
+  Unavailable: [
+    'clock_skewed',
+    'database_not_writable',
+    'database_set_back',
+    'database_unavailable',
+    'service_busy',
+    'signing_unavailable',
+  ],
 };
 
 const IDEMPOTENCY: Codes = ['idempotency_key_in_use', 'idempotency_answer_lost', 'idempotency_key_reused'];

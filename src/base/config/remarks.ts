@@ -6,7 +6,14 @@ import { redisOf } from './derived.ts';
 
 /** Returns the warnings about this configuration. Outside of production there are none. */
 export function remarksOn(config: Config): string[] {
-  return config.production ? [...aboutRedis(config), ...aboutMail(config)] : [];
+  return config.production ? [...aboutAudience(config), ...aboutRedis(config), ...aboutMail(config)] : [];
+}
+
+function aboutAudience({ TOKEN_AUDIENCE, PUBLIC_URL }: Config): string[] {
+  if (TOKEN_AUDIENCE !== PUBLIC_URL) return [];
+  return [
+    'TOKEN_AUDIENCE is the same as PUBLIC_URL: a refresh token and an access token then have the same audience, so give access tokens an audience of their own',
+  ];
 }
 
 function aboutRedis(config: Config): string[] {

@@ -11,11 +11,8 @@ z.config({
 // Line breaks, control characters, and characters that change the direction of the text around them.
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
-/**
- * One line of text for people. It is trimmed, in NFC, and has `min` to `max` code points. Unless it may be empty, a reader
- * must see something of it.
- */
-export function text(max: number, min = 1) {
+/** One line of text: trimmed, in NFC, with `min` to `max` code points. It may consist of characters that show nothing. */
+export function line(max: number, min: number) {
   return z
     .string()
     .max(max * 8, `must have at most ${max} characters`)
@@ -28,8 +25,13 @@ export function text(max: number, min = 1) {
       (value) => [...value].length >= min,
       min === 1 ? 'must not be empty' : `must have at least ${min} characters`,
     )
-    .refine((value) => min === 0 || value === '' || isVisible(value), 'must have a visible character')
-    .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
+    .refine((value) => [...value].length <= max, `must have at most ${max} characters`);
+}
+
+/** One line of text for people (see `line`). Unless it is empty, a reader must see something of it. */
+export function text(max: number, min = 1) {
+  return line(max, min)
+    .refine((value) => value === '' || isVisible(value), 'must have a visible character')
     .meta({ minLength: min, maxLength: max });
 }
 

@@ -1,6 +1,6 @@
 // The wire shapes of members and of role assignments. Every endpoint that assigns or offers roles uses them.
 import { z } from 'zod';
-import { Id, Instant, PageQuery, text } from '../../base/http/wire.ts';
+import { Id, Instant, line, PageQuery, text } from '../../base/http/wire.ts';
 import { SCOPE_BYTES_MAX, scopeBytes } from '../rights/scope.ts';
 
 const UUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
@@ -16,8 +16,9 @@ const ScopeKey = z
   .regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/, 'must be letters, digits, - and _, and begin with a letter')
   .refine((key) => !(key in {}) && key !== 'prototype', 'must not be a name that every object has');
 
-// The text is stored as it was sent. Two texts that differ by a space or in their Unicode form are different values.
-const CleanText = text(200, 0);
+// The text is stored as it was sent. Two texts that differ by a space or in their Unicode form are different values. Programs
+// compare the text, so it need not show anything to people.
+const CleanText = line(200, 0);
 export const ScopeText = z
   .string()
   .max(1600)

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parse, parseDocument, stringify, visit } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from '../../base/errors/operator-error.ts';
+import { isVisible } from '../../base/platform/visible.ts';
 import { isFaithfulNumber } from '../../protocol/json.ts';
 import { canonicalPermissions, PERMISSION_PATTERN } from '../../protocol/permission.ts';
 
@@ -18,7 +19,11 @@ const SHIPPED = fileURLToPath(new URL('shipped/', import.meta.url));
 const PresetRole = z.strictObject(
   {
     name: z.string(NAME_RULE).regex(ROLE_NAME_PATTERN, NAME_RULE),
-    description: z.string('must be a text').max(500, 'must have at most 500 characters').default(''),
+    description: z
+      .string('must be a text')
+      .max(500, 'must have at most 500 characters')
+      .refine((value) => value === '' || isVisible(value), 'must have a visible character')
+      .default(''),
     level: z.int(LEVEL_RULE).min(0, LEVEL_RULE).max(1000, LEVEL_RULE),
     ownership: z.boolean('must be true or false').default(false),
     permissions: z

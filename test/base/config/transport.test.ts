@@ -84,3 +84,13 @@ t.test('ranges that together contain every second address are refused in product
     t.ok(readConfig({ ...PRODUCTION, TRUSTED_PROXIES: ranges.join() }));
   }
 });
+
+t.test(
+  'an audience of access tokens that is also the audience of refresh tokens is a warning in production',
+  async (t) => {
+    const remarks = (env: Record<string, string>) => remarksOn(readConfig({ ...PRODUCTION, ...env }));
+    t.match(remarks({ TOKEN_AUDIENCE: PRODUCTION.PUBLIC_URL }), [/^TOKEN_AUDIENCE is the same as PUBLIC_URL/]);
+    t.strictSame(remarks({ TOKEN_AUDIENCE: 'https://api.example.com' }), []);
+    t.strictSame(remarks({}), []);
+  },
+);

@@ -194,6 +194,30 @@ t.test('a name of which a reader sees nothing is refused, whatever is named', as
   }
 });
 
+t.test('a description is empty or shows something, and the values of a scope are for programs', async (t) => {
+  const role = { level: 1, permissions: ['deals:read'] };
+  const client = { name: 'Importer', permissions: ['deals:read'] };
+  const preset = (description: string) =>
+    parsePreset(
+      JSON.stringify({ name: 'one', roles: [{ name: 'one', description, ownership: true, ...role }] }),
+      'one.yaml',
+    );
+  for (const [blank, description] of Object.entries(BLANKS)) {
+    if (description.normalize('NFC').trim() === '') continue; // a description may be empty
+    const replies = [
+      await send('POST', '/roles', JSON.stringify({ name: 'described', description, ...role })),
+      await send('POST', '/clients', JSON.stringify({ ...client, description })),
+    ];
+    for (const reply of replies) refused(t, reply, 'validation_failed', blank);
+    t.throws(() => preset(description), /visible character/, `preset: ${blank}`);
+  }
+  t.equal((await send('POST', '/clients', JSON.stringify({ ...client, description: '' }))).status, 201);
+  t.equal((await send('POST', '/clients', JSON.stringify({ ...client, description: 'Imports …' }))).status, 201);
+  t.doesNotThrow(() => preset(''));
+  const check = { resource: 'deals', action: 'read', scope: { branch: '\u2800' } };
+  t.equal((await send('POST', '/authz/check', JSON.stringify(check))).status, 200);
+});
+
 t.test('a user agent that shows nothing is kept as none', async (t) => {
   const { email, password } = await newAccount(api);
   const login = (agent: string) => api.post('/auth/login', { email, password }, { headers: { 'user-agent': agent } });

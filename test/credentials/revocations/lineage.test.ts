@@ -1,5 +1,4 @@
-// A database that a failover has set back: what was lost is noticed, sessions and tokens from before are refused without a
-// 401, and an operator decides. A failover that lost nothing, and a restart, change nothing.
+// A failover that set the database back is noticed. Sessions and tokens from before get no 401; an operator decides.
 import t, { type Test } from 'tap';
 import { acceptDatabase, endEverything } from '../../../src/admin/restore/restore.ts';
 import type { Database } from '../../../src/base/database/db.ts';
