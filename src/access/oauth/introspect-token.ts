@@ -4,7 +4,7 @@
 import type { Database } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { type AccessTokenDeps, readAccessToken } from '../../credentials/tokens/access.ts';
-import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import { type RefreshTokenDeps, revocableOf, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import { principalOf } from '../../protocol/caller.ts';
 import { type AccessClaims, type ClientClaims, FIRST_PARTY_CLIENT } from '../../protocol/claims.ts';
 import type { RevocableToken } from '../../protocol/revocation.ts';
@@ -110,8 +110,7 @@ async function ofRefreshToken(
   const verified = await verifyRefreshToken(deps, token);
   if (!verified || verified.expired) return null;
   const { sub, sid, iss, aud, exp, iat, jti } = verified.claims;
-  const epoch = Number.MAX_SAFE_INTEGER; // an epoch does not make a refresh token stale
-  if (isKnownRevoked(deps, { id: sub, sessionId: sid, epoch, organizationId: null, issuedAt: iat })) return null;
+  if (isKnownRevoked(deps, revocableOf(verified.claims))) return null;
   const usable = await findUsableRefreshToken(deps.db.systemReader(), verified.claims, deps.graceSeconds);
   if (!usable || !mayRead(client, usable.organizationId)) return null;
   assertNotInDoubt(deps.revocations, usable.openedAt.getTime() / 1000);

@@ -80,7 +80,10 @@ export interface UsableRefreshToken {
   readonly openedAt: Date;
 }
 
-/** The organization and the beginning of a refresh token's session, or null when the token cannot be used now. Changes nothing. */
+/**
+ * The organization and the beginning of a refresh token's session, or null when the token cannot be used now. Changes
+ * nothing.
+ */
 export async function findUsableRefreshToken(
   tx: SystemReader,
   { sid, sub, jti, prt }: RefreshTokenLinks,

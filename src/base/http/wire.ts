@@ -1,7 +1,7 @@
 // The parts that wire schemas share. Every string is valid Unicode without control characters, and is validated after
 // normalization (NFC). Every object refuses unknown members.
 import { z } from 'zod';
-import { isVisible } from '../platform/visible.ts';
+import { isEmptyOrVisible } from '../platform/visible.ts';
 
 // For a missing member, the message of zod names types. The message here says that the member is missing.
 z.config({
@@ -31,7 +31,7 @@ export function line(max: number, min: number) {
 /** One line of text for people (see `line`). Unless it is empty, a reader must see something of it. */
 export function text(max: number, min = 1) {
   return line(max, min)
-    .refine((value) => value === '' || isVisible(value), 'must have a visible character')
+    .refine(isEmptyOrVisible, 'must have a visible character')
     .meta({ minLength: min, maxLength: max });
 }
 

@@ -14,3 +14,8 @@ const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u280
 export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
+
+/** Whether a reader sees something of the text, or it is empty. It is the rule of descriptions. */
+export function isEmptyOrVisible(text: string): boolean {
+  return text === '' || isVisible(text);
+}

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../../base/platform/clock.ts';
 import { isRefreshClaims, REFRESH_TOKEN_TYPE, type RefreshClaims } from '../../protocol/claims.ts';
+import type { RevocableToken } from '../../protocol/revocation.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import { signClaims, verifySignature } from './signing.ts';
 
@@ -62,4 +63,9 @@ export async function verifyRefreshToken(
   const claims = verified.payload as unknown as RefreshClaims;
   if (claims.iss !== deps.issuer || claims.aud !== deps.issuer) return null;
   return { claims, expired: claims.exp <= now.getTime() / 1000 };
+}
+
+/** A refresh token as revocations judge it. Its session counts, and an epoch does not make it stale. */
+export function revocableOf({ sub, sid, iat }: RefreshClaims): RevocableToken {
+  return { id: sub, sessionId: sid, epoch: Number.MAX_SAFE_INTEGER, organizationId: null, issuedAt: iat };
 }

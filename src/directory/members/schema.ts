@@ -16,8 +16,8 @@ const ScopeKey = z
   .regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/, 'must be letters, digits, - and _, and begin with a letter')
   .refine((key) => !(key in {}) && key !== 'prototype', 'must not be a name that every object has');
 
-// The text is stored as it was sent. Two texts that differ by a space or in their Unicode form are different values. Programs
-// compare the text, so it need not show anything to people.
+// The text is stored as it was sent. Two texts that differ by a space or in their Unicode form are different values.
+// Programs compare the text, so it need not show anything to people.
 const CleanText = line(200, 0);
 export const ScopeText = z
   .string()

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parse, parseDocument, stringify, visit } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from '../../base/errors/operator-error.ts';
-import { isVisible } from '../../base/platform/visible.ts';
+import { isEmptyOrVisible } from '../../base/platform/visible.ts';
 import { isFaithfulNumber } from '../../protocol/json.ts';
 import { canonicalPermissions, PERMISSION_PATTERN } from '../../protocol/permission.ts';
 
@@ -22,7 +22,7 @@ const PresetRole = z.strictObject(
     description: z
       .string('must be a text')
       .max(500, 'must have at most 500 characters')
-      .refine((value) => value === '' || isVisible(value), 'must have a visible character')
+      .refine(isEmptyOrVisible, 'must have a visible character')
       .default(''),
     level: z.int(LEVEL_RULE).min(0, LEVEL_RULE).max(1000, LEVEL_RULE),
     ownership: z.boolean('must be true or false').default(false),

@@ -54,8 +54,8 @@ export function listAccountRows(tx: SystemReader, { limit, offset }: Page): Prom
 /** How many accounts one statement of a search looks through. */
 export const SLICE_ACCOUNTS = 5_000;
 
-// $1 text or null, $2 status or null, $3 the account after which the slice begins, $4 organization or null. With the root
-// collation of ICU, lower() changes all letters, whatever the locale of the database is.
+// $1 text or null, $2 status or null. With the root collation of ICU, lower() changes all letters, whatever the locale of
+// the database is.
 const searching = (ids: string) =>
   statement(`
 WITH slice AS MATERIALIZED (${ids} LIMIT ${SLICE_ACCOUNTS}),
@@ -69,9 +69,9 @@ fitting AS MATERIALIZED (
 SELECT ARRAY(SELECT id::text FROM fitting ORDER BY id) AS fitting, (SELECT count(*)::int FROM slice) AS "lookedAt",
   (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS last`);
 
-// $1 text or null, $2 status or null, $3 id after which the slice begins, $4 organization or null.
+// $3 the account after which the slice begins, $4 organization or null.
 const IN_ALL = searching('SELECT id FROM users WHERE id > $3::uuid AND $4::uuid IS NULL ORDER BY id');
-// $1 to $4 are the parameters of IN_ALL.
+// $3 and $4 as for IN_ALL.
 const IN_ORGANIZATION = searching(
   'SELECT user_id AS id FROM memberships WHERE organization_id = $4::uuid AND user_id > $3::uuid ORDER BY user_id',
 );

@@ -6,7 +6,7 @@ import { problem } from '../../base/errors/problem.ts';
 import { newTokenId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
-import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import { revocableOf, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { RefreshClaims } from '../../protocol/claims.ts';
 import { assertNotInDoubt } from './authenticate.ts';
 import { chooseOrganization } from './choose-organization.ts';
@@ -113,8 +113,6 @@ export async function exchange(
  * Whether this process knows that the session has ended, although the database did not know it a moment ago: it ended
  * meanwhile, or a failover has just lost its end.
  */
-function isKnownEnded({ revocations }: RefreshDeps, { sub, sid, iat }: RefreshClaims): boolean {
-  const epoch = Number.MAX_SAFE_INTEGER; // an epoch does not make a refresh token stale
-  const token = { id: sub, sessionId: sid, epoch, organizationId: null, issuedAt: iat };
-  return revocations.judge(token) === 'session_revoked';
+function isKnownEnded({ revocations }: RefreshDeps, claims: RefreshClaims): boolean {
+  return revocations.judge(revocableOf(claims)) === 'session_revoked';
 }
