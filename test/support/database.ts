@@ -55,6 +55,20 @@ export async function createDatabase(t: Test, template: string | null = TEMPLATE
   };
 }
 
+/**
+ * Ends the connections to the database `name`, of the applications whose name begins with `application`, and returns once
+ * they have ended. Until then, PostgreSQL may still serve them.
+ */
+export async function endConnections(
+  { query }: Pick<TestDatabase, 'query'>,
+  name: string,
+  application = '',
+): Promise<void> {
+  const end = `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+    WHERE datname = $1 AND starts_with(application_name, $2)`;
+  await query(end, [name, application]);
+}
+
 // The type declarations of pg do not have these methods, which the client takes from its socket.
 type Connection = pg.Client & { ref(): void; unref(): void };
 

@@ -5,7 +5,7 @@ import { endEverything } from '../../../src/admin/restore/restore.ts';
 import { Problem } from '../../../src/base/errors/problem.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import { freshEmail, openInviting, registering } from '../../directory/invitations/inviting.ts';
-import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { createDatabase, endConnections, type TestDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
@@ -18,9 +18,7 @@ import { until } from '../../support/until.ts';
 /** A copy like a backup. No connection may use the database during the copy. */
 async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
   const elsewhere = await createDatabase(t);
-  await elsewhere.query('SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1', [
-    database.name,
-  ]);
+  await endConnections(elsewhere, database.name);
   return createDatabase(t, database.name);
 }
 

@@ -9,7 +9,7 @@ import { Problem } from '../../../src/base/errors/problem.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { type Feed, openFeed } from '../../../src/credentials/feed/feed.ts';
 import type { ClientCaller } from '../../../src/protocol/caller.ts';
-import { createDatabase } from '../../support/database.ts';
+import { createDatabase, endConnections } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { seedOrganization } from '../../support/fixtures/people.ts';
@@ -124,9 +124,7 @@ t.test('an outage is answered with 503 before anything is sent', async (t) => {
   const { token } = await seedClientWithToken(app, database, settings);
   const elsewhere = await createDatabase(t);
   await elsewhere.query(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS false`);
-  await elsewhere.query('SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1', [
-    database.name,
-  ]);
+  await endConnections(elsewhere, database.name);
   for (const accept of ['application/json', 'text/event-stream']) {
     const reply = await api.get('/revocations', { token, headers: { accept } });
     t.equal(reply.code, 'database_unavailable', accept);

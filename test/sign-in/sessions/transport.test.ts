@@ -2,7 +2,7 @@
 // changes it.
 import t, { type Test } from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
-import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { createDatabase, endConnections, type TestDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { openService, type Service } from '../../support/service.ts';
@@ -162,10 +162,7 @@ t.test('simultaneous refreshes by cookie set the same next token, and a refused 
 /** Allows only the superuser to connect, until the returned function is called. */
 async function cutOff(database: TestDatabase): Promise<() => Promise<unknown>> {
   await database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT 0`);
-  await database.query(
-    `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenantry%'`,
-    [database.name],
-  );
+  await endConnections(database, database.name, 'tenantry');
   return () => database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT -1`);
 }
 

@@ -18,7 +18,8 @@ export interface FakeClock {
 export async function createFakeClock(
   file: string,
   options: {
-    readonly secondsAhead?: number /** Also sets the clock that otherwise never steps. */;
+    readonly secondsAhead?: number;
+    /** Also sets the clock that otherwise never steps. */
     readonly steady?: boolean;
   } = {},
 ): Promise<FakeClock> {

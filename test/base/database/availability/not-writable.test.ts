@@ -10,7 +10,7 @@ import { toProblem } from '../../../../src/base/http/problems.ts';
 import { systemClock } from '../../../../src/base/platform/clock.ts';
 import { openLog } from '../../../../src/base/platform/log.ts';
 import type { Reply } from '../../../support/client.ts';
-import { createDatabase, type TestDatabase } from '../../../support/database.ts';
+import { createDatabase, endConnections, type TestDatabase } from '../../../support/database.ts';
 import { newAccount } from '../../../support/fixtures/accounts.ts';
 import { openService } from '../../../support/service.ts';
 import { MIGRATIONS } from '../../../support/template.ts';
@@ -26,14 +26,7 @@ const log = openLog({ level: 'silent', pretty: false });
 async function setReadOnly({ name, query }: TestDatabase, isReadOnly: boolean): Promise<void> {
   await query('SET default_transaction_read_only = off');
   await query(`ALTER DATABASE ${name} ${isReadOnly ? 'SET default_transaction_read_only = on' : 'RESET ALL'}`);
-  if (isReadOnly) await endConnections({ name, query });
-}
-
-/** Returns once the connections have ended. Until then, PostgreSQL may still serve them. */
-async function endConnections({ name, query }: Pick<TestDatabase, 'name' | 'query'>): Promise<void> {
-  const end = `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
-    WHERE datname = $1 AND application_name LIKE 'tenantry%'`;
-  await query(end, [name]);
+  if (isReadOnly) await endConnections({ query }, name, 'tenantry');
 }
 
 function opened(t: Test, database: TestDatabase) {
