@@ -9,6 +9,7 @@ import { type Account, newAccount } from '../../../test/support/fixtures/account
 import { createFakeClock, type FakeClock } from '../../../test/support/servers/faketime.ts';
 import { demand } from '../proof.ts';
 import { type Service, type Testbed, withTestbed } from '../testbed.ts';
+import { isReady, untilReadiness } from './readiness.ts';
 
 const HOUR = 3_600;
 const NOTICED_MILLISECONDS_MAX = 15_000;
@@ -32,7 +33,7 @@ interface Replica {
   readonly ahead: number;
 }
 
-interface Stage {
+interface Setup {
   readonly testbed: Testbed;
   readonly database: FakeClock;
   readonly issuer: string;
@@ -40,8 +41,8 @@ interface Stage {
 
 const credentialsOf = ({ email, password }: Account) => ({ email, password });
 
-async function startReplica(stage: Stage, ahead: number, options: { steady?: boolean } = {}): Promise<Replica> {
-  const { testbed, issuer } = stage;
+async function startReplica(setup: Setup, ahead: number, options: { steady?: boolean } = {}): Promise<Replica> {
+  const { testbed, issuer } = setup;
   const file = `${testbed.folder}/clock-${ahead}-${performance.now().toFixed(0)}`;
   const clock = await createFakeClock(file, { secondsAhead: ahead, ...options });
   const settings = { ...clock.environment, ...(issuer && { PUBLIC_URL: issuer }), SESSIONS_PER_USER_MAX: '1000' };
@@ -49,17 +50,15 @@ async function startReplica(stage: Stage, ahead: number, options: { steady?: boo
   return { service, api: openApi(service.url), clock, ahead };
 }
 
-async function untilReadiness({ api, service }: Replica, isReady: boolean): Promise<number> {
-  const begun = performance.now();
-  for (;;) {
-    const { status, body, text } = await api.get('/readyz');
-    if (isReady ? status === 200 : status === 503 && body.reasons?.clock === 'clock_skewed') break;
-    const tooLong = performance.now() - begun > NOTICED_MILLISECONDS_MAX;
-    demand(!tooLong, `/readyz does not become ${isReady ? 'ready' : 'clock_skewed'}: ${text}\n${service.log()}`);
-    await delay(POLL_MILLISECONDS);
-  }
-  return performance.now() - begun;
-}
+const untilRight = ({ service }: Replica) => untilReadiness(service, 'ready', isReady, NOTICED_MILLISECONDS_MAX);
+
+const untilSkewed = ({ service }: Replica) =>
+  untilReadiness(
+    service,
+    'clock_skewed',
+    ({ status, body }) => status === 503 && body.reasons?.clock === 'clock_skewed',
+    NOTICED_MILLISECONDS_MAX,
+  );
 
 function demandSkewed(what: string, { status, code, text }: Reply): void {
   demand(status === 503 && code === 'clock_skewed', `${what} answered ${status}: ${text}`);
@@ -80,17 +79,17 @@ async function demandNoTokens({ api, service }: Replica, { email, password, acce
 }
 
 /** A replica that starts with a wrong clock, and a clock that becomes wrong and right again. */
-async function wrongByAnHour(stage: Stage, good: Replica, account: Account): Promise<string> {
+async function wrongByAnHour(setup: Setup, good: Replica, account: Account): Promise<string> {
   for (const ahead of [HOUR, -HOUR]) {
     // Before the time from which its keys sign, a replica does not even start. So this one falls behind as it runs.
-    const replica = await startReplica(stage, Math.max(ahead, 0));
+    const replica = await startReplica(setup, Math.max(ahead, 0));
     replica.clock.set(ahead);
-    await untilReadiness(replica, false);
+    await untilSkewed(replica);
     await demandNoTokens(replica, account);
     const said = ahead > 0 ? 'ahead' : 'behind';
     demand(replica.service.log().includes(`"direction":"${said}"`), `the log does not say ${said}`);
     replica.clock.set(0);
-    const back = await untilReadiness(replica, true);
+    const back = await untilRight(replica);
     const again = await replica.api.post('/auth/login', credentialsOf(account));
     demand(again.status === 200, `with the right clock a login answered ${again.status}: ${again.text}`);
     console.log(
@@ -112,10 +111,10 @@ async function jumping(replica: Replica, account: Account): Promise<string> {
       demandSkewed('a login', await replica.api.post('/auth/login', credentialsOf(account)));
       asked += 1;
     }
-    await untilReadiness(replica, false);
+    await untilSkewed(replica);
     await demandNoTokens(replica, account);
     replica.clock.set(0);
-    await untilReadiness(replica, true);
+    await untilRight(replica);
     const login = await replica.api.post('/auth/login', credentialsOf(account));
     demand(login.status === 200, `with the right clock a login answered ${login.status}: ${login.text}`);
   }
@@ -157,11 +156,11 @@ async function present(
  * Tokens of a replica that is ahead are presented to all replicas while time passes more than ten times faster: one whose session
  * was ended, and for comparison one whose session was not.
  */
-async function within(stage: Stage, account: Account): Promise<string> {
+async function within(setup: Setup, account: Account): Promise<string> {
   const replicas: Replica[] = [];
   for (const ahead of [0, 50, -50, 30]) {
-    const replica = await startReplica(stage, ahead, { steady: true });
-    await untilReadiness(replica, true);
+    const replica = await startReplica(setup, ahead, { steady: true });
+    await untilRight(replica);
     replicas.push(replica);
   }
   const [right, early] = replicas;
@@ -178,7 +177,7 @@ async function within(stage: Stage, account: Account): Promise<string> {
   const begun = performance.now();
   for (let skipped = 0, seconds = 0; seconds <= LATER_SECONDS; skipped += STEP_SECONDS) {
     seconds = skipped + (performance.now() - begun) / 1000;
-    stage.database.set(skipped);
+    setup.database.set(skipped);
     for (const { clock, ahead } of replicas) clock.set(ahead + skipped);
     const next = delay(STEP_MILLISECONDS);
     const asking = replicas.map(async (replica, at) => {
@@ -220,10 +219,10 @@ await withTestbed(
   async (testbed) => {
     if (!database) throw new Error('PostgreSQL has no clock');
     const good = await startReplica({ testbed, database, issuer: '' }, 0);
-    const stage = { testbed, database, issuer: `http://localhost:${good.service.port}` };
+    const setup = { testbed, database, issuer: `http://localhost:${good.service.port}` };
     const account = await newAccount(good.api);
-    const lines = [await wrongByAnHour(stage, good, account), await jumping(good, account)];
+    const lines = [await wrongByAnHour(setup, good, account), await jumping(good, account)];
     await good.service.end('SIGTERM');
-    return `SHOWN: ${[...lines, await within(stage, account)].join('; ')}`;
+    return `SHOWN: ${[...lines, await within(setup, account)].join('; ')}`;
   },
 );

@@ -5,11 +5,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../../test/support/client.ts';
 import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
-import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
+import type { TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';
 import { demandWholeRegistrations, type Registration } from '../kill/checks.ts';
 import { demand } from '../proof.ts';
 import { type Service, type Testbed, withTestbed } from '../testbed.ts';
+import { openDatabaseNetwork } from './network.ts';
+import { isReady, untilReadiness } from './readiness.ts';
 import { argumentsInNamespace, fillDisk, mountSmallDisk } from './small-disk.ts';
 import { type Standby, startStandby } from './standby.ts';
 
@@ -112,24 +114,15 @@ async function whilePaused(load: Load, work: () => Promise<unknown>): Promise<vo
   load.isPaused = false;
 }
 
-/** Waits until /readyz has the status, and the reason if it is not ready. */
-async function untilReadiness(
-  load: Load,
-  wanted: 'ready' | 'read_only' | 'disk_full',
-  within: number,
-): Promise<number> {
-  const begun = performance.now();
-  for (;;) {
-    const { status, body, text } = await load.api.get('/readyz');
-    if (wanted === 'ready' ? status === 200 : status === 503 && body.reasons?.database === wanted) break;
-    demand(
-      performance.now() - begun < within,
-      `/readyz does not say ${wanted}: ${status} ${text}\n${load.service.log()}`,
-    );
-    await delay(PAUSE_MILLISECONDS);
-  }
-  return performance.now() - begun;
-}
+const untilRight = ({ service }: Load) => untilReadiness(service, 'ready', isReady, RECOVERY_MILLISECONDS_MAX);
+
+const untilRefusing = ({ service }: Load, reason: Fault['reason']) =>
+  untilReadiness(
+    service,
+    reason,
+    ({ status, body }) => status === 503 && body.reasons?.database === reason,
+    REFUSED_MILLISECONDS_MAX,
+  );
 
 /** PostgreSQL stores nothing for a while. Returns a sentence about what was seen. */
 async function fault(load: Load, { name, reason, begin }: Fault): Promise<string> {
@@ -138,7 +131,7 @@ async function fault(load: Load, { name, reason, begin }: Fault): Promise<string
   const readsBefore = load.reads;
   const end = await begin();
   const begun = performance.now();
-  const noticed = await untilReadiness(load, reason, REFUSED_MILLISECONDS_MAX);
+  const noticed = await untilRefusing(load, reason);
   const isMissing = () => ['rename', 'register', 'login'].filter((what) => !load.refused.has(what));
   while (isMissing().length > 0 || performance.now() - begun < seconds * 1000) {
     const waited = performance.now() - begun - seconds * 1000;
@@ -150,7 +143,7 @@ async function fault(load: Load, { name, reason, begin }: Fault): Promise<string
   const refused = sum(load.refused);
   const reads = load.reads - readsBefore;
   await end();
-  const back = await untilReadiness(load, 'ready', RECOVERY_MILLISECONDS_MAX);
+  const back = await untilRight(load);
   load.refused.clear();
   await delay(CALM_MILLISECONDS);
   demand(sum(load.refused) === 0, `${name}: changes were refused again after /readyz was ready`);
@@ -220,22 +213,20 @@ function onStandby(testbed: Testbed, load: Load, { network, standby }: { network
       await whilePaused(load, async () => {
         await standby.caughtUp();
         lead(standby.postgres.port);
-        await untilReadiness(load, 'read_only', REFUSED_MILLISECONDS_MAX);
+        await untilRefusing(load, 'read_only');
       });
       return () =>
         whilePaused(load, async () => {
           lead(testbed.postgres.port);
-          await untilReadiness(load, 'ready', RECOVERY_MILLISECONDS_MAX);
+          await untilRight(load);
         });
     },
   };
 }
 
 async function run(testbed: Testbed): Promise<string> {
-  const network = await openTcpProxy(testbed, testbed.postgres.port);
-  const url = new URL(testbed.postgres.ownerUrl);
-  url.port = String(network.port);
-  const settings = { DATABASE_URL: url.href, SESSIONS_PER_USER_MAX: '10000' };
+  const { network, url } = await openDatabaseNetwork(testbed);
+  const settings = { DATABASE_URL: url, SESSIONS_PER_USER_MAX: '10000' };
   const service = await testbed.startService({ settings });
   const standby = await startStandby(testbed, testbed.postgres, `${testbed.folder}/postgres`, 'standby');
   const api = openApi(service.url);

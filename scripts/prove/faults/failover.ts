@@ -7,11 +7,13 @@ import { type EmbeddedPostgres, startEmbedded } from '../../../src/base/embedded
 import { createVerifier } from '../../../src/verifier/index.ts';
 import { openApi } from '../../../test/support/client.ts';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
-import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
+import type { TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { createClient, runCommand } from '../operator.ts';
 import { demand } from '../proof.ts';
 import { type Service, type Testbed, withTestbed } from '../testbed.ts';
 import { killFamily } from './frozen.ts';
+import { openDatabaseNetwork } from './network.ts';
+import { isReady, untilReadiness } from './readiness.ts';
 import { startStandby } from './standby.ts';
 import { type Following, type Holder, openWatch, type Watch } from './watch-tokens.ts';
 
@@ -21,7 +23,7 @@ const DOUBT_MILLISECONDS = 35_000;
 const CALM_MILLISECONDS = 5_000;
 const RECOVERY_MILLISECONDS_MAX = 30_000;
 
-interface Stage {
+interface Setup {
   readonly testbed: Testbed;
   readonly network: TcpProxy;
   readonly settings: Record<string, string>;
@@ -33,11 +35,9 @@ interface Stage {
   failovers: number;
 }
 
-async function openStage(testbed: Testbed): Promise<Stage> {
-  const network = await openTcpProxy(testbed, testbed.postgres.port);
-  const url = new URL(testbed.postgres.ownerUrl);
-  url.port = String(network.port);
-  const common = { DATABASE_URL: url.href, SESSIONS_PER_USER_MAX: '1000' };
+async function openSetup(testbed: Testbed): Promise<Setup> {
+  const { network, url } = await openDatabaseNetwork(testbed);
+  const common = { DATABASE_URL: url, SESSIONS_PER_USER_MAX: '1000' };
   const first = await testbed.startService({ settings: common });
   const settings = { ...common, PUBLIC_URL: `http://localhost:${first.port}` };
   const second = await testbed.startService({ settings });
@@ -62,32 +62,29 @@ async function openStage(testbed: Testbed): Promise<Stage> {
   };
 }
 
-async function holdersOf({ services }: Stage, count: number): Promise<Holder[]> {
+async function holdersOf({ services }: Setup, count: number): Promise<Holder[]> {
   const holders: Holder[] = [];
   for (let index = 0; index < count; index += 1) holders.push(await newAccount(openApi(services[0].url)));
   return holders;
 }
 
-/** Resolves when readiness of a service has the status and, for the database, the state. */
-async function untilReady(service: Service, state: 'ok' | 'degraded'): Promise<void> {
-  const begun = performance.now();
-  for (;;) {
-    const reply = await openApi(service.url).get('/readyz');
-    if (reply.status === 200 && reply.body.checks.database === state) return;
-    const tooLong = performance.now() - begun > RECOVERY_MILLISECONDS_MAX;
-    demand(!tooLong, `/readyz does not become ${state}: ${reply.text}\n${service.log()}`);
-    await delay(100);
-  }
-}
+/** Resolves when a service is ready and, for the database, in the state. */
+const untilReady = (service: Service, state: 'ok' | 'degraded') =>
+  untilReadiness(
+    service,
+    state,
+    (reply) => isReady(reply) && reply.body.checks.database === state,
+    RECOVERY_MILLISECONDS_MAX,
+  );
 
 /** People log out, the primary is lost, and a standby takes over, with the logouts or without them. */
 async function failOver(
-  stage: Stage,
+  setup: Setup,
   { leaving, staying, isLagging }: { leaving: readonly Holder[]; staying: readonly Holder[]; isLagging: boolean },
 ): Promise<{ readonly gone: Following; readonly kept: Following }> {
-  const { testbed, network, services, watch } = stage;
-  stage.failovers += 1;
-  const standby = await startStandby(testbed, stage.primary, stage.directory, `standby${stage.failovers}`);
+  const { testbed, network, services, watch } = setup;
+  setup.failovers += 1;
+  const standby = await startStandby(testbed, setup.primary, setup.directory, `standby${setup.failovers}`);
   await standby.caughtUp();
   if (isLagging) standby.stall();
   for (const { refreshToken } of leaving) {
@@ -97,7 +94,7 @@ async function failOver(
   await watch.untilRefused(leaving, services);
   if (!isLagging) await standby.caughtUp();
   const following = { gone: watch.follow(leaving, services), kept: watch.follow(staying, services) };
-  const { primary: lost, directory: lostDirectory } = stage;
+  const { primary: lost, directory: lostDirectory } = setup;
   killFamily(lost.pid);
   network.cut();
   // Only a start and an orderly stop give back the shared memory of a server that was killed.
@@ -108,16 +105,16 @@ async function failOver(
   await standby.promote();
   network.lead(standby.postgres.port);
   network.pass();
-  Object.assign(stage, { primary: standby.postgres, directory: standby.directory });
+  Object.assign(setup, { primary: standby.postgres, directory: standby.directory });
   return following;
 }
 
 /** A standby without the logouts takes over, and an operator decides. */
-async function losing(stage: Stage, decision: 'restore' | 'accept'): Promise<string> {
-  const { testbed, services, settings, watch } = stage;
-  const leaving = await holdersOf(stage, people);
-  const staying = await holdersOf(stage, 2);
-  const { gone, kept } = await failOver(stage, { leaving, staying, isLagging: true });
+async function losing(setup: Setup, decision: 'restore' | 'accept'): Promise<string> {
+  const { testbed, services, settings, watch } = setup;
+  const leaving = await holdersOf(setup, people);
+  const staying = await holdersOf(setup, 2);
+  const { gone, kept } = await failOver(setup, { leaving, staying, isLagging: true });
   for (const service of services) await untilReady(service, 'degraded');
   const late = await testbed.startService({ settings });
   const there = [...services, late];
@@ -170,11 +167,11 @@ async function losing(stage: Stage, decision: 'restore' | 'accept'): Promise<str
 }
 
 /** A standby that had everything takes over. */
-async function keeping(stage: Stage): Promise<string> {
-  const { services, watch } = stage;
-  const leaving = await holdersOf(stage, people);
-  const staying = await holdersOf(stage, 2);
-  const { gone, kept } = await failOver(stage, { leaving, staying, isLagging: false });
+async function keeping(setup: Setup): Promise<string> {
+  const { services, watch } = setup;
+  const leaving = await holdersOf(setup, people);
+  const staying = await holdersOf(setup, 2);
+  const { gone, kept } = await failOver(setup, { leaving, staying, isLagging: false });
   for (const service of services) await untilReady(service, 'ok');
   await delay(DOUBT_MILLISECONDS);
   const [refusals, answers] = [await gone.end(), await kept.end()];
@@ -190,9 +187,9 @@ async function keeping(stage: Stage): Promise<string> {
 
 await withTestbed({ name: 'failover', disposable: false }, async (testbed) => {
   demand(people > 0, 'usage: prove:failover [people]');
-  const stage = await openStage(testbed);
-  const whole = await keeping(stage);
-  const restored = await losing(stage, 'restore');
-  const accepted = await losing(stage, 'accept');
+  const setup = await openSetup(testbed);
+  const whole = await keeping(setup);
+  const restored = await losing(setup, 'restore');
+  const accepted = await losing(setup, 'accept');
   return `SHOWN: after a failover to a lagging standby, ${restored}, until restore ended everything from before; again, ${accepted}, until accept let the others in again; ${whole}`;
 });

@@ -26,24 +26,24 @@ const BETWEEN_MILLISECONDS = 5;
 const SETTLED_MILLISECONDS = 2_000;
 
 /** A process that is stopped, and the addresses that judge a token there. */
-interface Place {
+interface Target {
   readonly name: string;
   readonly pid: number;
   readonly urls: readonly string[];
 }
 
-interface Stage {
+interface Setup {
   /** The replica that runs on. */
   readonly api: Api;
-  readonly places: readonly Place[];
+  readonly targets: readonly Target[];
   readonly socketUrl: string;
   readonly maker: SessionMaker;
   readonly userId: string;
-  /** Answers by place, kind of token and status. */
+  /** Answers by target, kind of token and status. */
   readonly tally: Map<string, number>;
 }
 
-async function openStage(testbed: Testbed): Promise<Stage> {
+async function openSetup(testbed: Testbed): Promise<Setup> {
   const settings = { SESSIONS_PER_USER_MAX: '10000' };
   const running = await testbed.startService({ settings });
   const issuer = `http://localhost:${running.port}`;
@@ -60,14 +60,14 @@ async function openStage(testbed: Testbed): Promise<Stage> {
   const { userId } = await newAccount(api);
   const maker = await openSessionMaker(testbed, running);
   testbed.teardown(() => maker.close());
-  const places: Place[] = [
+  const targets: Target[] = [
     { name: 'replica', pid: stopped.child.pid ?? 0, urls: [`${stopped.url}/verify`, `${stopped.url}/api/v1/me`] },
     { name: 'verifier', pid: verifier.pid, urls: [`http://127.0.0.1:${port}/`] },
     { name: 'sidecar', pid: sidecar.child.pid ?? 0, urls: [`${sidecar.url.replace('ws:', 'http:')}/plain`] },
   ];
   // A stopped process must go on to be able to end.
-  testbed.teardown(() => places.map(({ pid }) => signal(pid, 'SIGCONT')));
-  return { api, places, socketUrl: `${sidecar.url}/echo`, maker, userId, tally: new Map() };
+  testbed.teardown(() => targets.map(({ pid }) => signal(pid, 'SIGCONT')));
+  return { api, targets, socketUrl: `${sidecar.url}/echo`, maker, userId, tally: new Map() };
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
@@ -97,23 +97,23 @@ interface Round {
   readonly waiting: Promise<void>[];
 }
 
-/** Presents every token at every place, over a new connection or one that was kept. */
+/** Presents every token at every target, over a new connection or one that was kept. */
 function presentAll(
-  { places, tally }: Stage,
+  { targets, tally }: Setup,
   { ended, kept, agent, waiting }: Round,
   over: Agent | false = agent,
 ): void {
-  const present = (place: Place, url: string, kind: 'ended' | 'kept', token: string) =>
+  const present = (target: Target, url: string, kind: 'ended' | 'kept', token: string) =>
     waiting.push(
       send(url, token, over).then((status) => {
-        const key = `${place.name}, ${kind}: ${status}`;
+        const key = `${target.name}, ${kind}: ${status}`;
         tally.set(key, (tally.get(key) ?? 0) + 1);
       }),
     );
-  for (const place of places) {
-    for (const url of place.urls) {
-      for (const { accessToken } of ended) present(place, url, 'ended', accessToken);
-      for (const { accessToken } of kept) present(place, url, 'kept', accessToken);
+  for (const target of targets) {
+    for (const url of target.urls) {
+      for (const { accessToken } of ended) present(target, url, 'ended', accessToken);
+      for (const { accessToken } of kept) present(target, url, 'kept', accessToken);
     }
   }
 }
@@ -123,21 +123,21 @@ async function settle({ waiting }: Round): Promise<void> {
 }
 
 /** Ends the sessions at the replica that runs on. */
-async function end({ api }: Stage, ended: readonly Opened[]): Promise<void> {
+async function end({ api }: Setup, ended: readonly Opened[]): Promise<void> {
   for (const { refreshToken } of ended) {
     const reply = await api.post('/auth/logout', { refreshToken });
     demand(reply.status === 204, `a logout answered ${reply.status}: ${reply.text}`);
   }
 }
 
-/** Raises NotShown unless the place accepted every token, so that it remembers all of them. */
-async function warm(stage: Stage, round: Round): Promise<void> {
-  stage.tally.clear();
-  for (let again = 0; again < 2; again += 1) presentAll(stage, round);
+/** Raises NotShown unless the target accepted every token, so that it remembers all of them. */
+async function warm(setup: Setup, round: Round): Promise<void> {
+  setup.tally.clear();
+  for (let again = 0; again < 2; again += 1) presentAll(setup, round);
   await settle(round);
-  const refused = [...stage.tally].filter(([key]) => !key.endsWith(': 200'));
+  const refused = [...setup.tally].filter(([key]) => !key.endsWith(': 200'));
   demand(refused.length === 0, `before the pause a good token was refused: ${refused.join('; ')}`);
-  stage.tally.clear();
+  setup.tally.clear();
 }
 
 interface HeldSocket {
@@ -153,35 +153,35 @@ async function openHeld(url: string, { accessToken }: Opened): Promise<HeldSocke
   return { socket, messages, closed: once(socket, 'close') };
 }
 
-async function oneRound(stage: Stage, counts: Map<string, number>): Promise<void> {
-  const opened = await stage.maker.open(stage.userId, ENDED + KEPT);
+async function oneRound(setup: Setup, counts: Map<string, number>): Promise<void> {
+  const opened = await setup.maker.open(setup.userId, ENDED + KEPT);
   const agent = new Agent({ keepAlive: true });
   const round: Round = { ended: opened.slice(0, ENDED), kept: opened.slice(ENDED), agent, waiting: [] };
-  await warm(stage, round);
-  const held = await Promise.all(round.ended.map((session) => openHeld(stage.socketUrl, session)));
+  await warm(setup, round);
+  const held = await Promise.all(round.ended.map((session) => openHeld(setup.socketUrl, session)));
   const begun = performance.now();
-  for (const { pid } of stage.places) signal(pid, 'SIGSTOP');
-  presentAll(stage, round);
-  presentAll(stage, round, false);
-  await end(stage, round.ended);
-  presentAll(stage, round);
-  presentAll(stage, round, false);
+  for (const { pid } of setup.targets) signal(pid, 'SIGSTOP');
+  presentAll(setup, round);
+  presentAll(setup, round, false);
+  await end(setup, round.ended);
+  presentAll(setup, round);
+  presentAll(setup, round, false);
   for (const { socket } of held) socket.send('sent after the end of the session');
   await delay(Math.max(0, seconds * 1000 - (performance.now() - begun)));
-  for (const { pid } of stage.places) signal(pid, 'SIGCONT');
+  for (const { pid } of setup.targets) signal(pid, 'SIGCONT');
   const until = performance.now() + AFTER_MILLISECONDS;
   while (performance.now() < until) {
-    presentAll(stage, round, round.waiting.length % 2 === 0 ? agent : false);
+    presentAll(setup, round, round.waiting.length % 2 === 0 ? agent : false);
     await delay(BETWEEN_MILLISECONDS);
     if (round.waiting.length > 500) await settle(round);
   }
   await settle(round);
-  for (const [key, count] of stage.tally) counts.set(key, (counts.get(key) ?? 0) + count);
-  const shown = [...stage.tally].map(([key, count]) => `${count} × ${key}`).join('; ');
-  for (const { name } of stage.places) {
-    demand(!stage.tally.has(`${name}, ended: 200`), `an ended token was accepted: ${shown}`);
-    demand(!stage.tally.has(`${name}, kept: 401`), `a good token was refused: ${shown}`);
-    demand(stage.tally.has(`${name}, ended: 401`) && stage.tally.has(`${name}, kept: 200`), `never right: ${shown}`);
+  for (const [key, count] of setup.tally) counts.set(key, (counts.get(key) ?? 0) + count);
+  const shown = [...setup.tally].map(([key, count]) => `${count} × ${key}`).join('; ');
+  for (const { name } of setup.targets) {
+    demand(!setup.tally.has(`${name}, ended: 200`), `an ended token was accepted: ${shown}`);
+    demand(!setup.tally.has(`${name}, kept: 401`), `a good token was refused: ${shown}`);
+    demand(setup.tally.has(`${name}, ended: 401`) && setup.tally.has(`${name}, kept: 200`), `never right: ${shown}`);
   }
   for (const { messages, closed } of held) {
     const [code] = (await Promise.race([closed, delay(SETTLED_MILLISECONDS, ['open'])])) as [unknown];
@@ -193,10 +193,10 @@ async function oneRound(stage: Stage, counts: Map<string, number>): Promise<void
 
 await withTestbed({ name: 'pause', disposable: true }, async (testbed) => {
   demand(rounds > 0 && seconds > 5, 'usage: prove:pause [rounds] [seconds, more than 5]');
-  const stage = await openStage(testbed);
+  const setup = await openSetup(testbed);
   const counts = new Map<string, number>();
   for (let number = 1; number <= rounds; number += 1) {
-    await oneRound(stage, counts);
+    await oneRound(setup, counts);
     console.log(`pause ${number}: ${[...counts].map(([key, count]) => `${count} × ${key}`).join('; ')}`);
   }
   const of = (wanted: RegExp) => [...counts].reduce((sum, [key, count]) => (wanted.test(key) ? sum + count : sum), 0);

@@ -5,9 +5,10 @@ import { appendFileSync, chownSync, copyFileSync, mkdirSync, rmSync, statSync, w
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { type EmbeddedPostgres, startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { openTcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
+import { queryAt } from '../database.ts';
 import { demand } from '../proof.ts';
 import type { Testbed } from '../testbed.ts';
 
@@ -26,41 +27,31 @@ const CATCH_UP_MILLISECONDS_MAX = 30_000;
 const POLL_MILLISECONDS = 20;
 
 async function ask<Row extends pg.QueryResultRow>(url: string, text: string, values: unknown[] = []): Promise<Row> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    const { rows } = await client.query<Row>(text, values);
-    if (!rows[0]) throw new Error(`no row: ${text}`);
-    return rows[0];
-  } finally {
-    await client.end();
-  }
+  const [row] = await queryAt(url, (query) => query<Row>(text, values));
+  if (!row) throw new Error(`no row: ${text}`);
+  return row;
 }
 
 /** Copies the data of a running server into `to`, which is created. */
 async function backUp(primary: EmbeddedPostgres, from: string, to: string): Promise<void> {
-  const client = new pg.Client({ connectionString: primary.adminUrl });
-  await client.connect();
-  try {
-    await client.query("SELECT pg_backup_start('standby', true)");
+  await queryAt(primary.adminUrl, async (query) => {
+    await query("SELECT pg_backup_start('standby', true)");
     // The server removes files meanwhile. What it wrote about that is replayed later.
     await promisify(execFile)('cp', ['-a', from, to]).catch((error: { stderr?: string }) => {
       const lines = (error.stderr ?? '').split('\n').filter((line) => line !== '');
       if (lines.length === 0 || lines.some((line) => !line.includes('No such file or directory'))) throw error;
     });
-    const { rows } = await client.query('SELECT labelfile FROM pg_backup_stop(false)');
+    const [stopped] = await query<{ labelfile: string }>('SELECT labelfile FROM pg_backup_stop(false)');
     // The standby gets the log over the network. Slots and locks belong to the other server.
     for (const name of ['pg_wal', 'pg_replslot']) {
       rmSync(join(to, name), { recursive: true, force: true });
       mkdirSync(join(to, name), { mode: 0o700 });
     }
     for (const name of ['postmaster.pid', 'postmaster.opts']) rmSync(join(to, name), { force: true });
-    writeFileSync(join(to, 'backup_label'), rows[0].labelfile);
+    if (!stopped) throw new Error('pg_backup_stop returned no row');
+    writeFileSync(join(to, 'backup_label'), stopped.labelfile);
     writeFileSync(join(to, 'standby.signal'), '');
-  } finally {
-    await client.end();
-  }
+  });
   const { uid, gid } = statSync(to);
   for (const name of ['pg_wal', 'pg_replslot', 'backup_label', 'standby.signal']) chownSync(join(to, name), uid, gid);
 }
@@ -90,13 +81,8 @@ export async function startStandby(
     async caughtUp() {
       const { lsn } = await ask<{ lsn: string }>(primary.adminUrl, 'SELECT pg_current_wal_lsn()::text AS lsn');
       const begun = performance.now();
-      const isBehind = async () =>
-        !(
-          await ask<{ done: boolean }>(postgres.adminUrl, 'SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS done', [
-            lsn,
-          ])
-        ).done;
-      while (await isBehind()) {
+      const replayed = 'SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS done';
+      while (!(await ask<{ done: boolean }>(postgres.adminUrl, replayed, [lsn])).done) {
         demand(performance.now() - begun < CATCH_UP_MILLISECONDS_MAX, `the standby does not reach ${lsn}`);
         await delay(POLL_MILLISECONDS);
       }

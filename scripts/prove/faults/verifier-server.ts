@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createVerifier, VerificationError, type Verifier } from '../../../src/verifier/index.ts';
 import type { Credentials } from '../operator.ts';
+import { answerOrders } from '../revocation/workers.ts';
 
 /** Opens the verifier and the server. The answer is the port. */
 export interface VerifierOrder {
@@ -32,10 +33,4 @@ async function open({ issuer, audience, credentials }: VerifierOrder): Promise<n
   return (server.address() as AddressInfo).port;
 }
 
-process.on('message', ({ id, order }: { id: number; order: VerifierOrder }) => {
-  open(order).then(
-    (answer) => process.send?.({ id, answer }),
-    (error: Error) => process.send?.({ id, error: error.message }),
-  );
-});
-process.once('disconnect', () => process.exit());
+answerOrders(open);

@@ -15,7 +15,7 @@ export interface Answers {
   /** The number of answers whose status begins with this text. */
   statuses(status: string): number;
   total(): number;
-  /** How many holders were refused at least once at every place. */
+  /** How many holders were refused at least once at every checker. */
   refusedHolders(): number;
   shown(): string;
   /** Where tokens were accepted. */
@@ -43,7 +43,7 @@ const BETWEEN_MILLISECONDS = 100;
 const REFUSED_MILLISECONDS_MAX = 15_000;
 
 interface Answer {
-  readonly place: string;
+  readonly checker: string;
   readonly holder: string;
   readonly status: string;
   readonly code: string;
@@ -51,18 +51,18 @@ interface Answer {
 
 function answersOf(all: readonly Answer[]): Answers {
   const counts = new Map<string, number>();
-  const places = new Set(all.map(({ place }) => place));
+  const checkers = new Set(all.map(({ checker }) => checker));
   const refusals = new Map<string, Set<string>>();
-  for (const { place, holder, status, code } of all) {
+  for (const { checker, holder, status, code } of all) {
     counts.set(code, (counts.get(code) ?? 0) + 1);
-    if (status === '401' || status === '503') refusals.set(holder, (refusals.get(holder) ?? new Set()).add(place));
+    if (status === '401' || status === '503') refusals.set(holder, (refusals.get(holder) ?? new Set()).add(checker));
   }
   return {
     of: (code) => counts.get(code) ?? 0,
     statuses: (wanted) => all.filter(({ status }) => status === wanted).length,
     total: () => all.length,
-    refusedHolders: () => [...refusals.values()].filter((each) => each.size === places.size).length,
-    accepted: () => [...new Set(all.filter(({ status }) => status === '200').map(({ place }) => place))].join(', '),
+    refusedHolders: () => [...refusals.values()].filter((each) => each.size === checkers.size).length,
+    accepted: () => [...new Set(all.filter(({ status }) => status === '200').map(({ checker }) => checker))].join(', '),
     shown: () => [...counts].map(([code, count]) => `${count} × ${code}`).join(', ') || 'nothing',
   };
 }
@@ -77,7 +77,7 @@ export function openWatch(verifier: Verifier): Watch {
     const answers: Answer[] = [];
     const add = (what: string, { status, code }: { status: number; code: string | null }) =>
       answers.push({
-        place: `${what} at ${port}`,
+        checker: `${what} at ${port}`,
         holder: sessionId,
         status: String(status),
         code: code ?? `${status}`,
@@ -91,7 +91,7 @@ export function openWatch(verifier: Verifier): Watch {
   }
 
   async function atVerifier({ accessToken, sessionId }: Holder): Promise<Answer> {
-    const known = { place: 'the verifier', holder: sessionId };
+    const known = { checker: 'the verifier', holder: sessionId };
     try {
       await verifier.verify(accessToken);
       return { ...known, status: '200', code: '200' };
@@ -112,12 +112,12 @@ export function openWatch(verifier: Verifier): Watch {
 
   return {
     follow(holders, services) {
-      const places = [...services];
+      const asked = [...services];
       let answers: Answer[] = [];
       let isOver = false;
       const work = async () => {
         while (!isOver) {
-          answers.push(...(await present(holders, places)));
+          answers.push(...(await present(holders, asked)));
           await delay(BETWEEN_MILLISECONDS);
         }
       };
@@ -125,7 +125,7 @@ export function openWatch(verifier: Verifier): Watch {
       const working = work();
       working.catch(() => undefined);
       return {
-        also: (service) => void places.push(service),
+        also: (service) => void asked.push(service),
         forget: () => {
           answers = [];
         },

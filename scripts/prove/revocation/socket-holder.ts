@@ -4,6 +4,7 @@
 import { WebSocket } from 'ws';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';
+import { answerOrders } from './workers.ts';
 
 export type SocketOrder =
   | { readonly kind: 'open'; readonly url: string; readonly tokens: readonly { token: number; text: string }[] }
@@ -56,11 +57,4 @@ async function obey(order: SocketOrder): Promise<unknown> {
   return null;
 }
 
-process.on('message', ({ id, order }: { id: number; order: SocketOrder }) => {
-  obey(order).then(
-    (answer) => process.send?.({ id, answer }),
-    (error: Error) => process.send?.({ id, error: error.message }),
-  );
-});
-process.once('disconnect', () => process.exit());
-process.on('error', () => process.exit());
+answerOrders(obey);

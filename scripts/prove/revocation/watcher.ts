@@ -4,6 +4,7 @@
 import { createVerifier, type Verifier } from '../../../src/verifier/index.ts';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';
+import { answerOrders } from './workers.ts';
 
 export interface VerifierSettings {
   readonly name: string;
@@ -99,13 +100,4 @@ async function obey(order: Order): Promise<unknown> {
   return { verifications, helpless, staleSeconds } satisfies Report;
 }
 
-if (process.send) {
-  process.on('message', ({ id, order }: { id: number; order: Order }) => {
-    obey(order).then(
-      (answer) => process.send?.({ id, answer: answer ?? null }),
-      (error: Error) => process.send?.({ id, error: error.message }),
-    );
-  });
-  process.once('disconnect', () => process.exit());
-  process.on('error', () => process.exit());
-}
+if (process.send) answerOrders(async (order: Order) => (await obey(order)) ?? null);

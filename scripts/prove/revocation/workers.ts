@@ -1,5 +1,5 @@
-// Owns: processes that receive orders by messages. A process may have several unanswered orders at a time. Leaves to
-// others: the orders.
+// Owns: processes that receive orders by messages, and their side of it. A process may have several unanswered orders at a
+// time. Leaves to others: the orders.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -48,4 +48,16 @@ export function startWorker<Order>(file: string): Worker<Order> {
       await ended;
     },
   };
+}
+
+/** Answers every order that this process gets from `startWorker`. Ends the process when the other side is gone. */
+export function answerOrders<Order>(obey: (order: Order) => Promise<unknown>): void {
+  process.on('message', ({ id, order }: { id: number; order: Order }) => {
+    obey(order).then(
+      (answer) => process.send?.({ id, answer }),
+      (error: Error) => process.send?.({ id, error: error.message }),
+    );
+  });
+  process.once('disconnect', () => process.exit());
+  process.on('error', () => process.exit());
 }

@@ -4,6 +4,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { answerOrders } from '../revocation/workers.ts';
 
 export type UpstreamOrder =
   /** Returns the port. */
@@ -59,10 +60,4 @@ async function obey(order: UpstreamOrder): Promise<unknown> {
   return (server.address() as AddressInfo).port;
 }
 
-process.on('message', ({ id, order }: { id: number; order: UpstreamOrder }) => {
-  obey(order).then(
-    (answer) => process.send?.({ id, answer }),
-    (error: Error) => process.send?.({ id, error: error.message }),
-  );
-});
-process.once('disconnect', () => process.exit());
+answerOrders(obey);

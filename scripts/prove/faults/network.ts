@@ -1,0 +1,16 @@
+// Owns: a network between the services and PostgreSQL of a testbed, which can be cut and can lead to another server.
+import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
+import type { Testbed } from '../testbed.ts';
+
+export interface DatabaseNetwork {
+  readonly network: TcpProxy;
+  /** DATABASE_URL of the services whose queries pass the network. */
+  readonly url: string;
+}
+
+export async function openDatabaseNetwork(testbed: Testbed): Promise<DatabaseNetwork> {
+  const network = await openTcpProxy(testbed, testbed.postgres.port);
+  const url = new URL(testbed.postgres.ownerUrl);
+  url.port = String(network.port);
+  return { network, url: url.href };
+}
