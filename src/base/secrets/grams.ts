@@ -1,0 +1,58 @@
+// Finds parts of sealed texts. A text is stored as the keyed hashes of all its parts of one, two and three characters. A
+// text that contains the query has all parts of the query. The other direction holds for at most three characters, so
+// the result of a longer query has to be opened and compared.
+import { type LookupKey, lookup } from './lookup.ts';
+
+const LONGEST = 3;
+const PURPOSE = 'search';
+
+/**
+ * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are one:
+ * also ß and ss, and the two small sigmas.
+ */
+export function normalForm(text: string): string {
+  // Each character by itself, because the lower case of a whole word depends on the place of a sigma.
+  return Array.from(text.normalize('NFKC'), (character) => character.toUpperCase().toLowerCase()).join('');
+}
+
+/** Whether the text contains the query, as a search finds it. */
+export function contains(text: string, query: string): boolean {
+  return normalForm(text).includes(normalForm(query));
+}
+
+function partsOf(characters: readonly string[], length: number): string[] {
+  return characters.slice(0, Math.max(0, characters.length - length + 1)).map((_, at) => {
+    return characters.slice(at, at + length).join('');
+  });
+}
+
+// PostgreSQL stores the first 64 bits of a hash as a signed number.
+const numberOf = (key: LookupKey, part: string) => lookup(key, PURPOSE, part).readBigInt64BE(0).toString();
+
+/** The hashes of all parts of these texts, each once. They are decimal numbers of 64 bits, sorted. */
+export function gramsOf(key: LookupKey, texts: readonly string[]): string[] {
+  const parts = new Set<string>();
+  for (const text of texts) {
+    const characters = Array.from(normalForm(text));
+    for (let length = 1; length <= LONGEST; length += 1) {
+      for (const part of partsOf(characters, length)) parts.add(part);
+    }
+  }
+  // The order of the parts in the text must not show.
+  return Array.from(parts, (part) => numberOf(key, part)).sort();
+}
+
+export interface SearchedGrams {
+  /** A text that contains the query has all of these. Without any, every text contains the query. */
+  readonly grams: readonly string[];
+  /** Whether a text with all of these contains the query. Otherwise it has to be opened and compared. */
+  readonly isExact: boolean;
+}
+
+/** What to search for. */
+export function gramsOfQuery(key: LookupKey, query: string): SearchedGrams {
+  const characters = Array.from(normalForm(query));
+  const parts = new Set(partsOf(characters, Math.min(LONGEST, characters.length)));
+  parts.delete('');
+  return { grams: Array.from(parts, (part) => numberOf(key, part)), isExact: characters.length <= LONGEST };
+}
