@@ -97,8 +97,11 @@ async function startDatabase(config: Config, log: Logger): Promise<EmbeddedPostg
 }
 
 async function prepareKeys(config: Config): Promise<void> {
-  const ownFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
-  if (config.production || ownFiles) return;
+  if (config.production) return;
+  const { ensureDevelopmentDataKeys } = await import('./credentials/data-keys/development.ts');
+  const { KEYS_PASSPHRASE: passphrase } = config;
+  await ensureDevelopmentDataKeys(config.KEYS_DIR, { clock: systemClock, random: systemRandom, passphrase });
+  if (config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH) return;
   const { ensureDevelopmentKeys } = await import('./credentials/keys/development.ts');
   await ensureDevelopmentKeys(config.KEYS_DIR, systemClock, config.KEYS_PASSPHRASE);
 }
@@ -106,8 +109,10 @@ async function prepareKeys(config: Config): Promise<void> {
 async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
   if (!config.production) return;
   const { isDevelopmentKey } = await import('./credentials/keys/development.ts');
-  for (const ring of [app.parts.accessKeys, app.parts.refreshKeys]) {
-    const development = ring.keys().find(isDevelopmentKey);
+  // An older data key of a development machine may open what it has sealed. It only seals nothing more.
+  const { accessKeys, refreshKeys, dataKeys } = app.parts;
+  for (const keys of [accessKeys.keys(), refreshKeys.keys(), [dataKeys.sealingKeyAt(systemClock.now())]]) {
+    const development = keys.find(isDevelopmentKey);
     if (development) {
       throw new StartRefused(
         `KEYS_DIR: ${development.file} is a development key, which production refuses: make new keys for production`,

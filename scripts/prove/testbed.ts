@@ -9,6 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type EmbeddedPostgres, startEmbedded } from '../../src/base/embedded/embedded.ts';
 import { systemClock } from '../../src/base/platform/clock.ts';
+import { systemRandom } from '../../src/base/platform/random.ts';
+import { ensureDevelopmentDataKeys } from '../../src/credentials/data-keys/development.ts';
 import { ensureDevelopmentKeys } from '../../src/credentials/keys/development.ts';
 import { type Frame, runProof } from './proof.ts';
 
@@ -72,6 +74,7 @@ export function withTestbed(
     await options.prepare?.(join(folder, 'postgres'), frame);
     const keysDirectory = join(folder, 'keys');
     await ensureDevelopmentKeys(keysDirectory, systemClock);
+    await ensureDevelopmentDataKeys(keysDirectory, { clock: systemClock, random: systemRandom });
     const startPostgres = () => startEmbedded({ directory: join(folder, 'postgres'), disposable: options.disposable });
     let postgres = await startPostgres();
     atEnd(() => postgres.stop());

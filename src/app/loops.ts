@@ -16,7 +16,7 @@ export interface BackgroundWork {
 }
 
 export function listLoops(config: Config, parts: Parts): readonly BackgroundWork[] {
-  const { db, log, publish, accessKeys, refreshKeys, revocations, outbox } = parts;
+  const { db, log, publish, accessKeys, refreshKeys, dataKeys, revocations, outbox } = parts;
   const removal = openRemoval({
     db,
     log,
@@ -30,6 +30,7 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
   return [
     { name: 'access keys', start: alreadyStarted, stop: () => accessKeys.close() },
     { name: 'refresh keys', start: alreadyStarted, stop: () => refreshKeys.close() },
+    { name: 'data keys', start: alreadyStarted, stop: () => dataKeys.close() },
     { name: 'revocations', start: revocations.follow, stop: revocations.close },
     { name: 'outbox', start: outbox.follow, stop: outbox.stop },
     openRaising({ db, log, publish }),

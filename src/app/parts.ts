@@ -13,6 +13,7 @@ import { openMail } from '../base/mail/smtp.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import type { Clock } from '../base/platform/clock.ts';
 import type { Random } from '../base/platform/random.ts';
+import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts';
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
@@ -57,6 +58,8 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly revocations: Revocations;
   /** Makes this process refuse at once what a commit has revoked, and the other processes soon after. Never raises. */
   readonly publish: (changes: readonly Revocation[]) => unknown;
+  /** The keys of personal data. */
+  readonly dataKeys: DataKeyRing;
   readonly verified: VerifiedCache<VerifiedAccessToken>;
   readonly authenticate: Authenticate;
   readonly access: MembershipAccess;
@@ -73,6 +76,11 @@ const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 /** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
+  const dataKeys = await openDataKeys({
+    ...{ clock: machineClock, log, directory: `${config.KEYS_DIR}/data`, passphrase: config.KEYS_PASSPHRASE },
+  });
+  dataKeys.assertUsable();
+  dataKeys.watch();
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
   const revocations = openRevocations({
     ...{ db, log, redis: redisOf(config), clock: machineClock },
@@ -109,6 +117,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     ...tokens,
     ...trialOf(config),
     db,
+    dataKeys,
     log,
     machineClock,
     revocations,

@@ -6,6 +6,7 @@ import type { Config } from '../base/config/config.ts';
 import { accessKeyRetention } from '../base/config/derived.ts';
 import { findRunning } from '../base/embedded/running.ts';
 import { systemClock } from '../base/platform/clock.ts';
+import { type DataFolderOptions, listDataKeys } from '../credentials/data-keys/lifecycle.ts';
 import { isKidShaped, type KeyBits } from '../credentials/keys/generate.ts';
 import {
   type KeyFolderOptions,
@@ -16,13 +17,18 @@ import {
   rotateKey,
 } from '../credentials/keys/lifecycle.ts';
 import { revokeSigningKey } from '../credentials/revocations/revoke-key.ts';
+import { type DataKeysAnswer, dataFolderOf, generateData, listData, rotateData } from './data-keys.ts';
 import { act, group, leaf, type Outcome } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { configuration, embeddedDirectory, withOperator } from './line/operator.ts';
 import { CommandRefused } from './line/refusal.ts';
 import { confirm } from './line/terminal.ts';
 
-type Use = 'access' | 'refresh';
+type SigningUse = 'access' | 'refresh';
+type Use = SigningUse | 'data';
+
+const SIGNING: readonly SigningUse[] = ['access', 'refresh'];
+const ALL: readonly Use[] = [...SIGNING, 'data'];
 
 interface Options {
   readonly use?: Use;
@@ -32,7 +38,7 @@ interface Options {
 }
 
 /** The folder of the keys for one use, with the settings for its keys. */
-export function keyFolderOf(config: Config, use: Use): KeyFolderOptions {
+export function keyFolderOf(config: Config, use: SigningUse): KeyFolderOptions {
   return {
     directory: join(config.KEYS_DIR, use),
     retentionSeconds: use === 'access' ? accessKeyRetention(config) : config.REFRESH_TOKEN_TTL,
@@ -43,32 +49,40 @@ export function keyFolderOf(config: Config, use: Use): KeyFolderOptions {
 
 /** Adds the commands. */
 export function keysCommands(program: Command, invocation: Invocation): void {
-  const keys = group(program, 'keys', 'Signing keys in KEYS_DIR');
-  const use = () =>
-    new Option('--use <use>', 'only this one of the two folders; both by default').choices(['access', 'refresh']);
+  const keys = group(program, 'keys', 'The keys in KEYS_DIR: for access and refresh tokens, and for personal data');
+  const use = (among: readonly Use[] = ALL, byDefault = 'all by default') =>
+    new Option('--use <use>', `only this one of the folders; ${byDefault}`).choices([...among]);
   const bits = () => new Option('--bits <bits>', 'the length of the key').choices(['2048', '3072', '4096']);
   leaf(keys, 'list', 'List every key with its state, and every refused file with its reason')
     .addOption(use())
-    .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, list)));
-  leaf(keys, 'generate', 'Make a key that signs at once, in each folder without a key')
+    .action(
+      act<Options>(invocation, (_, { use }) => inEach(invocation, usesOf(use, ALL), { signing: list, data: listData })),
+    );
+  leaf(keys, 'generate', 'Make a key that signs or seals at once, in each folder without a key')
     .addOption(use())
     .addOption(bits())
     .action(
       act<Options>(invocation, (_, options) =>
-        inEach(invocation, options.use, (which, folder) => generate(which, folder, bitsOf(options))),
+        inEach(invocation, usesOf(options.use, ALL), {
+          signing: (use, folder) => generate(use, folder, bitsOf(options)),
+          data: generateData,
+        }),
       ),
     );
-  leaf(keys, 'rotate', 'Make a new key that signs in ten minutes')
-    .addOption(use())
+  leaf(keys, 'rotate', 'Make a new key that signs or seals in ten minutes')
+    .addOption(use(ALL, 'access and refresh by default'))
     .addOption(bits())
     .action(
       act<Options>(invocation, (_, options) =>
-        inEach(invocation, options.use, (which, folder) => rotate(which, folder, bitsOf(options))),
+        inEach(invocation, usesOf(options.use, SIGNING), {
+          signing: (use, folder) => rotate(use, folder, bitsOf(options)),
+          data: rotateData,
+        }),
       ),
     );
   leaf(keys, 'prune', 'Remove the keys whose tokens have all expired')
-    .addOption(use())
-    .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, prune)));
+    .addOption(use(SIGNING, 'both by default'))
+    .action(act<Options>(invocation, (_, { use }) => inEach(invocation, usesOf(use, SIGNING), { signing: prune })));
   leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
     .option('--removed', 'also when no file has the key any more')
@@ -76,34 +90,35 @@ export function keysCommands(program: Command, invocation: Invocation): void {
     .action(act<Options>(invocation, revoke));
 }
 
-interface Answer {
-  readonly data: readonly object[];
-  readonly lines: readonly string[];
+type Answer = DataKeysAnswer;
+
+interface Work {
+  readonly signing: (use: SigningUse, folder: KeyFolderOptions) => Promise<Answer>;
+  readonly data?: (folder: DataFolderOptions) => Promise<Answer>;
 }
 
-async function inEach(
-  invocation: Invocation,
-  wanted: Use | undefined,
-  work: (use: Use, folder: KeyFolderOptions) => Promise<Answer>,
-): Promise<Outcome> {
+async function inEach(invocation: Invocation, uses: readonly Use[], { signing, data }: Work): Promise<Outcome> {
   const config = configuration(invocation);
   const answers: Answer[] = [];
-  for (const use of usesOf(wanted)) answers.push(await work(use, keyFolderOf(config, use)));
+  for (const use of uses) {
+    if (use !== 'data') answers.push(await signing(use, keyFolderOf(config, use)));
+    else if (data) answers.push(await data(dataFolderOf(config)));
+  }
   return {
     document: { data: answers.flatMap(({ data }) => data) },
     text: answers.flatMap(({ lines }) => lines).join('\n'),
   };
 }
 
-function usesOf(wanted: Use | undefined): Use[] {
-  return (['access', 'refresh'] as const).filter((use) => wanted === undefined || wanted === use);
+function usesOf<Among extends Use>(wanted: Use | undefined, among: readonly Among[]): readonly Use[] {
+  return wanted === undefined ? among : [wanted];
 }
 
 function bitsOf({ bits }: Options): KeyBits | undefined {
   return ([2048, 3072, 4096] as const).find((size) => String(size) === bits);
 }
 
-async function list(use: Use, folder: KeyFolderOptions): Promise<Answer> {
+async function list(use: SigningUse, folder: KeyFolderOptions): Promise<Answer> {
   const { keys, refused } = await listKeys(folder);
   const none = keys.length + refused.length === 0 ? [`${use}: no key`] : [];
   return {
@@ -121,19 +136,19 @@ function describe({ kid, state, bits, activeFrom, verifiesUntil, file }: ListedK
   return `${kid} ${state}, ${bits} bits, from ${activeFrom.toISOString()}${until} (${file})`;
 }
 
-async function rotate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<Answer> {
+async function rotate(use: SigningUse, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<Answer> {
   const made = await rotateKey(folder, { bits });
   const line = `${use}: made ${made.kid}, which signs from ${made.activeFrom.toISOString()} (${made.file})`;
   return { data: [{ use, made }], lines: [line] };
 }
 
-async function generate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<Answer> {
+async function generate(use: SigningUse, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<Answer> {
   const { keys } = await listKeys(folder);
   if (keys.length === 0) return rotate(use, folder, bits);
   return { data: [{ use, made: null }], lines: [`${use}: already has a key; use rotate for a new one`] };
 }
 
-async function prune(use: Use, folder: KeyFolderOptions): Promise<Answer> {
+async function prune(use: SigningUse, folder: KeyFolderOptions): Promise<Answer> {
   const { removed } = await pruneKeys(folder);
   const line = removed.length === 0 ? `${use}: nothing to remove` : `${use}: removed ${removed.join(', ')}`;
   return { data: [{ use, removed }], lines: [line] };
@@ -141,8 +156,9 @@ async function prune(use: Use, folder: KeyFolderOptions): Promise<Answer> {
 
 async function revoke(invocation: Invocation, options: Options, kid: string): Promise<Outcome> {
   const config = configuration(invocation);
+  await refuseDataKey(config, options.use, kid);
   // The key may be in either of the two folders.
-  for (const use of usesOf(options.use)) {
+  for (const use of SIGNING.filter((each) => options.use === undefined || each === options.use)) {
     const folder = keyFolderOf(config, use);
     if (!(await listKeys(folder)).keys.some((key) => key.kid === kid)) continue;
     await confirm(invocation, `Every token that the ${use} key ${kid} signed will be refused.`, options.yes);
@@ -158,6 +174,16 @@ async function revoke(invocation: Invocation, options: Options, kid: string): Pr
   throw new CommandRefused(
     'unknown_key',
     `No usable key file below ${config.KEYS_DIR} has the key ${kid}: see tenantry keys list`,
+  );
+}
+
+/** A data key that is gone takes with it what it has sealed. */
+async function refuseDataKey(config: Config, use: Use | undefined, id: string): Promise<void> {
+  const isDataKey = use === 'data' || (await listDataKeys(dataFolderOf(config))).keys.some((key) => key.id === id);
+  if (!isDataKey) return;
+  throw new CommandRefused(
+    'data_key',
+    'A data key cannot be revoked, because nobody could read what it has sealed: run tenantry keys rotate --use data, which makes another one',
   );
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { runCommand } from '../../src/cli/run.ts';
+import { sharedKeysDirectory } from '../support/data-keys.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 
@@ -64,7 +65,8 @@ export function spawnCli(environment: Environment): Cli {
 
 /** Runs the command line in this process, on the database of a test. */
 export function cliOn(database: Pick<TestDatabase, 'ownerUrl'>, settings: Environment = {}): Cli {
-  return openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ...settings });
+  const own = { NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, KEYS_DIR: sharedKeysDirectory() };
+  return openCli({ ...own, ...settings });
 }
 
 /** Returns a stream that keeps everything written to it. */

@@ -34,9 +34,31 @@ t.test('commands create keys once, rotate them ahead of time, list them and revo
       ['access', 'signing'],
       ['access', 'future'],
       ['refresh', 'signing'],
+      ['data', 'sealing'],
+      ['data', 'lookup'],
     ],
   );
   t.notMatch(JSON.stringify(document), /PRIVATE/);
+});
+
+t.test('the keys of personal data are made, rotated and listed, and cannot be revoked', async (t) => {
+  const cli = cliFor(t);
+  t.match(
+    (await cli('keys', 'generate', '--use', 'data')).stdout,
+    /^data: made \S+Z.jwk and lookup.jwk\ndata: without/,
+  );
+  t.match((await cli('keys', 'generate', '--use', 'data')).stdout, /^data: already has its keys\n$/);
+  t.match((await cli('keys', 'rotate', '--use', 'data')).stdout, /^data: made \S+Z.jwk, which seals from /);
+  const { data } = (await cli('keys', 'list', '--use', 'data', '--json')).json;
+  t.match(data, [{ state: 'sealing' }, { state: 'future' }, { state: 'lookup', file: 'lookup.jwk' }]);
+  t.notMatch(JSON.stringify(data), /"k"/);
+  for (const named of [[data[0].id], ['x', '--use', 'data']]) {
+    const { status, stderr } = await cli('keys', 'revoke', ...named, '--yes');
+    t.equal(status, 1);
+    t.match(stderr, /cannot be revoked, because nobody could read/);
+  }
+  t.equal((await cli('keys', 'rotate')).status, 0);
+  t.equal((await cli('keys', 'list', '--use', 'data', '--json')).json.data.length, 3, 'rotate leaves them alone');
 });
 
 t.test('an invalid command is refused with instructions', async (t) => {

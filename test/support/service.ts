@@ -1,9 +1,8 @@
 // Opens the service under test in this process, with a clock that tests can move, or as a separate process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
@@ -20,6 +19,7 @@ import { ensureDevelopmentKeys } from '../../src/credentials/keys/development.ts
 import { createPasswords, type Passwords } from '../../src/credentials/passwords/hashing.ts';
 import { openStrength, type Strength } from '../../src/credentials/passwords/strength.ts';
 import { type Api, openApi } from './client.ts';
+import { sharedKeysDirectory, writeDataKeys } from './data-keys.ts';
 import type { TestDatabase } from './database.ts';
 import { QUICK_HASH } from './quick-hash.ts';
 
@@ -56,15 +56,19 @@ export interface Service {
 
 let keys: Promise<string> | undefined;
 
-/** All services of this process share one pair of keys, because creating keys is slow. */
+/** All services of this process share their keys, because creating signing keys is slow. */
 function sharedKeys(): Promise<string> {
   keys ??= (async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
-    process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+    const directory = sharedKeysDirectory();
     await ensureDevelopmentKeys(directory, systemClock);
     return directory;
   })();
   return keys;
+}
+
+/** Adds the keys of personal data to a keys folder of a test, unless it has its own. */
+function ensureDataKeys(keysDirectory: string): void {
+  if (!existsSync(join(keysDirectory, 'data'))) writeDataKeys(keysDirectory);
 }
 
 // Rate limits are off or high, so that only the tests about limits reach them.
@@ -129,6 +133,7 @@ export async function openService(
   bounds: 'patient' | 'as served' | 'one clock' | DatabaseBounds = 'patient',
 ): Promise<Service> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
+  if (settings.KEYS_DIR !== undefined) ensureDataKeys(settings.KEYS_DIR);
   const config = readConfig({ ...QUIET, PUBLIC_URL: 'http://localhost:3000', KEYS_DIR: keysDirectory, ...settings });
   const clock = new MovableClock();
   const lines: string[] = [];
@@ -169,6 +174,7 @@ export interface ServiceProcess {
 /** Starts src/main.ts as a separate process on a free port. Its environment is `settings` and a few defaults. */
 export async function spawnService(t: Test, settings: Record<string, string>): Promise<ServiceProcess> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
+  if (settings.KEYS_DIR !== undefined) ensureDataKeys(settings.KEYS_DIR);
   const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {
     env: {
       ...PROGRAM_ENVIRONMENT,

@@ -48,6 +48,17 @@ export const SERVICE_PROBLEMS = {
     title: 'No signing key',
     detail: 'The service has no usable signing key at the moment: try again after the seconds in Retry-After.',
   },
+  data_key_missing: {
+    status: 503,
+    title: 'Data key missing',
+    detail:
+      'The service lacks a key with which personal data is sealed: try again after the seconds in Retry-After, and report the request id if the problem stays.',
+  },
+  personal_data_unreadable: {
+    status: 503,
+    title: 'Personal data unreadable',
+    detail: 'Sealed data of this request was changed or moved and cannot be read: report the request id.',
+  },
   internal_error: {
     status: 500,
     title: 'Internal error',

@@ -6,6 +6,7 @@ import { sqlStateOf } from '../database/sql-state.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { PROBLEM_TYPE, problemBody } from '../errors/problem-body.ts';
 import type { SentNote } from '../platform/sent.ts';
+import { DataKeyMissing, SealBroken } from '../secrets/sealing.ts';
 
 // The problem for each error code of the framework. Every other error of the framework with a 4xx status becomes
 // bad_request.
@@ -38,6 +39,10 @@ export function toProblem(error: unknown, translate: Translate): Problem {
     const code = error instanceof DatabaseBusy ? 'service_busy' : 'database_unavailable';
     return new Problem(code, { retryAfterSeconds: 1 }, { cause: error });
   }
+  if (error instanceof DataKeyMissing) {
+    return new Problem('data_key_missing', { retryAfterSeconds: 5 }, { cause: error });
+  }
+  if (error instanceof SealBroken) return new Problem('personal_data_unreadable', {}, { cause: error });
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
   const known = typeof code === 'string' ? FRAMEWORK[code] : undefined;
   if (known) return new Problem(known, {}, { cause: error });
@@ -78,9 +83,13 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown
   return reply.code(thrown.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problemBody(thrown, request.id));
 }
 
+const UNREADABLE: readonly ProblemCode[] = ['data_key_missing', 'personal_data_unreadable'];
+
 /** Sets the headers that a problem needs, for any format of the body. Logs an unexpected error. */
 export function setProblemHeaders(request: FastifyRequest, reply: FastifyReply, thrown: Problem): void {
   if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unexpected error');
+  // The error names the table, the column and the row, or the key, and no value.
+  if (UNREADABLE.includes(thrown.code)) request.log.error({ err: thrown.cause }, 'personal data cannot be read');
   if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 requires a challenge
   if (thrown.code === 'request_timeout') reply.header('connection', 'close'); // RFC 9110 §15.5.9
   for (const [name, value] of Object.entries(thrown.extras.headers ?? {})) reply.header(name, value);

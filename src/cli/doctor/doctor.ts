@@ -27,7 +27,7 @@ import {
 } from '../line/operator.ts';
 import { describeError } from '../line/refusal.ts';
 import { examineClients } from './clients.ts';
-import { examineDisk, examineKeys } from './files.ts';
+import { examineDataKeys, examineDisk, examineKeys } from './files.ts';
 
 const NODE_NEEDED = [24, 12] as const;
 
@@ -78,6 +78,7 @@ async function examineRest(invocation: Invocation): Promise<Finding[]> {
     ...examineTransport(config),
     ...(await examineData(invocation, config)),
     ...(await examineKeys(config)),
+    await examineDataKeys(config),
     ...(await examineDisk(config)),
     await examineMail(config),
     ...(await examineStream(config)),

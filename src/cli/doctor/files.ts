@@ -4,8 +4,10 @@ import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../../base/config/config.ts';
 import { type Finding, finding } from '../../base/database/examine.ts';
+import { listDataKeys } from '../../credentials/data-keys/lifecycle.ts';
 import { isDevelopmentKey } from '../../credentials/keys/development.ts';
 import { listKeys } from '../../credentials/keys/lifecycle.ts';
+import { dataFolderOf, KEEP_DATA_KEYS } from '../data-keys.ts';
 import { keyFolderOf } from '../keys.ts';
 import { embeddedDirectory } from '../line/operator.ts';
 
@@ -71,6 +73,34 @@ function examineFile(name: string, path: string): Promise<Finding> {
     await access(path, constants.R_OK);
     return `one file, ${path}`;
   });
+}
+
+/** Checks the keys of personal data. One must seal, and the lookup key must be there. */
+export async function examineDataKeys(config: Config): Promise<Finding> {
+  let listed: Awaited<ReturnType<typeof listDataKeys>> | undefined;
+  const name = 'data keys';
+  const read = await finding(name, async () => {
+    listed = await listDataKeys(dataFolderOf(config));
+    return '';
+  });
+  if (!listed) return read;
+  const { keys, hasLookup, refused } = listed;
+  const sealing = keys.find(({ state }) => state === 'sealing');
+  const reasons = refused.map(({ file, reason }) => `${JSON.stringify(file)}: ${reason}`).join('; ');
+  const why = reasons === '' ? '' : ` (refused ${reasons})`;
+  if (!sealing && !hasLookup && !config.production && why === '') {
+    return { name, status: 'warn', detail: `npm start makes the keys of ${config.KEYS_DIR}/data` };
+  }
+  if (!sealing || !hasLookup) {
+    const detail = `${sealing ? 'lookup.jwk is missing' : 'no key can seal'}${why}: put the folder back, or for a new installation run tenantry keys generate`;
+    return { name, status: 'fail', detail };
+  }
+  if (config.production && isDevelopmentKey(sealing)) {
+    const detail = `${sealing.file} is a development key: run tenantry keys rotate --use data`;
+    return { name, status: 'fail', detail };
+  }
+  if (why !== '') return { name, status: 'warn', detail: `refused ${reasons}: replace or remove it` };
+  return { name, status: 'ok', detail: `${sealing.id} seals, ${keys.length} in total; ${KEEP_DATA_KEYS}` };
 }
 
 /** Checks the free space in the folders where the service keeps its state. */

@@ -22,9 +22,9 @@ export async function ensureDevelopmentKeys(keysDir: string, clock: Clock, passp
   for (const use of ['access', 'refresh']) await ensureFirstKey(join(keysDir, use), clock, passphrase);
 }
 
-/** True for a key that `ensureDevelopmentKeys` created. */
+/** True for a key that a development machine has created by itself. */
 export function isDevelopmentKey(key: { readonly file: string }): boolean {
-  return key.file.endsWith(`${SUFFIX}.pem`);
+  return /-development\.(pem|jwk)$/.test(key.file);
 }
 
 async function ensureFirstKey(directory: string, clock: Clock, passphrase: string | undefined): Promise<void> {
@@ -32,12 +32,27 @@ async function ensureFirstKey(directory: string, clock: Clock, passphrase: strin
   const names = await readdir(directory);
   if (names.some((name) => name.endsWith('.pem') && !name.startsWith('.'))) return;
   const { kid, pem } = await newKey(2048, passphrase);
-  const proposal = nameOfInstant(new Date(clock.now().getTime() - BACKDATED_MS), SUFFIX);
+  await agreeOnFirstKey({ directory, clock, ending: '.pem', content: pem, token: kid });
+}
+
+/**
+ * Writes the first key of a folder. Of several processes, each with its own content, exactly one succeeds. `token` is the
+ * name of the temporary file.
+ */
+export async function agreeOnFirstKey(proposed: {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly ending: '.pem' | '.jwk';
+  readonly content: string | Buffer;
+  readonly token: string;
+}): Promise<void> {
+  const { directory, clock, ending, content, token } = proposed;
+  const proposal = nameOfInstant(new Date(clock.now().getTime() - BACKDATED_MS), SUFFIX, ending);
   // There are two steps, and each succeeds in exactly one process. The first step fixes the name, because clocks
   // differ. The second step writes the key.
-  await writeNewFile(directory, [FIRST_KEY], proposal, kid);
+  await writeNewFile(directory, [FIRST_KEY], proposal, token);
   const agreed = (await readFile(join(directory, FIRST_KEY), 'utf8')).trim();
-  if ('reason' in instantOfName(agreed) || agreed.includes('/'))
+  if ('reason' in instantOfName(agreed, ending) || agreed.includes('/'))
     throw new Error(`${join(directory, FIRST_KEY)} does not name a key file`);
-  await writeNewFile(directory, [agreed], pem, kid);
+  await writeNewFile(directory, [agreed], content, token);
 }

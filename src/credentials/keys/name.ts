@@ -5,8 +5,8 @@ const SHAPE = /^(\d{4})-(\d{2})-(\d{2})T(\d{2})-(\d{2})-(\d{2})Z/;
 export type NamedInstant = { readonly instant: Date } | { readonly reason: string };
 
 /** The UTC time at the start of a file name, or the reason why the name is not the name of a key file. */
-export function instantOfName(name: string): NamedInstant {
-  if (!name.endsWith('.pem')) return { reason: 'its name does not end in .pem' };
+export function instantOfName(name: string, ending = '.pem'): NamedInstant {
+  if (!name.endsWith(ending)) return { reason: `its name does not end in ${ending}` };
   const parts = SHAPE.exec(name);
   if (!parts) return { reason: 'its name does not begin with a UTC instant such as 2026-11-21T00-00-00Z' };
   const [year, month, day, hour, minute, second] = parts.slice(1).join('-').split('-');
@@ -21,15 +21,15 @@ export function instantOfName(name: string): NamedInstant {
  * The file name of a key that signs from `instant`, cut to whole seconds. Raises RangeError for a year before 1970 or
  * after 9999.
  */
-export function nameOfInstant(instant: Date, suffix = ''): string {
+export function nameOfInstant(instant: Date, suffix = '', ending = '.pem'): string {
   const text = instant.toISOString();
   if (text.length !== 24 || instant.getTime() < 0)
     throw new RangeError('A key signs from an instant between 1970 and 9999');
-  return `${text.slice(0, 19).replaceAll(':', '-')}Z${suffix}.pem`;
+  return `${text.slice(0, 19).replaceAll(':', '-')}Z${suffix}${ending}`;
 }
 
 /** Compares names by code unit without their ending: `…Z-b.pem` comes after `…Z.pem` on every machine. */
 export function compareNames(a: string, b: string): number {
-  const [left, right] = [a.replace(/\.pem$/, ''), b.replace(/\.pem$/, '')];
+  const [left, right] = [a.replace(/\.(pem|jwk)$/, ''), b.replace(/\.(pem|jwk)$/, '')];
   return left < right ? -1 : left > right ? 1 : 0;
 }

@@ -10,6 +10,7 @@ import { EmbeddedRefused } from '../../../src/base/embedded/embedded.ts';
 import { OperatorError } from '../../../src/base/errors/operator-error.ts';
 import { RedisRefused } from '../../../src/base/platform/redis.ts';
 import { CommandRefused, describeError, UsageRefused } from '../../../src/cli/line/refusal.ts';
+import { DataKeysRefused } from '../../../src/credentials/data-keys/ring.ts';
 import { UnknownKey } from '../../../src/credentials/keys/lifecycle.ts';
 import { KeyRingEmpty, SharedKey } from '../../../src/credentials/keys/ring.ts';
 import { PresetRefused } from '../../../src/directory/presets/presets.ts';
@@ -24,6 +25,7 @@ t.test('the command line reports every kind of operator error with its own code 
     [new KeyRingEmpty('do this'), 'key_ring_empty'],
     [new SharedKey('do this'), 'shared_key'],
     [new UnknownKey('do this'), 'unknown_key'],
+    [new DataKeysRefused('do this'), 'data_keys_refused'],
     [new PresetRefused(['do this']), 'preset_refused'],
     [new CommandRefused('not_so', 'do this'), 'not_so'],
     [new UsageRefused('say_more', 'do this'), 'say_more'],

@@ -7,13 +7,13 @@ const DAY = 86_400;
 export const TOKENS = {
   KEYS_DIR: z.string().optional().meta({
     description:
-      'The folder with the signing keys, in access/ and refresh/. Default in development: DATA_DIR/keys, created when it is missing.',
+      'The folder with the signing keys, in access/ and refresh/, and with the keys of personal data, in data/. Default in development: DATA_DIR/keys, created when it is missing.',
   }),
-  KEYS_PASSPHRASE: z
-    .string()
-    .min(1)
-    .optional()
-    .meta({ secret: true, description: 'The passphrase of private keys that are stored encrypted (PKCS#8).' }),
+  KEYS_PASSPHRASE: z.string().min(1).optional().meta({
+    secret: true,
+    description:
+      'The passphrase of keys that are stored encrypted: private keys as PKCS#8, keys of personal data as JWE.',
+  }),
   JWT_ACCESS_PRIVATE_KEY_PATH: z
     .string()
     .optional()

@@ -1,0 +1,98 @@
+// What an operator does to the folder of data keys: list, generate, rotate, prune. Running processes follow the files. The
+// commands are in cli/.
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../base/platform/clock.ts';
+import type { Random } from '../../base/platform/random.ts';
+import { nameOfInstant } from '../keys/name.ts';
+import { syncFolder, writeNewFile } from '../keys/new-file.ts';
+import { newDataKey } from './file.ts';
+import { dataKeyFolder, ENDING, type FiledKey, LOOKUP_FILE } from './folder.ts';
+
+export interface DataFolderOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly passphrase?: string | undefined;
+}
+
+export interface ListedDataKey {
+  readonly id: string;
+  readonly file: string;
+  readonly activeFrom: Date;
+  /** `future`: opens, and will seal. `sealing`: seals. `opening`: only opens. */
+  readonly state: 'future' | 'sealing' | 'opening';
+}
+
+/** With this lead, every process has the new key before a value is sealed with it. */
+const LEAD_SECONDS = 600;
+const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-${letter}`)];
+
+/** The data keys of a folder, oldest first, whether the lookup key is there, and the files that are refused. */
+export async function listDataKeys(folder: DataFolderOptions) {
+  const { keys, lookup, refused } = await dataKeyFolder(folder.directory, folder.passphrase).read();
+  const now = folder.clock.now().getTime();
+  const sealing = keys.findLast(({ activeFrom }) => activeFrom.getTime() <= now);
+  const stateOf = (key: FiledKey): ListedDataKey['state'] =>
+    key === sealing ? 'sealing' : key.activeFrom.getTime() > now ? 'future' : 'opening';
+  return {
+    keys: keys.map((key): ListedDataKey => {
+      return { id: key.id, file: key.file, activeFrom: key.activeFrom, state: stateOf(key) };
+    }),
+    hasLookup: lookup !== undefined,
+    refused,
+  };
+}
+
+/** Makes the first data key, which seals at once, and the lookup key, if they are missing. Returns the names of new files. */
+export async function generateDataKeys(folder: DataFolderOptions): Promise<string[]> {
+  const { keys, hasLookup } = await listDataKeys(folder);
+  const made: string[] = [];
+  if (keys.length === 0)
+    made.push(await make(folder, new Date(Math.floor(folder.clock.now().getTime() / 1000) * 1000)));
+  if (!hasLookup && (await makeLookupKey(folder))) made.push(LOOKUP_FILE);
+  return made;
+}
+
+/** Makes the next data key. It seals after ten minutes, or at once if there is no other. */
+export async function rotateDataKey(folder: DataFolderOptions): Promise<{ file: string; activeFrom: Date }> {
+  const { keys } = await listDataKeys(folder);
+  const now = folder.clock.now().getTime() / 1000;
+  const seconds = keys.length === 0 ? Math.floor(now) : Math.ceil(now + LEAD_SECONDS);
+  const activeFrom = new Date(seconds * 1000);
+  return { file: await make(folder, activeFrom), activeFrom };
+}
+
+/** Removes the files of keys that only open, unless `isUsed` says that a row still has a value of the key. */
+export async function pruneDataKeys(
+  folder: DataFolderOptions,
+  isUsed: (id: string) => boolean,
+): Promise<{ removed: string[]; kept: string[] }> {
+  const opening = (await listDataKeys(folder)).keys.filter(({ state }) => state === 'opening');
+  const removed = opening.filter(({ id }) => !isUsed(id)).map(({ file }) => file);
+  for (const file of removed) await rm(join(folder.directory, file), { force: true });
+  if (removed.length > 0) await syncFolder(folder.directory);
+  return { removed, kept: opening.filter(({ id }) => isUsed(id)).map(({ file }) => file) };
+}
+
+/** Makes the lookup key if it is missing. Of several processes that call this at once, one succeeds. */
+export async function makeLookupKey({ directory, random, passphrase }: DataFolderOptions): Promise<boolean> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const content = await newDataKey('HS256', random, passphrase);
+  return (await writeNewFile(directory, [LOOKUP_FILE], content, temporaryName(random))) !== undefined;
+}
+
+async function make(folder: DataFolderOptions, activeFrom: Date): Promise<string> {
+  const { directory, random, passphrase } = folder;
+  const names = SUFFIXES.map((suffix) => nameOfInstant(activeFrom, suffix, ENDING));
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const content = await newDataKey('A256GCM', random, passphrase);
+  const file = await writeNewFile(directory, names, content, temporaryName(random));
+  if (file === undefined) throw new Error(`${directory} already has a key under every name for this time`);
+  return file;
+}
+
+/** A name that no other writer uses, in the form of the unfinished files of all key folders. */
+export function temporaryName(random: Random): string {
+  return random.bytes(32).toString('base64url');
+}
