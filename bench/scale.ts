@@ -10,6 +10,7 @@ import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../src/base/database/roles.ts';
 import { openLog } from '../src/base/platform/log.ts';
 import { findCredentials } from '../src/directory/users/store.ts';
 import { openApi } from '../test/support/client.ts';
+import { personalIn } from '../test/support/personal.ts';
 import type { Tally, Task } from './load.ts';
 import { type Path, pathsOf, signInParticipants } from './scale-paths.ts';
 import { assertNoSequentialScan } from './scale-plans.ts';
@@ -59,7 +60,8 @@ async function openSide(testbed: Testbed, name: string, shape: Shape): Promise<S
   // The start of the service creates the tables and the system roles.
   const service = await testbed.startService({ settings: { ...SETTINGS, DATABASE_URL: ownerUrl } });
   console.log(`${name}: ${shape.organizations} organizations, ${shape.users} users`);
-  const seeded = await seedDatabase(adminUrl, shape, print);
+  const personal = await personalIn(testbed.keysDirectory);
+  const seeded = await seedDatabase(adminUrl, { ...shape, personal }, print);
   console.log(`  seeded in ${seeded.seconds.toFixed(1)} s`);
   const pool = new pg.Pool({ connectionString: adminUrl, max: 1 });
   const log = openLog({ level: 'silent', pretty: false });
@@ -68,6 +70,7 @@ async function openSide(testbed: Testbed, name: string, shape: Shape): Promise<S
     systemUrl: roleUrl(ownerUrl, SYSTEM_ROLE),
     poolSize: CONNECTIONS,
     log,
+    personal,
   });
   return {
     name,

@@ -2,6 +2,7 @@
 // others: who the users are (seed-shape.ts), the protocol (seed-copy.ts), creating the database.
 import { argon2id, hash } from 'argon2';
 import pg from 'pg';
+import type { Personal } from '../src/base/secrets/personal.ts';
 import { copyRows, type Value } from './seed-copy.ts';
 import {
   emailOf,
@@ -42,6 +43,11 @@ interface Table {
   readonly rows: () => Iterable<readonly Value[]>;
 }
 
+/** Base64 as PostgreSQL reads bytes in a COPY. */
+function bytes(base64: string): string {
+  return `\\x${Buffer.from(base64, 'base64').toString('hex')}`;
+}
+
 function* upTo<Row>(count: number, row: (number: number) => Row): Generator<Row> {
   for (let number = 0; number < count; number += 1) yield row(number);
 }
@@ -50,10 +56,11 @@ interface Given {
   readonly hash: string;
   readonly systemRoles: ReadonlyMap<string, string>;
   readonly now: string;
+  readonly personal: Personal;
 }
 
 // In the order of the foreign keys. Within a table, rows are ordered by time, as in a real database.
-function tablesOf(people: Population, { hash, systemRoles, now }: Given): Table[] {
+function tablesOf(people: Population, { hash, systemRoles, now, personal }: Given): Table[] {
   const { users, organizations } = people;
   const organizationId = (user: number) => idOf('organization', people.organizationOf(user));
   const roleKey = (name: RoleName, user: number): [string, string] =>
@@ -83,8 +90,19 @@ function tablesOf(people: Population, { hash, systemRoles, now }: Given): Table[
     },
     {
       name: 'users',
-      columns: ['id', 'email', 'email_key', 'name', 'email_verified_at'],
-      rows: () => upTo(users, (u) => [idOf('user', u), emailOf(u), emailOf(u), nameOf(u), now]),
+      columns: ['id', 'email_sealed', 'email_lookup', 'name_sealed', 'email_verified_at'],
+      rows: () =>
+        upTo(users, (u) => {
+          const [id, email] = [idOf('user', u), emailOf(u)];
+          const sealed = bytes(personal.seal('users.email', id, email));
+          const found = bytes(personal.lookup('users.email', email));
+          return [id, sealed, found, bytes(personal.seal('users.name', id, nameOf(u))), now];
+        }),
+    },
+    {
+      name: 'user_search',
+      columns: ['user_id', 'name_grams', 'email_grams'],
+      rows: () => upTo(users, (u) => [idOf('user', u), personal.grams(nameOf(u)), personal.grams(emailOf(u))]),
     },
     {
       name: 'passwords',
@@ -110,22 +128,31 @@ function tablesOf(people: Population, { hash, systemRoles, now }: Given): Table[
     {
       name: 'sessions',
       columns:
-        `id user_id organization_id amr user_agent ip created_at last_seen_at idle_expires_at expires_at confirmed
+        `id user_id organization_id amr user_agent_sealed ip_sealed created_at last_seen_at idle_expires_at expires_at confirmed
         confirmed_at`.split(/\s+/),
       rows: () =>
         upTo(users, (u) => {
           const whose = [idOf('session', u), idOf('user', u), organizationId(u)];
-          return [...whose, ['pwd'], 'seeded', '127.0.0.1', now, now, idle, idle, idOf('token', u), now];
+          const id = idOf('session', u);
+          const device = [
+            bytes(personal.seal('sessions.user_agent', id, 'seeded')),
+            bytes(personal.seal('sessions.ip', id, '127.0.0.1')),
+          ];
+          return [...whose, ['pwd'], ...device, now, now, idle, idle, idOf('token', u), now];
         }),
     },
   ];
 }
 
 /**
- * Inserts the users of a shape, as the superuser. Foreign keys are checked. The statistics are fresh afterwards. `onStep`
+ * Inserts the users of a shape, as the superuser, sealed with the keys of `personal`. Foreign keys are checked. The statistics are fresh afterwards. `onStep`
  * is called after each step.
  */
-export async function seedDatabase(adminUrl: string, shape: Shape, onStep?: (step: Step) => void): Promise<Seeded> {
+export async function seedDatabase(
+  adminUrl: string,
+  { personal, ...shape }: Shape & { readonly personal: Personal },
+  onStep?: (step: Step) => void,
+): Promise<Seeded> {
   const population = populate(shape);
   const client = new pg.Client({ connectionString: adminUrl, options: '-c timezone=UTC' });
   await client.connect();
@@ -140,7 +167,7 @@ export async function seedDatabase(adminUrl: string, shape: Shape, onStep?: (ste
       SYSTEM_OWNER,
     ]);
     const systemRoles = new Map(roles.rows.map(({ name, id }) => [name, id]));
-    const given = { hash: await hash(PASSWORD, HASH), systemRoles, now: new Date().toISOString() };
+    const given = { hash: await hash(PASSWORD, HASH), systemRoles, now: new Date().toISOString(), personal };
     for (const { name, columns, rows } of tablesOf(population, given)) {
       await timed(name, () => copyRows(client, name, columns, rows()));
     }

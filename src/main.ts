@@ -77,6 +77,7 @@ async function serve(config: Config, log: Logger, { stops, signal }: Ending): Pr
   const app = await openApp({ config, urls, clock: systemClock, random: systemRandom, log, root: ROOT });
   stops.unshift(() => app.close());
   await refuseDevelopmentKeys(config, app);
+  await app.parts.personalPhase.synchronize();
   const { applyFirstPreset } = await import('./directory/presets/apply.ts');
   const roles = await applyFirstPreset(app.parts, config.ROLE_PRESET);
   if (roles.length > 0) log.info({ preset: config.ROLE_PRESET, roles }, 'system roles made');

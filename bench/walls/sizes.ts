@@ -1,11 +1,14 @@
 // Owns: `npm run bench:sizes`: the time of every operation whose work may grow with the size of an organization, or with the
 // number of a person's organizations. Leaves to others: the rows (SEED), what the figures mean (README.md).
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { asAdmin, type Query } from '../../scripts/prove/database.ts';
 import { ROOT, type Testbed, withTestbed } from '../../scripts/prove/testbed.ts';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
+import { personalIn } from '../../test/support/personal.ts';
+import { insertMembers } from './members.ts';
 
 const { values: options } = parseArgs({
   options: { members: { type: 'string', default: '100000' }, organizations: { type: 'string', default: '10000' } },
@@ -14,15 +17,13 @@ const MEMBERS = Number(options.members);
 const ORGANIZATIONS = Number(options.organizations);
 const PASSWORD = 'correct horse battery walls';
 
-// $1 organization, $2 members, $3 a role of the organization. Each member also has the system role viewer, an open session
-// and one that ended long ago. There are as many pending invitations with the role.
+// $1 organization, $2 ids of people, $3 a role of the organization. Each member also has the system role viewer, an open session
+// and one that ended long ago. There are as many pending invitations with the role: $4 their ids, $5
+// their e-mails sealed.
 const SEED = `
-WITH people AS (
-  INSERT INTO users (id, email, email_key, name)
-  SELECT gen_random_uuid(), 'member' || n || '@example.com', 'member' || n || '@example.com', 'Member ' || n
-  FROM generate_series(1, $2::int) n RETURNING id
+WITH members AS (
+  INSERT INTO memberships (organization_id, user_id) SELECT $1::uuid, unnest($2::uuid[]) RETURNING user_id
 ),
-members AS (INSERT INTO memberships (organization_id, user_id) SELECT $1::uuid, id FROM people RETURNING user_id),
 sitting AS (
   INSERT INTO sessions (id, user_id, organization_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed,
     confirmed_at, revoked_at, revoked_reason)
@@ -31,8 +32,9 @@ sitting AS (
   FROM members, LATERAL (VALUES (now(), false), (now() - interval '90 days', true)) AS s (t, old)
 ),
 invited AS (
-  INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
-  SELECT gen_random_uuid(), $1, user_id || '@x.example', user_id || '@x.example', now() + interval '1 day' FROM members
+  INSERT INTO invitations (id, organization_id, email_sealed, email_lookup, expires_at)
+  SELECT id, $1, decode(sealed, 'base64'), sha256(id::text::bytea), now() + interval '1 day'
+  FROM unnest($4::uuid[], $5::text[]) AS i (id, sealed)
   RETURNING id
 ),
 offered AS (
@@ -104,11 +106,15 @@ async function members(bench: Bench) {
   const id = owner.organization.id;
   const role = await api.post('/roles', { name: 'sales', level: 1, permissions: ['deals:read'] }, token);
   const roleId: string = role.body.data.id;
-  await query(SEED, [id, MEMBERS, roleId]);
+  const personal = await personalIn(bench.testbed.keysDirectory);
+  const ids = await insertMembers({ query }, personal, { name: 'member', count: MEMBERS });
+  const invitations = ids.map(() => randomUUID());
+  const sealed = invitations.map((each) => personal.seal('invitations.email', each, `${each}@x.example`));
+  await query(SEED, [id, ids, roleId, invitations, sealed]);
   await query(`UPDATE subscriptions SET limits = limits || '{"teamMembers": 1000000}'`);
   await query('VACUUM (ANALYZE)');
-  const [last] = await query<{ id: string }>(`SELECT id FROM users WHERE name = 'Member ${MEMBERS}'`);
-  const member = `/users/${last?.id}`;
+  const last = ids.at(-1);
+  const member = `/users/${last}`;
   const get = (path: string) => timed(`GET ${path}`, () => api.get(path, token));
   await get('/users');
   await get('/users?q=nobody');
@@ -118,7 +124,7 @@ async function members(bench: Bench) {
   await get(`/roles/${roleId}`);
   await get('/invitations');
   await get('/organizations/current/subscription');
-  const ask = (resource: string) => ({ userId: last?.id, resource, action: 'read' });
+  const ask = (resource: string) => ({ userId: last, resource, action: 'read' });
   await timed('POST /authz/check', () => api.post('/authz/check', ask('deals'), token));
   await timed('PATCH of a member', () => api.patch(member, { roles: [{ role: 'agent' }] }, token));
   await timed('suspending a member', () => api.patch(member, { status: 'suspended' }, token));

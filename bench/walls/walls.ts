@@ -4,9 +4,12 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { withTestbed } from '../../scripts/prove/testbed.ts';
+import type { Personal } from '../../src/base/secrets/personal.ts';
 import { type Api, openApi } from '../../test/support/client.ts';
+import { personalIn } from '../../test/support/personal.ts';
 import type { Tally, Task } from '../load.ts';
 import { startWorker, type Worker } from '../worker.ts';
+import { insertMembers } from './members.ts';
 
 const { values: options } = parseArgs({
   options: { members: { type: 'string', default: '100000' }, quick: { type: 'boolean', default: false } },
@@ -16,14 +19,16 @@ const MILLISECONDS = options.quick ? 1_500 : 4_000;
 const RATIO_MAX = 3;
 
 const SEED = `
-WITH people AS (
-  INSERT INTO users (id, email, email_key, name)
-  SELECT gen_random_uuid(), $1 || n || '@example.com', $1 || n || '@example.com', 'Member ' || n
-  FROM generate_series(1, $3::int) n RETURNING id
-),
-members AS (INSERT INTO memberships (organization_id, user_id) SELECT $2::uuid, id FROM people RETURNING user_id)
+WITH members AS (
+  INSERT INTO memberships (organization_id, user_id) SELECT $1::uuid, unnest($2::uuid[]) RETURNING user_id
+)
 INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
-SELECT gen_random_uuid(), $2::uuid, user_id, $4::uuid, $2::uuid FROM members`;
+SELECT gen_random_uuid(), $1::uuid, user_id, $3::uuid, $1::uuid FROM members`;
+
+interface Seeding {
+  readonly admin: pg.Client;
+  readonly personal: Personal;
+}
 
 interface Side {
   readonly token: string;
@@ -31,13 +36,14 @@ interface Side {
 }
 
 /** Registers an owner with an organization, and inserts members who all have one role of the organization. */
-async function openSide(api: Api, admin: pg.Client, name: string, members: number): Promise<Side> {
+async function openSide(api: Api, { admin, personal }: Seeding, name: string, members: number): Promise<Side> {
   const account = { email: `${name}@example.com`, password: 'correct horse battery walls', name };
   const { body } = await api.post('/auth/register', { ...account, organizationName: name });
   const token: string = body.data.accessToken;
   const role = await api.post('/roles', { name: 'sales', level: 1, permissions: ['deals:read'] }, { token });
   const roleId: string = role.body.data.id;
-  await admin.query(SEED, [name, body.data.organization.id, members, roleId]);
+  const ids = await insertMembers(admin, personal, { name, count: members });
+  await admin.query(SEED, [body.data.organization.id, ids, roleId]);
   return { token, roleId };
 }
 
@@ -88,8 +94,9 @@ await withTestbed({ name: 'walls', disposable: true }, async (testbed) => {
   const [flooders, callers] = [startWorker('load.ts'), startWorker('load.ts')];
   try {
     const api = openApi(service.url);
-    const a = await openSide(api, admin, 'large', Number(options.members));
-    const b = await openSide(api, admin, 'small', 20);
+    const seeding = { admin, personal: await personalIn(testbed.keysDirectory) };
+    const a = await openSide(api, seeding, 'large', Number(options.members));
+    const b = await openSide(api, seeding, 'small', 20);
     await admin.query('VACUUM (ANALYZE)');
     const ask = (worker: Worker, { token }: Side, task: Request & { connections: number }) =>
       worker.ask<Tally>({

@@ -60,7 +60,7 @@ function fieldsOf({ properties = {}, required = [], anyOf }: Schema): string[] {
 
 // Raises Error for a kind of schema that no event has used so far. Then add a description of that kind here.
 function wordsOf(schema: Schema): string {
-  const { type, format, enum: values, anyOf, items, additionalProperties } = schema;
+  const { type, format, enum: values, anyOf, items, properties, additionalProperties } = schema;
   if (anyOf) return anyOf.map(wordsOf).join(' or ');
   if (schema.const !== undefined) return `\`${schema.const}\``;
   if (values) return values.map((value) => `\`${value}\``).join(' / ');
@@ -69,6 +69,11 @@ function wordsOf(schema: Schema): string {
   if (type === 'string') return { uuid: 'id', 'date-time': 'instant' }[format ?? ''] ?? 'text';
   if (type === 'array' && items) return `list of ${wordsOf(items)}`;
   if (type === 'object' && typeof additionalProperties === 'object') return `${wordsOf(additionalProperties)} by name`;
+  if (type === 'object' && properties) {
+    return `object of ${Object.entries(properties)
+      .map(([name, one]) => `\`${name}\` (${wordsOf(one)})`)
+      .join(' and ')}`;
+  }
   throw new Error(`docs/events.md has no words for ${JSON.stringify(schema)}`);
 }
 

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';
+import { personalIn } from '../../test/support/personal.ts';
 import { asAdmin } from './database.ts';
 import { demandOneLineage, demandWholeRegistrations, type Registration } from './kill/checks.ts';
 import { demand } from './proof.ts';
@@ -141,7 +142,8 @@ await withTestbed({ name: 'kill', disposable: false }, async (testbed) => {
     if (isBoth) await testbed.restartPostgres();
     service = await testbed.startService({ port });
     const lostRefreshes = clients.filter(({ isUncertain }) => isUncertain).length;
-    const found = await asAdmin(testbed, (query) => demandWholeRegistrations(query, registrations));
+    const personal = await personalIn(testbed.keysDirectory);
+    const found = await asAdmin(testbed, (query) => demandWholeRegistrations(query, personal, registrations));
     await demandAllGoOn(testbed, service, clients);
     seen.whole += found.whole;
     seen.absent += found.absent;

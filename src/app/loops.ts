@@ -1,6 +1,7 @@
 // The list of all background work. The loops are started in the order of the list and stopped together. The heartbeats
 // of the feed are not in the list, because they end with the connections of the feed, before the server closes.
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
+import { openSealing } from '../admin/personal-data/fill.ts';
 import type { Config } from '../base/config/config.ts';
 import { removeExpiredKeys } from '../base/idempotency/remove-expired.ts';
 import { openRemovalOfDeleted } from '../directory/organizations/remove-deleted.ts';
@@ -16,7 +17,7 @@ export interface BackgroundWork {
 }
 
 export function listLoops(config: Config, parts: Parts): readonly BackgroundWork[] {
-  const { db, log, publish, accessKeys, refreshKeys, dataKeys, revocations, outbox } = parts;
+  const { db, log, publish, accessKeys, refreshKeys, dataKeys, personalPhase, revocations, outbox } = parts;
   const removal = openRemoval({
     db,
     log,
@@ -31,9 +32,11 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
     { name: 'access keys', start: alreadyStarted, stop: () => accessKeys.close() },
     { name: 'refresh keys', start: alreadyStarted, stop: () => refreshKeys.close() },
     { name: 'data keys', start: alreadyStarted, stop: () => dataKeys.close() },
+    personalPhase,
     { name: 'revocations', start: revocations.follow, stop: revocations.close },
     { name: 'outbox', start: outbox.follow, stop: outbox.stop },
     openRaising({ db, log, publish }),
+    openSealing({ db, log }),
     openRemovalOfDeleted({ db, log }),
     removal,
   ];

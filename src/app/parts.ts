@@ -7,12 +7,14 @@ import type { Config } from '../base/config/config.ts';
 import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
+import { openPersonalPhase, type PersonalPhase } from '../base/database/personal-phase.ts';
 import type { Authenticate } from '../base/http/mount.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import type { Clock } from '../base/platform/clock.ts';
 import type { Random } from '../base/platform/random.ts';
+import { createPersonal } from '../base/secrets/personal.ts';
 import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts';
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
@@ -60,6 +62,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly publish: (changes: readonly Revocation[]) => unknown;
   /** The keys of personal data. */
   readonly dataKeys: DataKeyRing;
+  readonly personalPhase: PersonalPhase;
   readonly verified: VerifiedCache<VerifiedAccessToken>;
   readonly authenticate: Authenticate;
   readonly access: MembershipAccess;
@@ -81,7 +84,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   });
   dataKeys.assertUsable();
   dataKeys.watch();
-  const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
+  const personal = createPersonal(dataKeys, random);
+  const db = openDatabase({
+    ...options.urls,
+    personal,
+    poolSize: config.DATABASE_POOL_SIZE,
+    log,
+    ...(bounds && { bounds }),
+  });
   const revocations = openRevocations({
     ...{ db, log, redis: redisOf(config), clock: machineClock },
     ...(limits && { limits }),
@@ -118,6 +128,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     ...trialOf(config),
     db,
     dataKeys,
+    personalPhase: openPersonalPhase({ db, keys: dataKeys, log }),
     log,
     machineClock,
     revocations,

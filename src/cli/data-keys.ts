@@ -1,5 +1,9 @@
-// The part of `tenantry keys` for the keys of personal data. keys.ts adds the commands.
+// The commands of `tenantry keys` that are about personal data and its keys. keys.ts adds those that other keys have, too.
 import { join } from 'node:path';
+import type { Command } from 'commander';
+import { finishSealing } from '../admin/personal-data/finish.ts';
+import { countRows, hasClearValues, readSealing } from '../admin/personal-data/finish-store.ts';
+import { countSealed, reseal } from '../admin/personal-data/reseal.ts';
 import type { Config } from '../base/config/config.ts';
 import { systemClock } from '../base/platform/clock.ts';
 import { systemRandom } from '../base/platform/random.ts';
@@ -7,8 +11,14 @@ import {
   type DataFolderOptions,
   generateDataKeys,
   listDataKeys,
+  pruneDataKeys,
   rotateDataKey,
 } from '../credentials/data-keys/lifecycle.ts';
+
+import { act, leaf, type Outcome } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { withOperator } from './line/operator.ts';
+import { confirm, showProgress } from './line/terminal.ts';
 
 /** What one command says about the folder. */
 export interface DataKeysAnswer {
@@ -57,4 +67,80 @@ export async function rotateData(folder: DataFolderOptions): Promise<DataKeysAns
   const made = await rotateDataKey(folder);
   const line = `data: made ${made.file}, which seals from ${made.activeFrom.toISOString()}`;
   return { data: [{ use: 'data', made }], lines: [line] };
+}
+
+export async function pruneData(invocation: Invocation): Promise<DataKeysAnswer> {
+  return withOperator(invocation, async (operator) => {
+    const used = await countSealed(operator);
+    const folder = dataFolderOf(operator.config);
+    const { removed, kept } = await pruneDataKeys(folder, (id) => used.has(id));
+    const lines = [
+      removed.length === 0 ? 'data: nothing to remove' : `data: removed ${removed.join(', ')}`,
+      ...kept.map((file) => `data: kept ${file}, because rows are sealed with it: run tenantry keys reseal`),
+    ];
+    return { data: [{ use: 'data', removed, kept }], lines };
+  });
+}
+
+interface Confirmed {
+  readonly yes?: true;
+}
+
+const SEALING =
+  'From now on nothing is stored in clear, and a service of the version before fails: go on only if none runs any more.';
+
+/** Adds the commands that change rows. */
+export function sealingCommands(keys: Command, invocation: Invocation): void {
+  leaf(keys, 'seal', 'End the update to sealed personal data: store nothing in clear any more')
+    .option('--yes', 'do not ask')
+    .action(act<Confirmed>(invocation, sealAll));
+  leaf(keys, 'reseal', 'Seal personal data again with the newest data key, so that older keys can be removed').action(
+    act(invocation, resealAll),
+  );
+}
+
+async function sealAll(invocation: Invocation, { yes }: Confirmed): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
+    const reader = operator.db.systemReader({ bulk: true });
+    const { phase } = await readSealing(reader);
+    if (phase === 'sealed' && !(await hasClearValues(reader))) {
+      return { document: { data: { sealed: true, emptied: 0 } }, text: 'Nothing is stored in clear.' };
+    }
+    if (phase === 'expanding') await confirm(invocation, SEALING, yes);
+    // Every row is looked at once to empty it, and those in clear once to seal them.
+    const progress = showProgress(invocation, 'sealing', await countRows(reader));
+    let done = 0;
+    try {
+      const emptied = await finishSealing(operator, {
+        onRows(rows) {
+          done += rows;
+          progress.at(done);
+        },
+      });
+      const text = `Personal data is sealed. ${emptied} rows had values in clear. Old copies of these rows are in the files of PostgreSQL until you run VACUUM FULL on users, sessions, invitations and outbox, and in older backups.`;
+      return { document: { data: { sealed: true, emptied } }, text };
+    } finally {
+      progress.end();
+    }
+  });
+}
+
+async function resealAll(invocation: Invocation): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
+    const { id } = operator.dataKeys.sealingKey();
+    const totals = await countSealed(operator);
+    const others = [...totals].reduce((sum, [keyId, total]) => (keyId === id ? sum : sum + total), 0);
+    const progress = showProgress(invocation, 'resealing', others);
+    let done = 0;
+    try {
+      const changed = await reseal(operator, (values) => {
+        done += values;
+        progress.at(done);
+      });
+      const text = changed === 0 ? `Everything is sealed with ${id}.` : `${changed} values are sealed with ${id} now.`;
+      return { document: { data: { key: id, changed } }, text };
+    } finally {
+      progress.end();
+    }
+  });
 }

@@ -17,7 +17,15 @@ import {
   rotateKey,
 } from '../credentials/keys/lifecycle.ts';
 import { revokeSigningKey } from '../credentials/revocations/revoke-key.ts';
-import { type DataKeysAnswer, dataFolderOf, generateData, listData, rotateData } from './data-keys.ts';
+import {
+  type DataKeysAnswer,
+  dataFolderOf,
+  generateData,
+  listData,
+  pruneData,
+  rotateData,
+  sealingCommands,
+} from './data-keys.ts';
 import { act, group, leaf, type Outcome } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { configuration, embeddedDirectory, withOperator } from './line/operator.ts';
@@ -80,14 +88,19 @@ export function keysCommands(program: Command, invocation: Invocation): void {
         }),
       ),
     );
-  leaf(keys, 'prune', 'Remove the keys whose tokens have all expired')
-    .addOption(use(SIGNING, 'both by default'))
-    .action(act<Options>(invocation, (_, { use }) => inEach(invocation, usesOf(use, SIGNING), { signing: prune })));
+  leaf(keys, 'prune', 'Remove the keys whose tokens have all expired, or that no row needs any more')
+    .addOption(use(ALL, 'access and refresh by default'))
+    .action(
+      act<Options>(invocation, (_, { use }) =>
+        inEach(invocation, usesOf(use, SIGNING), { signing: prune, data: () => pruneData(invocation) }),
+      ),
+    );
   leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
     .option('--removed', 'also when no file has the key any more')
     .option('--yes', 'do not ask')
     .action(act<Options>(invocation, revoke));
+  sealingCommands(keys, invocation);
 }
 
 type Answer = DataKeysAnswer;
@@ -183,7 +196,7 @@ async function refuseDataKey(config: Config, use: Use | undefined, id: string): 
   if (!isDataKey) return;
   throw new CommandRefused(
     'data_key',
-    'A data key cannot be revoked, because nobody could read what it has sealed: run tenantry keys rotate --use data, which makes another one',
+    'A data key cannot be revoked, because nobody could read what it has sealed: run tenantry keys rotate --use data, which makes another one, then tenantry keys reseal and tenantry keys prune --use data',
   );
 }
 

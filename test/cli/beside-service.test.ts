@@ -1,5 +1,6 @@
 // The command line next to a running service: on the service's database, on the embedded database, and for all sessions
 // at once.
+
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import type { Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { seedPerson } from '../support/fixtures/people.ts';
+import { UNREAD_USER } from '../support/personal.ts';
 import { openService, spawnService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 import { cliOn, spawnCli } from './command-line.ts';
@@ -50,13 +52,13 @@ t.test('the command that ends all sessions ends every earlier session, and no la
   // There are more users than one batch reads, and each user has a session.
   const { userId } = await seedPerson(database);
   await database.query(
-    `INSERT INTO users (id, email, email_key, name)
-     SELECT gen_random_uuid(), n || '@x.example', n || '@x.example', 'N' FROM generate_series(1, 1203) n`,
+    `INSERT INTO users (id, status, ${UNREAD_USER.columns})
+     SELECT gen_random_uuid(), 'active', ${UNREAD_USER.values('n::text')} FROM generate_series(1, 1203) n`,
   );
   await database.query(
     `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)
      SELECT gen_random_uuid(), id, '{pwd}', now(), now(), now() + interval '1 day', now() + interval '1 day',
-       gen_random_uuid(), now() FROM users WHERE email_key LIKE '%@x.example'`,
+       gen_random_uuid(), now() FROM users WHERE email_sealed = '\\x00'`,
   );
   const quiet = await database.query('SELECT epoch FROM users WHERE id = $1', [userId]);
   const ended = await cli('sessions', 'revoke', '--all', '--yes', '--json');
@@ -84,8 +86,8 @@ t.test('the command that ends all sessions ends every earlier session, and no la
 
 t.test('a command uses the embedded database of a running service, or starts it only for itself', async (t) => {
   const folder = folderOf(t);
-  const settings = { NODE_ENV: 'test', DATA_DIR: folder };
-  const cli = spawnCli({ ...settings, KEYS_DIR: join(folder, 'keys') });
+  const settings = { NODE_ENV: 'test', DATA_DIR: folder, KEYS_DIR: join(folder, 'keys') };
+  const cli = spawnCli(settings);
   const isHeld = () => existsSync(join(folder, 'postgres', 'lock'));
 
   const doctor = await cli('doctor');

@@ -26,8 +26,9 @@ export interface Cli {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Runs the command line in this process, with `env` as its whole environment. It has no terminal. */
-export function openCli(env: Environment): Cli {
+/** Runs the command line in this process, with `environment` as its whole environment. It has no terminal. */
+export function openCli(environment: Environment): Cli {
+  const env = { ...keysFor(environment), ...environment };
   return cliOf(async (input, args) => {
     const [stdout, stderr] = [openSink(), openSink()];
     const status = await runCommand({
@@ -49,7 +50,7 @@ export function openCli(env: Environment): Cli {
 export function spawnCli(environment: Environment): Cli {
   return cliOf(async (input, args) => {
     const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...args], {
-      env: { ...PROGRAM_ENVIRONMENT, ...environment },
+      env: { ...PROGRAM_ENVIRONMENT, ...keysFor(environment), ...environment },
       stdio: 'pipe',
     });
     child.stdin.on('error', () => undefined); // the command need not read its input
@@ -63,10 +64,14 @@ export function spawnCli(environment: Environment): Cli {
   });
 }
 
+/** A service that a test starts on this database has these keys. */
+function keysFor(environment: Environment): Environment {
+  return environment.DATABASE_URL === undefined ? {} : { KEYS_DIR: sharedKeysDirectory() };
+}
+
 /** Runs the command line in this process, on the database of a test. */
 export function cliOn(database: Pick<TestDatabase, 'ownerUrl'>, settings: Environment = {}): Cli {
-  const own = { NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, KEYS_DIR: sharedKeysDirectory() };
-  return openCli({ ...own, ...settings });
+  return openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ...settings });
 }
 
 /** Returns a stream that keeps everything written to it. */

@@ -1,8 +1,10 @@
 // The commands that prepare a database and maintain its roles: migrate, seed, roles, doctor.
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { writeDataKeys } from '../support/data-keys.ts';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService } from '../support/service.ts';
@@ -17,7 +19,11 @@ function folderOf(t: Test): string {
 t.test('an empty database is migrated once and seeded once, and the doctor then reports no failure', async (t) => {
   const database = await createDatabase(t, null);
   const folder = folderOf(t);
-  const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, DATA_DIR: folder });
+  writeDataKeys(join(folder, 'keys'));
+  const cli = openCli({
+    ...{ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl },
+    ...{ DATA_DIR: folder, KEYS_DIR: join(folder, 'keys') },
+  });
 
   const early = await cli('users', 'list', '--json');
   t.equal(early.status, 1);

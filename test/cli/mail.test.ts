@@ -1,4 +1,5 @@
 // `tenantry mail`: unsent mail is listed with its reason, retried, or dropped.
+
 import t from 'tap';
 import { MailRefused } from '../../src/base/mail/failures.ts';
 import type { SendMail } from '../../src/base/mail/smtp.ts';
@@ -6,6 +7,7 @@ import { changeAllDead } from '../../src/base/outbox/operate.ts';
 import { RETRY_SECONDS } from '../../src/base/outbox/send-one.ts';
 import { dueNow, openQuiet, outboxOf, rowOf } from '../base/outbox/rows.ts';
 import { freshEmail } from '../directory/invitations/inviting.ts';
+import { lookupOf } from '../support/personal.ts';
 import { cliOn } from './command-line.ts';
 
 const inviting = await openQuiet(t);
@@ -95,7 +97,9 @@ t.test('one command retries or drops every dead letter, and changes no other mai
   const waiting = freshEmail();
   await inviting.invite(waiting);
   t.match((await cli('mail', 'retry', '--all-dead')).stdout, '3 mails will be sent while the service runs.');
-  await database.query(`UPDATE outbox SET due_at = NULL WHERE recipient_key = ANY($1)`, [emails]);
+  await database.query(`UPDATE outbox SET due_at = NULL WHERE recipient_lookup = ANY($1)`, [
+    emails.map((email) => lookupOf('outbox.recipient', email)),
+  ]);
   t.equal((await cli('mail', 'drop', '--all-dead')).status, 2, 'asks');
   t.match((await cli('mail', 'drop', '--all-dead', '--yes')).stdout, '3 mails are dropped.');
   t.match((await cli('mail', 'drop', '--all-dead', '--json')).json, { data: { changed: [] } }, 'nothing to ask about');
@@ -119,7 +123,7 @@ t.test('the mail of an invitation that has ended is not sent when an operator re
 
 /** Dead mails, made from the row of one. */
 async function deadMails(count: number): Promise<string[]> {
-  const copied = 'organization_id, kind, subject_id, recipient_key, actor_id, attempts, failure, tried_at';
+  const copied = 'organization_id, kind, subject_id, recipient_lookup, actor_id, attempts, failure, tried_at';
   const rows = await database.query<{ id: string }>(
     `INSERT INTO outbox (id, due_at, ${copied})
      SELECT gen_random_uuid(), NULL, ${copied} FROM outbox, generate_series(1, $2) WHERE id = $1 RETURNING id::text`,

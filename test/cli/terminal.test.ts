@@ -1,11 +1,13 @@
 // The interaction at a terminal: passwords without echo, confirmations, the progress bar of long work, and Ctrl-C. The
 // tests use streams that report a terminal, and once a real pseudo terminal.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import { runCommand } from '../../src/cli/run.ts';
+import { sharedKeysDirectory } from '../support/data-keys.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { seedPerson } from '../support/fixtures/people.ts';
 import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
@@ -33,7 +35,7 @@ interface Talk {
 
 async function openSeat(t: Test): Promise<Seat> {
   const database = await createDatabase(t);
-  const env = { NODE_ENV: 'test', DATABASE_URL: database.ownerUrl };
+  const env = { NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, KEYS_DIR: sharedKeysDirectory() };
   const run: Seat['run'] = async (args, talk) => {
     const raw: boolean[] = [];
     const setRawMode = (isRaw: boolean) => raw.push(isRaw);

@@ -24,6 +24,7 @@ export const testDataKeys: DataKeys = {
   sealingKey: () => key,
   find: (id) => (id === key.id ? key : undefined),
   lookupKey: () => lookupKey,
+  hasLookupKey: () => true,
   reload: async () => undefined,
 };
 
@@ -38,6 +39,13 @@ export function writeDataKeys(keysDirectory: string): void {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, '2026-01-01T00-00-00Z.jwk'), jwkOf(secret, 'A256GCM'));
   writeFileSync(join(directory, 'lookup.jwk'), jwkOf(lookupSecret, 'HS256'));
+}
+
+/** Adds another data key to a keys folder, which seals from the instant of its name on. Returns the id of the key. */
+export function addDataKey(keysDirectory: string, file = '2026-02-01T00-00-00Z.jwk'): string {
+  const bytes = randomBytes(32);
+  writeFileSync(join(keysDirectory, 'data', file), jwkOf(bytes, 'A256GCM'));
+  return idOf(bytes);
 }
 
 let shared: string | undefined;

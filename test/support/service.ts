@@ -149,6 +149,7 @@ export async function openService(
     ...(bounds !== 'one clock' && MOVABLE),
   });
   // Every start reads the revocations once. A test may open a service whose readings fail; its loop reads again.
+  await app.parts.personalPhase.synchronize().catch(() => undefined);
   await app.parts.revocations.synchronize().catch(() => undefined);
   await app.server.listen({ host: '127.0.0.1', port: 0 });
   let closed: Promise<void> | undefined;

@@ -14,7 +14,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
   'sign-in': 'sessions member-sessions accept-invitation password'.split(' '),
   access: 'clients client-authentication oauth checks forward-auth'.split(' '),
-  admin: 'sessions administrators accounts organizations restore'.split(' '),
+  admin: 'sessions administrators accounts organizations restore personal-data'.split(' '),
   app: [],
   cli: [],
   main: [],

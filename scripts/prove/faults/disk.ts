@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../../test/support/client.ts';
 import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
+import { personalIn } from '../../../test/support/personal.ts';
 import type { TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';
 import { demandWholeRegistrations, type Registration } from '../kill/checks.ts';
@@ -159,7 +160,8 @@ async function demandNothingLost(testbed: Testbed, load: Load): Promise<number> 
   const me = await api.get('/me', { token: account.accessToken });
   const { name } = me.body.data?.user ?? me.body.data ?? {};
   demand(name === load.name, `the last acknowledged name was ${load.name}, but it is ${name}`);
-  const found = await asAdmin(testbed, (query) => demandWholeRegistrations(query, registrations));
+  const personal = await personalIn(testbed.keysDirectory);
+  const found = await asAdmin(testbed, (query) => demandWholeRegistrations(query, personal, registrations));
   demand(found.lostButThere === 0, `${found.lostButThere} registrations were refused and done all the same`);
   return found.whole;
 }

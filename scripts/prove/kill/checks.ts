@@ -1,4 +1,5 @@
 // Owns: the checks of the database after a kill: registrations are complete, and each session has one lineage.
+import type { Personal } from '../../../src/base/secrets/personal.ts';
 import type { Query } from '../database.ts';
 import { demand } from '../proof.ts';
 import { jtiOf, parentOf } from '../tokens.ts';
@@ -13,7 +14,7 @@ export interface Registration {
 }
 
 interface Parts {
-  email: string;
+  lookup: string;
   user_id: string;
   organization_id: string | null;
   session_id: string | null;
@@ -22,7 +23,7 @@ interface Parts {
 
 // Counts each part of a registration. Only the registration opens sessions here, because there is no other sign-in.
 const PARTS = `
-SELECT u.email, u.id AS user_id, m.organization_id, s.id AS session_id, json_build_object(
+SELECT encode(u.email_lookup, 'base64') AS lookup, u.id AS user_id, m.organization_id, s.id AS session_id, json_build_object(
   'password', (SELECT count(*) FROM passwords p WHERE p.user_id = u.id),
   'membership', (SELECT count(*) FROM memberships x WHERE x.user_id = u.id),
   'organization', (SELECT count(*) FROM organizations o WHERE o.id = m.organization_id),
@@ -34,7 +35,7 @@ SELECT u.email, u.id AS user_id, m.organization_id, s.id AS session_id, json_bui
     (SELECT count(*) FROM events e WHERE e.type = 'organization.created' AND e.target_id = m.organization_id),
   'session.opened', (SELECT count(*) FROM events e WHERE e.type = 'session.opened' AND e.target_id = s.id)) AS parts
 FROM users u LEFT JOIN memberships m ON m.user_id = u.id LEFT JOIN sessions s ON s.user_id = u.id
-WHERE u.email = ANY($1)`;
+WHERE u.email_lookup = ANY($1)`;
 
 // Counts parts whose user is missing. An incomplete registration would leave such parts.
 const ORPHANS = `
@@ -54,14 +55,20 @@ export interface Found {
 }
 
 /** Raises NotShown unless each registration has every part once or no part, and every acknowledged one is complete. */
-export async function demandWholeRegistrations(query: Query, registrations: readonly Registration[]): Promise<Found> {
-  const rows = await query<Parts>(PARTS, [registrations.map(({ email }) => email)]);
+export async function demandWholeRegistrations(
+  query: Query,
+  personal: Personal,
+  registrations: readonly Registration[],
+): Promise<Found> {
+  const emails = new Map(registrations.map(({ email }) => [personal.lookup('users.email', email), email]));
+  const rows = await query<Parts>(PARTS, [[...emails.keys()].map((lookup) => Buffer.from(lookup, 'base64'))]);
   const byEmail = new Map<string, Parts>();
   for (const row of rows) {
-    demand(!byEmail.has(row.email), `${row.email} has two memberships or sessions`);
-    byEmail.set(row.email, row);
+    const email = emails.get(row.lookup) ?? '';
+    demand(!byEmail.has(email), `${email} has two memberships or sessions`);
+    byEmail.set(email, row);
     const isWhole = Object.values(row.parts).every((count) => Number(count) === 1);
-    demand(isWhole, `the registration of ${row.email} is incomplete: ${JSON.stringify(row.parts)}`);
+    demand(isWhole, `the registration of ${email} is incomplete: ${JSON.stringify(row.parts)}`);
   }
   const [left] = await query<{ orphans: string }>(ORPHANS);
   demand(Number(left?.orphans) === 0, `${left?.orphans} parts of incomplete registrations are left`);

@@ -3,6 +3,8 @@
 // the observers (watcher.ts, socket-holder.ts), the tokens (targets.ts), the faults (faults.ts).
 import { type Api, openApi } from '../../../test/support/client.ts';
 import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
+import { seededId } from '../../../test/support/fixtures/people.ts';
+import { insertPeople, personalIn } from '../../../test/support/personal.ts';
 import { type Redis, startRedis } from '../../../test/support/servers/redis.ts';
 import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';
@@ -55,12 +57,9 @@ export async function openSetup(testbed: Testbed, redisUser = ''): Promise<Setup
 
 async function insertMembers(testbed: Testbed, organizationId: string): Promise<string[]> {
   return asAdmin(testbed, async (query) => {
-    const rows = await query<{ id: string }>(
-      `INSERT INTO users (id, email, email_key, name) SELECT id, id || '@example.com', id || '@example.com', 'Member'
-       FROM (SELECT uuidv7() AS id FROM generate_series(1, $1::int)) made RETURNING id::text`,
-      [MEMBERS],
-    );
-    const ids = rows.map(({ id }) => id);
+    const ids = Array.from({ length: MEMBERS }, seededId);
+    const people = ids.map((id) => ({ id, email: `${id}@example.com`, name: 'Member' }));
+    await insertPeople({ query }, people, await personalIn(testbed.keysDirectory));
     await query('INSERT INTO memberships (organization_id, user_id) SELECT $1, unnest($2::uuid[])', [
       organizationId,
       ids,

@@ -1,17 +1,20 @@
 // The connection to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx
 // the rows of one user, a SystemTx everything. Only `db.system` reaches all organizations. Search for that name to find
 // every use. The queries belong to the stores.
-import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
-import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Prisma } from '../../generated/prisma/client.ts';
 import type { Log } from '../platform/log.ts';
+import { systemRandom } from '../platform/random.ts';
 import { currentRequester, organizationSubject, userSubject } from '../platform/requester.ts';
 import { noteSent } from '../platform/sent.ts';
+import { NO_DATA_KEYS } from '../secrets/data-keys.ts';
+import { createPersonal, type Personal } from '../secrets/personal.ts';
 import { openAvailability } from './availability.ts';
+import { createClients } from './clients.ts';
 import { DatabaseUnavailable, isConflict, isOutage } from './outage.ts';
 import { BOUNDS, type DatabaseBounds, openPool, type Pool, type Use, whileHolding } from './pool.ts';
 import { runScoped } from './scoped-query.ts';
-import { type Statement, statement, statementName } from './statement.ts';
+import { type Statement, statement } from './statement.ts';
 
 export { DatabaseBusy, DatabaseNotWritable, DatabaseUnavailable, isOutage } from './outage.ts';
 export type { DatabaseBounds } from './pool.ts';
@@ -25,6 +28,8 @@ declare const scope: unique symbol;
  */
 export interface Reader<Scope extends string> {
   readonly [scope]?: Scope;
+  /** Seals and opens the personal data in the rows. */
+  readonly personal: Personal;
   rows<Row>(query: Statement, values: readonly unknown[]): Promise<Row[]>;
 }
 
@@ -68,6 +73,7 @@ export interface ReaderOptions {
  * must be kept is returned as a verdict, and the caller throws it. `work` may run more than once: see `retryConflicts`.
  */
 export interface Database {
+  readonly personal: Personal;
   organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
   user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;
   system<T>(work: (tx: SystemTx) => Promise<T>, options?: SystemOptions): Promise<T>;
@@ -99,6 +105,8 @@ export interface DatabaseOptions {
   /** Connections of each of the two pools. */
   readonly poolSize: number;
   readonly log: Log;
+  /** Seals and opens personal data. Without it, statements with personal data raise DataKeyMissing. */
+  readonly personal?: Personal;
   /** Replaces the bounds of the service. */
   readonly bounds?: DatabaseBounds;
 }
@@ -110,20 +118,6 @@ const BEGIN_EXTRA_MS = 500;
 const SET_SCOPE = statement(
   "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
 );
-const STATEMENTS_MAX = 500;
-
-/** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
-function createStatementNames(): (query: { sql: string }) => string {
-  const names = new Map<string, string>();
-  return ({ sql }) => {
-    const known = names.get(sql);
-    if (known !== undefined || names.size >= STATEMENTS_MAX) return known ?? '';
-    const name = statementName(sql);
-    names.set(sql, name);
-    return name;
-  };
-}
-
 const ATTEMPTS_MAX = 3;
 
 /**
@@ -140,31 +134,11 @@ async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The clients of Prisma, one for each pool. */
-function createClients() {
-  const clients = new Map<Pool, PrismaClient>();
-  return {
-    of(pool: Pool): PrismaClient {
-      const known = clients.get(pool);
-      if (known) return known;
-      const adapter = new PrismaPg(pool.connections, { statementNameGenerator: createStatementNames() });
-      const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
-      clients.set(pool, client);
-      return client;
-    },
-    async close(pool: Pool): Promise<void> {
-      await clients.get(pool)?.$disconnect();
-      clients.delete(pool);
-      await pool.connections.end();
-    },
-  };
-}
-
 type Ask = <T>(pool: Pool, use: Use, subject: string | null, work: () => Promise<T>) => Promise<T>;
 
 /** Opens the two pools. No connection is made before the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { bounds = BOUNDS, log } = options;
+  const { bounds = BOUNDS, log, personal = createPersonal(NO_DATA_KEYS, systemRandom) } = options;
   const appPool = openPool({ url: options.appUrl, size: options.poolSize, name: 'tenantry', log, bounds });
   const systemPool = openPool({ url: options.systemUrl, size: options.poolSize, name: 'tenantry-system', log, bounds });
   const clients = createClients();
@@ -188,7 +162,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   ): Promise<T> {
     const begun = async (models: Prisma.TransactionClient) => {
       noteSent();
-      const tx: Transaction<S> = { models, rows: (query, values) => models.$queryRawUnsafe(query.text, ...values) };
+      const rows: Transaction<S>['rows'] = (query, values) => models.$queryRawUnsafe(query.text, ...values);
+      const tx: Transaction<S> = { models, personal, rows };
       if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
       return work(tx);
     };
@@ -204,7 +179,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     return transaction(pool, { subject: null, timeoutMs }, work).finally(() => clients.close(pool));
   }
 
+  const reading: Reading = { ask, personal };
   return {
+    personal,
     organization: (scoped, work) => transaction(appPool, { scoped, subject: subjectOf(scoped) }, work),
     user: (userId, work) => transaction(appPool, { scoped: { userId }, subject: subjectOf({ userId }) }, work),
     system(work, { timeoutMs, organizationId } = {}) {
@@ -212,19 +189,20 @@ export function openDatabase(options: DatabaseOptions): Database {
       const subject = organizationId === undefined ? requesterSubject() : organizationSubject(organizationId);
       return transaction(systemPool, { subject }, work);
     },
-    organizationReader: (scoped, how) => scopedReader(ask, appPool, scoped, how),
+    organizationReader: (scoped, how) => scopedReader(reading, appPool, scoped, how),
     scanOrganization: (scoped, work) =>
       appPool.scan(subjectOf(scoped), (assertWanted) => {
-        const { rows } = scopedReader<'organization'>(ask, appPool, scoped, { bulk: true });
+        const { rows } = scopedReader<'organization'>(reading, appPool, scoped, { bulk: true });
         return work({
+          personal,
           async rows(query, values) {
             assertWanted();
             return rows(query, values);
           },
         });
       }),
-    userReader: (userId, how) => scopedReader(ask, appPool, { userId }, how),
-    systemReader: (how) => systemReader(ask, systemPool, how),
+    userReader: (userId, how) => scopedReader(reading, appPool, { userId }, how),
+    systemReader: (how) => systemReader(reading, systemPool, how),
     ping: availability.ping,
     checkWrites: availability.checkWrites,
     async close() {
@@ -234,13 +212,19 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 }
 
+interface Reading {
+  readonly ask: Ask;
+  readonly personal: Personal;
+}
+
 function scopedReader<S extends string>(
-  ask: Ask,
+  { ask, personal }: Reading,
   pool: Pool,
   scoped: OrganizationScope | { userId: string },
   { bulk = false }: ReaderOptions = {},
 ): Reader<S> {
   return {
+    personal,
     rows: <Row>(query: Statement, values: readonly unknown[]) =>
       ask(pool, bulk ? 'bulk' : 'statement', subjectOf(scoped), () =>
         scopedStatement<Row>(pool.connections, scopeValues(scoped), query, values),
@@ -248,8 +232,9 @@ function scopedReader<S extends string>(
   };
 }
 
-function systemReader(ask: Ask, pool: Pool, { bulk = false }: ReaderOptions = {}): SystemReader {
+function systemReader({ ask, personal }: Reading, pool: Pool, { bulk = false }: ReaderOptions = {}): SystemReader {
   return {
+    personal,
     rows: <Row>(query: Statement, values: readonly unknown[]) =>
       ask(pool, bulk ? 'bulk' : 'statement', requesterSubject(), async () => {
         noteSent();

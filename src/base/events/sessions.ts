@@ -1,6 +1,6 @@
 // Events about sessions. An event belongs to the organization that the session acts for, if there is one.
 import { z } from 'zod';
-import { count, type EventsOf, nothing, words } from './kind.ts';
+import { count, type EventsOf, nothing, sealedForPerson, words } from './kind.ts';
 
 const EndReason = z.enum([
   'logout',
@@ -43,7 +43,9 @@ export const SESSION_EVENTS = {
     when: 'A refresh token came again after its child had been handed out and not used, later than REFRESH_REUSE_GRACE, and got another child. The answer with the former child was lost, or somebody has a copy of the token. It is recorded at most once an hour for a session, and once a minute if the network changes.',
     ...{ actor: ['user'], target: 'session', organization: 'maybe' },
     data: z.strictObject({
-      network: z.string().describe('the IPv4 address, or the /64 of the IPv6 address, that sent the token'),
+      network: sealedForPerson.describe(
+        'the IPv4 address, or the /64 of the IPv6 address, that sent the token, sealed: `key` names its key, and without that key nobody can read it',
+      ),
       ageSeconds: count.describe('how long before the former child was handed out'),
     }),
   },

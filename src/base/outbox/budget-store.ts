@@ -13,7 +13,9 @@ const LOCK_BUDGET = statement(
  * transaction.
  */
 export async function lockBudgets(tx: OrganizationTx, recipientKey: string, actorId: string): Promise<void> {
-  await tx.rows(LOCK_BUDGET, [recipientKey]);
+  // The version before locks the address itself.
+  const address = tx.personal.isSealed ? tx.personal.lookup('outbox.recipient', recipientKey) : recipientKey;
+  await tx.rows(LOCK_BUDGET, [address]);
   await tx.rows(LOCK_BUDGET, [actorId]); // the two locks are always taken in this order, which prevents deadlocks
 }
 
@@ -23,15 +25,37 @@ const wait = (which: string, max: string) => `
 (SELECT ceil(extract(epoch FROM created_at + interval '1 day' - clock_timestamp()))::int FROM outbox
   WHERE ${which} AND kind = $5 AND created_at > clock_timestamp() - interval '1 day'
   ORDER BY created_at DESC OFFSET ${max} - 1 LIMIT 1)`;
-// $1 organization, $2 recipient key, $3 most mails of the organization, $4 most mails to the address, $5 kind.
-const ORGANIZATION_WAIT = statement(`
+
+/** The statement for a database that stores nothing in clear, and the one for a database that does. */
+function inBothPhases(write: (toAddress: (lookup: number, key: number) => string) => string) {
+  const isSealed = (lookup: number) => `recipient_lookup = decode($${lookup}, 'base64')`;
+  const sealed = statement(write(isSealed));
+  // A mail that the version before has requested has no look-up until it is sealed.
+  const expanding = statement(
+    write((lookup, key) => `(${isSealed(lookup)} OR (recipient_lookup IS NULL AND recipient_key = $${key}))`),
+  );
+  return ({ personal }: Pick<SystemReader, 'personal'>) => (personal.isSealed ? sealed : expanding);
+}
+
+// $1 organization, $2 look-up of the recipient, $3 most mails of the organization, $4 most mails to the address, $5 kind, $6
+// recipient key, which only the statement for a database with clear values has.
+const ORGANIZATION_WAIT = inBothPhases(
+  (toAddress) => `
 SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
-  ${wait('organization_id = $1::uuid AND recipient_key = $2', '$4::int')}) AS seconds`);
-// $1 recipient key, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind, $6 most mails of the actor
-// to the address.
-const WAIT_ANYWHERE = statement(`
-SELECT greatest(${wait('recipient_key = $1', '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')},
-  ${wait('recipient_key = $1 AND actor_id = $2::uuid', '$6::int')}) AS seconds`);
+  ${wait(`organization_id = $1::uuid AND ${toAddress(2, 6)}`, '$4::int')}) AS seconds`,
+);
+// $1 look-up of the recipient, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind, $6 most mails of
+// the actor to the address, $7 recipient key as $6 above.
+const WAIT_ANYWHERE = inBothPhases(
+  (toAddress) => `
+SELECT greatest(${wait(toAddress(1, 7), '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')},
+  ${wait(`${toAddress(1, 7)} AND actor_id = $2::uuid`, '$6::int')}) AS seconds`,
+);
+
+function addressValues({ personal }: Pick<SystemReader, 'personal'>, recipientKey: string) {
+  const found = personal.lookup('outbox.recipient', recipientKey);
+  return { found, clear: personal.isSealed ? [] : [recipientKey] };
+}
 
 /** Returns the seconds until the organization may cause a mail to this address. Returns null when it may do so now. */
 export async function findOrganizationWait(
@@ -41,8 +65,9 @@ export async function findOrganizationWait(
   recipientKey: string,
   bounds: { readonly organization: number; readonly address: number },
 ): Promise<number | null> {
-  const values = [organizationId, recipientKey, bounds.organization, bounds.address, kind];
-  const [row] = await tx.rows<{ seconds: number | null }>(ORGANIZATION_WAIT, values);
+  const { found, clear } = addressValues(tx, recipientKey);
+  const values = [organizationId, found, bounds.organization, bounds.address, kind, ...clear];
+  const [row] = await tx.rows<{ seconds: number | null }>(ORGANIZATION_WAIT(tx), values);
   return row?.seconds ?? null;
 }
 
@@ -57,7 +82,8 @@ export async function findWaitAnywhere(
   actorId: string,
   bounds: { readonly address: number; readonly actor: number; readonly actorToAddress: number },
 ): Promise<number | null> {
-  const values = [recipientKey, actorId, bounds.address, bounds.actor, kind, bounds.actorToAddress];
-  const [row] = await tx.rows<{ seconds: number | null }>(WAIT_ANYWHERE, values);
+  const { found, clear } = addressValues(tx, recipientKey);
+  const values = [found, actorId, bounds.address, bounds.actor, kind, bounds.actorToAddress, ...clear];
+  const [row] = await tx.rows<{ seconds: number | null }>(WAIT_ANYWHERE(tx), values);
   return row?.seconds ?? null;
 }

@@ -5,22 +5,25 @@ import type { MailRow } from './kinds.ts';
 
 const ONCE = `
 ON CONFLICT (organization_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING`;
-const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, user_id, dedupe_key';
-// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, $6 actor, $7 user, $8 dedupe key; $2 and $5 to $8 may be
-// null.
-const VALUES = '$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8';
+const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, user_id, dedupe_key, recipient_lookup';
+// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored in clear, $6 actor, $7 user,
+// $8 dedupe key, $9 look-up of the recipient; $2 and $5 to $9 may be null.
+const VALUES = `$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8, decode($9, 'base64')`;
 const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`);
-// $1 to $8 as in VALUES, $9 the time when the mail is due.
-const INSERT_DUE_AT = statement(`INSERT INTO outbox (${NEW}, due_at) VALUES (${VALUES}, $9::timestamptz)${ONCE}`);
+// $1 to $9 as in VALUES, $10 the time when the mail is due.
+const INSERT_DUE_AT = statement(`INSERT INTO outbox (${NEW}, due_at) VALUES (${VALUES}, $10::timestamptz)${ONCE}`);
 
-function valuesOf(mail: NewMail): unknown[] {
+function valuesOf({ personal }: OrganizationTx | SystemTx, mail: NewMail): unknown[] {
   const { id, organizationId, kind, subjectId, recipientKey, actorId, userId, dedupeKey } = mail;
-  return [id, organizationId, kind, subjectId, recipientKey, actorId, userId, dedupeKey].map((value) => value ?? null);
+  const isCounted = recipientKey !== undefined;
+  const clear = isCounted ? personal.clear(recipientKey) : null;
+  const found = isCounted ? personal.lookup('outbox.recipient', recipientKey) : null;
+  return [id, organizationId, kind, subjectId, clear, actorId, userId, dedupeKey, found].map((value) => value ?? null);
 }
 
 /** Inserts a mail that is due now. Does nothing when a row with the same dedupe key exists. */
 export async function insertMail(tx: OrganizationTx | SystemTx, mail: NewMail): Promise<void> {
-  await tx.rows(INSERT, valuesOf(mail));
+  await tx.rows(INSERT, valuesOf(tx, mail));
 }
 
 /**
@@ -28,7 +31,7 @@ export async function insertMail(tx: OrganizationTx | SystemTx, mail: NewMail): 
  * of its mails.
  */
 export async function insertMailDueAt(tx: SystemTx, mail: NewMail, dueAt: Date): Promise<void> {
-  await tx.rows(INSERT_DUE_AT, [...valuesOf(mail), dueAt.toISOString()]);
+  await tx.rows(INSERT_DUE_AT, [...valuesOf(tx, mail), dueAt.toISOString()]);
 }
 
 export interface ClaimedMail extends MailRow {

@@ -1,4 +1,5 @@
 // What sealing needs from the keys of an installation. credentials/data-keys reads them from files.
+import { OperatorError } from '../errors/operator-error.ts';
 import type { LookupKey } from './lookup.ts';
 import { type DataKey, DataKeyMissing } from './sealing.ts';
 
@@ -9,8 +10,14 @@ export interface DataKeys {
   find(id: string): DataKey | undefined;
   /** Raises DataKeyMissing. */
   lookupKey(): LookupKey;
+  hasLookupKey(): boolean;
   /** Reads the files again. Never rejects: a failure is logged. */
   reload(): Promise<void>;
+}
+
+/** The service or a command cannot work with the data keys. The message says what to do. */
+export class DataKeysRefused extends OperatorError {
+  override readonly name = 'DataKeysRefused';
 }
 
 function missing(): never {
@@ -22,5 +29,6 @@ export const NO_DATA_KEYS: DataKeys = {
   sealingKey: missing,
   find: () => undefined,
   lookupKey: missing,
+  hasLookupKey: () => false,
   reload: async () => undefined,
 };

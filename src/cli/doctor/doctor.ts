@@ -28,6 +28,7 @@ import {
 import { describeError } from '../line/refusal.ts';
 import { examineClients } from './clients.ts';
 import { examineDataKeys, examineDisk, examineKeys } from './files.ts';
+import { examinePersonalData } from './personal-data.ts';
 
 const NODE_NEEDED = [24, 12] as const;
 
@@ -109,6 +110,7 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
         ...found,
         ...(await orFailure('roles', examineRoles(invocation, config))),
         ...(await orFailure('outbox', examineOutbox(invocation))),
+        ...(await orFailure('personal data', examinePersonalData(invocation))),
         ...(await orFailure('service clients', examineClients(invocation))),
       ];
     } finally {

@@ -1,18 +1,23 @@
-// Opens what an operator's command needs, which is the configuration, the database, and the dependencies of the
-// operations. No signing key is opened, because no operation of a command creates a token.
+// Opens what an operator's command needs, which is the configuration, the database, the keys of personal data, and the
+// dependencies of the operations. No signing key is opened, because no operation of a command creates a token.
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, readConfig } from '../../base/config/config.ts';
 import { hashingOf, trialOf, wordsOf } from '../../base/config/derived.ts';
-import { openDatabase } from '../../base/database/db.ts';
+import { type Database, openDatabase } from '../../base/database/db.ts';
 import { explainLoginError } from '../../base/database/examine.ts';
 import { type DatabaseUrls, prepareDatabase } from '../../base/database/open.ts';
+import { readPersonalPhase } from '../../base/database/personal-phase.ts';
 import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../base/database/roles.ts';
 import { startEmbedded } from '../../base/embedded/embedded.ts';
 import { findRunning } from '../../base/embedded/running.ts';
 import { systemClock } from '../../base/platform/clock.ts';
 import { type Log, openLog } from '../../base/platform/log.ts';
 import { systemRandom } from '../../base/platform/random.ts';
+import { DataKeysRefused } from '../../base/secrets/data-keys.ts';
+import { createPersonal } from '../../base/secrets/personal.ts';
+import { ensureDevelopmentDataKeys } from '../../credentials/data-keys/development.ts';
+import { type DataKeyRing, openDataKeys } from '../../credentials/data-keys/ring.ts';
 import { createPasswords } from '../../credentials/passwords/hashing.ts';
 import { openPasswordPolicy, type PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { openStrength } from '../../credentials/passwords/strength.ts';
@@ -94,11 +99,15 @@ export async function withOperator<T>(invocation: Invocation, work: (operator: O
     await prepared.catch(async (error: unknown) => {
       throw await explainLoginError(error, derivedFrom(config, reached));
     });
-    const operator = open(config, reached.urls, openLog({ level: 'silent', pretty: false, to: invocation.stderr }));
+    const log = openLog({ level: 'silent', pretty: false, to: invocation.stderr });
+    const dataKeys = await dataKeysOf(config, log);
+    const operator = open(config, reached.urls, { log, dataKeys });
     try {
+      await learnPhase(operator.db, dataKeys);
       return await work(operator);
     } finally {
       await operator.db.close();
+      await dataKeys.close();
     }
   } finally {
     await reached.release();
@@ -111,10 +120,32 @@ export function policyOf(config: Config): PasswordPolicy {
   return openPasswordPolicy({ minLength, words: wordsOf(config), strength: openStrength() });
 }
 
-function open(config: Config, urls: DatabaseUrls, log: Log) {
+// A wrong lookup key refuses only the commands that look somebody up: a key must be revoked in any case.
+async function learnPhase(db: Database, keys: DataKeyRing): Promise<void> {
+  try {
+    await readPersonalPhase({ db, keys });
+  } catch (error) {
+    if (!(error instanceof DataKeysRefused)) throw error;
+  }
+}
+
+/** Without keys, only the commands fail that touch personal data. */
+async function dataKeysOf(config: Config, log: Log): Promise<DataKeyRing> {
+  const { KEYS_DIR, KEYS_PASSPHRASE: passphrase } = config;
+  if (!config.production)
+    await ensureDevelopmentDataKeys(KEYS_DIR, { clock: systemClock, random: systemRandom, passphrase });
+  return openDataKeys({ directory: join(KEYS_DIR, 'data'), clock: systemClock, log, passphrase });
+}
+
+function open(
+  config: Config,
+  urls: DatabaseUrls,
+  { log, dataKeys }: { readonly log: Log; readonly dataKeys: DataKeyRing },
+) {
   return {
     config,
-    db: openDatabase({ ...urls, poolSize: POOL_SIZE, log }),
+    dataKeys,
+    db: openDatabase({ ...urls, poolSize: POOL_SIZE, log, personal: createPersonal(dataKeys, systemRandom) }),
     clock: systemClock,
     random: systemRandom,
     /** This process verifies no tokens, so it keeps no revocations. The services read revocations from PostgreSQL. */

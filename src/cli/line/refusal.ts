@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { explainUnusable } from '../../base/database/unusable.ts';
 import { OperatorError } from '../../base/errors/operator-error.ts';
 import { Problem } from '../../base/errors/problem.ts';
+import { DataKeyMissing, SealBroken } from '../../base/secrets/sealing.ts';
 
 /** The command has wrong arguments, or something that it needs is missing. The exit code is 2. */
 export class UsageRefused extends OperatorError {
@@ -61,6 +62,8 @@ function find(error: unknown): { code: string; detail: string } {
     const issues = error.extras.issues?.map(({ path, message }) => `${path}: ${message}`) ?? [];
     return { code: error.code, detail: issues.length > 0 ? issues.join('\n') : error.message };
   }
+  if (error instanceof DataKeyMissing) return { code: 'data_key_missing', detail: `${error.message}: see KEYS_DIR` };
+  if (error instanceof SealBroken) return { code: 'personal_data_unreadable', detail: error.message };
   if (error instanceof OperatorError) return { code: inSnakeCase(error.name), detail: error.message };
   const unusable = explainUnusable(error);
   if (unusable) return unusable;

@@ -1,11 +1,10 @@
 // The data keys of a process. The ring follows the files of its folder. A key whose file has gone still opens values until
 // the process ends, because nobody could read them otherwise, and seals no more.
 
-import { OperatorError } from '../../base/errors/operator-error.ts';
 import { LoopStopped } from '../../base/loops/loop.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
-import type { DataKeys } from '../../base/secrets/data-keys.ts';
+import { type DataKeys, DataKeysRefused } from '../../base/secrets/data-keys.ts';
 import type { LookupKey } from '../../base/secrets/lookup.ts';
 import { type DataKey, DataKeyMissing } from '../../base/secrets/sealing.ts';
 import { openKeyWatch } from '../keys/watch.ts';
@@ -21,11 +20,6 @@ export interface DataKeyRing extends DataKeys {
   /** Reads the files regularly until `close`. Does not keep the process alive. */
   watch(): void;
   close(): Promise<void>;
-}
-
-/** The service or a command cannot work with the data keys. The message names the folder and what to do. */
-export class DataKeysRefused extends OperatorError {
-  override readonly name = 'DataKeysRefused';
 }
 
 export interface DataKeyRingOptions {
@@ -82,6 +76,10 @@ class LiveDataKeys implements DataKeyRing {
     const { lookup } = this.#contents;
     if (!lookup) throw new DataKeyMissing(`${LOOKUP_FILE} is missing in ${this.#options.directory}`);
     return lookup.secret;
+  }
+
+  hasLookupKey(): boolean {
+    return this.#contents.lookup !== undefined;
   }
 
   keys(): readonly FiledKey[] {

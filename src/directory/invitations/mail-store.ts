@@ -1,5 +1,6 @@
 // The queries for the mail of an invitation: one reads whether the mail must still be sent, one stores its token.
 import { type SystemTx, statement } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
 
 export interface MailableInvitation {
   readonly email: string;
@@ -11,8 +12,8 @@ export interface MailableInvitation {
 
 // The lock orders this mail and a renewal, revocation or acceptance at the same moment: one of them finishes first.
 const LOCK = statement(`
-SELECT i.email, i.expires_at AS "expiresAt", o.name AS "organizationName", o.status AS "organizationStatus",
-  (SELECT u.name FROM users u WHERE u.id = i.invited_by) AS "inviterName"
+SELECT ${stored('i.email')} AS email, i.invited_by::text AS "inviterId", i.expires_at AS "expiresAt", o.name AS "organizationName", o.status AS "organizationStatus",
+  (SELECT ${stored('u.name')} FROM users u WHERE u.id = i.invited_by) AS "inviterName"
 FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.deleted_at IS NULL
 WHERE i.organization_id = $1::uuid AND i.id = $2::uuid AND i.status = 'pending' AND i.expires_at > clock_timestamp()
 FOR UPDATE OF i`);
@@ -26,8 +27,14 @@ export async function lockPendingInvitation(
   organizationId: string,
   invitationId: string,
 ): Promise<MailableInvitation | null> {
-  const [row] = await tx.rows<MailableInvitation>(LOCK, [organizationId, invitationId]);
-  return row ?? null;
+  const [row] = await tx.rows<MailableInvitation & { inviterId: string | null }>(LOCK, [organizationId, invitationId]);
+  if (!row) return null;
+  const { inviterId, ...mailable } = row;
+  return tx.personal.opening((open) => ({
+    ...mailable,
+    email: open('invitations.email', invitationId, mailable.email),
+    inviterName: inviterId === null ? null : open('users.name', inviterId, mailable.inviterName),
+  }));
 }
 
 const STORE_TOKEN = statement(`

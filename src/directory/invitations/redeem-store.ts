@@ -1,5 +1,7 @@
 // The queries that accept an invitation: one finds the invitation by its token, one marks it as accepted.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
+import { parseEmail } from '../users/email.ts';
 
 export interface Redeemable {
   readonly id: string;
@@ -12,15 +14,17 @@ export interface Redeemable {
 }
 
 const FIND = statement(`
-SELECT i.id::text, o.id::text AS "organizationId", o.slug AS "organizationSlug", o.name AS "organizationName", i.email,
-  i.email_key AS "emailKey"
+SELECT i.id::text, o.id::text AS "organizationId", o.slug AS "organizationSlug", o.name AS "organizationName",
+  ${stored('i.email')} AS email
 FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.status = 'active'
 WHERE i.token_hash = decode($1, 'hex') AND i.status = 'pending' AND i.expires_at > clock_timestamp()`);
 
 /** The invitation that can be accepted now with the token of this hash (in hexadecimal digits). */
 export async function findByTokenHash(tx: SystemReader, tokenHash: string): Promise<Redeemable | null> {
-  const [row] = await tx.rows<Redeemable>(FIND, [tokenHash]);
-  return row ?? null;
+  const [row] = await tx.rows<Omit<Redeemable, 'emailKey'>>(FIND, [tokenHash]);
+  if (!row) return null;
+  const email = await tx.personal.opening((open) => open('invitations.email', row.id, row.email));
+  return { ...row, email, emailKey: parseEmail(email)?.key ?? '' };
 }
 
 // $1 organization, $2 invitation, $3 hash of the token in hexadecimal digits, $4 the user who accepts.

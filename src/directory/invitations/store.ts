@@ -2,12 +2,17 @@
 // expired.
 
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
 import type { ScopedRole } from '../members/resolve-roles.ts';
 import type { Scope } from '../rights/scope.ts';
+import { parseEmail } from '../users/email.ts';
+import { byEmail } from '../users/person-store.ts';
 
-const MEMBER = statement(`
-SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
-WHERE m.organization_id = $1::uuid AND u.email_key = $2`);
+const MEMBER = byEmail(
+  (is) => `
+SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.organization_id = $1::uuid AND ${is}`,
+  { first: 2 },
+);
 
 /** Whether a member, active or not, has this canonical e-mail. */
 export async function isMembersEmail(
@@ -15,15 +20,19 @@ export async function isMembersEmail(
   organizationId: string,
   emailKey: string,
 ): Promise<boolean> {
-  return (await tx.rows(MEMBER, [organizationId, emailKey])).length > 0;
+  const { query, values } = MEMBER(tx, emailKey);
+  return (await tx.rows(query, [organizationId, ...values])).length > 0;
 }
 
-const SEATS = statement(`
+const SEATS = byEmail(
+  (is) => `
 SELECT (s.limits->>'teamMembers')::float8 AS "limit",
   (SELECT count(*)::int FROM memberships m WHERE m.organization_id = $1::uuid) AS members,
   (SELECT count(*)::int FROM invitations i WHERE i.organization_id = $1::uuid AND i.status = 'pending'
-    AND i.expires_at > clock_timestamp() AND i.email_key <> $2) AS pending
-FROM (SELECT 1) AS one LEFT JOIN subscriptions s ON s.organization_id = $1::uuid`);
+    AND i.expires_at > clock_timestamp() AND ${is} IS NOT TRUE) AS pending
+FROM (SELECT 1) AS one LEFT JOIN subscriptions s ON s.organization_id = $1::uuid`,
+  { table: 'invitations', first: 2 },
+);
 
 export interface Seats {
   /** Null when the subscription does not limit the members. */
@@ -41,18 +50,27 @@ export async function countSeats(
   organizationId: string,
   exceptEmailKey: string,
 ): Promise<Seats> {
-  const [row] = await tx.rows<Seats>(SEATS, [organizationId, exceptEmailKey]);
+  const { query, values } = SEATS(tx, exceptEmailKey);
+  const [row] = await tx.rows<Seats>(query, [organizationId, ...values]);
   return row ?? { limit: null, members: 0, pending: 0 };
 }
 
-// $1 invitation, $2 organization, $3 e-mail, $4 e-mail key, $5 inviter, null for an operator, $6 lifetime in seconds.
+const PENDING = byEmail(
+  (is) => `
+SELECT i.id::text FROM invitations i WHERE i.organization_id = $1::uuid AND i.status = 'pending' AND ${is}`,
+  { table: 'invitations', first: 2 },
+);
+// The look-up of an existing invitation stays, because the invitation was found by it.
+// $1 invitation, $2 organization, $3 e-mail and $4 e-mail key, null once nothing is stored in clear, $5 inviter, null for an
+// operator, $6 lifetime in seconds, $7 sealed e-mail, $8 look-up.
 const UPSERT = statement(`
-INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at)
-VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second')
-ON CONFLICT (organization_id, email_key) WHERE status = 'pending' DO UPDATE
-  SET email = excluded.email, invited_by = excluded.invited_by, expires_at = excluded.expires_at,
-    updated_at = clock_timestamp()
-RETURNING id, id <> $1::uuid AS renewed`);
+INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at, email_sealed, email_lookup)
+VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second',
+  decode($7, 'base64'), decode($8, 'base64'))
+ON CONFLICT (id) DO UPDATE
+  SET email = excluded.email, email_sealed = excluded.email_sealed, invited_by = excluded.invited_by,
+    expires_at = excluded.expires_at, updated_at = clock_timestamp()
+RETURNING id`);
 
 export interface NewInvitation {
   readonly id: string;
@@ -63,16 +81,26 @@ export interface NewInvitation {
   readonly ttlSeconds: number;
 }
 
-/** Creates the pending invitation of the e-mail, or renews the existing one. */
+/**
+ * Creates the pending invitation of the e-mail, or renews the existing one. Call this under the organization's lock, so
+ * that nobody else creates one meanwhile.
+ */
 export async function upsertInvitation(
   tx: OrganizationTx | SystemTx,
   invitation: NewInvitation,
 ): Promise<{ id: string; renewed: boolean }> {
-  const { id, organizationId, email, emailKey, invitedBy, ttlSeconds } = invitation;
-  const values = [id, organizationId, email, emailKey, invitedBy, ttlSeconds];
-  const [row] = await tx.rows<{ id: string; renewed: boolean }>(UPSERT, values);
+  const { organizationId, email, emailKey, invitedBy, ttlSeconds } = invitation;
+  const { personal } = tx;
+  const pending = PENDING(tx, emailKey);
+  const [known] = await tx.rows<{ id: string }>(pending.query, [organizationId, ...pending.values]);
+  const id = known?.id ?? invitation.id;
+  const values = [
+    ...[id, organizationId, personal.clear(email), personal.clear(emailKey), invitedBy, ttlSeconds],
+    ...[personal.seal('invitations.email', id, email), personal.lookup('invitations.email', emailKey)],
+  ];
+  const [row] = await tx.rows<{ id: string }>(UPSERT, values);
   if (!row) throw new Error('the invitation was not written');
-  return row;
+  return { id, renewed: known !== undefined };
 }
 
 const CLEAR_ROLES = statement(`
@@ -134,9 +162,9 @@ export interface InvitationRow {
 
 const STATUS = `CASE WHEN i.status = 'pending' AND i.expires_at <= clock_timestamp() THEN 'expired' ELSE i.status END`;
 const COLUMNS = `
-i.id, i.email, i.email_key AS "emailKey", ${STATUS} AS status, i.created_at AS "createdAt",
+i.id, ${stored('i.email')} AS email, ${STATUS} AS status, i.created_at AS "createdAt",
 i.expires_at AS "expiresAt", i.accepted_by AS "acceptedBy",
-(SELECT json_build_object('id', u.id, 'name', u.name) FROM memberships m JOIN users u ON u.id = m.user_id
+(SELECT json_build_object('id', u.id, 'name', ${stored('u.name')}) FROM memberships m JOIN users u ON u.id = m.user_id
   WHERE m.organization_id = i.organization_id AND m.user_id = i.invited_by) AS "invitedBy",
 (SELECT coalesce(json_agg(json_build_object('id', r.id, 'name', r.name, 'scope', o.scope)
     ORDER BY r.level DESC, r.name, o.scope::text), '[]')
@@ -152,8 +180,25 @@ export async function findInvitation(
   organizationId: string,
   invitationId: string,
 ): Promise<InvitationRow | null> {
-  const [row] = await tx.rows<InvitationRow>(FIND, [organizationId, invitationId]);
-  return row ?? null;
+  const rows = await tx.rows<StoredInvitation>(FIND, [organizationId, invitationId]);
+  const [invitation] = await opened(tx, rows);
+  return invitation ?? null;
+}
+
+type StoredInvitation = Omit<InvitationRow, 'emailKey'>;
+
+function opened<Row extends StoredInvitation>(
+  tx: OrganizationReader | SystemTx,
+  rows: readonly Row[],
+): Promise<(Row & InvitationRow)[]> {
+  return tx.personal.opening((open) =>
+    rows.map((row) => {
+      const email = open('invitations.email', row.id, row.email);
+      const { invitedBy } = row;
+      const inviter = invitedBy && { ...invitedBy, name: open('users.name', invitedBy.id, invitedBy.name) };
+      return { ...row, email, emailKey: parseEmail(email)?.key ?? '', invitedBy: inviter };
+    }),
+  );
 }
 
 // The row of an expired invitation has the status 'pending'. With the condition on the row's status, the search for
@@ -167,12 +212,13 @@ WHERE ${OF_STATUS} ORDER BY i.created_at DESC, i.id DESC LIMIT $3::int OFFSET $4
 const COUNT = statement(`SELECT count(*)::int AS total FROM invitations i WHERE ${OF_STATUS}`);
 
 /** The organization's invitations, the newest first. With `status` null, invitations of every status are returned. */
-export function listInvitationRows(
+export async function listInvitationRows(
   tx: OrganizationReader,
   organizationId: string,
   query: { readonly status: string | null; readonly limit: number; readonly offset: number },
 ): Promise<(InvitationRow & { readonly total: number })[]> {
-  return tx.rows(LIST, [organizationId, query.status, query.limit, query.offset]);
+  const values = [organizationId, query.status, query.limit, query.offset];
+  return opened(tx, await tx.rows<StoredInvitation & { readonly total: number }>(LIST, values));
 }
 
 export async function countInvitations(

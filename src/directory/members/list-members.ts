@@ -5,12 +5,14 @@ import type { Database, OrganizationReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type Page, type Paged, pageOf } from '../../base/platform/page.ts';
 import type { OrganizationPrincipal } from '../../protocol/caller.ts';
+import { findFew, findPeople } from '../users/search.ts';
 import {
   countMembers,
   type FoundMember,
   findInSlice,
   findMember,
   findMemberPage,
+  findPageAmong,
   listMemberRows,
   listMembersByIds,
   listSlices,
@@ -23,6 +25,9 @@ interface ReadDeps {
   readonly db: Database;
 }
 
+/** Which members to list. `q` is a part of the name or e-mail, in upper or lower case. */
+export type MemberQuery = MemberFilter & Page & { readonly q?: string | undefined };
+
 export type Member = ReturnType<typeof toMember>;
 
 /**
@@ -32,11 +37,15 @@ export type Member = ReturnType<typeof toMember>;
 export async function listMembers(
   deps: ReadDeps,
   { organizationId }: OrganizationPrincipal,
-  query: MemberFilter & Page,
+  query: MemberQuery,
 ): Promise<Paged<Member>> {
-  const { limit, offset, ...filter } = query;
+  const { q, limit, offset, ...filter } = query;
   const page = { limit, offset };
   const reader = deps.db.organizationReader({ organizationId }, { bulk: true });
+  if (q !== undefined) {
+    const found = await searchMembers(deps, reader, { organizationId, q, filter, page });
+    return pageOf(found.rows.map(toMember), found.total, page);
+  }
   const found =
     (await findMemberPage(reader, organizationId, filter, page)) ??
     (await deps.db.scanOrganization({ organizationId }, (scanning) =>
@@ -47,7 +56,29 @@ export async function listMembers(
   return pageOf(found.rows.map(toMember), found.total, page);
 }
 
-const isEmpty = ({ q, status, role }: MemberFilter) => q === undefined && status === undefined && role === undefined;
+const isEmpty = ({ status, role }: MemberFilter) => status === undefined && role === undefined;
+
+interface Search {
+  readonly organizationId: string;
+  readonly q: string;
+  readonly filter: MemberFilter;
+  readonly page: Page;
+}
+
+/** Finds the people first, then reads those who are members in the scope of the organization. */
+async function searchMembers(
+  { db }: ReadDeps,
+  reader: OrganizationReader,
+  { organizationId, q, filter, page }: Search,
+): Promise<MemberPage> {
+  const searching = db.systemReader({ bulk: true });
+  const few = await findFew(searching, q, organizationId);
+  if (few) return findPageAmong(reader, organizationId, few, filter, page);
+  return db.scanOrganization({ organizationId }, async (scanning) => {
+    const many = await findPeople(searching, q, organizationId);
+    return findPageAmong(scanning, organizationId, many, filter, page);
+  });
+}
 
 async function pageOfAll(tx: OrganizationReader, organizationId: string, page: Page): Promise<MemberPage> {
   const total = await countMembers(tx, organizationId);

@@ -1,7 +1,10 @@
 // The queries that list the members of an organization and find one member.
 import { type OrganizationReader, statement } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import type { Scope } from '../rights/scope.ts';
+import { withPerson } from '../users/person-store.ts';
+import { AT_ONCE_MAX } from '../users/search-store.ts';
 
 export interface MemberRow {
   readonly id: string;
@@ -13,35 +16,27 @@ export interface MemberRow {
 }
 
 const COLUMNS = `
-m.user_id AS id, u.email, u.name, m.status, m.joined_at AS "joinedAt",
+m.user_id AS id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, m.status, m.joined_at AS "joinedAt",
 (SELECT coalesce(json_agg(json_build_object('id', r.id, 'name', r.name, 'scope', a.scope)
     ORDER BY r.level DESC, r.name, a.scope::text), '[]')
   FROM role_assignments a JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
   WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id) AS roles`;
 
-// If the database has the locale C, lower() changes only ASCII letters. With the root collation of ICU it changes all
-// letters.
-const contains = (column: string) => `strpos(lower(${column} COLLATE "und-x-icu"), lower($2 COLLATE "und-x-icu")) > 0`;
-
-// $1 organization, $2 part of a name or e-mail, $3 status, $4 role (id or name). A null value adds no condition. These
-// conditions are sub-selects, because PostgreSQL may turn EXISTS into a join that reads a whole table. Each sub-select
-// is one index lookup.
+// $1 organization, $2 status, $3 role (id or name). A null value adds no condition. The last condition is a sub-select,
+// because PostgreSQL may turn EXISTS into a join that reads a whole table. The sub-select is one index lookup.
 const WANTED = `
 m.organization_id = $1
-AND ($3::text IS NULL OR m.status = $3)
-AND ($2::text IS NULL OR (SELECT ${contains('u.name')} OR ${contains('u.email')} FROM users u WHERE u.id = m.user_id))
-AND ($4::text IS NULL OR (SELECT count(*) FROM role_assignments a
+AND ($2::text IS NULL OR m.status = $2)
+AND ($3::text IS NULL OR (SELECT count(*) FROM role_assignments a
   JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
   WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id
-    AND (r.name = $4 OR r.id::text = lower($4))) > 0)`;
+    AND (r.name = $3 OR r.id::text = lower($3))) > 0)`;
 
-/** How many members of an organization one statement looks through. A larger organization is read in slices. */
-export const AT_ONCE_MAX = 2_000;
 const SLICE_MEMBERS = 5_000;
 
 /**
- * The query of the list of a small organization. A test checks its plan. $1 to $4 are the parameters of WANTED, $5 is the
- * limit, $6 the offset. The answer has at least one row. In a large organization, no member is looked at.
+ * The query of the list of a small organization. A test checks its plan. $1 to $3 are the parameters of WANTED, $4 is the
+ * limit, $5 the offset. The answer has at least one row. In a large organization, no member is looked at.
  */
 export const LIST = statement(`
 WITH size AS MATERIALIZED (
@@ -55,19 +50,30 @@ wanted AS MATERIALIZED (
 SELECT size.large, (SELECT count(*) FROM wanted)::int AS total, p.*
 FROM size LEFT JOIN (
   SELECT ${COLUMNS}
+  FROM (SELECT * FROM wanted ORDER BY joined_at, user_id LIMIT $4 OFFSET $5) m JOIN users u ON u.id = m.user_id
+) AS p ON true ORDER BY p."joinedAt", p.id`);
+
+// $1 to $3 are the parameters of WANTED, $4 the ids of members, $5 is the limit, $6 the offset. The answer has at least one
+// row.
+const AMONG = statement(`
+WITH wanted AS MATERIALIZED (
+  SELECT m.organization_id, m.user_id, m.status, m.joined_at FROM memberships m
+  WHERE m.user_id = ANY($4::text[]::uuid[]) AND ${WANTED}
+)
+SELECT w.total, p.*
+FROM (SELECT count(*)::int AS total FROM wanted) AS w LEFT JOIN (
+  SELECT ${COLUMNS}
   FROM (SELECT * FROM wanted ORDER BY joined_at, user_id LIMIT $5 OFFSET $6) m JOIN users u ON u.id = m.user_id
 ) AS p ON true ORDER BY p."joinedAt", p.id`);
 
 export interface MemberFilter {
-  /** A part of the name or e-mail, in upper or lower case. */
-  readonly q?: string | undefined;
   readonly status?: 'active' | 'suspended' | undefined;
   /** The id or name of a role that the member has, in any scope. */
   readonly role?: string | undefined;
 }
 
-function filterValues(organizationId: string, { q, status, role }: MemberFilter) {
-  return [organizationId, q ?? null, status ?? null, role ?? null];
+function filterValues(organizationId: string, { status, role }: MemberFilter) {
+  return [organizationId, status ?? null, role ?? null];
 }
 
 export type Page = { readonly limit: number; readonly offset: number };
@@ -88,7 +94,25 @@ export async function findMemberPage(
   const values = [...filterValues(organizationId, filter), page.limit, page.offset];
   const rows = await tx.rows<(MemberRow | { id: null }) & { large: boolean; total: number }>(LIST, values);
   if (rows[0]?.large) return null;
-  return { rows: rows.filter((row) => row.id !== null), total: rows[0]?.total ?? 0 };
+  return { rows: await opened(tx, rows), total: rows[0]?.total ?? 0 };
+}
+
+/** The members with these ids that match the filter, in the order in which they joined. */
+export async function findPageAmong(
+  tx: OrganizationReader,
+  organizationId: string,
+  ids: readonly string[],
+  filter: MemberFilter,
+  page: Page,
+): Promise<MemberPage> {
+  const values = [...filterValues(organizationId, filter), ids, page.limit, page.offset];
+  const rows = await tx.rows<(MemberRow | { id: null }) & { total: number }>(AMONG, values);
+  return { rows: await opened(tx, rows), total: rows[0]?.total ?? 0 };
+}
+
+/** The members of the rows, with e-mail and name opened. */
+function opened(tx: OrganizationReader, rows: readonly (MemberRow | { id: null })[]): Promise<MemberRow[]> {
+  return tx.personal.opening((open) => rows.flatMap((row) => (row.id === null ? [] : [withPerson(open, row)])));
 }
 
 // $1 organization, $2 limit, $3 offset.
@@ -99,8 +123,8 @@ SELECT ${COLUMNS} FROM (
 ) m JOIN users u ON u.id = m.user_id ORDER BY m.joined_at, m.user_id`);
 
 /** All members, in the order in which they joined. */
-export function listMemberRows(tx: OrganizationReader, organizationId: string, page: Page): Promise<MemberRow[]> {
-  return tx.rows<MemberRow>(PAGE, [organizationId, page.limit, page.offset]);
+export async function listMemberRows(tx: OrganizationReader, organizationId: string, page: Page): Promise<MemberRow[]> {
+  return opened(tx, await tx.rows<MemberRow>(PAGE, [organizationId, page.limit, page.offset]));
 }
 
 const COUNT = statement('SELECT count(*)::int AS total FROM memberships m WHERE m.organization_id = $1::uuid');
@@ -130,13 +154,13 @@ export async function listSlices(tx: OrganizationReader, organizationId: string)
 
 const GREATEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-// $1 to $4 are the parameters of WANTED, $5 and $6 the ends of the slice, $7 the limit.
+// $1 to $3 are the parameters of WANTED, $4 and $5 the ends of the slice, $6 the limit.
 const IN_SLICE = statement(`
 WITH wanted AS MATERIALIZED (
-  SELECT m.user_id, m.joined_at FROM memberships m WHERE m.user_id > $5::uuid AND m.user_id <= $6::uuid AND ${WANTED}
+  SELECT m.user_id, m.joined_at FROM memberships m WHERE m.user_id > $4::uuid AND m.user_id <= $5::uuid AND ${WANTED}
 )
 SELECT user_id::text AS id, joined_at AS "joinedAt", (SELECT count(*) FROM wanted)::int AS total
-FROM wanted ORDER BY joined_at, user_id LIMIT $7::int`);
+FROM wanted ORDER BY joined_at, user_id LIMIT $6::int`);
 
 export interface FoundMember {
   readonly id: string;
@@ -160,12 +184,12 @@ SELECT ${COLUMNS} FROM memberships m JOIN users u ON u.id = m.user_id
 WHERE m.organization_id = $1::uuid AND m.user_id = ANY($2::text[]::uuid[]) ORDER BY m.joined_at, m.user_id`);
 
 /** The members with these ids, in the order in which they joined. */
-export function listMembersByIds(
+export async function listMembersByIds(
   tx: OrganizationReader,
   organizationId: string,
   ids: readonly string[],
 ): Promise<MemberRow[]> {
-  return tx.rows<MemberRow>(BY_IDS, [organizationId, ids]);
+  return opened(tx, await tx.rows<MemberRow>(BY_IDS, [organizationId, ids]));
 }
 
 const FIND = statement(`
@@ -178,6 +202,6 @@ export async function findMember(
   organizationId: string,
   userId: string,
 ): Promise<MemberRow | null> {
-  const [row] = await tx.rows<MemberRow>(FIND, [organizationId, userId]);
-  return row ?? null;
+  const [member] = await opened(tx, await tx.rows<MemberRow>(FIND, [organizationId, userId]));
+  return member ?? null;
 }

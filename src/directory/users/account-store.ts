@@ -1,6 +1,9 @@
 // The queries with which operators read and change accounts, across all organizations.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Page } from '../../base/platform/page.ts';
+import { stored } from '../../base/secrets/personal.ts';
+
+import { byEmail, withPerson } from './person-store.ts';
 
 export interface AccountRow {
   readonly id: string;
@@ -13,25 +16,27 @@ export interface AccountRow {
 }
 
 const COLUMNS = `
-u.id, u.email, u.name, u.status, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
+u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.status, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
 EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id) AS "platformAdministrator"`;
 
 const FIND = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = $1::uuid`);
-const FIND_BY_EMAIL = statement(`SELECT ${COLUMNS} FROM users u WHERE u.email_key = $1`);
+const FIND_BY_EMAIL = byEmail((is) => `SELECT ${COLUMNS} FROM users u WHERE ${is}`);
 
 /** The account with this id or canonical e-mail, even when the account is disabled. */
 export async function findAccount(
   tx: SystemReader,
   by: { readonly id: string } | { readonly emailKey: string },
 ): Promise<AccountRow | null> {
-  const [row] =
-    'id' in by ? await tx.rows<AccountRow>(FIND, [by.id]) : await tx.rows<AccountRow>(FIND_BY_EMAIL, [by.emailKey]);
-  return row ?? null;
+  const { query, values } = 'id' in by ? { query: FIND, values: [by.id] } : FIND_BY_EMAIL(tx, by.emailKey);
+  const [account] = await opened(tx, await tx.rows<AccountRow>(query, values));
+  return account ?? null;
 }
 
-export interface AccountSearch {
-  /** A part of the e-mail or the name, in upper or lower case. Null for all accounts. */
-  readonly text: string | null;
+function opened(tx: SystemReader, rows: readonly AccountRow[]): Promise<AccountRow[]> {
+  return tx.personal.opening((open) => rows.map((row) => withPerson(open, row)));
+}
+
+export interface AccountFilter {
   readonly status: 'active' | 'disabled' | null;
   /** Only members of the organization with this id; null for all accounts. */
   readonly organizationId: string | null;
@@ -47,33 +52,29 @@ export async function countAccounts(tx: SystemReader): Promise<number> {
 const LIST = statement(`SELECT ${COLUMNS} FROM users u ORDER BY u.id LIMIT $1::int OFFSET $2::int`);
 
 /** All accounts, the oldest first. */
-export function listAccountRows(tx: SystemReader, { limit, offset }: Page): Promise<AccountRow[]> {
-  return tx.rows(LIST, [limit, offset]);
+export async function listAccountRows(tx: SystemReader, { limit, offset }: Page): Promise<AccountRow[]> {
+  return opened(tx, await tx.rows(LIST, [limit, offset]));
 }
 
 /** How many accounts one statement of a search looks through. */
 export const SLICE_ACCOUNTS = 5_000;
 
-// $1 text or null, $2 status or null. With the root collation of ICU, lower() changes all letters, whatever the locale of
-// the database is.
+// $1 status or null.
 const searching = (ids: string) =>
   statement(`
 WITH slice AS MATERIALIZED (${ids} LIMIT ${SLICE_ACCOUNTS}),
 fitting AS MATERIALIZED (
   SELECT u.id FROM slice s JOIN users u ON u.id = s.id
-  WHERE ($2::text IS NULL OR u.status = $2::text) AND ($1::text IS NULL
-    OR strpos(lower(u.email COLLATE "und-x-icu"), lower($1::text COLLATE "und-x-icu")) > 0
-    OR strpos(u.email_key, lower($1)) > 0
-    OR strpos(lower(u.name COLLATE "und-x-icu"), lower($1::text COLLATE "und-x-icu")) > 0)
+  WHERE $1::text IS NULL OR u.status = $1::text
 )
 SELECT ARRAY(SELECT id::text FROM fitting ORDER BY id) AS fitting, (SELECT count(*)::int FROM slice) AS "lookedAt",
   (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS last`);
 
-// $3 the account after which the slice begins, $4 organization or null.
-const IN_ALL = searching('SELECT id FROM users WHERE id > $3::uuid AND $4::uuid IS NULL ORDER BY id');
-// $3 and $4 as for IN_ALL.
+// $2 the account after which the slice begins, $3 organization or null.
+const IN_ALL = searching('SELECT id FROM users WHERE id > $2::uuid AND $3::uuid IS NULL ORDER BY id');
+// $2 and $3 as for IN_ALL.
 const IN_ORGANIZATION = searching(
-  'SELECT user_id AS id FROM memberships WHERE organization_id = $4::uuid AND user_id > $3::uuid ORDER BY user_id',
+  'SELECT user_id AS id FROM memberships WHERE organization_id = $3::uuid AND user_id > $2::uuid ORDER BY user_id',
 );
 
 /** Part of the accounts: the ids of those that match the filter, and the last account of the part. Sorted by id. */
@@ -86,20 +87,41 @@ export interface SearchedSlice {
 /** Looks through the accounts after `after`, at most SLICE_ACCOUNTS of them. */
 export async function findInSlice(
   tx: SystemReader,
-  { text, status, organizationId }: AccountSearch,
+  { status, organizationId }: AccountFilter,
   after: string,
 ): Promise<SearchedSlice> {
   const asked = organizationId === null ? IN_ALL : IN_ORGANIZATION;
-  const values = [text, status, after, organizationId];
+  const values = [status, after, organizationId];
   const [row] = await tx.rows<SearchedSlice & { lookedAt: number }>(asked, values);
   return { fitting: row?.fitting ?? [], last: row?.lookedAt === SLICE_ACCOUNTS ? row.last : null };
+}
+
+// $1 ids, $2 status or null, $3 limit, $4 offset. The answer has at least one row.
+const AMONG = statement(`
+WITH fitting AS MATERIALIZED (
+  SELECT u.id FROM users u WHERE u.id = ANY($1::text[]::uuid[]) AND ($2::text IS NULL OR u.status = $2::text)
+)
+SELECT t.total, p.* FROM (SELECT count(*)::int AS total FROM fitting) AS t LEFT JOIN (
+  SELECT ${COLUMNS} FROM (SELECT id FROM fitting ORDER BY id LIMIT $3::int OFFSET $4::int) f JOIN users u ON u.id = f.id
+) AS p ON true ORDER BY p.id`);
+
+/** A page of the accounts with these ids and this status, the oldest first, and how many they are in total. */
+export async function findAccountsAmong(
+  tx: SystemReader,
+  ids: readonly string[],
+  status: AccountRow['status'] | null,
+  { limit, offset }: Page,
+): Promise<{ readonly total: number; readonly rows: readonly AccountRow[] }> {
+  const rows = await tx.rows<{ total: number } & (AccountRow | { id: null })>(AMONG, [ids, status, limit, offset]);
+  const found = rows.flatMap((row) => (row.id === null ? [] : [row]));
+  return { total: rows[0]?.total ?? 0, rows: await opened(tx, found) };
 }
 
 const BY_IDS = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = ANY($1::text[]::uuid[]) ORDER BY u.id`);
 
 /** The accounts with these ids, the oldest first. */
-export function listAccountsByIds(tx: SystemReader, ids: readonly string[]): Promise<AccountRow[]> {
-  return tx.rows(BY_IDS, [ids]);
+export async function listAccountsByIds(tx: SystemReader, ids: readonly string[]): Promise<AccountRow[]> {
+  return opened(tx, await tx.rows(BY_IDS, [ids]));
 }
 
 const SET_STATUS = statement(`

@@ -5,15 +5,17 @@ import { problem } from '../../base/errors/problem.ts';
 import { type Page, type Paged, pageOf } from '../../base/platform/page.ts';
 import { isIdShaped, NIL_ID } from '../../protocol/id.ts';
 import {
+  type AccountFilter,
   type AccountRow,
-  type AccountSearch,
   countAccounts,
   findAccount,
+  findAccountsAmong,
   findInSlice,
   listAccountRows,
   listAccountsByIds,
 } from './account-store.ts';
 import { parseEmail } from './email.ts';
+import { findPeople } from './search.ts';
 
 /** Instants are in ISO 8601 format and in UTC. */
 export interface Account extends Omit<AccountRow, 'createdAt'> {
@@ -40,19 +42,30 @@ export async function listAccounts(
   page: Page,
 ): Promise<Paged<Account>> {
   const reader = db.systemReader({ bulk: true });
-  const isEmpty = search.text === null && search.status === null && search.organizationId === null;
-  const found = isEmpty
-    ? { total: await countAccounts(reader), rows: await listAccountRows(reader, page) }
-    : await searchInSlices(reader, search, page);
+  const found = await find(reader, search, page);
   return pageOf(found.rows.map(toAccount), found.total, page);
 }
 
+export interface AccountSearch extends AccountFilter {
+  /** A part of the e-mail or the name, in upper or lower case. Null for all accounts. */
+  readonly text: string | null;
+}
+
+async function find(reader: SystemReader, { text, ...filter }: AccountSearch, page: Page) {
+  const { status, organizationId } = filter;
+  if (text !== null) {
+    return findAccountsAmong(reader, await findPeople(reader, text, organizationId), status, page);
+  }
+  if (status !== null || organizationId !== null) return searchInSlices(reader, filter, page);
+  return { total: await countAccounts(reader), rows: await listAccountRows(reader, page) };
+}
+
 /** Counts every match, and keeps those of the page. */
-async function searchInSlices(reader: SystemReader, search: AccountSearch, { limit, offset }: Page) {
+async function searchInSlices(reader: SystemReader, filter: AccountFilter, { limit, offset }: Page) {
   let total = 0;
   const ids: string[] = [];
   for (let after: string | null = NIL_ID; after !== null; ) {
-    const { fitting, last } = await findInSlice(reader, search, after);
+    const { fitting, last } = await findInSlice(reader, filter, after);
     ids.push(...fitting.slice(Math.max(0, offset - total), Math.max(0, offset + limit - total)));
     total += fitting.length;
     after = last;

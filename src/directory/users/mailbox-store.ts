@@ -1,5 +1,8 @@
 // The queries about the proof of a mailbox. A user proves a mailbox with a token that was sent only to that mailbox.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
+import { parseEmail } from './email.ts';
+import { byEmail } from './person-store.ts';
 
 export interface AccountFound {
   readonly id: string;
@@ -7,21 +10,26 @@ export interface AccountFound {
   readonly canBeTakenOver: boolean;
 }
 
-const FIND = statement(`
-SELECT id::text, email_verified_at IS NULL AND status = 'active' AS "canBeTakenOver" FROM users WHERE email_key = $1`);
+const FIND = byEmail(
+  (is) => `
+SELECT u.id::text, u.email_verified_at IS NULL AND u.status = 'active' AS "canBeTakenOver" FROM users u WHERE ${is}`,
+);
 
 /** The account with this canonical e-mail. */
 export async function findAccountByMailbox(tx: SystemReader, emailKey: string): Promise<AccountFound | null> {
-  const [row] = await tx.rows<AccountFound>(FIND, [emailKey]);
+  const { query, values } = FIND(tx, emailKey);
+  const [row] = await tx.rows<AccountFound>(query, values);
   return row ?? null;
 }
 
-const KEY = statement(`SELECT email_key AS "emailKey" FROM users WHERE id = $1`);
+const EMAIL = statement(`SELECT ${stored('u.email')} AS email FROM users u WHERE u.id = $1`);
 
 /** The canonical e-mail of a user. */
 export async function findEmailKey(tx: SystemReader, userId: string): Promise<string | null> {
-  const [row] = await tx.rows<{ emailKey: string }>(KEY, [userId]);
-  return row?.emailKey ?? null;
+  const [row] = await tx.rows<{ email: string }>(EMAIL, [userId]);
+  if (!row) return null;
+  const email = await tx.personal.opening((open) => open('users.email', userId, row.email));
+  return parseEmail(email)?.key ?? null;
 }
 
 const VERIFY = statement(`
@@ -37,12 +45,20 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 // the same instant, so it does not count as older than the takeover.
 // The hash is written in the same statement. A sign-in with the old password either waits for the lock of the row or
 // reads the new hash.
-// $1 user, $2 e-mail, $3 name, $4 hash of the password.
+// The key of the e-mail stays, because the account was found by it.
+// $1 user, $2 e-mail and $3 name, null once nothing is stored in clear, $4 hash of the password, $5 and $6 e-mail and name
+// sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail.
 const TAKE_OVER = statement(`
 WITH taken_over AS (
-  UPDATE users SET email = $2, name = $3, email_verified_at = clock_timestamp(), claimed_at = now(),
+  UPDATE users SET email = $2, name = $3, email_sealed = decode($5, 'base64'), name_sealed = decode($6, 'base64'),
+    email_lookup = decode($7, 'base64'), email_verified_at = clock_timestamp(), claimed_at = now(),
     updated_at = clock_timestamp()
   WHERE id = $1::uuid AND email_verified_at IS NULL AND status = 'active' RETURNING id
+),
+searchable AS (
+  INSERT INTO user_search (user_id, name_grams, email_grams)
+  SELECT id, $8::text[]::bigint[], $9::text[]::bigint[] FROM taken_over
+  ON CONFLICT (user_id) DO UPDATE SET name_grams = excluded.name_grams, email_grams = excluded.email_grams
 )
 INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $4, clock_timestamp() FROM taken_over
 ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at
@@ -52,6 +68,7 @@ export interface Takeover {
   readonly userId: string;
   /** The address to which the proving token was sent. */
   readonly email: string;
+  readonly emailKey: string;
   readonly name: string;
   readonly passwordHash: string;
 }
@@ -63,7 +80,13 @@ export interface Takeover {
  */
 export async function takeOverUnproven(
   tx: SystemTx,
-  { userId, email, name, passwordHash }: Takeover,
+  { userId, email, emailKey, name, passwordHash }: Takeover,
 ): Promise<boolean> {
-  return (await tx.rows(TAKE_OVER, [userId, email, name, passwordHash])).length > 0;
+  const { personal } = tx;
+  const values = [
+    ...[userId, personal.clear(email), personal.clear(name), passwordHash],
+    ...[personal.seal('users.email', userId, email), personal.seal('users.name', userId, name)],
+    ...[personal.lookup('users.email', emailKey), personal.grams(name), personal.grams(email)],
+  ];
+  return (await tx.rows(TAKE_OVER, values)).length > 0;
 }

@@ -1,5 +1,9 @@
 // The queries of users and their password hashes.
+
 import { type SystemReader, type SystemTx, statement, type UserReader, type UserTx } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
+
+import { byEmail, withPerson } from './person-store.ts';
 
 export interface Credentials {
   readonly id: string;
@@ -7,12 +11,15 @@ export interface Credentials {
   readonly changedAt: Date;
 }
 
-const CREDENTIALS = statement(`
-SELECT u.id, p.hash, p.changed_at AS "changedAt" FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.email_key = $1`);
+const CREDENTIALS = byEmail(
+  (is) => `
+SELECT u.id, p.hash, p.changed_at AS "changedAt" FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE ${is}`,
+);
 
 /** The user with this canonical e-mail, with the password hash. The hash is null for a user without a password. */
 export async function findCredentials(tx: SystemReader, emailKey: string): Promise<Credentials | null> {
-  const [row] = await tx.rows<Credentials>(CREDENTIALS, [emailKey]);
+  const { query, values } = CREDENTIALS(tx, emailKey);
+  const [row] = await tx.rows<Credentials>(query, values);
   return row ?? null;
 }
 
@@ -24,13 +31,31 @@ export interface NewUser {
   readonly passwordHash: string;
 }
 
+// $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored in clear, $5 and $6 e-mail and name sealed, $7
+// look-up of the e-mail, $8 hash of the password, $9 and $10 grams of name and e-mail.
+const INSERT = statement(`
+WITH inserted AS (
+  INSERT INTO users (id, email, email_key, name, email_sealed, name_sealed, email_lookup)
+  VALUES ($1::uuid, $2, $3, $4, decode($5, 'base64'), decode($6, 'base64'), decode($7, 'base64'))
+  ON CONFLICT DO NOTHING RETURNING id
+),
+searchable AS (
+  INSERT INTO user_search (user_id, name_grams, email_grams)
+  SELECT id, $9::text[]::bigint[], $10::text[]::bigint[] FROM inserted
+)
+INSERT INTO passwords (user_id, hash) SELECT id, $8 FROM inserted RETURNING user_id`);
+
 /** Inserts the user. Returns false, and writes nothing, when the e-mail is taken. */
 export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> {
-  const { passwordHash, ...columns } = user;
-  const { count } = await tx.models.user.createMany({ data: [columns], skipDuplicates: true });
-  if (count === 0) return false;
-  await tx.models.password.create({ data: { userId: user.id, hash: passwordHash }, select: { userId: true } });
-  return true;
+  const { id, email, emailKey, name, passwordHash } = user;
+  const { personal } = tx;
+  const values = [
+    ...[id, personal.clear(email), personal.clear(emailKey), personal.clear(name)],
+    ...[personal.seal('users.email', id, email), personal.seal('users.name', id, name)],
+    ...[personal.lookup('users.email', emailKey), passwordHash],
+    ...[personal.grams(name), personal.grams(email)],
+  ];
+  return (await tx.rows(INSERT, values)).length > 0;
 }
 
 const REHASH = statement(`UPDATE passwords SET hash = $3 WHERE user_id = $1 AND hash = $2`);
@@ -54,7 +79,7 @@ export interface ProfileRow {
 }
 
 const PROFILE = statement(`
-SELECT u.id, u.email, u.name, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
+SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
   o.id AS "organizationId", o.name AS "organizationName", o.slug AS "organizationSlug"
 FROM users u
 LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.status = 'active')
@@ -68,7 +93,7 @@ export async function findProfile(
   organizationId: string | null,
 ): Promise<ProfileRow | null> {
   const [row] = await tx.rows<ProfileRow>(PROFILE, [userId, organizationId]);
-  return row ?? null;
+  return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
 }
 
 const PERMISSIONS = statement(`
@@ -90,13 +115,21 @@ export async function lockUser(tx: UserTx, userId: string): Promise<void> {
   await tx.rows(LOCK, [userId]);
 }
 
+// $1 user, $2 name, null once nothing is stored in clear, $3 sealed name, $4 grams of the name.
 const RENAME = statement(`
 WITH renamed AS (
-  UPDATE users SET name = $2, updated_at = clock_timestamp() WHERE id = $1::uuid AND status = 'active' RETURNING id
+  UPDATE users SET name = $2, name_sealed = decode($3, 'base64'), updated_at = clock_timestamp()
+  WHERE id = $1::uuid AND status = 'active' RETURNING id
+),
+searchable AS (
+  INSERT INTO user_search (user_id, name_grams) SELECT id, $4::text[]::bigint[] FROM renamed
+  ON CONFLICT (user_id) DO UPDATE SET name_grams = excluded.name_grams
 )
 INSERT INTO events (id, type, actor_id, target_id) SELECT gen_random_uuid(), 'user.renamed', id, id FROM renamed`);
 
 /** Changes the name of the user and records the event. */
 export async function updateName(tx: UserReader, userId: string, name: string): Promise<void> {
-  await tx.rows(RENAME, [userId, name]);
+  const { personal } = tx;
+  const values = [userId, personal.clear(name), personal.seal('users.name', userId, name), personal.grams(name)];
+  await tx.rows(RENAME, values);
 }

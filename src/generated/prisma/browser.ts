@@ -23,6 +23,21 @@ export * from './enums.ts';
  */
 export type User = Prisma.UserModel
 /**
+ * Model UserSearch
+ * 
+ */
+export type UserSearch = Prisma.UserSearchModel
+/**
+ * Model PersonKey
+ * 
+ */
+export type PersonKey = Prisma.PersonKeyModel
+/**
+ * Model PersonalData
+ * 
+ */
+export type PersonalData = Prisma.PersonalDataModel
+/**
  * Model Password
  * 
  */

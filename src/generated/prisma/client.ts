@@ -47,6 +47,21 @@ export { Prisma }
  */
 export type User = Prisma.UserModel
 /**
+ * Model UserSearch
+ * 
+ */
+export type UserSearch = Prisma.UserSearchModel
+/**
+ * Model PersonKey
+ * 
+ */
+export type PersonKey = Prisma.PersonKeyModel
+/**
+ * Model PersonalData
+ * 
+ */
+export type PersonalData = Prisma.PersonalDataModel
+/**
  * Model Password
  * 
  */

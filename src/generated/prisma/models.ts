@@ -9,6 +9,9 @@
  * 🟢 You can import this file directly.
  */
 export type * from './models/User.ts'
+export type * from './models/UserSearch.ts'
+export type * from './models/PersonKey.ts'
+export type * from './models/PersonalData.ts'
 export type * from './models/Password.ts'
 export type * from './models/Organization.ts'
 export type * from './models/Membership.ts'

@@ -199,8 +199,8 @@ async function insertAccount(
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash } = account;
-  const { email } = account.invitation;
-  if (!(await takeOverUnproven(tx, { userId, email, name, passwordHash }))) throw problem('email_taken');
+  const { email, emailKey } = account.invitation;
+  if (!(await takeOverUnproven(tx, { userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
   await recordOwn(deps, tx, userId, 'user.claimed');
   await markSentRevoked(tx, userId, 'account_claimed');
   const raised = await raiseEpochs(tx, [userId]);

@@ -1,27 +1,28 @@
 // The queries of the sessions in which members act for an organization. They run in that organization's scope.
 import { type OrganizationReader, type OrganizationTx, statement } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
 import { type EndedSessions, endSessionsStatement, runEndSessions } from '../sessions/ending-store.ts';
-import type { SessionRow } from '../sessions/store.ts';
+import { readDevices, type SessionRow } from '../sessions/store.ts';
 
 // $1 organization, $2 member.
 const LIVE = `s.organization_id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()`;
 
 // $1 organization, $2 member, $3 limit, $4 offset.
 const LIST = statement(`
-SELECT s.id, s.user_agent AS "userAgent", s.ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
+SELECT s.id, ${stored('s.user_agent')} AS "userAgent", ${stored('s.ip')} AS ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
   s.idle_expires_at AS "expiresAt", (count(*) OVER ())::int AS total,
   json_build_object('id', o.id, 'name', o.name, 'slug', o.slug) AS organization
 FROM sessions s JOIN organizations o ON o.id = s.organization_id
 WHERE ${LIVE} ORDER BY s.last_seen_at DESC, s.id DESC LIMIT $3 OFFSET $4`);
 
 /** The live sessions in which a member acts for the organization, the most recently used first. */
-export function listMemberSessionRows(
+export async function listMemberSessionRows(
   tx: OrganizationReader,
   organizationId: string,
   userId: string,
   page: { readonly limit: number; readonly offset: number },
 ): Promise<SessionRow[]> {
-  return tx.rows<SessionRow>(LIST, [organizationId, userId, page.limit, page.offset]);
+  return readDevices(tx, await tx.rows<SessionRow>(LIST, [organizationId, userId, page.limit, page.offset]));
 }
 
 const COUNT = statement(`SELECT count(*)::int AS total FROM sessions s WHERE ${LIVE}`);

@@ -70,7 +70,7 @@ export async function exchange(
   claims: RefreshClaims,
   input: Pick<Refresh, 'organization' | 'remember' | 'actingFor' | 'network'>,
 ): Promise<SignedIn> {
-  const rotating = rotateSession(deps.db.systemReader(), {
+  const rotating = rotateSession(deps.db.systemReader(), deps.random, {
     userId: claims.sub,
     sessionId: claims.sid,
     jti: claims.jti,

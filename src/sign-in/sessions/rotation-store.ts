@@ -1,8 +1,10 @@
 // The query that rotates refresh tokens. One statement checks a refresh token and updates the session that it belongs
 // to.
 import { type SystemReader, statement } from '../../base/database/db.ts';
+import { newTokenId, type Random } from '../../base/platform/random.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
+import { type SealedForPerson, sealForPerson } from '../../base/secrets/person-keys.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
@@ -12,7 +14,9 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // parties use the same token, the statement ends the session. That end is committed with its event and its revocation.
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
 // the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
-// $2 from now on, $10 organization for which the session must act, or null for any, $11 network of the request.
+// $2 from now on, $10 organization for which the session must act, or null for any, $11 look-up of the network of
+// the request, $12 event, $13 the network sealed for the event, $14 id and $15 sealed secret of its key. $12 to $15 are null
+// unless they are needed.
 //
 // A confirmed token that comes again after the grace gets a new child, because the answer with the former child may have
 // been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client that never keeps
@@ -29,7 +33,7 @@ eligible AS (
 ),
 rotated AS (
   UPDATE sessions s SET (confirmed, previous, confirmed_at, successor, successor_at, idle_expires_at, last_seen_at,
-    organization_id, revoked_at, revoked_reason, replaced_child_at, child_reissued_at, child_reissued_to) = (
+    organization_id, revoked_at, revoked_reason, replaced_child_at, child_reissued_at, child_reissued_lookup) = (
     SELECT
       CASE WHEN v.verdict = 'first_use' THEN $5::uuid ELSE s.confirmed END,
       CASE WHEN v.verdict = 'first_use' THEN s.confirmed ELSE s.previous END,
@@ -38,17 +42,19 @@ rotated AS (
       CASE WHEN v.verdict IN ('first_use', 'new_child') THEN v.now ELSE s.successor_at END,
       CASE WHEN v.verdict IN ('first_use', 'new_child')
         THEN least(v.now + $8::float8 * interval '1 second', s.expires_at) ELSE s.idle_expires_at END,
-      CASE WHEN v.verdict IN ('reuse', 'refused') THEN s.last_seen_at ELSE v.now END,
-      CASE WHEN $9::boolean AND v.verdict NOT IN ('reuse', 'refused')
+      CASE WHEN v.verdict IN ('reuse', 'refused', 'unsealed') THEN s.last_seen_at ELSE v.now END,
+      CASE WHEN $9::boolean AND v.verdict NOT IN ('reuse', 'refused', 'unsealed')
         THEN (SELECT id FROM chosen) ELSE s.organization_id END,
       CASE WHEN v.verdict = 'reuse' THEN v.now ELSE s.revoked_at END,
       CASE WHEN v.verdict = 'reuse' THEN 'reuse_detected' ELSE s.revoked_reason END,
-      CASE WHEN v.reissued THEN s.successor_at END,
+      CASE WHEN v.verdict = 'unsealed' THEN 'infinity' WHEN v.reissued THEN s.successor_at END,
       CASE WHEN v.reissued THEN v.now ELSE s.child_reissued_at END,
-      CASE WHEN v.reissued THEN $11::text ELSE s.child_reissued_to END
-    FROM (SELECT j.now, j.verdict, j.verdict = 'new_child' AND s.successor_at IS NOT NULL
+      CASE WHEN v.reissued THEN decode($11, 'base64') ELSE s.child_reissued_lookup END
+    FROM (SELECT k.now, CASE WHEN k.reissued AND $12::uuid IS NULL THEN 'unsealed' ELSE k.verdict END AS verdict,
+        k.reissued AND $12::uuid IS NOT NULL AS reissued
+      FROM (SELECT j.now, j.verdict, j.verdict = 'new_child' AND s.successor_at IS NOT NULL
         AND (s.child_reissued_at IS NULL OR s.child_reissued_at < j.now - CASE
-          WHEN s.child_reissued_to = $11::text THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
+          WHEN s.child_reissued_lookup = decode($11, 'base64') THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
       FROM (SELECT i.now, CASE
           WHEN s.confirmed <> $5 AND s.confirmed <> $6
             AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > i.now - $7::float8 * interval '1 second') THEN 'reuse'
@@ -58,7 +64,7 @@ rotated AS (
           WHEN s.confirmed = $5 THEN 'new_child'
           WHEN s.confirmed = $6 THEN 'first_use'
           ELSE 'overtaken' END AS verdict
-        FROM (SELECT clock_timestamp() AS now) i) j) v)
+        FROM (SELECT clock_timestamp() AS now) i) j) k) v)
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL
     AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
@@ -72,17 +78,23 @@ recorded AS (
   UNION ALL
   SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
   FROM rotated WHERE $9::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
+    AND replaced_child_at IS DISTINCT FROM 'infinity'
   UNION ALL
-  SELECT gen_random_uuid(), organization_id, 'session.child_reissued', user_id, id, json_build_object('network', $11::text,
-    'ageSeconds', floor(extract(epoch FROM successor_at - replaced_child_at))::int)::jsonb
-  FROM rotated WHERE replaced_child_at IS NOT NULL
+  SELECT $12::uuid, organization_id, 'session.child_reissued', user_id, id,
+    json_build_object('network', json_build_object('key', $14::uuid, 'sealed', $13::text),
+      'ageSeconds', floor(extract(epoch FROM successor_at - replaced_child_at))::int)::jsonb
+  FROM rotated WHERE replaced_child_at < 'infinity'
+),
+locked_in AS (
+  INSERT INTO person_keys (id, user_id, secret_sealed) SELECT $14::uuid, user_id, decode($15, 'base64')
+  FROM rotated WHERE replaced_child_at < 'infinity'
 )
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
     AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
   (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
     idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
-  r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
+  r.replaced_child_at IS NOT DISTINCT FROM 'infinity' AS unsealed, r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
   r.idle_expires_at, r.created_at, r.amr
 FROM person p LEFT JOIN rotated r ON true`);
 
@@ -122,6 +134,8 @@ export type Rotation = Verdict & Revoking;
 interface RotationRow extends Subject {
   eligible: boolean;
   before: { revoked: boolean; reason: string | null; expired: boolean } | null;
+  /** Whether the rotation records the network, which must be sealed first. Then it has changed nothing. */
+  unsealed: boolean;
   live: boolean;
   reused: boolean;
   confirmed: string;
@@ -132,8 +146,29 @@ interface RotationRow extends Subject {
   amr: string[];
 }
 
-/** Checks a refresh token and updates its session, in one statement. */
-export async function rotateSession(tx: SystemReader, presented: Presented): Promise<Rotation> {
+/**
+ * Checks a refresh token and updates its session, in one statement. Only a rotation that records the network takes a second
+ * statement, because the network is sealed for that event.
+ */
+export async function rotateSession(tx: SystemReader, random: Random, presented: Presented): Promise<Rotation> {
+  const first = await rotate(tx, presented, null);
+  const row = first?.unsealed ? await rotate(tx, presented, sealNetwork(tx, random, presented.network)) : first;
+  const judged = await verdictOf(tx, row);
+  return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };
+}
+
+type SealedNetwork = SealedForPerson & { readonly eventId: string };
+
+function sealNetwork({ personal }: SystemReader, random: Random, network: string): SealedNetwork {
+  const eventId = newTokenId(random);
+  return { eventId, ...sealForPerson(personal, { random, place: `events.network:${eventId}`, text: network }) };
+}
+
+async function rotate(
+  tx: SystemReader,
+  presented: Presented,
+  network: SealedNetwork | null,
+): Promise<RotationRow | undefined> {
   const [row] = await tx.rows<RotationRow>(ROTATE, [
     presented.userId,
     presented.organization,
@@ -145,13 +180,13 @@ export async function rotateSession(tx: SystemReader, presented: Presented): Pro
     presented.refreshTtlSeconds,
     presented.remember,
     presented.actingFor,
-    presented.network,
+    tx.personal.lookup('sessions.child_reissued', presented.network),
+    ...[network?.eventId ?? null, network?.sealed ?? null, network?.key.id ?? null, network?.key.sealed ?? null],
   ]);
-  const judged = verdictOf(row);
-  return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };
+  return row;
 }
 
-function verdictOf(row: RotationRow | undefined): Verdict {
+async function verdictOf(tx: SystemReader, row: RotationRow | undefined): Promise<Verdict> {
   if (!row?.before) return { verdict: 'unknown' };
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {
@@ -159,10 +194,10 @@ function verdictOf(row: RotationRow | undefined): Verdict {
     // The session was live when this statement began. So the session ended while this request waited for the row.
     return { verdict: row.before.expired ? 'expired' : 'revoked' };
   }
-  if (!row.eligible) return { verdict: 'refused', subject: subjectOf(row) };
+  if (!row.eligible) return { verdict: 'refused', subject: await subjectOf(tx, row) };
   return {
     verdict: 'rotated',
-    subject: subjectOf(row),
+    subject: await subjectOf(tx, row),
     child: { jti: row.successor, parent: row.confirmed, issuedAt: row.successor_at, expiresAt: row.idle_expires_at },
     openedAt: row.created_at,
     amr: row.amr,

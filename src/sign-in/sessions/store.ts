@@ -2,6 +2,7 @@
 // All instants come from the database's clock. The queries in ending-store.ts end sessions.
 import { type SystemReader, statement, type UserReader } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
+import { stored } from '../../base/secrets/personal.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
@@ -12,7 +13,8 @@ export interface OpenedSession extends Subject {
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 lifetime
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address, null once
+// nothing is stored in clear, $12 user agent sealed, $13 address sealed, $7 lifetime
 // of a refresh token in seconds, $8 greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when
 // the checked password was set, null without a password.
 const OPEN_SESSION = statement(`
@@ -23,9 +25,10 @@ proven AS MATERIALIZED (SELECT 1 FROM passwords WHERE user_id = $1 AND changed_a
 instant AS MATERIALIZED (SELECT clock_timestamp() AS now),
 opened AS (
   INSERT INTO sessions (id, user_id, organization_id, amr, user_agent, ip, created_at, last_seen_at,
-    idle_expires_at, expires_at, confirmed, confirmed_at)
+    idle_expires_at, expires_at, confirmed, confirmed_at, user_agent_sealed, ip_sealed)
   SELECT $3, p.id, c.id, $4::text[], $5, $6, i.now, i.now,
-    i.now + least($7::float8, $8::float8) * interval '1 second', i.now + $8::float8 * interval '1 second', $9, i.now
+    i.now + least($7::float8, $8::float8) * interval '1 second', i.now + $8::float8 * interval '1 second', $9, i.now,
+    decode($12, 'base64'), decode($13, 'base64')
   FROM instant i CROSS JOIN person p LEFT JOIN chosen c ON true
   WHERE p.status = 'active' AND ($2::text IS NULL OR (c.active AND c.member_active))
     AND ($11::timestamptz IS NULL OR EXISTS (SELECT FROM proven))
@@ -65,22 +68,25 @@ export function isMembershipGone(error: unknown): boolean {
  * unknown user, and for a user whose password has changed.
  */
 export async function insertSession(tx: SystemReader, session: NewSession): Promise<OpenedSession | null> {
+  const { personal } = tx;
   const [row] = await tx.rows<Subject & { opened_at: Date | null; idle_expires_at: Date }>(OPEN_SESSION, [
     session.userId,
     session.organization,
     session.id,
     session.amr,
-    session.userAgent,
-    session.ip,
+    personal.clear(session.userAgent),
+    personal.clear(session.ip),
     session.refreshTtlSeconds,
     session.maxAgeSeconds,
     session.confirmed,
     session.eventId,
     session.passwordChangedAt,
+    personal.seal('sessions.user_agent', session.id, session.userAgent),
+    personal.seal('sessions.ip', session.id, session.ip),
   ]);
   if (!row) return null;
   const opened = row.opened_at && { at: row.opened_at, idleExpiresAt: row.idle_expires_at };
-  return { ...subjectOf(row), opened };
+  return { ...(await subjectOf(tx, row)), opened };
 }
 
 const SWITCH = statement(`
@@ -118,7 +124,7 @@ export async function updateSessionOrganization(
   >(SWITCH, [userId, organization, sessionId]);
   if (!row) return null;
   const session = row.created_at && { openedAt: row.created_at, idleExpiresAt: row.idle_expires_at, amr: row.amr };
-  return { subject: subjectOf(row), live: row.live, session };
+  return { subject: await subjectOf(tx, row), live: row.live, session };
 }
 
 export interface SessionRow {
@@ -133,7 +139,7 @@ export interface SessionRow {
 }
 
 const LIST = statement(`
-SELECT s.id, s.user_agent AS "userAgent", s.ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
+SELECT s.id, ${stored('s.user_agent')} AS "userAgent", ${stored('s.ip')} AS ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
   s.idle_expires_at AS "expiresAt", (count(*) OVER ())::int AS total,
   CASE WHEN o.id IS NULL THEN NULL ELSE json_build_object('id', o.id, 'name', o.name, 'slug', o.slug) END AS organization
 FROM sessions s LEFT JOIN organizations o ON o.id = s.organization_id AND o.deleted_at IS NULL
@@ -141,8 +147,26 @@ WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_time
 ORDER BY s.last_seen_at DESC, s.id DESC LIMIT $2 OFFSET $3`);
 
 /** The live sessions of a user, the most recently used first. */
-export function listLiveSessions(tx: UserReader, userId: string, limit: number, offset: number): Promise<SessionRow[]> {
-  return tx.rows<SessionRow>(LIST, [userId, limit, offset]);
+export async function listLiveSessions(
+  tx: UserReader,
+  userId: string,
+  limit: number,
+  offset: number,
+): Promise<SessionRow[]> {
+  return readDevices(tx, await tx.rows<SessionRow>(LIST, [userId, limit, offset]));
+}
+
+/** The rows with user agent and address opened. */
+export function readDevices(
+  { personal }: Pick<UserReader, 'personal'>,
+  rows: readonly SessionRow[],
+): Promise<SessionRow[]> {
+  return personal.opening((open) =>
+    rows.map((row) => {
+      const userAgent = open('sessions.user_agent', row.id, row.userAgent);
+      return { ...row, userAgent, ip: open('sessions.ip', row.id, row.ip) };
+    }),
+  );
 }
 
 const COUNT = statement(`

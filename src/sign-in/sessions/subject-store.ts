@@ -1,6 +1,10 @@
 // The data about a user in the answer of a sign-in and in its tokens. These are parts of SQL that the statements of
 // sessions share. $1 is always the user, $2 the requested organization (id or slug) or null.
 
+import type { SystemReader } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
+import { withPerson } from '../../directory/users/person-store.ts';
+
 export interface SubjectUser {
   readonly id: string;
   readonly email: string;
@@ -56,7 +60,7 @@ chosen AS (
 )`;
 
 export const SUBJECT_COLUMNS = `
-json_build_object('id', p.id, 'email', p.email, 'name', p.name, 'emailVerified', p.email_verified_at IS NOT NULL,
+json_build_object('id', p.id, 'email', ${stored('p.email')}, 'name', ${stored('p.name')}, 'emailVerified', p.email_verified_at IS NOT NULL,
   'status', p.status, 'epoch', p.epoch) AS user,
 (SELECT json_build_object('id', c.id, 'name', c.name, 'slug', c.slug, 'active', c.active, 'memberActive', c.member_active,
     'membershipEpoch', c.member_epoch)
@@ -73,7 +77,10 @@ json_build_object('id', p.id, 'email', p.email, 'name', p.name, 'emailVerified',
   FROM memberships m JOIN organizations o ON o.id = m.organization_id
   WHERE m.user_id = p.id AND m.status = 'active' AND o.status = 'active') AS memberships`;
 
-/** The columns of the subject in a row. */
-export function subjectOf({ user, organization, grants, memberships }: Subject): Subject {
-  return { user, organization, grants, memberships };
+/** The columns of the subject in a row. E-mail and name are opened. */
+export function subjectOf(
+  { personal }: Pick<SystemReader, 'personal'>,
+  { user, organization, grants, memberships }: Subject,
+): Promise<Subject> {
+  return personal.opening((open) => ({ user: withPerson(open, user), organization, grants, memberships }));
 }

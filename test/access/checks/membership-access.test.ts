@@ -27,6 +27,7 @@ class WatchedDatabase {
   organizationReader(...scope: Parameters<Database['organizationReader']>) {
     const reader = this.#db.organizationReader(...scope);
     return {
+      personal: reader.personal,
       rows: async <Row>(...asked: Parameters<typeof reader.rows>) => {
         this.readings += 1;
         const rows = await reader.rows<Row>(...asked);

@@ -1,20 +1,22 @@
 // The query plan for the rights of a member in a database with many members.
+
 import t from 'tap';
 import { openMembershipAccess } from '../../../src/access/checks/membership-access.ts';
 import { openDatabase, type Statement, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
 import { createDatabase } from '../../support/database.ts';
+import { UNREAD_USER } from '../../support/personal.ts';
 
 const MEMBERS = 4_000;
 const ORGANIZATIONS = 40;
 
 const FILL = `
 INSERT INTO organizations (id, name, slug) SELECT gen_random_uuid(), 'o' || n, 'o' || n FROM generate_series(1, ${ORGANIZATIONS}) n;
-INSERT INTO users (id, email, email_key, name) SELECT gen_random_uuid(), n || '@x.org', n || '@x.org', 'n'
-FROM generate_series(1, ${MEMBERS}) n;
+INSERT INTO users (id, ${UNREAD_USER.columns}) SELECT gen_random_uuid(), ${UNREAD_USER.values('n::text')} FROM generate_series(1, ${MEMBERS}) n;
 INSERT INTO memberships (organization_id, user_id)
-SELECT o.id, u.id FROM users u JOIN organizations o ON substr(o.slug, 2)::int = 1 + split_part(u.email, '@', 1)::int % ${ORGANIZATIONS};
+SELECT o.id, u.id FROM (SELECT id, row_number() OVER () AS n FROM users) u
+JOIN organizations o ON substr(o.slug, 2)::int = 1 + u.n % ${ORGANIZATIONS};
 INSERT INTO roles (id, organization_id, owner_key, name, level, permissions)
 SELECT gen_random_uuid(), o.id, o.id, 'r' || n, 1, '{a:b}' FROM organizations o, generate_series(1, 50) n;
 INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
@@ -31,6 +33,7 @@ t.test('the rights of one or a hundred members are found without a full table sc
   const asked: { statement: Statement; values: readonly unknown[] }[] = [];
   const listening = {
     organizationReader: (scope: Parameters<typeof db.organizationReader>[0]) => ({
+      personal: db.personal,
       rows: <Row>(wanted: Statement, values: readonly unknown[]) => {
         asked.push({ statement: wanted, values });
         return db.organizationReader(scope).rows<Row>(wanted, values);

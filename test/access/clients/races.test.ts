@@ -120,6 +120,7 @@ t.test('keys that are replaced just after they were read authenticate no client'
     const { db } = app.parts;
     let asked = 0;
     const systemReader = (): SystemReader => ({
+      personal: db.personal,
       async rows<Row>(wanted: Statement, values: readonly unknown[]) {
         const rows = await db.systemReader().rows<Row>(wanted, values);
         asked += 1;

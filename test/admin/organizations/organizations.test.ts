@@ -1,5 +1,6 @@
 // What administrators of the platform see of organizations, how they search for them, and the refusal of all other
 // users.
+
 import t, { type Test } from 'tap';
 import {
   grantPlatformAdministrator,
@@ -11,6 +12,7 @@ import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -181,7 +183,9 @@ t.test('an operator creates an organization for a user with an account', async (
   await t.rejects(createOrganizationForOwner(app.parts, { ...again, ownerEmail: 'nobody@x.org' }), {
     code: 'not_found',
   });
-  await database.query(`UPDATE users SET status = 'disabled' WHERE email = $1`, [email]);
+  await database.query(`UPDATE users SET status = 'disabled' WHERE email_lookup = $1`, [
+    lookupOf('users.email', email),
+  ]);
   const disabled = createOrganizationForOwner(app.parts, { ...again, slug: null });
   await t.rejects(disabled, { code: 'account_disabled', message: /owner is disabled/ });
   const { id, slug } = founded.organization;

@@ -1,4 +1,5 @@
 // The query plan of the search among all organizations in a large database, with known and unknown parameter values.
+
 import t from 'tap';
 import {
   countAdministeredOrganizations,
@@ -8,6 +9,7 @@ import {
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { createDatabase } from '../../support/database.ts';
 import { openTransaction } from '../../support/locks.ts';
+import { testPersonal } from '../../support/personal.ts';
 
 const database = await createDatabase(t);
 await database.query(`
@@ -23,6 +25,7 @@ await database.query('VACUUM ANALYZE subscriptions');
 async function asked(search: OrganizationSearch): Promise<[Statement, unknown[]][]> {
   const seen: [Statement, unknown[]][] = [];
   const reader: SystemReader = {
+    personal: testPersonal,
     async rows<Row>(statement: Statement, values: readonly unknown[]) {
       seen.push([statement, [...values]]);
       return [] as Row[];

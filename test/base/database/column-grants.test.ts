@@ -1,5 +1,6 @@
 // The restricted role may write only those columns of its organization's rows that the service changes. Tested with
 // plain SQL.
+
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { raiseAnyClientEpoch, raiseClientEpoch } from '../../../src/access/clients/epoch-store.ts';
@@ -7,6 +8,7 @@ import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { raiseEpochs, raiseMembershipEpochs } from '../../../src/directory/users/epoch-store.ts';
 import { createDatabase } from '../../support/database.ts';
+import { UNREAD_INVITATION } from '../../support/personal.ts';
 import { seedTenants, type Tenant } from './tenants.ts';
 
 const database = await createDatabase(t);
@@ -67,9 +69,9 @@ t.test('the epoch of a membership only increases, up to that of its user, and be
 
 t.test('an organization can neither read nor choose the token of an invitation', async (t) => {
   const id = randomUUID();
-  const columns = 'id, organization_id, email, email_key, expires_at';
-  const values = [id, own.organizationId, 'ada@x.org'];
-  const inserted = `$1, $2, $3, $3, now() + interval '1 day'`;
+  const columns = `id, organization_id, ${UNREAD_INVITATION.columns}, expires_at`;
+  const values = [id, own.organizationId];
+  const inserted = `$1, $2, ${UNREAD_INVITATION.values("'ada'")}, now() + interval '1 day'`;
   await t.rejects(
     ask(`INSERT INTO invitations (${columns}, token_hash) VALUES (${inserted}, sha256('mine'))`, values),
     REFUSED,
@@ -79,12 +81,13 @@ t.test('an organization can neither read nor choose the token of an invitation',
   await t.rejects(ask('SELECT token_hash FROM invitations'), REFUSED);
   await t.rejects(ask(`UPDATE invitations SET status = 'accepted', accepted_by = id`), REFUSED);
   await t.rejects(ask(`UPDATE invitations SET email_key = 'other'`), REFUSED);
+  await t.rejects(ask(`UPDATE invitations SET email_lookup = sha256('other')`), REFUSED);
 });
 
 t.test('every change of an invitation, by the organization or by the system, deletes its token', async (t) => {
   const changes = {
     'by the organization': () => ask(`UPDATE invitations SET expires_at = expires_at + interval '1 day' RETURNING id`),
-    'by the system': () => database.query(`UPDATE invitations SET email = 'x' RETURNING id`),
+    'by the system': () => database.query(`UPDATE invitations SET email_sealed = 'x' RETURNING id`),
   };
   for (const [who, change] of Object.entries(changes)) {
     await database.query(`UPDATE invitations SET token_hash = sha256($1)`, [Buffer.from(who)]);
@@ -95,7 +98,7 @@ t.test('every change of an invitation, by the organization or by the system, del
 });
 
 t.test('an organization can set neither the time of the request for a mail nor the result of the mail', async (t) => {
-  const columns = 'id, organization_id, kind, subject_id, recipient_key';
+  const columns = 'id, organization_id, kind, subject_id, recipient_lookup';
   const values = [randomUUID(), own.organizationId];
   for (const [column, value] of [
     ['created_at', `'2999-01-01'`],

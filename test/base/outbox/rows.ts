@@ -1,4 +1,5 @@
 // Opens an outbox that sends only when a test calls it, and reads the rows of the outbox.
+
 import type { Test } from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';
@@ -7,6 +8,7 @@ import { systemRandom } from '../../../src/base/platform/random.ts';
 import { invitationMail } from '../../../src/directory/invitations/mail.ts';
 import { type Inviting, openInviting } from '../../directory/invitations/inviting.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { until } from '../../support/until.ts';
 
 export interface OutboxRow {
@@ -26,8 +28,8 @@ const ROW = `id, attempts, due_at IS NOT NULL AS waiting, done_at IS NOT NULL AS
 /** Returns the newest row of an address. */
 export async function rowOf({ database }: { readonly database: TestDatabase }, email: string): Promise<OutboxRow> {
   const [row] = await database.query<OutboxRow & Record<string, unknown>>(
-    `SELECT ${ROW} FROM outbox WHERE recipient_key = $1 ORDER BY created_at DESC LIMIT 1`,
-    [email.toLowerCase()],
+    `SELECT ${ROW} FROM outbox WHERE recipient_lookup = $1 ORDER BY created_at DESC LIMIT 1`,
+    [lookupOf('outbox.recipient', email.toLowerCase())],
   );
   if (!row) throw new Error(`no mail to ${email} was asked for`);
   return row;

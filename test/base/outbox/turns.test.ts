@@ -15,8 +15,8 @@ t.test(
     // $1 organization or null, $2 mails, $3 seconds since they are due.
     const ask = (organizationId: string | null, mails: number, seconds: number) =>
       database.query(
-        `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key, due_at)
-       SELECT gen_random_uuid(), $1::uuid, 'invitation', gen_random_uuid(), 'x@y.z', now() - ($3::int - n * 0.001) * interval '1 second'
+        `INSERT INTO outbox (id, organization_id, kind, subject_id, due_at)
+       SELECT gen_random_uuid(), $1::uuid, 'invitation', gen_random_uuid(), now() - ($3::int - n * 0.001) * interval '1 second'
        FROM generate_series(1, $2::int) n`,
         [organizationId, mails, seconds],
       );

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemRandom } from '../../../src/base/platform/random.ts';
+import { DataKeysRefused } from '../../../src/base/secrets/data-keys.ts';
 import { seal, unseal } from '../../../src/base/secrets/sealing.ts';
 import { ensureDevelopmentDataKeys } from '../../../src/credentials/data-keys/development.ts';
 import { newDataKey, parseDataKey } from '../../../src/credentials/data-keys/file.ts';
@@ -14,7 +15,7 @@ import {
   pruneDataKeys,
   rotateDataKey,
 } from '../../../src/credentials/data-keys/lifecycle.ts';
-import { DataKeysRefused, openDataKeys } from '../../../src/credentials/data-keys/ring.ts';
+import { openDataKeys } from '../../../src/credentials/data-keys/ring.ts';
 import { jwkOf } from '../../support/data-keys.ts';
 import { clockAt, folderOf, keptLog } from '../keys/sample-keys.ts';
 

@@ -168,6 +168,7 @@ t.test('an event during the start of a stream is sent to that stream', async (t)
   const { db } = app.parts;
   // The event happens after PostgreSQL answered the last query for the snapshot, and before the answer is used.
   const systemReader = () => ({
+    personal: db.personal,
     async rows<Row>(...asked: Parameters<ReturnType<typeof db.systemReader>['rows']>) {
       const rows = await db.systemReader().rows<Row>(...asked);
       const [{ text }, values] = asked;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { systemClock } from '../../../src/base/platform/clock.ts';
 import { generateKeyFile } from '../../../src/credentials/keys/generate.ts';
+import { writeDataKeys } from '../../support/data-keys.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { openService, type Service } from '../../support/service.ts';
 
@@ -33,13 +34,14 @@ async function temporary(t: Test): Promise<string> {
   return directory;
 }
 
-/** Creates two access keys that may sign, and a refresh key. */
+/** Creates two access keys that may sign, a refresh key, and the keys of personal data. */
 export async function openKeyFolders(t: Test): Promise<KeyFolders> {
   const directory = await temporary(t);
   const now = systemClock.now().getTime();
   const make = (use: string, secondsAgo: number) =>
     generateKeyFile({ directory: join(directory, use), activeFrom: new Date(now - secondsAgo * 1000) });
   const [older, newer, refresh] = [await make('access', 120), await make('access', 60), await make('refresh', 60)];
+  writeDataKeys(directory);
   return {
     ...{ directory, older, newer, refresh },
     async copy() {

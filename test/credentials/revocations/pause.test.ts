@@ -39,6 +39,7 @@ async function openPausable(t: Test) {
   const { db } = service.app.parts;
   const state = { isAway: false, readings: 0 };
   const systemReader: Database['systemReader'] = () => ({
+    personal: db.personal,
     rows(...asked) {
       state.readings += 1;
       return state.isAway ? Promise.reject(new DatabaseUnavailable('away')) : db.systemReader().rows(...asked);

@@ -1,9 +1,11 @@
 // How many mails an organization can send and an address can receive. An operator's invitations are limited only by the
 // seats.
+
 import t, { type Test } from 'tap';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { atOnce } from '../../support/client.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { refused } from '../../support/raw.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
@@ -31,8 +33,8 @@ t.test('an organization sends at most five mails a day to one address, repeated 
   await api.delete(`/invitations/${body.data.id}`, options);
   assertWait(t, await inviting.invite(email.toUpperCase().replace('EXAMPLE', 'example')));
   t.equal((await inviting.invite(freshEmail())).status, 201, 'another address');
-  await database.query(`UPDATE outbox SET created_at = created_at - interval '1 day' WHERE recipient_key = $1`, [
-    email,
+  await database.query(`UPDATE outbox SET created_at = created_at - interval '1 day' WHERE recipient_lookup = $1`, [
+    lookupOf('outbox.recipient', email),
   ]);
   t.equal((await inviting.invite(email)).status, 201, 'a mail is allowed again a day later');
 

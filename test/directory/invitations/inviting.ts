@@ -1,8 +1,10 @@
 // Opens an organization that invites, with a real mailbox, for the tests of invitations.
+
 import type { Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService, type Service } from '../../support/service.ts';
 
@@ -115,9 +117,10 @@ export async function openGuest({ api, database, owner }: Inviting): Promise<Gue
         owner.organization.id,
       ]);
       // An address gets at most five mails a day, so the earlier mails are dated two days back.
-      await database.query(`UPDATE outbox SET created_at = created_at - interval '2 days' WHERE recipient_key = $1`, [
-        email,
-      ]);
+      await database.query(
+        `UPDATE outbox SET created_at = created_at - interval '2 days' WHERE recipient_lookup = $1`,
+        [lookupOf('outbox.recipient', email)],
+      );
     },
   };
 }

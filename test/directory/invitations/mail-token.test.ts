@@ -1,7 +1,9 @@
 // The token of an invitation mail is only in the newest mail of an invitation that has not ended.
+
 import t from 'tap';
 import { openMail } from '../../../src/base/mail/smtp.ts';
 import { dueNow, keepingLog, openQuiet, outboxOf, rowOf } from '../../base/outbox/rows.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { refused } from '../../support/raw.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { freshEmail, registering } from './inviting.ts';
@@ -14,7 +16,9 @@ t.test('only the newest mail of an invitation is sent, and no mail of an ended i
   const { body } = await inviting.invite(revoked);
   await inviting.api.delete(`/invitations/${body.data.id}`, { token: inviting.owner.accessToken });
   await inviting.invite(expired);
-  await inviting.database.query(`UPDATE invitations SET expires_at = now() WHERE email_key = $1`, [expired]);
+  await inviting.database.query(`UPDATE invitations SET expires_at = now() WHERE email_lookup = $1`, [
+    lookupOf('invitations.email', expired),
+  ]);
   const sent: string[] = [];
   await outboxOf(inviting, async ({ to }) => void sent.push(to)).sendDue();
   t.same(sent, [renewed]);

@@ -1,10 +1,12 @@
 // Which acceptances are refused: every invalid token in the same way, the wrong user, the wrong tenant. A refusal does
 // not use up the token.
+
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedMembership } from '../../support/fixtures/people.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { refused } from '../../support/raw.ts';
 import { countMembers, freshEmail, joined, openInviting, PASSWORD, registering, setSeats } from './inviting.ts';
 
@@ -141,7 +143,9 @@ t.test('an invitation can neither take over nor use a disabled account', async (
   refused(t, await accept(token), 'email_taken', 'registering');
   const signedIn = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
   refused(t, signedIn, 'account_disabled', 'signed in');
-  const [row] = await database.query('SELECT status FROM invitations WHERE email_key = $1', [guest.email]);
+  const [row] = await database.query('SELECT status FROM invitations WHERE email_lookup = $1', [
+    lookupOf('invitations.email', guest.email),
+  ]);
   t.same(row, { status: 'pending' });
 });
 

@@ -1,4 +1,5 @@
 // The list of members: content, search, filters and pages, and the query plan.
+
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { LIST } from '../../../src/directory/members/list-store.ts';
@@ -7,6 +8,7 @@ import type { TestDatabase } from '../../support/database.ts';
 import { seedPerson } from '../../support/fixtures/people.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
+import { UNREAD_USER } from '../../support/personal.ts';
 
 interface Shown {
   readonly id: string;
@@ -165,11 +167,11 @@ t.test('pages neither repeat nor miss members who joined at the same instant, an
 async function insertThousands(database: TestDatabase): Promise<string> {
   await database.query(`INSERT INTO organizations (id, name, slug)
     SELECT gen_random_uuid(), 'Crowd', 'crowd-' || n FROM generate_series(1, 600) n`);
-  await database.query(`INSERT INTO users (id, email, email_key, name)
-    SELECT gen_random_uuid(), 'crowd-' || n || '@x.org', 'crowd-' || n || '@x.org', 'Person ' || n FROM generate_series(1, 6000) n`);
+  await database.query(`INSERT INTO users (id, ${UNREAD_USER.columns})
+    SELECT gen_random_uuid(), ${UNREAD_USER.values("'crowd-' || n")} FROM generate_series(1, 6000) n`);
   await database.query(`INSERT INTO memberships (organization_id, user_id) SELECT o.id, u.id
     FROM (SELECT id, row_number() OVER () AS n FROM organizations WHERE name = 'Crowd') o
-    JOIN (SELECT id, row_number() OVER () AS n FROM users WHERE name LIKE 'Person %') u ON u.n % 600 = o.n - 1`);
+    JOIN (SELECT id, row_number() OVER () AS n FROM users WHERE email_sealed = '\\x00') u ON u.n % 600 = o.n - 1`);
   await database.query(`INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
     SELECT gen_random_uuid(), m.organization_id, m.user_id, r.id, r.owner_key FROM memberships m
     JOIN roles r ON r.organization_id IS NULL AND r.name = 'agent'`);
@@ -187,7 +189,7 @@ async function planOf(t: Test, database: TestDatabase, organizationId: string, v
     "SELECT set_config('app.current_org_id', $1, false), set_config('app.current_user_id', '', false)",
     [organizationId],
   );
-  await client.query(`PREPARE asked (uuid, text, text, text, int, int) AS ${LIST.text}`);
+  await client.query(`PREPARE asked (uuid, text, text, int, int) AS ${LIST.text}`);
   const literals = [organizationId, ...values].map((value) =>
     value === null ? 'NULL' : client.escapeLiteral(String(value)),
   );

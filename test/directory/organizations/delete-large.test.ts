@@ -1,5 +1,6 @@
 // An organization with many members is gone for everybody at once. Its rows are removed in portions, and a crash in the
 // middle loses nothing.
+
 import t, { type Test } from 'tap';
 import { findUsableRefreshToken } from '../../../src/access/oauth/store.ts';
 import { listOwnedAlone } from '../../../src/admin/accounts/store.ts';
@@ -15,6 +16,7 @@ import { seedOrganizationOf, signInPerson } from '../../support/fixtures/people.
 import { openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
+import { UNREAD_INVITATION, UNREAD_USER } from '../../support/personal.ts';
 import { openService } from '../../support/service.ts';
 
 const MEMBERS = 2 * REMOVED_AT_ONCE_MAX + 100;
@@ -23,8 +25,8 @@ const MEMBERS = 2 * REMOVED_AT_ONCE_MAX + 100;
 async function seedMany(database: TestDatabase, organizationId: string) {
   await database.query(
     `WITH people AS (
-       INSERT INTO users (id, email, email_key, name)
-       SELECT gen_random_uuid(), 'many' || n || '@example.com', 'many' || n || '@example.com', 'Many'
+       INSERT INTO users (id, ${UNREAD_USER.columns})
+       SELECT gen_random_uuid(), ${UNREAD_USER.values("'many' || n")}
        FROM generate_series(1, $2::int) n RETURNING id
      ),
      members AS (INSERT INTO memberships (organization_id, user_id) SELECT $1, id FROM people RETURNING user_id),
@@ -35,8 +37,8 @@ async function seedMany(database: TestDatabase, organizationId: string) {
        FROM members, generate_series(1, 2)
      ),
      invited AS (
-       INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
-       SELECT gen_random_uuid(), $1, user_id || '@x.y', user_id || '@x.y', now() + interval '1 day' FROM members
+       INSERT INTO invitations (id, organization_id, ${UNREAD_INVITATION.columns}, expires_at)
+       SELECT gen_random_uuid(), $1, ${UNREAD_INVITATION.values('user_id::text')}, now() + interval '1 day' FROM members
      )
      INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
      SELECT gen_random_uuid(), $1, m.user_id, r.id, r.owner_key FROM members m, roles r WHERE r.name = 'viewer'`,
@@ -91,8 +93,8 @@ t.test('all rows of a large organization are removed, in portions', async (t) =>
   await removeDeleted({ db: (await openService(t, database)).app.parts.db }, organization.id);
   t.same(await rowsOf(database, organization.id), NONE);
   const [kept] = await database.query<{ people: number; sessions: number }>(
-    `SELECT (SELECT count(*) FROM users WHERE name = 'Many')::int AS people,
-       (SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.name = 'Many')::int AS sessions`,
+    `SELECT (SELECT count(*) FROM users WHERE email_sealed = '\\x00')::int AS people,
+       (SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email_sealed = '\\x00')::int AS sessions`,
   );
   t.same(kept, { people: MEMBERS, sessions: 2 * MEMBERS }, 'the people and their sessions stay');
 });

@@ -36,7 +36,7 @@ async function furnished(api: Api) {
     [id, invitation, roleId],
   );
   await database.query(
-    `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key, due_at) VALUES (gen_random_uuid(), $1, 'invitation', $2, 'x@y.z', NULL)`,
+    `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_lookup, due_at) VALUES (gen_random_uuid(), $1, 'invitation', $2, '\\x00', NULL)`,
     [id, invitation],
   );
   const client = randomUUID();

@@ -1,10 +1,12 @@
 // The subscription of the current organization: plan, trial, limits, and their usage.
+
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { setSubscription } from '../../../src/admin/organizations/organizations.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedMembership } from '../../support/fixtures/people.ts';
+import { UNREAD_INVITATION } from '../../support/personal.ts';
 import { refused } from '../../support/raw.ts';
 import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
@@ -21,8 +23,8 @@ async function opened(t: Test) {
 
 async function invite(organizationId: string, status: string, expires: string) {
   await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, status, expires_at, accepted_by)
-     VALUES (gen_random_uuid(), $1, $2, $2, $3, now() + $4::interval, CASE WHEN $3 = 'accepted' THEN gen_random_uuid() END)`,
+    `INSERT INTO invitations (id, organization_id, ${UNREAD_INVITATION.columns}, status, expires_at, accepted_by)
+     VALUES (gen_random_uuid(), $1, ${UNREAD_INVITATION.values('$2::text')}, $3, now() + $4::interval, CASE WHEN $3 = 'accepted' THEN gen_random_uuid() END)`,
     [organizationId, `${randomUUID()}@example.com`, status, expires],
   );
 }

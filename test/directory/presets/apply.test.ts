@@ -1,11 +1,13 @@
 // Applying system roles to the database: the plan, the written roles and events, the ended tokens, and that a second
 // run changes nothing.
+
 import t from 'tap';
 import { applyFirstPreset, applyPreset, exportRoles } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
 import { listPresets, parsePreset, readPreset } from '../../../src/directory/presets/presets.ts';
 import { seedMember, seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
+import { UNREAD_USER } from '../../support/personal.ts';
 import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from './applying.ts';
 
 t.test('applying a preset a second time changes nothing and writes no event', async (t) => {
@@ -169,7 +171,7 @@ t.test('if the users do not fit in one batch, the epoch of each user is still ra
   const { id } = await seedOrganization(database);
   const count = 10_001;
   await database.query(
-    `INSERT INTO users (id, email, email_key, name) SELECT gen_random_uuid(), n || '@x.org', n || '@x.org', 'N'
+    `INSERT INTO users (id, ${UNREAD_USER.columns}) SELECT gen_random_uuid(), ${UNREAD_USER.values('n::text')}
      FROM generate_series(1, ${count}) AS n`,
   );
   await database.query('INSERT INTO memberships (organization_id, user_id) SELECT $1, id FROM users', [id]);

@@ -1,9 +1,11 @@
 // When a preset is refused: the message gives the reason, and nothing is written.
+
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
 import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
+import { UNREAD_INVITATION } from '../../support/personal.ts';
 import { CRM, crmWith, EVENTS, openRoles, refusal } from './applying.ts';
 
 t.test('a system role is not created if roles of organizations use its name', async (t) => {
@@ -32,8 +34,8 @@ t.test('roles that are not in the preset are kept and listed, unless they are pr
   const { id } = await seedOrganization(database);
   const holder = await seedMember(database, id, 'agent');
   await database.query(
-    `WITH invited AS (INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
-       VALUES (gen_random_uuid(), $1, 'i@x.org', 'i@x.org', now() - interval '1 day') RETURNING id)
+    `WITH invited AS (INSERT INTO invitations (id, organization_id, ${UNREAD_INVITATION.columns}, expires_at)
+       VALUES (gen_random_uuid(), $1, ${UNREAD_INVITATION.values("'i'")}, now() - interval '1 day') RETURNING id)
      INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
      SELECT $1, invited.id, r.id, r.owner_key FROM invited, roles r WHERE r.name = 'viewer'`,
     [id],

@@ -1,8 +1,10 @@
 // Roles over HTTP: listing, creating, changing and deleting roles, the refusals, and the effect of each change.
+
 import t, { type Test } from 'tap';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { furtherTeam, openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
+import { UNREAD_INVITATION } from '../../support/personal.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -256,8 +258,8 @@ t.test('a role can be deleted only if no user has it and no pending invitation o
   t.match(await remove(), { status: 409, code: 'role_in_use' });
   await database.query('DELETE FROM role_assignments WHERE role_id = $1', [id]);
   await database.query(
-    `WITH invited AS (INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
-       VALUES (gen_random_uuid(), $1, 'i@x.org', 'i@x.org', now() - interval '1 day') RETURNING id)
+    `WITH invited AS (INSERT INTO invitations (id, organization_id, ${UNREAD_INVITATION.columns}, expires_at)
+       VALUES (gen_random_uuid(), $1, ${UNREAD_INVITATION.values("'i'")}, now() - interval '1 day') RETURNING id)
      INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
      SELECT $1, id, $2, $1 FROM invited`,
     [organization.id, id],

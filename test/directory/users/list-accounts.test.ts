@@ -1,10 +1,12 @@
 // Operators list and search accounts. A search reads all accounts in slices, and its pages are those of one list.
+
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
-import { type AccountSearch, SLICE_ACCOUNTS } from '../../../src/directory/users/account-store.ts';
-import { listAccounts } from '../../../src/directory/users/accounts.ts';
+import { SLICE_ACCOUNTS } from '../../../src/directory/users/account-store.ts';
+import { type AccountSearch, listAccounts } from '../../../src/directory/users/accounts.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedOrganization } from '../../support/fixtures/people.ts';
+import { insertPeople, type PersonRow, testPersonal } from '../../support/personal.ts';
 import { openService } from '../../support/service.ts';
 
 const ALL: AccountSearch = { text: null, status: null, organizationId: null };
@@ -14,18 +16,18 @@ t.test('searches find every match in all slices, the oldest first', async (t) =>
   const database = await createDatabase(t);
   const { db } = (await openService(t, database)).app.parts;
   const organization = await seedOrganization(database);
-  await database.query(
-    `INSERT INTO users (id, email, email_key, name, status)
-     SELECT ('01970000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'P' || n || '@Example.com', 'p' || n || '@example.com',
-       CASE WHEN n % 1000 = 7 THEN 'Änne ' ELSE 'Person ' END || n, CASE WHEN n % 5000 = 9 THEN 'disabled' ELSE 'active' END
-     FROM generate_series(1, $1::int) n`,
-    [TOTAL],
-  );
-  await database.query(
-    `INSERT INTO memberships (organization_id, user_id)
-     SELECT $1, id FROM users WHERE name LIKE 'Änne %' OR email_key LIKE 'p5%'`,
-    [organization.id],
-  );
+  const people = Array.from({ length: TOTAL }, (_, index): PersonRow => {
+    const n = index + 1;
+    const id = `01970000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`;
+    const name = `${n % 1000 === 7 ? 'Änne' : 'Person'} ${n}`;
+    return { id, email: `P${n}@Example.com`, name, status: n % 5000 === 9 ? 'disabled' : 'active' };
+  });
+  await insertPeople(database, people);
+  const joined = people.filter(({ name, email }) => name.startsWith('Änne') || email.startsWith('P5'));
+  await database.query('INSERT INTO memberships (organization_id, user_id) SELECT $1, unnest($2::uuid[])', [
+    organization.id,
+    joined.map(({ id }) => id),
+  ]);
   const list = async (search: Partial<AccountSearch>, page = { limit: 20, offset: 0 }) => {
     const { data, pagination } = await listAccounts({ db }, { ...ALL, ...search }, page);
     return { found: data.map(({ email }) => Number(email.slice(1, email.indexOf('@')))), ...pagination };
@@ -60,11 +62,11 @@ t.test('no statement of a search looks through more accounts than one slice has'
       return asked.length <= pages.length ? [pages[asked.length - 1]] : [];
     },
   };
-  const db = { systemReader: () => reader } as unknown as Database;
-  const { pagination } = await listAccounts({ db }, { ...ALL, text: 'x' }, { limit: 1, offset: 1 });
+  const db = { systemReader: () => ({ ...reader, personal: testPersonal }) } as unknown as Database;
+  const { pagination } = await listAccounts({ db }, { ...ALL, status: 'active' }, { limit: 1, offset: 1 });
   t.equal(pagination.total, 3);
   t.same(
-    asked.slice(0, 2).map(([, , after]) => after),
+    asked.slice(0, 2).map(([, after]) => after),
     ['00000000-0000-0000-0000-000000000000', 'm'],
   );
   t.same(asked[2], [['n']], 'only the accounts of the page are read');

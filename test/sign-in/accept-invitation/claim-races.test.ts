@@ -1,5 +1,6 @@
 // Taking over an account whose e-mail was never proven, during sign-ins with the password that someone else set. Also
 // two invitations of one new e-mail. Each race runs in many rounds.
+
 import t from 'tap';
 import {
   codesOf,
@@ -11,6 +12,7 @@ import {
 } from '../../directory/invitations/inviting.ts';
 import { atOnce } from '../../support/client.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const inviting = await openInviting(t);
@@ -45,7 +47,9 @@ t.test('if two organizations invite a new e-mail, the first accepted invitation 
     );
     t.same(statusesOf(replies), [200, 409], `round ${round}`);
     t.same(codesOf(replies), ['email_taken']);
-    const [row] = await database.query('SELECT count(*)::int AS users FROM users WHERE email_key = $1', [email]);
+    const [row] = await database.query('SELECT count(*)::int AS users FROM users WHERE email_lookup = $1', [
+      lookupOf('users.email', email),
+    ]);
     t.same(row, { users: 1 });
   }
 });

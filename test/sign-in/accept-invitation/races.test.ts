@@ -76,6 +76,7 @@ t.test('if two users accept one invitation at once, the second gets invitation_i
   // The first caller finishes after the second has found the token valid, and before the second reads the account.
   let winner: Reply | undefined;
   const systemReader = (): SystemReader => ({
+    personal: parts.db.personal,
     async rows<Row>(asked: Statement, values: readonly unknown[]) {
       const found = await parts.db.systemReader().rows<Row>(asked, values);
       winner ??= await api.post('/invitations/accept', registering(token));

@@ -39,6 +39,7 @@ t.test('if the revocations do not fit on one page, each of them is read exactly 
   let read = 0;
   const reader = db.systemReader();
   const counting: SystemReader = {
+    personal: reader.personal,
     rows: async <Row>(...asked: Parameters<SystemReader['rows']>) => {
       const rows = await reader.rows<Row>(...asked);
       if (/FROM revocations/.test(asked[0].text)) read += rows.length;

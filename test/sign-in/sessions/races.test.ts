@@ -1,10 +1,12 @@
 // Two requests at the same moment: two refreshes, a refresh and a logout, two registrations. Each race runs in many
 // rounds, and in each round a barrier starts all requests.
+
 import t from 'tap';
 import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
+import { lookupOf } from '../../support/personal.ts';
 import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
@@ -31,7 +33,9 @@ function register(api: Api, body: object): Promise<Reply> {
 }
 
 async function isAbsent(database: TestDatabase, email: string): Promise<boolean> {
-  return (await database.query('SELECT 1 FROM users WHERE email_key = $1', [email])).length === 0;
+  return (
+    (await database.query('SELECT 1 FROM users WHERE email_lookup = $1', [lookupOf('users.email', email)])).length === 0
+  );
 }
 
 t.test('simultaneous refreshes of one token get the same child, and the chain does not branch', async (t) => {

@@ -398,6 +398,9 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 
 export const ModelName = {
   User: 'User',
+  UserSearch: 'UserSearch',
+  PersonKey: 'PersonKey',
+  PersonalData: 'PersonalData',
   Password: 'Password',
   Organization: 'Organization',
   Membership: 'Membership',
@@ -433,7 +436,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
+    modelProps: "user" | "userSearch" | "personKey" | "personalData" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -508,6 +511,228 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.UserCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.UserCountAggregateOutputType> | number
+        }
+      }
+    }
+    UserSearch: {
+      payload: Prisma.$UserSearchPayload<ExtArgs>
+      fields: Prisma.UserSearchFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.UserSearchFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.UserSearchFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>
+        }
+        findFirst: {
+          args: Prisma.UserSearchFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.UserSearchFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>
+        }
+        findMany: {
+          args: Prisma.UserSearchFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>[]
+        }
+        create: {
+          args: Prisma.UserSearchCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>
+        }
+        createMany: {
+          args: Prisma.UserSearchCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.UserSearchCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>[]
+        }
+        delete: {
+          args: Prisma.UserSearchDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>
+        }
+        update: {
+          args: Prisma.UserSearchUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>
+        }
+        deleteMany: {
+          args: Prisma.UserSearchDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.UserSearchUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.UserSearchUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>[]
+        }
+        upsert: {
+          args: Prisma.UserSearchUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UserSearchPayload>
+        }
+        aggregate: {
+          args: Prisma.UserSearchAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateUserSearch>
+        }
+        groupBy: {
+          args: Prisma.UserSearchGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UserSearchGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.UserSearchCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UserSearchCountAggregateOutputType> | number
+        }
+      }
+    }
+    PersonKey: {
+      payload: Prisma.$PersonKeyPayload<ExtArgs>
+      fields: Prisma.PersonKeyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PersonKeyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PersonKeyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>
+        }
+        findFirst: {
+          args: Prisma.PersonKeyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PersonKeyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>
+        }
+        findMany: {
+          args: Prisma.PersonKeyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>[]
+        }
+        create: {
+          args: Prisma.PersonKeyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>
+        }
+        createMany: {
+          args: Prisma.PersonKeyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PersonKeyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>[]
+        }
+        delete: {
+          args: Prisma.PersonKeyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>
+        }
+        update: {
+          args: Prisma.PersonKeyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>
+        }
+        deleteMany: {
+          args: Prisma.PersonKeyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PersonKeyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PersonKeyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>[]
+        }
+        upsert: {
+          args: Prisma.PersonKeyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonKeyPayload>
+        }
+        aggregate: {
+          args: Prisma.PersonKeyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePersonKey>
+        }
+        groupBy: {
+          args: Prisma.PersonKeyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PersonKeyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PersonKeyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PersonKeyCountAggregateOutputType> | number
+        }
+      }
+    }
+    PersonalData: {
+      payload: Prisma.$PersonalDataPayload<ExtArgs>
+      fields: Prisma.PersonalDataFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PersonalDataFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PersonalDataFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>
+        }
+        findFirst: {
+          args: Prisma.PersonalDataFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PersonalDataFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>
+        }
+        findMany: {
+          args: Prisma.PersonalDataFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>[]
+        }
+        create: {
+          args: Prisma.PersonalDataCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>
+        }
+        createMany: {
+          args: Prisma.PersonalDataCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PersonalDataCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>[]
+        }
+        delete: {
+          args: Prisma.PersonalDataDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>
+        }
+        update: {
+          args: Prisma.PersonalDataUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>
+        }
+        deleteMany: {
+          args: Prisma.PersonalDataDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PersonalDataUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PersonalDataUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>[]
+        }
+        upsert: {
+          args: Prisma.PersonalDataUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PersonalDataPayload>
+        }
+        aggregate: {
+          args: Prisma.PersonalDataAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePersonalData>
+        }
+        groupBy: {
+          args: Prisma.PersonalDataGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PersonalDataGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PersonalDataCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PersonalDataCountAggregateOutputType> | number
         }
       }
     }
@@ -2035,6 +2260,9 @@ export const UserScalarFieldEnum = {
   email: 'email',
   emailKey: 'emailKey',
   name: 'name',
+  emailSealed: 'emailSealed',
+  nameSealed: 'nameSealed',
+  emailLookup: 'emailLookup',
   emailVerifiedAt: 'emailVerifiedAt',
   claimedAt: 'claimedAt',
   status: 'status',
@@ -2044,6 +2272,34 @@ export const UserScalarFieldEnum = {
 } as const
 
 export type UserScalarFieldEnum = (typeof UserScalarFieldEnum)[keyof typeof UserScalarFieldEnum]
+
+
+export const UserSearchScalarFieldEnum = {
+  userId: 'userId',
+  nameGrams: 'nameGrams',
+  emailGrams: 'emailGrams'
+} as const
+
+export type UserSearchScalarFieldEnum = (typeof UserSearchScalarFieldEnum)[keyof typeof UserSearchScalarFieldEnum]
+
+
+export const PersonKeyScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  secretSealed: 'secretSealed'
+} as const
+
+export type PersonKeyScalarFieldEnum = (typeof PersonKeyScalarFieldEnum)[keyof typeof PersonKeyScalarFieldEnum]
+
+
+export const PersonalDataScalarFieldEnum = {
+  id: 'id',
+  phase: 'phase',
+  changedAt: 'changedAt',
+  lookupCheck: 'lookupCheck'
+} as const
+
+export type PersonalDataScalarFieldEnum = (typeof PersonalDataScalarFieldEnum)[keyof typeof PersonalDataScalarFieldEnum]
 
 
 export const PasswordScalarFieldEnum = {
@@ -2131,7 +2387,10 @@ export const SessionScalarFieldEnum = {
   successorAt: 'successorAt',
   replacedChildAt: 'replacedChildAt',
   childReissuedAt: 'childReissuedAt',
-  childReissuedTo: 'childReissuedTo'
+  childReissuedTo: 'childReissuedTo',
+  userAgentSealed: 'userAgentSealed',
+  ipSealed: 'ipSealed',
+  childReissuedLookup: 'childReissuedLookup'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]
@@ -2193,6 +2452,8 @@ export const InvitationScalarFieldEnum = {
   organizationId: 'organizationId',
   email: 'email',
   emailKey: 'emailKey',
+  emailSealed: 'emailSealed',
+  emailLookup: 'emailLookup',
   status: 'status',
   tokenHash: 'tokenHash',
   expiresAt: 'expiresAt',
@@ -2234,6 +2495,7 @@ export const OutboxScalarFieldEnum = {
   kind: 'kind',
   subjectId: 'subjectId',
   recipientKey: 'recipientKey',
+  recipientLookup: 'recipientLookup',
   actorId: 'actorId',
   createdAt: 'createdAt',
   dueAt: 'dueAt',
@@ -2394,6 +2656,20 @@ export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaMod
 
 
 /**
+ * Reference to a field of type 'Bytes'
+ */
+export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes'>
+    
+
+
+/**
+ * Reference to a field of type 'Bytes[]'
+ */
+export type ListBytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes[]'>
+    
+
+
+/**
  * Reference to a field of type 'DateTime'
  */
 export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime'>
@@ -2422,6 +2698,20 @@ export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel,
 
 
 /**
+ * Reference to a field of type 'BigInt[]'
+ */
+export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
+    
+
+
+/**
+ * Reference to a field of type 'BigInt'
+ */
+export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
+    
+
+
+/**
  * Reference to a field of type 'Json'
  */
 export type JsonFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Json'>
@@ -2439,34 +2729,6 @@ export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$Prisma
  * Reference to a field of type 'Boolean'
  */
 export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
-    
-
-
-/**
- * Reference to a field of type 'BigInt'
- */
-export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
-    
-
-
-/**
- * Reference to a field of type 'BigInt[]'
- */
-export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
-    
-
-
-/**
- * Reference to a field of type 'Bytes'
- */
-export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes'>
-    
-
-
-/**
- * Reference to a field of type 'Bytes[]'
- */
-export type ListBytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes[]'>
     
 
 
@@ -2635,6 +2897,9 @@ export interface PrismaClientOptionsWithAdapter extends PrismaClientBaseOptions 
 export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaClientOptionsWithAdapter
 export type GlobalOmitConfig = {
   user?: Prisma.UserOmit
+  userSearch?: Prisma.UserSearchOmit
+  personKey?: Prisma.PersonKeyOmit
+  personalData?: Prisma.PersonalDataOmit
   password?: Prisma.PasswordOmit
   organization?: Prisma.OrganizationOmit
   membership?: Prisma.MembershipOmit

@@ -52,6 +52,9 @@ export const AnyNull = runtime.AnyNull
 
 export const ModelName = {
   User: 'User',
+  UserSearch: 'UserSearch',
+  PersonKey: 'PersonKey',
+  PersonalData: 'PersonalData',
   Password: 'Password',
   Organization: 'Organization',
   Membership: 'Membership',
@@ -95,6 +98,9 @@ export const UserScalarFieldEnum = {
   email: 'email',
   emailKey: 'emailKey',
   name: 'name',
+  emailSealed: 'emailSealed',
+  nameSealed: 'nameSealed',
+  emailLookup: 'emailLookup',
   emailVerifiedAt: 'emailVerifiedAt',
   claimedAt: 'claimedAt',
   status: 'status',
@@ -104,6 +110,34 @@ export const UserScalarFieldEnum = {
 } as const
 
 export type UserScalarFieldEnum = (typeof UserScalarFieldEnum)[keyof typeof UserScalarFieldEnum]
+
+
+export const UserSearchScalarFieldEnum = {
+  userId: 'userId',
+  nameGrams: 'nameGrams',
+  emailGrams: 'emailGrams'
+} as const
+
+export type UserSearchScalarFieldEnum = (typeof UserSearchScalarFieldEnum)[keyof typeof UserSearchScalarFieldEnum]
+
+
+export const PersonKeyScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  secretSealed: 'secretSealed'
+} as const
+
+export type PersonKeyScalarFieldEnum = (typeof PersonKeyScalarFieldEnum)[keyof typeof PersonKeyScalarFieldEnum]
+
+
+export const PersonalDataScalarFieldEnum = {
+  id: 'id',
+  phase: 'phase',
+  changedAt: 'changedAt',
+  lookupCheck: 'lookupCheck'
+} as const
+
+export type PersonalDataScalarFieldEnum = (typeof PersonalDataScalarFieldEnum)[keyof typeof PersonalDataScalarFieldEnum]
 
 
 export const PasswordScalarFieldEnum = {
@@ -191,7 +225,10 @@ export const SessionScalarFieldEnum = {
   successorAt: 'successorAt',
   replacedChildAt: 'replacedChildAt',
   childReissuedAt: 'childReissuedAt',
-  childReissuedTo: 'childReissuedTo'
+  childReissuedTo: 'childReissuedTo',
+  userAgentSealed: 'userAgentSealed',
+  ipSealed: 'ipSealed',
+  childReissuedLookup: 'childReissuedLookup'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]
@@ -253,6 +290,8 @@ export const InvitationScalarFieldEnum = {
   organizationId: 'organizationId',
   email: 'email',
   emailKey: 'emailKey',
+  emailSealed: 'emailSealed',
+  emailLookup: 'emailLookup',
   status: 'status',
   tokenHash: 'tokenHash',
   expiresAt: 'expiresAt',
@@ -294,6 +333,7 @@ export const OutboxScalarFieldEnum = {
   kind: 'kind',
   subjectId: 'subjectId',
   recipientKey: 'recipientKey',
+  recipientLookup: 'recipientLookup',
   actorId: 'actorId',
   createdAt: 'createdAt',
   dueAt: 'dueAt',

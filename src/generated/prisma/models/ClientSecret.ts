@@ -400,10 +400,6 @@ export type ClientSecretUncheckedUpdateManyWithoutClientNestedInput = {
   deleteMany?: Prisma.ClientSecretScalarWhereInput | Prisma.ClientSecretScalarWhereInput[]
 }
 
-export type BytesFieldUpdateOperationsInput = {
-  set?: runtime.Bytes
-}
-
 export type ClientSecretCreateWithoutClientInput = {
   id: string
   organizationId?: string | null

@@ -29,6 +29,8 @@ export type InvitationMinAggregateOutputType = {
   organizationId: string | null
   email: string | null
   emailKey: string | null
+  emailSealed: runtime.Bytes | null
+  emailLookup: runtime.Bytes | null
   status: string | null
   tokenHash: runtime.Bytes | null
   expiresAt: Date | null
@@ -43,6 +45,8 @@ export type InvitationMaxAggregateOutputType = {
   organizationId: string | null
   email: string | null
   emailKey: string | null
+  emailSealed: runtime.Bytes | null
+  emailLookup: runtime.Bytes | null
   status: string | null
   tokenHash: runtime.Bytes | null
   expiresAt: Date | null
@@ -57,6 +61,8 @@ export type InvitationCountAggregateOutputType = {
   organizationId: number
   email: number
   emailKey: number
+  emailSealed: number
+  emailLookup: number
   status: number
   tokenHash: number
   expiresAt: number
@@ -73,6 +79,8 @@ export type InvitationMinAggregateInputType = {
   organizationId?: true
   email?: true
   emailKey?: true
+  emailSealed?: true
+  emailLookup?: true
   status?: true
   tokenHash?: true
   expiresAt?: true
@@ -87,6 +95,8 @@ export type InvitationMaxAggregateInputType = {
   organizationId?: true
   email?: true
   emailKey?: true
+  emailSealed?: true
+  emailLookup?: true
   status?: true
   tokenHash?: true
   expiresAt?: true
@@ -101,6 +111,8 @@ export type InvitationCountAggregateInputType = {
   organizationId?: true
   email?: true
   emailKey?: true
+  emailSealed?: true
+  emailLookup?: true
   status?: true
   tokenHash?: true
   expiresAt?: true
@@ -186,8 +198,10 @@ export type InvitationGroupByArgs<ExtArgs extends runtime.Types.Extensions.Inter
 export type InvitationGroupByOutputType = {
   id: string
   organizationId: string
-  email: string
-  emailKey: string
+  email: string | null
+  emailKey: string | null
+  emailSealed: runtime.Bytes | null
+  emailLookup: runtime.Bytes | null
   status: string
   tokenHash: runtime.Bytes | null
   expiresAt: Date
@@ -221,8 +235,10 @@ export type InvitationWhereInput = {
   NOT?: Prisma.InvitationWhereInput | Prisma.InvitationWhereInput[]
   id?: Prisma.UuidFilter<"Invitation"> | string
   organizationId?: Prisma.UuidFilter<"Invitation"> | string
-  email?: Prisma.StringFilter<"Invitation"> | string
-  emailKey?: Prisma.StringFilter<"Invitation"> | string
+  email?: Prisma.StringNullableFilter<"Invitation"> | string | null
+  emailKey?: Prisma.StringNullableFilter<"Invitation"> | string | null
+  emailSealed?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
+  emailLookup?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
   status?: Prisma.StringFilter<"Invitation"> | string
   tokenHash?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFilter<"Invitation"> | Date | string
@@ -237,8 +253,10 @@ export type InvitationWhereInput = {
 export type InvitationOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   organizationId?: Prisma.SortOrder
-  email?: Prisma.SortOrder
-  emailKey?: Prisma.SortOrder
+  email?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   tokenHash?: Prisma.SortOrderInput | Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
@@ -258,8 +276,10 @@ export type InvitationWhereUniqueInput = Prisma.AtLeast<{
   OR?: Prisma.InvitationWhereInput[]
   NOT?: Prisma.InvitationWhereInput | Prisma.InvitationWhereInput[]
   organizationId?: Prisma.UuidFilter<"Invitation"> | string
-  email?: Prisma.StringFilter<"Invitation"> | string
-  emailKey?: Prisma.StringFilter<"Invitation"> | string
+  email?: Prisma.StringNullableFilter<"Invitation"> | string | null
+  emailKey?: Prisma.StringNullableFilter<"Invitation"> | string | null
+  emailSealed?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
+  emailLookup?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
   status?: Prisma.StringFilter<"Invitation"> | string
   expiresAt?: Prisma.DateTimeFilter<"Invitation"> | Date | string
   invitedBy?: Prisma.UuidNullableFilter<"Invitation"> | string | null
@@ -273,8 +293,10 @@ export type InvitationWhereUniqueInput = Prisma.AtLeast<{
 export type InvitationOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   organizationId?: Prisma.SortOrder
-  email?: Prisma.SortOrder
-  emailKey?: Prisma.SortOrder
+  email?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   tokenHash?: Prisma.SortOrderInput | Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
@@ -293,8 +315,10 @@ export type InvitationScalarWhereWithAggregatesInput = {
   NOT?: Prisma.InvitationScalarWhereWithAggregatesInput | Prisma.InvitationScalarWhereWithAggregatesInput[]
   id?: Prisma.UuidWithAggregatesFilter<"Invitation"> | string
   organizationId?: Prisma.UuidWithAggregatesFilter<"Invitation"> | string
-  email?: Prisma.StringWithAggregatesFilter<"Invitation"> | string
-  emailKey?: Prisma.StringWithAggregatesFilter<"Invitation"> | string
+  email?: Prisma.StringNullableWithAggregatesFilter<"Invitation"> | string | null
+  emailKey?: Prisma.StringNullableWithAggregatesFilter<"Invitation"> | string | null
+  emailSealed?: Prisma.BytesNullableWithAggregatesFilter<"Invitation"> | runtime.Bytes | null
+  emailLookup?: Prisma.BytesNullableWithAggregatesFilter<"Invitation"> | runtime.Bytes | null
   status?: Prisma.StringWithAggregatesFilter<"Invitation"> | string
   tokenHash?: Prisma.BytesNullableWithAggregatesFilter<"Invitation"> | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeWithAggregatesFilter<"Invitation"> | Date | string
@@ -306,8 +330,10 @@ export type InvitationScalarWhereWithAggregatesInput = {
 
 export type InvitationCreateInput = {
   id: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -322,8 +348,10 @@ export type InvitationCreateInput = {
 export type InvitationUncheckedCreateInput = {
   id: string
   organizationId: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -336,8 +364,10 @@ export type InvitationUncheckedCreateInput = {
 
 export type InvitationUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -352,8 +382,10 @@ export type InvitationUpdateInput = {
 export type InvitationUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   organizationId?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -367,8 +399,10 @@ export type InvitationUncheckedUpdateInput = {
 export type InvitationCreateManyInput = {
   id: string
   organizationId: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -380,8 +414,10 @@ export type InvitationCreateManyInput = {
 
 export type InvitationUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -394,8 +430,10 @@ export type InvitationUpdateManyMutationInput = {
 export type InvitationUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   organizationId?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -425,6 +463,8 @@ export type InvitationCountOrderByAggregateInput = {
   organizationId?: Prisma.SortOrder
   email?: Prisma.SortOrder
   emailKey?: Prisma.SortOrder
+  emailSealed?: Prisma.SortOrder
+  emailLookup?: Prisma.SortOrder
   status?: Prisma.SortOrder
   tokenHash?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
@@ -439,6 +479,8 @@ export type InvitationMaxOrderByAggregateInput = {
   organizationId?: Prisma.SortOrder
   email?: Prisma.SortOrder
   emailKey?: Prisma.SortOrder
+  emailSealed?: Prisma.SortOrder
+  emailLookup?: Prisma.SortOrder
   status?: Prisma.SortOrder
   tokenHash?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
@@ -453,6 +495,8 @@ export type InvitationMinOrderByAggregateInput = {
   organizationId?: Prisma.SortOrder
   email?: Prisma.SortOrder
   emailKey?: Prisma.SortOrder
+  emailSealed?: Prisma.SortOrder
+  emailLookup?: Prisma.SortOrder
   status?: Prisma.SortOrder
   tokenHash?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
@@ -509,10 +553,6 @@ export type InvitationUncheckedUpdateManyWithoutOrganizationNestedInput = {
   deleteMany?: Prisma.InvitationScalarWhereInput | Prisma.InvitationScalarWhereInput[]
 }
 
-export type NullableBytesFieldUpdateOperationsInput = {
-  set?: runtime.Bytes | null
-}
-
 export type InvitationCreateNestedOneWithoutRolesInput = {
   create?: Prisma.XOR<Prisma.InvitationCreateWithoutRolesInput, Prisma.InvitationUncheckedCreateWithoutRolesInput>
   connectOrCreate?: Prisma.InvitationCreateOrConnectWithoutRolesInput
@@ -529,8 +569,10 @@ export type InvitationUpdateOneRequiredWithoutRolesNestedInput = {
 
 export type InvitationCreateWithoutOrganizationInput = {
   id: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -543,8 +585,10 @@ export type InvitationCreateWithoutOrganizationInput = {
 
 export type InvitationUncheckedCreateWithoutOrganizationInput = {
   id: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -587,8 +631,10 @@ export type InvitationScalarWhereInput = {
   NOT?: Prisma.InvitationScalarWhereInput | Prisma.InvitationScalarWhereInput[]
   id?: Prisma.UuidFilter<"Invitation"> | string
   organizationId?: Prisma.UuidFilter<"Invitation"> | string
-  email?: Prisma.StringFilter<"Invitation"> | string
-  emailKey?: Prisma.StringFilter<"Invitation"> | string
+  email?: Prisma.StringNullableFilter<"Invitation"> | string | null
+  emailKey?: Prisma.StringNullableFilter<"Invitation"> | string | null
+  emailSealed?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
+  emailLookup?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
   status?: Prisma.StringFilter<"Invitation"> | string
   tokenHash?: Prisma.BytesNullableFilter<"Invitation"> | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFilter<"Invitation"> | Date | string
@@ -600,8 +646,10 @@ export type InvitationScalarWhereInput = {
 
 export type InvitationCreateWithoutRolesInput = {
   id: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -615,8 +663,10 @@ export type InvitationCreateWithoutRolesInput = {
 export type InvitationUncheckedCreateWithoutRolesInput = {
   id: string
   organizationId: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -644,8 +694,10 @@ export type InvitationUpdateToOneWithWhereWithoutRolesInput = {
 
 export type InvitationUpdateWithoutRolesInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -659,8 +711,10 @@ export type InvitationUpdateWithoutRolesInput = {
 export type InvitationUncheckedUpdateWithoutRolesInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   organizationId?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -672,8 +726,10 @@ export type InvitationUncheckedUpdateWithoutRolesInput = {
 
 export type InvitationCreateManyOrganizationInput = {
   id: string
-  email: string
-  emailKey: string
+  email?: string | null
+  emailKey?: string | null
+  emailSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   status?: string
   tokenHash?: runtime.Bytes | null
   expiresAt: Date | string
@@ -685,8 +741,10 @@ export type InvitationCreateManyOrganizationInput = {
 
 export type InvitationUpdateWithoutOrganizationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -699,8 +757,10 @@ export type InvitationUpdateWithoutOrganizationInput = {
 
 export type InvitationUncheckedUpdateWithoutOrganizationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -713,8 +773,10 @@ export type InvitationUncheckedUpdateWithoutOrganizationInput = {
 
 export type InvitationUncheckedUpdateManyWithoutOrganizationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   tokenHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -760,6 +822,8 @@ export type InvitationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   organizationId?: boolean
   email?: boolean
   emailKey?: boolean
+  emailSealed?: boolean
+  emailLookup?: boolean
   status?: boolean
   tokenHash?: boolean
   expiresAt?: boolean
@@ -777,6 +841,8 @@ export type InvitationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   organizationId?: boolean
   email?: boolean
   emailKey?: boolean
+  emailSealed?: boolean
+  emailLookup?: boolean
   status?: boolean
   tokenHash?: boolean
   expiresAt?: boolean
@@ -792,6 +858,8 @@ export type InvitationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   organizationId?: boolean
   email?: boolean
   emailKey?: boolean
+  emailSealed?: boolean
+  emailLookup?: boolean
   status?: boolean
   tokenHash?: boolean
   expiresAt?: boolean
@@ -807,6 +875,8 @@ export type InvitationSelectScalar = {
   organizationId?: boolean
   email?: boolean
   emailKey?: boolean
+  emailSealed?: boolean
+  emailLookup?: boolean
   status?: boolean
   tokenHash?: boolean
   expiresAt?: boolean
@@ -816,7 +886,7 @@ export type InvitationSelectScalar = {
   acceptedBy?: boolean
 }
 
-export type InvitationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "email" | "emailKey" | "status" | "tokenHash" | "expiresAt" | "invitedBy" | "createdAt" | "updatedAt" | "acceptedBy", ExtArgs["result"]["invitation"]>
+export type InvitationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "email" | "emailKey" | "emailSealed" | "emailLookup" | "status" | "tokenHash" | "expiresAt" | "invitedBy" | "createdAt" | "updatedAt" | "acceptedBy", ExtArgs["result"]["invitation"]>
 export type InvitationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   organization?: boolean | Prisma.OrganizationDefaultArgs<ExtArgs>
   roles?: boolean | Prisma.Invitation$rolesArgs<ExtArgs>
@@ -838,8 +908,10 @@ export type $InvitationPayload<ExtArgs extends runtime.Types.Extensions.Internal
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
     organizationId: string
-    email: string
-    emailKey: string
+    email: string | null
+    emailKey: string | null
+    emailSealed: runtime.Bytes | null
+    emailLookup: runtime.Bytes | null
     status: string
     tokenHash: runtime.Bytes | null
     expiresAt: Date
@@ -1276,6 +1348,8 @@ export interface InvitationFieldRefs {
   readonly organizationId: Prisma.FieldRef<"Invitation", 'String'>
   readonly email: Prisma.FieldRef<"Invitation", 'String'>
   readonly emailKey: Prisma.FieldRef<"Invitation", 'String'>
+  readonly emailSealed: Prisma.FieldRef<"Invitation", 'Bytes'>
+  readonly emailLookup: Prisma.FieldRef<"Invitation", 'Bytes'>
   readonly status: Prisma.FieldRef<"Invitation", 'String'>
   readonly tokenHash: Prisma.FieldRef<"Invitation", 'Bytes'>
   readonly expiresAt: Prisma.FieldRef<"Invitation", 'DateTime'>

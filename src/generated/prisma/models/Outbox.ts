@@ -40,6 +40,7 @@ export type OutboxMinAggregateOutputType = {
   kind: string | null
   subjectId: string | null
   recipientKey: string | null
+  recipientLookup: runtime.Bytes | null
   actorId: string | null
   createdAt: Date | null
   dueAt: Date | null
@@ -58,6 +59,7 @@ export type OutboxMaxAggregateOutputType = {
   kind: string | null
   subjectId: string | null
   recipientKey: string | null
+  recipientLookup: runtime.Bytes | null
   actorId: string | null
   createdAt: Date | null
   dueAt: Date | null
@@ -76,6 +78,7 @@ export type OutboxCountAggregateOutputType = {
   kind: number
   subjectId: number
   recipientKey: number
+  recipientLookup: number
   actorId: number
   createdAt: number
   dueAt: number
@@ -104,6 +107,7 @@ export type OutboxMinAggregateInputType = {
   kind?: true
   subjectId?: true
   recipientKey?: true
+  recipientLookup?: true
   actorId?: true
   createdAt?: true
   dueAt?: true
@@ -122,6 +126,7 @@ export type OutboxMaxAggregateInputType = {
   kind?: true
   subjectId?: true
   recipientKey?: true
+  recipientLookup?: true
   actorId?: true
   createdAt?: true
   dueAt?: true
@@ -140,6 +145,7 @@ export type OutboxCountAggregateInputType = {
   kind?: true
   subjectId?: true
   recipientKey?: true
+  recipientLookup?: true
   actorId?: true
   createdAt?: true
   dueAt?: true
@@ -245,6 +251,7 @@ export type OutboxGroupByOutputType = {
   kind: string
   subjectId: string
   recipientKey: string | null
+  recipientLookup: runtime.Bytes | null
   actorId: string | null
   createdAt: Date
   dueAt: Date | null
@@ -286,6 +293,7 @@ export type OutboxWhereInput = {
   kind?: Prisma.StringFilter<"Outbox"> | string
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
   recipientKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
+  recipientLookup?: Prisma.BytesNullableFilter<"Outbox"> | runtime.Bytes | null
   actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
@@ -304,6 +312,7 @@ export type OutboxOrderByWithRelationInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  recipientLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -325,6 +334,7 @@ export type OutboxWhereUniqueInput = Prisma.AtLeast<{
   kind?: Prisma.StringFilter<"Outbox"> | string
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
   recipientKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
+  recipientLookup?: Prisma.BytesNullableFilter<"Outbox"> | runtime.Bytes | null
   actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
@@ -343,6 +353,7 @@ export type OutboxOrderByWithAggregationInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  recipientLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -369,6 +380,7 @@ export type OutboxScalarWhereWithAggregatesInput = {
   kind?: Prisma.StringWithAggregatesFilter<"Outbox"> | string
   subjectId?: Prisma.UuidWithAggregatesFilter<"Outbox"> | string
   recipientKey?: Prisma.StringNullableWithAggregatesFilter<"Outbox"> | string | null
+  recipientLookup?: Prisma.BytesNullableWithAggregatesFilter<"Outbox"> | runtime.Bytes | null
   actorId?: Prisma.UuidNullableWithAggregatesFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Outbox"> | Date | string | null
@@ -387,6 +399,7 @@ export type OutboxCreateInput = {
   kind: string
   subjectId: string
   recipientKey?: string | null
+  recipientLookup?: runtime.Bytes | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
@@ -405,6 +418,7 @@ export type OutboxUncheckedCreateInput = {
   kind: string
   subjectId: string
   recipientKey?: string | null
+  recipientLookup?: runtime.Bytes | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
@@ -423,6 +437,7 @@ export type OutboxUpdateInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -441,6 +456,7 @@ export type OutboxUncheckedUpdateInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -459,6 +475,7 @@ export type OutboxCreateManyInput = {
   kind: string
   subjectId: string
   recipientKey?: string | null
+  recipientLookup?: runtime.Bytes | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
@@ -477,6 +494,7 @@ export type OutboxUpdateManyMutationInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -495,6 +513,7 @@ export type OutboxUncheckedUpdateManyInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -513,6 +532,7 @@ export type OutboxCountOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  recipientLookup?: Prisma.SortOrder
   actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
@@ -535,6 +555,7 @@ export type OutboxMaxOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  recipientLookup?: Prisma.SortOrder
   actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
@@ -553,6 +574,7 @@ export type OutboxMinOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  recipientLookup?: Prisma.SortOrder
   actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
@@ -577,6 +599,7 @@ export type OutboxSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  recipientLookup?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -595,6 +618,7 @@ export type OutboxSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  recipientLookup?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -613,6 +637,7 @@ export type OutboxSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  recipientLookup?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -631,6 +656,7 @@ export type OutboxSelectScalar = {
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  recipientLookup?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -643,7 +669,7 @@ export type OutboxSelectScalar = {
   outcome?: boolean
 }
 
-export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "actorId" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure" | "userId" | "dedupeKey" | "triedAt" | "outcome", ExtArgs["result"]["outbox"]>
+export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "recipientLookup" | "actorId" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure" | "userId" | "dedupeKey" | "triedAt" | "outcome", ExtArgs["result"]["outbox"]>
 
 export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Outbox"
@@ -654,6 +680,7 @@ export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     kind: string
     subjectId: string
     recipientKey: string | null
+    recipientLookup: runtime.Bytes | null
     actorId: string | null
     createdAt: Date
     dueAt: Date | null
@@ -1092,6 +1119,7 @@ export interface OutboxFieldRefs {
   readonly kind: Prisma.FieldRef<"Outbox", 'String'>
   readonly subjectId: Prisma.FieldRef<"Outbox", 'String'>
   readonly recipientKey: Prisma.FieldRef<"Outbox", 'String'>
+  readonly recipientLookup: Prisma.FieldRef<"Outbox", 'Bytes'>
   readonly actorId: Prisma.FieldRef<"Outbox", 'String'>
   readonly createdAt: Prisma.FieldRef<"Outbox", 'DateTime'>
   readonly dueAt: Prisma.FieldRef<"Outbox", 'DateTime'>

@@ -559,10 +559,6 @@ export type BoolFieldUpdateOperationsInput = {
   set?: boolean
 }
 
-export type NullableStringFieldUpdateOperationsInput = {
-  set?: string | null
-}
-
 export type RoleCreateNestedOneWithoutAssignmentsInput = {
   create?: Prisma.XOR<Prisma.RoleCreateWithoutAssignmentsInput, Prisma.RoleUncheckedCreateWithoutAssignmentsInput>
   connectOrCreate?: Prisma.RoleCreateOrConnectWithoutAssignmentsInput

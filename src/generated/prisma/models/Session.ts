@@ -44,6 +44,9 @@ export type SessionMinAggregateOutputType = {
   replacedChildAt: Date | null
   childReissuedAt: Date | null
   childReissuedTo: string | null
+  userAgentSealed: runtime.Bytes | null
+  ipSealed: runtime.Bytes | null
+  childReissuedLookup: runtime.Bytes | null
 }
 
 export type SessionMaxAggregateOutputType = {
@@ -66,6 +69,9 @@ export type SessionMaxAggregateOutputType = {
   replacedChildAt: Date | null
   childReissuedAt: Date | null
   childReissuedTo: string | null
+  userAgentSealed: runtime.Bytes | null
+  ipSealed: runtime.Bytes | null
+  childReissuedLookup: runtime.Bytes | null
 }
 
 export type SessionCountAggregateOutputType = {
@@ -89,6 +95,9 @@ export type SessionCountAggregateOutputType = {
   replacedChildAt: number
   childReissuedAt: number
   childReissuedTo: number
+  userAgentSealed: number
+  ipSealed: number
+  childReissuedLookup: number
   _all: number
 }
 
@@ -113,6 +122,9 @@ export type SessionMinAggregateInputType = {
   replacedChildAt?: true
   childReissuedAt?: true
   childReissuedTo?: true
+  userAgentSealed?: true
+  ipSealed?: true
+  childReissuedLookup?: true
 }
 
 export type SessionMaxAggregateInputType = {
@@ -135,6 +147,9 @@ export type SessionMaxAggregateInputType = {
   replacedChildAt?: true
   childReissuedAt?: true
   childReissuedTo?: true
+  userAgentSealed?: true
+  ipSealed?: true
+  childReissuedLookup?: true
 }
 
 export type SessionCountAggregateInputType = {
@@ -158,6 +173,9 @@ export type SessionCountAggregateInputType = {
   replacedChildAt?: true
   childReissuedAt?: true
   childReissuedTo?: true
+  userAgentSealed?: true
+  ipSealed?: true
+  childReissuedLookup?: true
   _all?: true
 }
 
@@ -254,6 +272,9 @@ export type SessionGroupByOutputType = {
   replacedChildAt: Date | null
   childReissuedAt: Date | null
   childReissuedTo: string | null
+  userAgentSealed: runtime.Bytes | null
+  ipSealed: runtime.Bytes | null
+  childReissuedLookup: runtime.Bytes | null
   _count: SessionCountAggregateOutputType | null
   _min: SessionMinAggregateOutputType | null
   _max: SessionMaxAggregateOutputType | null
@@ -298,6 +319,9 @@ export type SessionWhereInput = {
   replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
+  userAgentSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }
@@ -323,6 +347,9 @@ export type SessionOrderByWithRelationInput = {
   replacedChildAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrderInput | Prisma.SortOrder
+  userAgentSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   user?: Prisma.UserOrderByWithRelationInput
   membership?: Prisma.MembershipOrderByWithRelationInput
 }
@@ -351,6 +378,9 @@ export type SessionWhereUniqueInput = Prisma.AtLeast<{
   replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
+  userAgentSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }, "id">
@@ -376,6 +406,9 @@ export type SessionOrderByWithAggregationInput = {
   replacedChildAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrderInput | Prisma.SortOrder
+  userAgentSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.SessionCountOrderByAggregateInput
   _max?: Prisma.SessionMaxOrderByAggregateInput
   _min?: Prisma.SessionMinOrderByAggregateInput
@@ -405,6 +438,9 @@ export type SessionScalarWhereWithAggregatesInput = {
   replacedChildAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableWithAggregatesFilter<"Session"> | string | null
+  userAgentSealed?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
+  ipSealed?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
+  childReissuedLookup?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
 }
 
 export type SessionCreateInput = {
@@ -426,6 +462,9 @@ export type SessionCreateInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
@@ -451,6 +490,9 @@ export type SessionUncheckedCreateInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
 }
 
 export type SessionUpdateInput = {
@@ -472,6 +514,9 @@ export type SessionUpdateInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
@@ -497,6 +542,9 @@ export type SessionUncheckedUpdateInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionCreateManyInput = {
@@ -520,6 +568,9 @@ export type SessionCreateManyInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
 }
 
 export type SessionUpdateManyMutationInput = {
@@ -541,6 +592,9 @@ export type SessionUpdateManyMutationInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyInput = {
@@ -564,6 +618,9 @@ export type SessionUncheckedUpdateManyInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionListRelationFilter = {
@@ -597,6 +654,9 @@ export type SessionCountOrderByAggregateInput = {
   replacedChildAt?: Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrder
+  userAgentSealed?: Prisma.SortOrder
+  ipSealed?: Prisma.SortOrder
+  childReissuedLookup?: Prisma.SortOrder
 }
 
 export type SessionMaxOrderByAggregateInput = {
@@ -619,6 +679,9 @@ export type SessionMaxOrderByAggregateInput = {
   replacedChildAt?: Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrder
+  userAgentSealed?: Prisma.SortOrder
+  ipSealed?: Prisma.SortOrder
+  childReissuedLookup?: Prisma.SortOrder
 }
 
 export type SessionMinOrderByAggregateInput = {
@@ -641,6 +704,9 @@ export type SessionMinOrderByAggregateInput = {
   replacedChildAt?: Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrder
+  userAgentSealed?: Prisma.SortOrder
+  ipSealed?: Prisma.SortOrder
+  childReissuedLookup?: Prisma.SortOrder
 }
 
 export type SessionCreateNestedManyWithoutUserInput = {
@@ -755,6 +821,9 @@ export type SessionCreateWithoutUserInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
 
@@ -778,6 +847,9 @@ export type SessionUncheckedCreateWithoutUserInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
 }
 
 export type SessionCreateOrConnectWithoutUserInput = {
@@ -830,6 +902,9 @@ export type SessionScalarWhereInput = {
   replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
+  userAgentSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
 }
 
 export type SessionCreateWithoutMembershipInput = {
@@ -851,6 +926,9 @@ export type SessionCreateWithoutMembershipInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
 }
 
@@ -873,6 +951,9 @@ export type SessionUncheckedCreateWithoutMembershipInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
 }
 
 export type SessionCreateOrConnectWithoutMembershipInput = {
@@ -921,6 +1002,9 @@ export type SessionCreateManyUserInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
 }
 
 export type SessionUpdateWithoutUserInput = {
@@ -942,6 +1026,9 @@ export type SessionUpdateWithoutUserInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
 
@@ -965,6 +1052,9 @@ export type SessionUncheckedUpdateWithoutUserInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyWithoutUserInput = {
@@ -987,6 +1077,9 @@ export type SessionUncheckedUpdateManyWithoutUserInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionCreateManyMembershipInput = {
@@ -1008,6 +1101,9 @@ export type SessionCreateManyMembershipInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  userAgentSealed?: runtime.Bytes | null
+  ipSealed?: runtime.Bytes | null
+  childReissuedLookup?: runtime.Bytes | null
 }
 
 export type SessionUpdateWithoutMembershipInput = {
@@ -1029,6 +1125,9 @@ export type SessionUpdateWithoutMembershipInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
 }
 
@@ -1051,6 +1150,9 @@ export type SessionUncheckedUpdateWithoutMembershipInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyWithoutMembershipInput = {
@@ -1072,6 +1174,9 @@ export type SessionUncheckedUpdateManyWithoutMembershipInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 
@@ -1097,6 +1202,9 @@ export type SessionSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  userAgentSealed?: boolean
+  ipSealed?: boolean
+  childReissuedLookup?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1122,6 +1230,9 @@ export type SessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  userAgentSealed?: boolean
+  ipSealed?: boolean
+  childReissuedLookup?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1147,6 +1258,9 @@ export type SessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  userAgentSealed?: boolean
+  ipSealed?: boolean
+  childReissuedLookup?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1172,9 +1286,12 @@ export type SessionSelectScalar = {
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  userAgentSealed?: boolean
+  ipSealed?: boolean
+  childReissuedLookup?: boolean
 }
 
-export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo", ExtArgs["result"]["session"]>
+export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "userAgentSealed" | "ipSealed" | "childReissuedLookup", ExtArgs["result"]["session"]>
 export type SessionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1215,6 +1332,9 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     replacedChildAt: Date | null
     childReissuedAt: Date | null
     childReissuedTo: string | null
+    userAgentSealed: runtime.Bytes | null
+    ipSealed: runtime.Bytes | null
+    childReissuedLookup: runtime.Bytes | null
   }, ExtArgs["result"]["session"]>
   composites: {}
 }
@@ -1660,6 +1780,9 @@ export interface SessionFieldRefs {
   readonly replacedChildAt: Prisma.FieldRef<"Session", 'DateTime'>
   readonly childReissuedAt: Prisma.FieldRef<"Session", 'DateTime'>
   readonly childReissuedTo: Prisma.FieldRef<"Session", 'String'>
+  readonly userAgentSealed: Prisma.FieldRef<"Session", 'Bytes'>
+  readonly ipSealed: Prisma.FieldRef<"Session", 'Bytes'>
+  readonly childReissuedLookup: Prisma.FieldRef<"Session", 'Bytes'>
 }
     
 

@@ -39,6 +39,9 @@ export type UserMinAggregateOutputType = {
   email: string | null
   emailKey: string | null
   name: string | null
+  emailSealed: runtime.Bytes | null
+  nameSealed: runtime.Bytes | null
+  emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
   status: string | null
@@ -52,6 +55,9 @@ export type UserMaxAggregateOutputType = {
   email: string | null
   emailKey: string | null
   name: string | null
+  emailSealed: runtime.Bytes | null
+  nameSealed: runtime.Bytes | null
+  emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
   status: string | null
@@ -65,6 +71,9 @@ export type UserCountAggregateOutputType = {
   email: number
   emailKey: number
   name: number
+  emailSealed: number
+  nameSealed: number
+  emailLookup: number
   emailVerifiedAt: number
   claimedAt: number
   status: number
@@ -88,6 +97,9 @@ export type UserMinAggregateInputType = {
   email?: true
   emailKey?: true
   name?: true
+  emailSealed?: true
+  nameSealed?: true
+  emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
   status?: true
@@ -101,6 +113,9 @@ export type UserMaxAggregateInputType = {
   email?: true
   emailKey?: true
   name?: true
+  emailSealed?: true
+  nameSealed?: true
+  emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
   status?: true
@@ -114,6 +129,9 @@ export type UserCountAggregateInputType = {
   email?: true
   emailKey?: true
   name?: true
+  emailSealed?: true
+  nameSealed?: true
+  emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
   status?: true
@@ -211,9 +229,12 @@ export type UserGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalArg
 
 export type UserGroupByOutputType = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email: string | null
+  emailKey: string | null
+  name: string | null
+  emailSealed: runtime.Bytes | null
+  nameSealed: runtime.Bytes | null
+  emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
   status: string
@@ -247,9 +268,12 @@ export type UserWhereInput = {
   OR?: Prisma.UserWhereInput[]
   NOT?: Prisma.UserWhereInput | Prisma.UserWhereInput[]
   id?: Prisma.UuidFilter<"User"> | string
-  email?: Prisma.StringFilter<"User"> | string
-  emailKey?: Prisma.StringFilter<"User"> | string
-  name?: Prisma.StringFilter<"User"> | string
+  email?: Prisma.StringNullableFilter<"User"> | string | null
+  emailKey?: Prisma.StringNullableFilter<"User"> | string | null
+  name?: Prisma.StringNullableFilter<"User"> | string | null
+  emailSealed?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
+  nameSealed?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
+  emailLookup?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   status?: Prisma.StringFilter<"User"> | string
@@ -260,13 +284,18 @@ export type UserWhereInput = {
   memberships?: Prisma.MembershipListRelationFilter
   sessions?: Prisma.SessionListRelationFilter
   administers?: Prisma.XOR<Prisma.PlatformAdministratorNullableScalarRelationFilter, Prisma.PlatformAdministratorWhereInput> | null
+  search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
+  keys?: Prisma.PersonKeyListRelationFilter
 }
 
 export type UserOrderByWithRelationInput = {
   id?: Prisma.SortOrder
-  email?: Prisma.SortOrder
-  emailKey?: Prisma.SortOrder
-  name?: Prisma.SortOrder
+  email?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  name?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  nameSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
@@ -277,16 +306,21 @@ export type UserOrderByWithRelationInput = {
   memberships?: Prisma.MembershipOrderByRelationAggregateInput
   sessions?: Prisma.SessionOrderByRelationAggregateInput
   administers?: Prisma.PlatformAdministratorOrderByWithRelationInput
+  search?: Prisma.UserSearchOrderByWithRelationInput
+  keys?: Prisma.PersonKeyOrderByRelationAggregateInput
 }
 
 export type UserWhereUniqueInput = Prisma.AtLeast<{
   id?: string
   emailKey?: string
+  emailLookup?: runtime.Bytes
   AND?: Prisma.UserWhereInput | Prisma.UserWhereInput[]
   OR?: Prisma.UserWhereInput[]
   NOT?: Prisma.UserWhereInput | Prisma.UserWhereInput[]
-  email?: Prisma.StringFilter<"User"> | string
-  name?: Prisma.StringFilter<"User"> | string
+  email?: Prisma.StringNullableFilter<"User"> | string | null
+  name?: Prisma.StringNullableFilter<"User"> | string | null
+  emailSealed?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
+  nameSealed?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   status?: Prisma.StringFilter<"User"> | string
@@ -297,13 +331,18 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   memberships?: Prisma.MembershipListRelationFilter
   sessions?: Prisma.SessionListRelationFilter
   administers?: Prisma.XOR<Prisma.PlatformAdministratorNullableScalarRelationFilter, Prisma.PlatformAdministratorWhereInput> | null
-}, "id" | "emailKey">
+  search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
+  keys?: Prisma.PersonKeyListRelationFilter
+}, "id" | "emailKey" | "emailLookup">
 
 export type UserOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
-  email?: Prisma.SortOrder
-  emailKey?: Prisma.SortOrder
-  name?: Prisma.SortOrder
+  email?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  name?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  nameSealed?: Prisma.SortOrderInput | Prisma.SortOrder
+  emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
@@ -322,9 +361,12 @@ export type UserScalarWhereWithAggregatesInput = {
   OR?: Prisma.UserScalarWhereWithAggregatesInput[]
   NOT?: Prisma.UserScalarWhereWithAggregatesInput | Prisma.UserScalarWhereWithAggregatesInput[]
   id?: Prisma.UuidWithAggregatesFilter<"User"> | string
-  email?: Prisma.StringWithAggregatesFilter<"User"> | string
-  emailKey?: Prisma.StringWithAggregatesFilter<"User"> | string
-  name?: Prisma.StringWithAggregatesFilter<"User"> | string
+  email?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
+  emailKey?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
+  name?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
+  emailSealed?: Prisma.BytesNullableWithAggregatesFilter<"User"> | runtime.Bytes | null
+  nameSealed?: Prisma.BytesNullableWithAggregatesFilter<"User"> | runtime.Bytes | null
+  emailLookup?: Prisma.BytesNullableWithAggregatesFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
   status?: Prisma.StringWithAggregatesFilter<"User"> | string
@@ -335,9 +377,12 @@ export type UserScalarWhereWithAggregatesInput = {
 
 export type UserCreateInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -348,13 +393,18 @@ export type UserCreateInput = {
   memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
 }
 
 export type UserUncheckedCreateInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -365,13 +415,18 @@ export type UserUncheckedCreateInput = {
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
 }
 
 export type UserUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -382,13 +437,18 @@ export type UserUpdateInput = {
   memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -399,13 +459,18 @@ export type UserUncheckedUpdateInput = {
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
 }
 
 export type UserCreateManyInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -416,9 +481,12 @@ export type UserCreateManyInput = {
 
 export type UserUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -429,9 +497,12 @@ export type UserUpdateManyMutationInput = {
 
 export type UserUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -445,6 +516,9 @@ export type UserCountOrderByAggregateInput = {
   email?: Prisma.SortOrder
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  emailSealed?: Prisma.SortOrder
+  nameSealed?: Prisma.SortOrder
+  emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
   status?: Prisma.SortOrder
@@ -462,6 +536,9 @@ export type UserMaxOrderByAggregateInput = {
   email?: Prisma.SortOrder
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  emailSealed?: Prisma.SortOrder
+  nameSealed?: Prisma.SortOrder
+  emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
   status?: Prisma.SortOrder
@@ -475,6 +552,9 @@ export type UserMinOrderByAggregateInput = {
   email?: Prisma.SortOrder
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  emailSealed?: Prisma.SortOrder
+  nameSealed?: Prisma.SortOrder
+  emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
   status?: Prisma.SortOrder
@@ -496,6 +576,14 @@ export type StringFieldUpdateOperationsInput = {
   set?: string
 }
 
+export type NullableStringFieldUpdateOperationsInput = {
+  set?: string | null
+}
+
+export type NullableBytesFieldUpdateOperationsInput = {
+  set?: runtime.Bytes | null
+}
+
 export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
 }
@@ -510,6 +598,34 @@ export type IntFieldUpdateOperationsInput = {
 
 export type DateTimeFieldUpdateOperationsInput = {
   set?: Date | string
+}
+
+export type UserCreateNestedOneWithoutSearchInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutSearchInput, Prisma.UserUncheckedCreateWithoutSearchInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutSearchInput
+  connect?: Prisma.UserWhereUniqueInput
+}
+
+export type UserUpdateOneRequiredWithoutSearchNestedInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutSearchInput, Prisma.UserUncheckedCreateWithoutSearchInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutSearchInput
+  upsert?: Prisma.UserUpsertWithoutSearchInput
+  connect?: Prisma.UserWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutSearchInput, Prisma.UserUpdateWithoutSearchInput>, Prisma.UserUncheckedUpdateWithoutSearchInput>
+}
+
+export type UserCreateNestedOneWithoutKeysInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutKeysInput, Prisma.UserUncheckedCreateWithoutKeysInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutKeysInput
+  connect?: Prisma.UserWhereUniqueInput
+}
+
+export type UserUpdateOneRequiredWithoutKeysNestedInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutKeysInput, Prisma.UserUncheckedCreateWithoutKeysInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutKeysInput
+  upsert?: Prisma.UserUpsertWithoutKeysInput
+  connect?: Prisma.UserWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutKeysInput, Prisma.UserUpdateWithoutKeysInput>, Prisma.UserUncheckedUpdateWithoutKeysInput>
 }
 
 export type UserCreateNestedOneWithoutPasswordInput = {
@@ -568,11 +684,214 @@ export type UserUpdateOneRequiredWithoutAdministersNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutAdministersInput, Prisma.UserUpdateWithoutAdministersInput>, Prisma.UserUncheckedUpdateWithoutAdministersInput>
 }
 
+export type UserCreateWithoutSearchInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+}
+
+export type UserUncheckedCreateWithoutSearchInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+}
+
+export type UserCreateOrConnectWithoutSearchInput = {
+  where: Prisma.UserWhereUniqueInput
+  create: Prisma.XOR<Prisma.UserCreateWithoutSearchInput, Prisma.UserUncheckedCreateWithoutSearchInput>
+}
+
+export type UserUpsertWithoutSearchInput = {
+  update: Prisma.XOR<Prisma.UserUpdateWithoutSearchInput, Prisma.UserUncheckedUpdateWithoutSearchInput>
+  create: Prisma.XOR<Prisma.UserCreateWithoutSearchInput, Prisma.UserUncheckedCreateWithoutSearchInput>
+  where?: Prisma.UserWhereInput
+}
+
+export type UserUpdateToOneWithWhereWithoutSearchInput = {
+  where?: Prisma.UserWhereInput
+  data: Prisma.XOR<Prisma.UserUpdateWithoutSearchInput, Prisma.UserUncheckedUpdateWithoutSearchInput>
+}
+
+export type UserUpdateWithoutSearchInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+}
+
+export type UserUncheckedUpdateWithoutSearchInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+}
+
+export type UserCreateWithoutKeysInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+}
+
+export type UserUncheckedCreateWithoutKeysInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+}
+
+export type UserCreateOrConnectWithoutKeysInput = {
+  where: Prisma.UserWhereUniqueInput
+  create: Prisma.XOR<Prisma.UserCreateWithoutKeysInput, Prisma.UserUncheckedCreateWithoutKeysInput>
+}
+
+export type UserUpsertWithoutKeysInput = {
+  update: Prisma.XOR<Prisma.UserUpdateWithoutKeysInput, Prisma.UserUncheckedUpdateWithoutKeysInput>
+  create: Prisma.XOR<Prisma.UserCreateWithoutKeysInput, Prisma.UserUncheckedCreateWithoutKeysInput>
+  where?: Prisma.UserWhereInput
+}
+
+export type UserUpdateToOneWithWhereWithoutKeysInput = {
+  where?: Prisma.UserWhereInput
+  data: Prisma.XOR<Prisma.UserUpdateWithoutKeysInput, Prisma.UserUncheckedUpdateWithoutKeysInput>
+}
+
+export type UserUpdateWithoutKeysInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+}
+
+export type UserUncheckedUpdateWithoutKeysInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+}
+
 export type UserCreateWithoutPasswordInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -582,13 +901,18 @@ export type UserCreateWithoutPasswordInput = {
   memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutPasswordInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -598,6 +922,8 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutPasswordInput = {
@@ -618,9 +944,12 @@ export type UserUpdateToOneWithWhereWithoutPasswordInput = {
 
 export type UserUpdateWithoutPasswordInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -630,13 +959,18 @@ export type UserUpdateWithoutPasswordInput = {
   memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutPasswordInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -646,13 +980,18 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
 }
 
 export type UserCreateWithoutMembershipsInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -662,13 +1001,18 @@ export type UserCreateWithoutMembershipsInput = {
   password?: Prisma.PasswordCreateNestedOneWithoutUserInput
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutMembershipsInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -678,6 +1022,8 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutMembershipsInput = {
@@ -698,9 +1044,12 @@ export type UserUpdateToOneWithWhereWithoutMembershipsInput = {
 
 export type UserUpdateWithoutMembershipsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -710,13 +1059,18 @@ export type UserUpdateWithoutMembershipsInput = {
   password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutMembershipsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -726,13 +1080,18 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
 }
 
 export type UserCreateWithoutSessionsInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -742,13 +1101,18 @@ export type UserCreateWithoutSessionsInput = {
   password?: Prisma.PasswordCreateNestedOneWithoutUserInput
   memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutSessionsInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -758,6 +1122,8 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutSessionsInput = {
@@ -778,9 +1144,12 @@ export type UserUpdateToOneWithWhereWithoutSessionsInput = {
 
 export type UserUpdateWithoutSessionsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -790,13 +1159,18 @@ export type UserUpdateWithoutSessionsInput = {
   password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
   memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutSessionsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -806,13 +1180,18 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
 }
 
 export type UserCreateWithoutAdministersInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -822,13 +1201,18 @@ export type UserCreateWithoutAdministersInput = {
   password?: Prisma.PasswordCreateNestedOneWithoutUserInput
   memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutAdministersInput = {
   id: string
-  email: string
-  emailKey: string
-  name: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
   status?: string
@@ -838,6 +1222,8 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutAdministersInput = {
@@ -858,9 +1244,12 @@ export type UserUpdateToOneWithWhereWithoutAdministersInput = {
 
 export type UserUpdateWithoutAdministersInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -870,13 +1259,18 @@ export type UserUpdateWithoutAdministersInput = {
   password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
   memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutAdministersInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  email?: Prisma.StringFieldUpdateOperationsInput | string
-  emailKey?: Prisma.StringFieldUpdateOperationsInput | string
-  name?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
@@ -886,6 +1280,8 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
 }
 
 
@@ -896,11 +1292,13 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
 export type UserCountOutputType = {
   memberships: number
   sessions: number
+  keys: number
 }
 
 export type UserCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   memberships?: boolean | UserCountOutputTypeCountMembershipsArgs
   sessions?: boolean | UserCountOutputTypeCountSessionsArgs
+  keys?: boolean | UserCountOutputTypeCountKeysArgs
 }
 
 /**
@@ -927,12 +1325,22 @@ export type UserCountOutputTypeCountSessionsArgs<ExtArgs extends runtime.Types.E
   where?: Prisma.SessionWhereInput
 }
 
+/**
+ * UserCountOutputType without action
+ */
+export type UserCountOutputTypeCountKeysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.PersonKeyWhereInput
+}
+
 
 export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
   email?: boolean
   emailKey?: boolean
   name?: boolean
+  emailSealed?: boolean
+  nameSealed?: boolean
+  emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
   status?: boolean
@@ -943,6 +1351,8 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   memberships?: boolean | Prisma.User$membershipsArgs<ExtArgs>
   sessions?: boolean | Prisma.User$sessionsArgs<ExtArgs>
   administers?: boolean | Prisma.User$administersArgs<ExtArgs>
+  search?: boolean | Prisma.User$searchArgs<ExtArgs>
+  keys?: boolean | Prisma.User$keysArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["user"]>
 
@@ -951,6 +1361,9 @@ export type UserSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   email?: boolean
   emailKey?: boolean
   name?: boolean
+  emailSealed?: boolean
+  nameSealed?: boolean
+  emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
   status?: boolean
@@ -964,6 +1377,9 @@ export type UserSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   email?: boolean
   emailKey?: boolean
   name?: boolean
+  emailSealed?: boolean
+  nameSealed?: boolean
+  emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
   status?: boolean
@@ -977,6 +1393,9 @@ export type UserSelectScalar = {
   email?: boolean
   emailKey?: boolean
   name?: boolean
+  emailSealed?: boolean
+  nameSealed?: boolean
+  emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
   status?: boolean
@@ -985,12 +1404,14 @@ export type UserSelectScalar = {
   updatedAt?: boolean
 }
 
-export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailVerifiedAt" | "claimedAt" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
+export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailSealed" | "nameSealed" | "emailLookup" | "emailVerifiedAt" | "claimedAt" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
 export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   password?: boolean | Prisma.User$passwordArgs<ExtArgs>
   memberships?: boolean | Prisma.User$membershipsArgs<ExtArgs>
   sessions?: boolean | Prisma.User$sessionsArgs<ExtArgs>
   administers?: boolean | Prisma.User$administersArgs<ExtArgs>
+  search?: boolean | Prisma.User$searchArgs<ExtArgs>
+  keys?: boolean | Prisma.User$keysArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type UserIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1003,12 +1424,17 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     memberships: Prisma.$MembershipPayload<ExtArgs>[]
     sessions: Prisma.$SessionPayload<ExtArgs>[]
     administers: Prisma.$PlatformAdministratorPayload<ExtArgs> | null
+    search: Prisma.$UserSearchPayload<ExtArgs> | null
+    keys: Prisma.$PersonKeyPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
-    email: string
-    emailKey: string
-    name: string
+    email: string | null
+    emailKey: string | null
+    name: string | null
+    emailSealed: runtime.Bytes | null
+    nameSealed: runtime.Bytes | null
+    emailLookup: runtime.Bytes | null
     emailVerifiedAt: Date | null
     claimedAt: Date | null
     status: string
@@ -1413,6 +1839,8 @@ export interface Prisma__UserClient<T, Null = never, ExtArgs extends runtime.Typ
   memberships<T extends Prisma.User$membershipsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$membershipsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$MembershipPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   sessions<T extends Prisma.User$sessionsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$sessionsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$SessionPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   administers<T extends Prisma.User$administersArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$administersArgs<ExtArgs>>): Prisma.Prisma__PlatformAdministratorClient<runtime.Types.Result.GetResult<Prisma.$PlatformAdministratorPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
+  search<T extends Prisma.User$searchArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$searchArgs<ExtArgs>>): Prisma.Prisma__UserSearchClient<runtime.Types.Result.GetResult<Prisma.$UserSearchPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
+  keys<T extends Prisma.User$keysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$keysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PersonKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1446,6 +1874,9 @@ export interface UserFieldRefs {
   readonly email: Prisma.FieldRef<"User", 'String'>
   readonly emailKey: Prisma.FieldRef<"User", 'String'>
   readonly name: Prisma.FieldRef<"User", 'String'>
+  readonly emailSealed: Prisma.FieldRef<"User", 'Bytes'>
+  readonly nameSealed: Prisma.FieldRef<"User", 'Bytes'>
+  readonly emailLookup: Prisma.FieldRef<"User", 'Bytes'>
   readonly emailVerifiedAt: Prisma.FieldRef<"User", 'DateTime'>
   readonly claimedAt: Prisma.FieldRef<"User", 'DateTime'>
   readonly status: Prisma.FieldRef<"User", 'String'>
@@ -1928,6 +2359,49 @@ export type User$administersArgs<ExtArgs extends runtime.Types.Extensions.Intern
    */
   include?: Prisma.PlatformAdministratorInclude<ExtArgs> | null
   where?: Prisma.PlatformAdministratorWhereInput
+}
+
+/**
+ * User.search
+ */
+export type User$searchArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the UserSearch
+   */
+  select?: Prisma.UserSearchSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the UserSearch
+   */
+  omit?: Prisma.UserSearchOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.UserSearchInclude<ExtArgs> | null
+  where?: Prisma.UserSearchWhereInput
+}
+
+/**
+ * User.keys
+ */
+export type User$keysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the PersonKey
+   */
+  select?: Prisma.PersonKeySelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the PersonKey
+   */
+  omit?: Prisma.PersonKeyOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.PersonKeyInclude<ExtArgs> | null
+  where?: Prisma.PersonKeyWhereInput
+  orderBy?: Prisma.PersonKeyOrderByWithRelationInput | Prisma.PersonKeyOrderByWithRelationInput[]
+  cursor?: Prisma.PersonKeyWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.PersonKeyScalarFieldEnum | Prisma.PersonKeyScalarFieldEnum[]
 }
 
 /**

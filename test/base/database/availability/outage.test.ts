@@ -30,7 +30,7 @@ t.test('connections that are cut under load are reported only as an outage, and 
   const asks = [
     () => db.organization(scope, visible),
     () => db.user(tenant.userId, (tx) => tx.models.organization.findMany()),
-    () => db.system((tx) => tx.models.user.updateMany({ data: { name: 'x' } })),
+    () => db.system((tx) => tx.models.user.updateMany({ data: { status: 'active' } })),
     () => visible(db.organizationReader(scope)),
     () => visible(db.userReader(tenant.userId)),
     () => visible(db.systemReader()),

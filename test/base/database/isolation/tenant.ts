@@ -66,7 +66,7 @@ export async function seedTenant(database: TestDatabase): Promise<Tenant> {
       [organization, invitation.id, role],
     ],
     [
-      `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key) VALUES (gen_random_uuid(), $1, 'invitation', $2, 'x@x.org')`,
+      `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_lookup) VALUES (gen_random_uuid(), $1, 'invitation', $2, '\\x00')`,
       [organization, user],
     ],
     [`INSERT INTO client_assertions (client_id, jti_hash, expires_at) VALUES ($1, sha256('x'), now())`, [client]],

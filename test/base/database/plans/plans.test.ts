@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { pathsOf, requestEach, signInParticipants } from '../../../../bench/scale-paths.ts';
 import { seedDatabase } from '../../../../bench/seed-rows.ts';
 import { createDatabase } from '../../../support/database.ts';
+import { testPersonal } from '../../../support/personal.ts';
 import { openService } from '../../../support/service.ts';
 import { judgedByWholeSet, LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from './relay.ts';
 
@@ -14,7 +15,7 @@ const REQUESTS = 8;
 
 async function open(t: Test) {
   const database = await createDatabase(t);
-  const { population } = await seedDatabase(database.adminUrl, SHAPE);
+  const { population } = await seedDatabase(database.adminUrl, { ...SHAPE, personal: testPersonal });
   const relay = await openPlanRelay(database.adminUrl);
   t.teardown(() => relay.close());
   const [appUrl, systemUrl] = [relay.through(database.appUrl), relay.through(database.systemUrl)];
@@ -60,7 +61,7 @@ t.test('on a database of 20,000 users', async (t) => {
   }
 
   await t.test('a missing index is reported as a full scan', async (t) => {
-    await database.query(`DROP INDEX memberships_user_id_idx, users_email_key_key, organizations_name_search_idx,
+    await database.query(`DROP INDEX memberships_user_id_idx, users_email_lookup_key, organizations_name_search_idx,
       sessions_user_id_idx, sessions_organization_id_idx`);
     const { read } = await plansOf(t, 'auto');
     const tables = new Set(read.map((what) => /^\w+/.exec(what)?.[0]));

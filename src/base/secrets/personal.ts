@@ -1,0 +1,112 @@
+// How stores write and read personal data: sealed for its row, found by keyed hashes. Only stores use this. While the
+// database still has columns in clear for the version before (the phase `expanding`), values are also written there, and
+// a value that is not sealed yet is read from there.
+import type { Random } from '../platform/random.ts';
+import type { DataKeys } from './data-keys.ts';
+import { gramsOf, gramsOfQuery, type SearchedGrams } from './grams.ts';
+import { type LookupKey, lookup } from './lookup.ts';
+import { DataKeyMissing, keyIdOf, SealBroken, seal, unseal } from './sealing.ts';
+
+/** The columns that are sealed, without the ending `_sealed`. All but the last are beside a column in clear. */
+export const SEALED_COLUMNS = [
+  'users.email',
+  'users.name',
+  'sessions.user_agent',
+  'sessions.ip',
+  'invitations.email',
+  'person_keys.secret',
+] as const;
+export type SealedColumn = (typeof SEALED_COLUMNS)[number];
+
+/** The columns with keyed hashes. */
+export type LookupColumn = 'users.email' | 'invitations.email' | 'outbox.recipient' | 'sessions.child_reissued';
+
+/** Opens a stored value of the row with this id. Null stays null. */
+export type Open = <Value extends string | null>(column: SealedColumn, id: string, stored: Value) => Value;
+
+export interface Personal {
+  /** Whether the database stores nothing in clear. Until this is known, it is false. */
+  readonly isSealed: boolean;
+  /** Takes note of the phase of the database. */
+  notePhase(isSealed: boolean): void;
+  /** A keyed hash of nothing, in base64. It shows whether a database belongs to the lookup key. */
+  lookupCheck(): string;
+  /** Takes note of whether the lookup key belongs to the database. With a wrong key, look-ups raise DataKeyMissing. */
+  noteLookupKey(isOwn: boolean): void;
+  /** The sealed text in base64. Raises DataKeyMissing. */
+  seal<Value extends string | null>(column: SealedColumn, id: string, text: Value): Value;
+  /** The text for a column in clear: null once the database stores nothing in clear. */
+  clear(text: string | null): string | null;
+  /** The keyed hash in base64. Raises DataKeyMissing. */
+  lookup(column: LookupColumn, text: string): string;
+  /** The keyed hashes by which a part of the text is found. Raises DataKeyMissing. */
+  grams(text: string): string[];
+  searched(query: string): SearchedGrams;
+  /**
+   * Runs work that opens values of rows. If a key is missing, the files of the keys are read once more, and the work runs
+   * again. Raises DataKeyMissing and SealBroken. The work must change nothing.
+   */
+  opening<T>(work: (open: Open) => T): Promise<T>;
+}
+
+/**
+ * The SQL of a stored value in either form, for `Open`. `column` is a column with the alias of its table, such as
+ * `u.email`. The sealed form counts. Null when the row has no value.
+ */
+export const stored = (column: string) => `coalesce('s' || encode(${column}_sealed, 'base64'), 'c' || ${column})`;
+
+/** For one database. */
+export function createPersonal(keys: DataKeys, random: Random): Personal {
+  let isSealed = false;
+  let isOwnKey = true;
+
+  // A look-up with a wrong key would find nobody, and would let an address register twice.
+  function lookupKey(): LookupKey {
+    if (!isOwnKey) throw new DataKeyMissing('lookup.jwk is not the lookup key of this database');
+    return keys.lookupKey();
+  }
+
+  function openOne(place: string, value: string): string {
+    if (value.startsWith('c')) return value.slice(1);
+    if (!value.startsWith('s')) throw new SealBroken(`The value of ${place} has no known form`);
+    const sealed = Buffer.from(value.slice(1), 'base64');
+    const id = keyIdOf(sealed, place);
+    const key = keys.find(id);
+    if (!key) throw new DataKeyMissing(`${place} is sealed with the data key ${id}, which is not there`);
+    return unseal(key, place, sealed);
+  }
+
+  const open: Open = (column, id, value) => {
+    return value === null ? value : (openOne(`${column}:${id}`, value) as typeof value);
+  };
+
+  return {
+    get isSealed() {
+      return isSealed;
+    },
+    notePhase(sealed) {
+      isSealed = sealed;
+    },
+    seal: (column, id, text) =>
+      (text === null
+        ? null
+        : seal(keys.sealingKey(), `${column}:${id}`, text, random).toString('base64')) as typeof text,
+    clear: (text) => (isSealed ? null : text),
+    lookupCheck: () => lookup(keys.lookupKey(), 'personal_data.check', '').toString('base64'),
+    noteLookupKey(isOwn) {
+      isOwnKey = isOwn;
+    },
+    lookup: (column, text) => lookup(lookupKey(), column, text).toString('base64'),
+    grams: (text) => gramsOf(lookupKey(), [text]),
+    searched: (query) => gramsOfQuery(lookupKey(), query),
+    async opening(work) {
+      try {
+        return work(open);
+      } catch (error) {
+        if (!(error instanceof DataKeyMissing)) throw error;
+        await keys.reload();
+        return work(open);
+      }
+    },
+  };
+}

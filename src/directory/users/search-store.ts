@@ -1,0 +1,81 @@
+// The queries that find people by the keyed hashes of parts of their names and e-mail addresses. They run as the system,
+// because row-level security would keep PostgreSQL from using the index. They return ids. What is shown about a person is
+// read by the caller, in the scope of the caller.
+import { type SystemReader, statement } from '../../base/database/db.ts';
+import { stored } from '../../base/secrets/personal.ts';
+
+/** A person who may match: where the parts were found. */
+export interface Candidate {
+  readonly id: string;
+  readonly inName: boolean;
+  readonly inEmail: boolean;
+}
+
+/** How many members of an organization one statement looks through. A larger organization is searched by the index. */
+export const AT_ONCE_MAX = 2_000;
+
+const COLUMNS = `s.user_id::text AS id, s.name_grams @> $1::text[]::bigint[] AS "inName",
+  s.email_grams @> $1::text[]::bigint[] AS "inEmail"`;
+const FOUND = '(s.name_grams @> $1::text[]::bigint[] OR s.email_grams @> $1::text[]::bigint[])';
+
+// $1 grams, $2 organization. In a large organization, no member is looked at. The answer has at least one row.
+const AMONG_FEW = statement(`
+WITH size AS MATERIALIZED (
+  SELECT count(*) > ${AT_ONCE_MAX} AS large
+  FROM (SELECT FROM memberships m WHERE m.organization_id = $2::uuid LIMIT ${AT_ONCE_MAX + 1}) AS members
+),
+members AS MATERIALIZED (
+  SELECT m.user_id FROM memberships m WHERE NOT (SELECT large FROM size) AND m.organization_id = $2::uuid
+)
+SELECT size.large, f.* FROM size LEFT JOIN (
+  SELECT ${COLUMNS} FROM members JOIN user_search s ON s.user_id = members.user_id WHERE ${FOUND}
+) AS f ON true`);
+// $1 grams, $2 organization.
+const AMONG_MANY = statement(`
+WITH found AS MATERIALIZED (SELECT ${COLUMNS}, s.user_id FROM user_search s WHERE ${FOUND})
+SELECT f.id, f."inName", f."inEmail" FROM found f JOIN memberships m ON m.user_id = f.user_id
+WHERE m.organization_id = $2::uuid`);
+const ANYWHERE = statement(`SELECT ${COLUMNS} FROM user_search s WHERE ${FOUND}`);
+
+/** The candidates among the members of a small organization. Null for a large organization. */
+export async function findAmongFew(
+  tx: SystemReader,
+  grams: readonly string[],
+  organizationId: string,
+): Promise<Candidate[] | null> {
+  const rows = await tx.rows<{ large: boolean } & (Candidate | { id: null })>(AMONG_FEW, [grams, organizationId]);
+  if (rows[0]?.large) return null;
+  return rows.flatMap((row) => (row.id === null ? [] : [row]));
+}
+
+/** The candidates among the members of an organization of any size, or among all people. */
+export function findByGrams(
+  tx: SystemReader,
+  grams: readonly string[],
+  organizationId: string | null,
+): Promise<Candidate[]> {
+  return organizationId === null ? tx.rows(ANYWHERE, [grams]) : tx.rows(AMONG_MANY, [grams, organizationId]);
+}
+
+// $1 organization or null.
+const UNSEALED = statement(`
+SELECT u.id::text FROM users u
+WHERE (u.email_sealed IS NULL OR u.email_lookup IS NULL OR u.name_sealed IS NULL)
+  AND ($1::uuid IS NULL OR (SELECT count(*) FROM memberships m WHERE m.organization_id = $1 AND m.user_id = u.id) > 0)`);
+
+/** The people whose row is not sealed yet, so that no grams say what it contains. */
+export async function listUnsealed(tx: SystemReader, organizationId: string | null): Promise<string[]> {
+  return (await tx.rows<{ id: string }>(UNSEALED, [organizationId])).map(({ id }) => id);
+}
+
+const NAMES = statement(`
+SELECT u.id::text, ${stored('u.email')} AS email, ${stored('u.name')} AS name FROM users u
+WHERE u.id = ANY($1::text[]::uuid[])`);
+
+/** The people with these ids, with their e-mail and name as they are stored. */
+export function listStored(
+  tx: SystemReader,
+  ids: readonly string[],
+): Promise<{ readonly id: string; readonly email: string; readonly name: string }[]> {
+  return tx.rows(NAMES, [ids]);
+}

@@ -1,0 +1,61 @@
+// Finds people by a part of their name or e-mail address. The database has keyed hashes of short parts. A longer query
+// finds candidates, whose names are opened here and compared.
+import type { SystemReader } from '../../base/database/db.ts';
+import { contains } from '../../base/secrets/grams.ts';
+import { type Candidate, findAmongFew, findByGrams, listStored, listUnsealed } from './search-store.ts';
+
+/** So many people are compared without a pause, which takes about ten milliseconds. */
+const COMPARED_AT_ONCE = 500;
+
+/** The ids of the members of a small organization whose name or e-mail contains the query. Null for a large one. */
+export async function findFew(tx: SystemReader, query: string, organizationId: string): Promise<string[] | null> {
+  const { grams, isExact } = tx.personal.searched(query);
+  const candidates = await findAmongFew(tx, grams, organizationId);
+  return candidates && compare(tx, query, { candidates, isExact, organizationId });
+}
+
+/** The ids of all people whose name or e-mail contains the query, or of those who are members of the organization. */
+export async function findPeople(tx: SystemReader, query: string, organizationId: string | null): Promise<string[]> {
+  const { grams, isExact } = tx.personal.searched(query);
+  const candidates = await findByGrams(tx, grams, organizationId);
+  return compare(tx, query, { candidates, isExact, organizationId });
+}
+
+interface Found {
+  readonly candidates: readonly Candidate[];
+  readonly isExact: boolean;
+  readonly organizationId: string | null;
+}
+
+async function compare(
+  tx: SystemReader,
+  query: string,
+  { candidates, isExact, organizationId }: Found,
+): Promise<string[]> {
+  const unsealed = new Set(tx.personal.isSealed ? [] : await listUnsealed(tx, organizationId));
+  const sealed = candidates.filter(({ id }) => !unsealed.has(id));
+  const doubtful = [
+    ...(isExact ? [] : sealed),
+    ...Array.from(unsealed, (id): Candidate => ({ id, inName: true, inEmail: true })),
+  ];
+  const found = isExact ? sealed.map(({ id }) => id) : [];
+  for (let at = 0; at < doubtful.length; at += COMPARED_AT_ONCE) {
+    found.push(...(await compareSome(tx, query, doubtful.slice(at, at + COMPARED_AT_ONCE))));
+  }
+  return found;
+}
+
+async function compareSome(tx: SystemReader, query: string, candidates: readonly Candidate[]): Promise<string[]> {
+  const places = new Map(candidates.map((candidate) => [candidate.id, candidate]));
+  const rows = await listStored(tx, [...places.keys()]);
+  const fitting = await tx.personal.opening((open) =>
+    rows.filter(({ id, email, name }) => {
+      const { inName, inEmail } = places.get(id) ?? {};
+      return (
+        (inName && contains(open('users.name', id, name), query)) ||
+        (inEmail && contains(open('users.email', id, email), query))
+      );
+    }),
+  );
+  return fitting.map(({ id }) => id);
+}

@@ -1,0 +1,86 @@
+// Nothing of a person is in the database in clear, whatever the person did. Every table is read as text, as a plain dump
+// has it.
+import { randomBytes } from 'node:crypto';
+import t from 'tap';
+import { countingKey } from '../../../src/directory/users/email.ts';
+import { newKey } from '../../base/idempotency/requests.ts';
+import { openInviting, registering } from '../../directory/invitations/inviting.ts';
+import type { TestDatabase } from '../../support/database.ts';
+
+const TABLES = `SELECT quote_ident(relname) AS name FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1`;
+
+async function dump(database: TestDatabase): Promise<string> {
+  const tables = await database.query<{ name: string }>(TABLES);
+  const rows: string[] = [];
+  for (const { name } of tables) {
+    const found = await database.query<{ row: string }>(`SELECT r::text AS row FROM ${name} AS r`);
+    rows.push(...found.map(({ row }) => `${name}: ${row}`));
+  }
+  return rows.join('\n');
+}
+
+/** The forms in which a value could be stored without a key. */
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value);
+  return [
+    value,
+    bytes.toString('hex'),
+    bytes.toString('base64').slice(0, -4),
+    bytes.toString('base64url').slice(0, -4),
+  ];
+}
+
+t.test(
+  'a dump has no e-mail, name, IP address or user agent of a person after everything that people do',
+  async (t) => {
+    const inviting = await openInviting(t, { TRUSTED_PROXIES: '127.0.0.1' });
+    const { api, database, owner } = inviting;
+    const word = () => `canary${randomBytes(6).toString('hex')}`;
+    const canary = {
+      registered: `${word()}@example.com`,
+      invited: `${word()}@example.com`,
+      pending: `${word()}@example.com`,
+      name: `Name ${word()}`,
+      renamed: `Renamed ${word()}`,
+      guest: `Guest ${word()}`,
+      userAgent: `Agent/${word()}`,
+      password: `pass ${word()} word`,
+      ip: '203.0.113.77',
+      network: '2001:db8:77:88::',
+    };
+    const headers = { 'user-agent': canary.userAgent, 'x-forwarded-for': canary.ip };
+    const far = { ...headers, 'x-forwarded-for': `${canary.network}9` };
+    const { registered: email, password, name } = canary;
+    const made = await api.post(
+      '/auth/register',
+      { email, password, name },
+      { headers: { ...headers, 'idempotency-key': newKey() } },
+    );
+    t.equal(made.status, 201, made.text);
+    const signed = await api.post('/auth/login', { email: email.toUpperCase(), password }, { headers });
+    t.equal(signed.status, 200);
+    const { accessToken: token, refreshToken, sessionId } = signed.body.data;
+    t.equal((await api.post('/auth/login', { email, password: 'wrong' }, { headers })).status, 401);
+    t.equal((await api.patch('/me', { name: canary.renamed }, { token, headers })).status, 200);
+    t.equal((await api.post('/auth/refresh', { refreshToken }, { headers })).status, 200);
+    const past = `UPDATE sessions SET successor_at = successor_at - interval '1 hour' WHERE id = $1`;
+    await database.query(past, [sessionId]);
+    t.equal((await api.post('/auth/refresh', { refreshToken }, { headers: far })).status, 200, 'a reissued child');
+    const invitation = await inviting.invited(canary.invited);
+    const joining = { ...registering(invitation.token, canary.guest), password };
+    t.equal((await api.post('/invitations/accept', joining, { headers })).status, 200);
+    t.equal((await inviting.invite(canary.pending)).status, 201);
+    const found = await api.get(`/users?q=${encodeURIComponent(canary.guest)}`, { token: owner.accessToken });
+    t.match(found.body.data, [{ name: canary.guest, email: canary.invited }]);
+
+    const content = await dump(database);
+    t.ok(content.includes(sessionId), 'the dump has the rows');
+    t.match(content, /session\.child_reissued/);
+    for (const [what, value] of Object.entries(canary)) {
+      const words = value.includes('canary') ? [value, /canary[0-9a-f]+/.exec(value)?.[0] ?? ''] : [value];
+      for (const form of words.flatMap(formsOf)) t.notOk(content.includes(form), `${what}: ${form}`);
+    }
+    t.notOk(content.includes(countingKey(email)));
+  },
+);

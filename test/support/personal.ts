@@ -1,0 +1,97 @@
+// Personal data in the rows that tests insert or find by SQL. Tests seal with the keys that all services of the process
+// have.
+import { join } from 'node:path';
+import { systemClock } from '../../src/base/platform/clock.ts';
+import { openLog } from '../../src/base/platform/log.ts';
+import { systemRandom } from '../../src/base/platform/random.ts';
+import { openForPerson } from '../../src/base/secrets/person-keys.ts';
+import { createPersonal, type LookupColumn, type Personal } from '../../src/base/secrets/personal.ts';
+import { openDataKeys } from '../../src/credentials/data-keys/ring.ts';
+import { testDataKeys } from './data-keys.ts';
+
+/** Seals and opens like a service on a database that stores nothing in clear. */
+export const testPersonal: Personal = createPersonal(testDataKeys, systemRandom);
+testPersonal.notePhase(true);
+
+/** The bytes by which a row is found, such as `WHERE email_lookup = $1`. */
+export function lookupOf(column: LookupColumn, text: string): Buffer {
+  return Buffer.from(testPersonal.lookup(column, text), 'base64');
+}
+
+interface NetworkRow {
+  readonly id: string;
+  readonly data: { readonly network: { readonly key: string; readonly sealed: string } };
+  readonly secret: string | null;
+}
+
+/** The networks in the events about reissued children, the oldest first; null for those whose key was deleted. */
+export async function networksOf(database: { query(text: string): Promise<object[]> }): Promise<(string | null)[]> {
+  const rows = (await database.query(
+    `SELECT e.id, e.data, encode(k.secret_sealed, 'base64') AS secret
+     FROM events e LEFT JOIN person_keys k ON k.id = (e.data -> 'network' ->> 'key')::uuid AND k.user_id = e.actor_id
+     WHERE e.type = 'session.child_reissued' ORDER BY e.at`,
+  )) as NetworkRow[];
+  return testPersonal.opening((open) =>
+    rows.map(({ id, data, secret }) => {
+      if (secret === null) return null;
+      const { key, sealed } = data.network;
+      return openForPerson(open, `events.network:${id}`, { key: { id: key, sealed: secret }, sealed });
+    }),
+  );
+}
+
+export interface PersonRow {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly status?: 'active' | 'disabled';
+}
+
+// $1 ids, $2 and $3 sealed e-mails and names, $4 look-ups, $5 status, $6 and $7 grams as texts of arrays.
+const INSERT = `
+WITH people AS (
+  INSERT INTO users (id, email_sealed, name_sealed, email_lookup, status, email_verified_at)
+  SELECT id, decode(email, 'base64'), decode(name, 'base64'), decode(found, 'base64'), status, now()
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS p (id, email, name, found, status)
+)
+INSERT INTO user_search (user_id, name_grams, email_grams)
+SELECT id, names::bigint[], emails::bigint[] FROM unnest($1::uuid[], $6::text[], $7::text[]) AS s (id, names, emails)`;
+
+/** Seals and opens with the keys of a keys folder, for programs that start services of their own. */
+export async function personalIn(keysDirectory: string): Promise<Personal> {
+  const log = openLog({ level: 'silent', pretty: false });
+  const keys = await openDataKeys({ directory: join(keysDirectory, 'data'), clock: systemClock, log });
+  const personal = createPersonal(keys, systemRandom);
+  personal.notePhase(true);
+  return personal;
+}
+
+/** Inserts users with verified e-mail addresses and without a password, as the service would. */
+export async function insertPeople(
+  database: { query(text: string, values: unknown[]): Promise<unknown> },
+  people: readonly PersonRow[],
+  { seal, lookup, grams }: Personal = testPersonal,
+): Promise<void> {
+  await database.query(INSERT, [
+    people.map(({ id }) => id),
+    people.map(({ id, email }) => seal('users.email', id, email)),
+    people.map(({ id, name }) => seal('users.name', id, name)),
+    people.map(({ email }) => lookup('users.email', email.toLowerCase())),
+    people.map(({ status = 'active' }) => status),
+    people.map(({ name }) => `{${grams(name).join()}}`),
+    people.map(({ email }) => `{${grams(email).join()}}`),
+  ]);
+}
+
+/** The columns of users or invitations for rows whose personal data no test reads, and their values in SQL. */
+export const UNREAD_USER = { columns: 'email_sealed, email_lookup, name_sealed', values: unreadValues } as const;
+export const UNREAD_INVITATION = { columns: 'email_sealed, email_lookup', values: unreadEmail } as const;
+
+/** `key` is an SQL expression of type text, different for each row. */
+function unreadValues(key: string): string {
+  return `${unreadEmail(key)}, '\\x00'::bytea`;
+}
+
+function unreadEmail(key: string): string {
+  return `'\\x00'::bytea, sha256((${key})::bytea)`;
+}
