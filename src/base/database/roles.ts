@@ -1,6 +1,7 @@
 // The database roles of the service. Creates the two restricted roles if the owner has the right to do so, derives
 // their passwords, and refuses a role to which row-level security would not apply.
 import { createHmac } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
 
@@ -53,10 +54,32 @@ const ROLE_LOCK = 72707370;
 export async function ensureServiceRoles(client: pg.Client, ownerUrl: string): Promise<void> {
   await client.query('SELECT pg_advisory_lock($1)', [ROLE_LOCK]);
   try {
-    for (const role of [APP_ROLE, SYSTEM_ROLE])
-      await ensureRole(client, role, derivedPassword(new URL(ownerUrl), role));
+    for (const role of [APP_ROLE, SYSTEM_ROLE]) {
+      const password = derivedPassword(new URL(ownerUrl), role);
+      await retryRoleConflicts(() => ensureRole(client, role, password));
+    }
   } finally {
     await client.query('SELECT pg_advisory_unlock($1)', [ROLE_LOCK]).catch(() => undefined);
+  }
+}
+
+// The roles belong to the whole server, but an advisory lock belongs to one database. So two services with different
+// databases of a server can change a role at the same moment, which PostgreSQL refuses to one of them. It has no SQLSTATE
+// of its own for a row of a catalogue that was changed meanwhile.
+const ROLE_ATTEMPTS_MAX = 20;
+const ROLE_RETRY_MS = 50;
+const EXISTS_MEANWHILE = ['42710', '23505'];
+
+async function retryRoleConflicts(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code = '', message } = error as Error & { code?: string };
+      const isConflict = EXISTS_MEANWHILE.includes(code) || message === 'tuple concurrently updated';
+      if (!isConflict || attempt === ROLE_ATTEMPTS_MAX) throw error;
+      await delay(ROLE_RETRY_MS);
+    }
   }
 }
 
