@@ -7,12 +7,13 @@ import pg from 'pg';
 import t, { type Test } from 'tap';
 import { prepareDatabase } from '../../../src/base/database/open.ts';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 import { MIGRATIONS } from '../../support/template.ts';
 import { until } from '../../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tenantry-roles-'));
 chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root and needs access
-const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
+const postgres = await startEmbedded({ directory: fillPostgresFolder(join(folder, 'postgres')), disposable: true });
 t.teardown(async () => {
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import t, { type Test } from 'tap';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import type { Api, Reply } from '../../support/client.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 import { spawnService } from '../../support/service.ts';
 
 const COOKIE = /^(tenantry_refresh=[^;]+);/;
@@ -149,7 +150,7 @@ async function rows(url: string, sql: string): Promise<Record<string, unknown>[]
 }
 
 t.test('while PostgreSQL is stopped under load, requests get 503, no session ends, and no write is lost', async (t) => {
-  const directory = join(folder(t), 'postgres');
+  const directory = fillPostgresFolder(join(folder(t), 'postgres'));
   let postgres = await startEmbedded({ directory, disposable: true });
   t.teardown(() => postgres.stop());
   const service = await spawnService(t, { DATABASE_URL: postgres.ownerUrl });
@@ -213,7 +214,7 @@ t.test('while PostgreSQL is stopped under load, requests get 503, no session end
 });
 
 t.test('a service that is started while PostgreSQL is not reachable prints the reason and exits', async (t) => {
-  const directory = join(folder(t), 'postgres');
+  const directory = fillPostgresFolder(join(folder(t), 'postgres'));
   const postgres = await startEmbedded({ directory, disposable: true });
   await postgres.stop();
   await t.rejects(spawnService(t, { DATABASE_URL: postgres.ownerUrl }), {
