@@ -21,6 +21,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startEmbedded } from '../src/base/embedded/embedded.ts';
+import { coreSeconds } from './runner/cpu.ts';
 import { planFiles, recordDurations } from './runner/plan.ts';
 import { createPool, type FileResult, type Pool } from './runner/pool.ts';
 import { failureOf, totalsOf } from './runner/totals.ts';
@@ -129,7 +130,12 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
   } finally {
     await postgres.stop();
   }
-  if (showsDurations) for (const line of durationLines(results)) console.log(line);
+  if (showsDurations) {
+    for (const line of durationLines(results)) console.log(line);
+    console.log(
+      `${coreSeconds().toFixed(1).padStart(7)} s of CPU in all, with PostgreSQL and the start of the processes`,
+    );
+  }
   if (isRecording) recordDurations(root, results);
   const totals = totalsOf(results, endings);
   if (totals === undefined || results.length < files.length) console.error('Not every test file ran to its end.');
