@@ -13,7 +13,7 @@ export interface Caller {
   /** True if the permissions were too many for the token. Then only the check endpoint knows the permissions. */
   readonly permissionsElsewhere: boolean;
   readonly epoch: number;
-  /** The epoch of the membership. Null for a token without an organization, and for a token of the version before. */
+  /** The epoch of the membership. Null for a token without an organization, and for a token of the previous version. */
   readonly membershipEpoch: number | null;
   /** Seconds since 1970. */
   readonly authenticatedAt: number;

@@ -22,7 +22,7 @@ export interface AccessClaims {
   readonly amr: readonly string[];
   readonly sid: string;
   readonly epoch: number;
-  /** The epoch of the membership in `org`. Tokens of the version before do not have it. */
+  /** The epoch of the membership in `org`. Tokens of the previous version do not have it. */
   readonly mep?: number;
   readonly org?: string;
   readonly org_slug?: string;

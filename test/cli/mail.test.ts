@@ -161,7 +161,7 @@ t.test('a dead mail that goes while all are changed is left out', async (t) => {
   t.notOk(changed.includes(gone));
 });
 
-t.test('a mail that the version before ended is not said to be sent', async (t) => {
+t.test('a mail that the previous version ended is not said to be sent', async (t) => {
   const [id = ''] = await deadMails(1);
   await database.query('UPDATE outbox SET done_at = now() WHERE id = $1', [id]);
   t.match((await cli('mail', 'list', '--state', 'done', '--json')).json.data, [{ id, state: 'done' }]);

@@ -65,7 +65,7 @@ t.test('a revoked key is never forgotten, because whoever has it can sign new to
   t.strictSame([map.judge(token({ keyId: 'other' })), map.judge(token())], [null, null]);
   t.equal(map.isKeyRevoked('other'), false);
   t.same([...map.events()], [{ kind: 'key', kid }]);
-  t.equal(olderFormOf({ kind: 'key', kid }), null, 'the version before must not get it as an event');
+  t.equal(olderFormOf({ kind: 'key', kid }), null, 'the previous version must not get it as an event');
   t.same(revocationOf({ kind: 'key', kid, more: 1 }), { kind: 'key', kid });
   for (const wrong of [undefined, null, '', 7, 'a b', 'ä', 'x'.repeat(129), [kid]]) {
     t.equal(revocationOf({ kind: 'key', kid: wrong }), null, String(wrong));
@@ -118,7 +118,7 @@ t.test(
     t.equal(judge({ epoch: 0, membershipEpoch: 0, id: randomUUID() }), null, 'of another user');
     for (const membershipEpoch of [undefined, null]) {
       const older = (epoch: number) => judge({ epoch, ...(membershipEpoch === null ? { membershipEpoch } : {}) });
-      t.equal(older(6), 'token_stale', 'a token of the version before is judged by its epoch');
+      t.equal(older(6), 'token_stale', 'a token of the previous version is judged by its epoch');
       t.equal(older(7), null);
     }
     t.equal(map.epochOf(sub), 0, 'the person has not changed');
@@ -132,7 +132,7 @@ t.test(
   },
 );
 
-t.test('a change of a membership has a form that the version before takes as a change of the user', async (t) => {
+t.test('a change of a membership has a form that the previous version takes as a change of the user', async (t) => {
   const [sub, org] = [randomUUID(), randomUUID()];
   const changed: Revocation = { kind: 'membership', sub, org, epoch: 3 };
   t.same(olderFormOf(changed), { kind: 'user', sub, epoch: 3, org });

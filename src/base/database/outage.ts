@@ -3,7 +3,7 @@
 import { sqlStateOf } from './sql-state.ts';
 
 /**
- * PostgreSQL did not answer. What was asked of it may have been carried out all the same: see platform/sent.ts.
+ * PostgreSQL did not answer. It may still have executed the statements: see platform/sent.ts.
  */
 export class DatabaseUnavailable extends Error {
   override readonly name: string = 'DatabaseUnavailable';
@@ -18,7 +18,7 @@ export class DatabaseBusy extends DatabaseUnavailable {
 /** Why PostgreSQL answers, but stores nothing. */
 export type NotWritable = 'read_only' | 'disk_full' | 'io_error';
 
-/** PostgreSQL answers, but cannot store a change now. Statements that only read work. */
+/** PostgreSQL answers, but cannot store a change now. Statements that only read still succeed. */
 export class DatabaseNotWritable extends DatabaseUnavailable {
   override readonly name = 'DatabaseNotWritable';
   readonly reason: NotWritable;
@@ -146,7 +146,7 @@ export function isConflict(error: unknown): boolean {
   return hasCode(error, CONFLICTS);
 }
 
-/** Whether PostgreSQL answered that it could not finish the work in time or beside the work of others. */
+/** Whether PostgreSQL answered that it could not finish the work in time, or because of other work. */
 function isBusy(error: unknown): boolean {
   return hasCode(error, STATEMENT_CANCELLED) || isConflict(error);
 }

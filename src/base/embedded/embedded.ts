@@ -19,7 +19,7 @@ export interface EmbeddedPostgres {
   readonly adminUrl: string;
   readonly port: number;
   readonly pid: number;
-  /** Fast shutdown; resolves when the server process is gone. */
+  /** Fast shutdown; resolves when the server process has ended. */
   stop(): Promise<void>;
 }
 

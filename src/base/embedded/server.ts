@@ -14,7 +14,7 @@ import { SERVER_ENVIRONMENT } from './native.ts';
 export interface Server {
   readonly pid: number;
   readonly port: number;
-  /** Fast shutdown; resolves when the process is gone. */
+  /** Fast shutdown; resolves when the process has ended. */
   stop(): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import { problem } from '../errors/problem.ts';
 import { matchesStrongly, matchesWeakly, readTags, type Tags } from './etag.ts';
 
 /**
- * Raises precondition_failed when the request is conditional and the state that `current` returns is another one. A
+ * Raises precondition_failed when the request is conditional and the state that `current` returns does not match. A
  * change calls this in its transaction, under the lock that keeps the state unchanged. `current` is called only for a
  * conditional request.
  */

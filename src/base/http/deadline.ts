@@ -35,7 +35,7 @@ export class Deadline {
     });
   }
 
-  /** Aborts when the time is over or the client is gone. What the operation returns after that is not sent. */
+  /** Aborts when the time is over or the client has disconnected. What the operation returns after that is not sent. */
   get signal(): AbortSignal {
     this.#aborting ??= new AbortController(); // only a few operations read it
     if (this.#reason !== undefined) this.#aborting.abort(this.#reason);

@@ -147,7 +147,8 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
    */
   readonly assertVersion: AssertVersion<unknown>;
   /**
-   * Aborts when the time of the request is over or its client is gone. What the operation returns after that is not sent.
+   * Aborts when the time of the request is over or its client has disconnected. What the operation returns after that
+   * is not sent.
    */
   readonly signal: AbortSignal;
 }

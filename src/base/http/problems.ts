@@ -50,7 +50,7 @@ export function toProblem(error: unknown, translate: Translate): Problem {
 
 /** What is known about the work of a request. */
 export interface WorkNote extends SentNote {
-  /** True while the operation runs, also after the time for an answer is over. */
+  /** True while the operation runs, even after the time for an answer is over. */
   isRunning: boolean;
 }
 

@@ -72,7 +72,7 @@ export interface Guarded extends Pick<Input, 'once' | 'assertVersion'> {
   assertUsed(): void;
 }
 
-/** Returns the functions by which the operation of this request takes part in its key and its conditions. */
+/** Returns the functions by which the operation of this request uses its key and its conditions. */
 export function guardChange(
   declared: Endpoint,
   idempotency: Idempotency | undefined,

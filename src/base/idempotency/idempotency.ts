@@ -1,7 +1,7 @@
 // Runs a request with an Idempotency-Key at most once. A repeat of the request gets the stored answer. The row with the
 // answer is written in the transaction of the change: see once.ts. So no row ever says that a request is running, and a
 // killed process leaves nothing behind that has to expire. Only answers of requests that changed something are kept: a
-// refused request has changed nothing, and a repeat is judged anew. The caller of a repeat is judged anew, too: see
+// refused request has changed nothing, and a repeat is judged again. The caller of a repeat is judged again, too: see
 // repeat-guard.ts.
 import type { Database, OrganizationTx, SystemTx } from '../database/db.ts';
 import { isOutage } from '../database/db.ts';

@@ -1,8 +1,8 @@
-// What is stored of a request with an Idempotency-Key, and how. The database has no key, no body and no answer in clear.
-// The fingerprint of a request and the key that seals its answer are derived from two secrets: the Idempotency-Key,
-// which only the client has, and a secret of the installation, which is not in the database. So a stolen database
-// neither opens an answer nor lets anyone test guesses of a password against a fingerprint, even if clients choose keys
-// that can be guessed.
+// What is stored of a request with an Idempotency-Key, and how. The database has no key, no body and no answer in
+// plaintext. The fingerprint of a request and the key that seals its answer are derived from two secrets: the
+// Idempotency-Key, which only the client has, and a secret of the installation, which is not in the database. So a
+// stolen database neither opens an answer nor lets anyone test guesses of a password against a fingerprint, even if
+// clients choose keys that can be guessed.
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../platform/random.ts';
 

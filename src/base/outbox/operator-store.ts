@@ -2,7 +2,7 @@
 import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { MailState } from './operate.ts';
 
-// The version before kept no outcome of a mail that was done: it may have been sent or not wanted any more.
+// The previous version stored no outcome of a mail that was done: the mail may have been sent, or was unwanted.
 const STATE = `CASE WHEN due_at IS NOT NULL THEN 'waiting' WHEN done_at IS NULL THEN 'dead' ELSE coalesce(outcome, 'done') END`;
 
 export interface StoredMail {

@@ -38,7 +38,7 @@ export interface ClaimedMail extends MailRow {
   readonly triedAt: string;
 }
 
-/** Among so many mails that have been due for longest, the organizations take turns. */
+/** The number of mails, those that have been due for longest, among which the organizations take turns. */
 const TURNS_AMONG = 2_000;
 
 // The first mail of each organization comes before the second one of any, so that an organization with many mails does not

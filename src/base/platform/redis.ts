@@ -22,7 +22,7 @@ export interface RedisNode {
 }
 
 export interface RedisConnection {
-  /** Sends a command. Raises when Redis refuses it or does not answer in time, or when the connection is gone. */
+  /** Sends a command. Raises when Redis refuses it or does not answer in time, or when the connection has closed. */
   ask(command: string, ...args: (string | number)[]): Promise<unknown>;
   /** Resolves when the connection has ended, for any reason. */
   readonly gone: Promise<void>;
@@ -73,7 +73,7 @@ export function holdRedis(hold: RedisUse): { close(): void } {
     const close = () => connection.close();
     signal.addEventListener('abort', close);
     try {
-      if (!signal.aborted) await hold.work(connection); // it may have aborted during the connect
+      if (!signal.aborted) await hold.work(connection); // the signal may have aborted while the connection was opened
     } finally {
       signal.removeEventListener('abort', close);
       close();

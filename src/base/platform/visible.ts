@@ -2,8 +2,9 @@
 
 /**
  * One character that a reader sees: a letter, digit, mark of punctuation or symbol. The letters and symbols that are
- * taken away look like a blank: fillers of Hangul and other characters that a font need not draw
- * (Default_Ignorable_Code_Point), the blank of Braille, the notehead that is not drawn, and the placeholder of an object.
+ * excluded look like a blank: fillers of Hangul and other characters that a font need not draw
+ * (Default_Ignorable_Code_Point), the blank of Braille, the notehead that is not drawn, and the placeholder of an
+ * object.
  */
 const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2800\u{1D159}\uFFFC]]/v;
 
@@ -15,7 +16,7 @@ export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
 
-/** Whether a reader sees something of the text, or it is empty. It is the rule of descriptions. */
+/** Whether a reader sees something of the text, or it is empty. Every description must pass this check. */
 export function isEmptyOrVisible(text: string): boolean {
   return text === '' || isVisible(text);
 }

@@ -1,6 +1,6 @@
 // Owns the list of common passwords and the look-up in it.
 //
-// common-passwords.txt.gz has 95,523 passwords of at least eight characters, one a line, in the form of
+// common-passwords.txt.gz has 95,523 passwords of at least eight characters, one per line, in the form of
 // `foldPassword`, sorted by their bytes, each once: everything from
 // - Django 5.2.19, django/contrib/auth/common-passwords.txt.gz (BSD-3-Clause),
 // - zxcvbn 4.4.2, the list "passwords" (MIT), and @zxcvbn-ts/language-common 4.1.3, passwords.json (MIT),

@@ -27,7 +27,7 @@ const WAITING_MAX = 64;
 const ANSWER_MS_MAX = 8_000;
 /**
  * Loading the dictionaries takes half a second. On a machine under load it may take longer than a request waits. The
- * thread then goes on, so that the next request finds it ready.
+ * thread then continues, so that the next request finds it ready.
  */
 const LOAD_MS_MAX = 60_000;
 const IDLE_MS = 60_000;
@@ -84,7 +84,7 @@ export function openStrength({
     return started;
   }
 
-  /** Asks the first waiting question. */
+  /** Sends the first waiting request. */
   function next(): void {
     const [first] = waiting;
     if (!first) {

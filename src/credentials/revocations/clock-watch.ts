@@ -8,7 +8,7 @@ import type { Log } from '../../base/platform/log.ts';
 
 /** How far the clocks may differ, in seconds. The leeways for the times of tokens are as long. */
 export const CLOCKS_APART_SECONDS_MAX = 60;
-/** A single reading may have met the moment in which a clock was set right. */
+/** A single reading may coincide with the moment in which a clock is corrected. */
 const READINGS_APART = 2;
 
 /** The answer of PostgreSQL with its time. */
@@ -17,7 +17,7 @@ export interface ClockReading {
   readonly databaseMs: number;
   /** The time of this machine when the answer arrived, in ms since 1970. */
   readonly arrivedMs: number;
-  /** The time between the question and its answer, by a clock that never steps. */
+  /** The time between the query and its answer, by a clock that never steps. */
   readonly waitedMs: number;
 }
 
@@ -47,7 +47,7 @@ export interface ClockWatchDeps {
   readonly aheadOfSteadyMs: () => number;
 }
 
-/** Nothing is known yet. The first reading decides alone, and after it, two in a row decide that the clocks are apart. */
+/** Nothing is known yet. The first reading decides alone, and after it, two in a row decide that the clocks differ. */
 export function createClockWatch({ log, apartSecondsMax, aheadOfSteadyMs }: ClockWatchDeps): ClockWatch {
   let readingsApart = READINGS_APART - 1;
   let isApart = false;

@@ -96,9 +96,9 @@ export interface RevocationsDeps {
 }
 
 export interface RevocationLimits {
-  /** From which difference on the clock of this machine is not trusted. */
+  /** The difference from which on the clock of this machine is not trusted. */
   readonly clocksApartSecondsMax: number;
-  /** From which length on a pause of this process counts. */
+  /** The length from which on a pause of this process counts. */
   readonly pauseMsMax: number;
 }
 

@@ -21,7 +21,7 @@ export function entryWith(events: readonly Revocation[]): Fields {
   return [EVENTS, JSON.stringify(events.map((event) => olderFormOf(event) ?? event))];
 }
 
-/** An entry that asks readers to read PostgreSQL, because the stream lacks a revocation. */
+/** An entry that tells readers to read PostgreSQL, because the stream lacks a revocation. */
 export const ENTRY_OF_MORE: Fields = [MORE, '1'];
 
 export interface EntryRead {

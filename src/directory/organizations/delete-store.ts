@@ -45,8 +45,8 @@ released AS (
 )
 SELECT count(*)::int AS rows, NULL AS after FROM released`);
 
-// $3 is the member after whom the portion begins: without it, each portion would read the entries of the index that the
-// portions before have left. A session that began to act for the organization meanwhile acts for none afterwards.
+// $3 is the member after whom the portion begins: without it, each portion would read the index entries that earlier
+// portions have left. A session that began to act for the organization meanwhile acts for none afterwards.
 const REMOVE_MEMBERS = statement(`
 WITH picked AS MATERIALIZED (
   SELECT user_id FROM memberships WHERE organization_id = $1::uuid AND user_id > $3::uuid ORDER BY user_id LIMIT $2::int

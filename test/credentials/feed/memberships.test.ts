@@ -1,4 +1,4 @@
-// The change of a membership in the feed: in the form of this version, and in the form that the version before reads.
+// The change of a membership in the feed: in the form of this version, and in the form that the previous version reads.
 import t, { type Test } from 'tap';
 import { principalOf } from '../../../src/protocol/caller.ts';
 import type { AccessClaims } from '../../../src/protocol/claims.ts';
@@ -36,7 +36,7 @@ async function untilHeartbeat(stream: Consumer): Promise<Frame[]> {
   return stream.until(({ event }) => event === 'heartbeat');
 }
 
-t.test('a stream sends the change under a name of its own, and then in the form of the version before', async (t) => {
+t.test('a stream sends the change under a name of its own, and then in the form of the previous version', async (t) => {
   const { changed, follow, expected, database, both } = await open(t);
   const stream = await follow();
   await untilHeartbeat(stream);
@@ -74,7 +74,7 @@ t.test('the document has both forms, and a client of another organization gets n
   t.same((await api.get('/revocations', { token: readers.q.token })).body.data.events, [], 'the other organization');
 });
 
-t.test('a verifier of the version before stays complete, and refuses the tokens from before the change', async (t) => {
+t.test('a verifier of the previous version stays complete, and refuses the tokens from before the change', async (t) => {
   const { changed, follow, claimsOf, p, q } = await open(t);
   const former = openFormerVerifier();
   const stream = await follow();
@@ -116,7 +116,7 @@ t.test('a verifier of this version refuses only the tokens of the organization',
   t.ok(Number.isFinite(state.staleSeconds()), 'it has met no event that it does not know');
   const older = ({ mep: _, ...claims }: Record<string, unknown>) => claims;
   t.same([judge(here), judge(older(here))], ['token_stale', 'token_stale']);
-  t.same([judge(there), judge(older(there))], [null, null], 'also in the form of the version before');
+  t.same([judge(there), judge(older(there))], [null, null], 'also in the form of the previous version');
   t.equal(judge(await claimsOf(p)), null);
 });
 

@@ -1,4 +1,4 @@
-// What a verifier of the version before does with the feed and with tokens: a shortened copy of that code, which is
+// What a verifier of the previous version does with the feed and with tokens: a shortened copy of that code, which is
 // never changed. It knows no membership.
 
 type Json = Record<string, unknown>;

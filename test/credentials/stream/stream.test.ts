@@ -69,7 +69,7 @@ t.test(
 );
 
 t.test(
-  'an entry about a membership is read by the version before without PostgreSQL, and refuses more there',
+  'an entry about a membership is read by the previous version without PostgreSQL, and refuses more there',
   async (t) => {
     const [sub, org] = [randomUUID(), randomUUID()];
     const fields = entryWith([{ kind: 'membership', sub, org, epoch: 3 }]);

@@ -192,7 +192,7 @@ t.test('the slug is free at once, and nothing brings the organization back', asy
   await seedOrganizationOf(database, member.userId, { slug: 'elsewhere', role: 'viewer' });
   const token = (await signInPerson(api, member)).accessToken;
   t.equal((await api.post('/organizations', { name: 'New', slug }, { token })).status, 201);
-  // The statement with which the version before activates an organization.
+  // The statement with which the previous version activates an organization.
   await database.query("UPDATE organizations SET status = 'active', updated_at = now() WHERE id = $1", [
     organization.id,
   ]);

@@ -149,7 +149,7 @@ t.test('verifier and service accept and refuse the same tokens', async (t) => {
     'signed again': changed({}),
     'with one more claim': changed({ more: 1 }),
     'roles of other letters': changed({ roles: ['Geschäftsführung'] }),
-    'of the version before, without the epoch of the membership': changed({ mep: undefined }),
+    'of the previous version, without the epoch of the membership': changed({ mep: undefined }),
     'without an organization': changed({
       mep: undefined,
       org: undefined,
@@ -210,7 +210,7 @@ t.test('verifier and service accept and refuse the same tokens', async (t) => {
     'signed again',
     'with one more claim',
     'roles of other letters',
-    'of the version before, without the epoch of the membership',
+    'of the previous version, without the epoch of the membership',
     'without an organization',
   ]);
 });
