@@ -1,5 +1,5 @@
-// Owns: the list of all endpoints without a running service, and its golden file (one line for each endpoint).
-// Leaves to others: what the endpoints are (src/app/endpoints.ts) and their reference (openapi.ts).
+// The list of all endpoints without a running service, and its golden file (one line for each endpoint).
+// Other files own the endpoints (src/app/endpoints.ts) and their reference (openapi.ts).
 import { fileURLToPath } from 'node:url';
 import { describeEndpoints } from '../../src/app/endpoints.ts';
 import { type Access, changesVersioned, type Endpoint } from '../../src/base/http/endpoint.ts';

@@ -1,5 +1,5 @@
-// Owns: the pages that are written from tables in the code: the variables and the problems.
-// Leaves to others: the tables themselves (src/base/config/variables.ts, src/base/errors/catalogue.ts).
+// The pages that are written from tables in the code: the variables and the problems.
+// The tables are in src/base/config/variables.ts and src/base/errors/catalogue.ts.
 import { variables } from '../../src/base/config/variables.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
 import { problemBody } from '../../src/base/errors/problem-body.ts';

@@ -1,5 +1,5 @@
-// Owns: the parts of the reference that every operation shares: headers, and the problems that an endpoint can answer.
-// Leaves to others: the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
+// The parts of the reference that every operation shares: headers, and the problems that an endpoint can return.
+// Other files own the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
@@ -153,7 +153,7 @@ function isCode(code: string): code is ProblemCode {
   return code in PROBLEMS;
 }
 
-/** Returns the problems that the endpoint can answer, by status. Raises TypeError for an unknown code. */
+/** Returns the problems that the endpoint can return, by status. Raises TypeError for an unknown code. */
 export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]> {
   const found = new Map<number, Set<ProblemCode>>();
   for (const code of [...commonCodes(declared), ...(declared.problems ?? [])]) {

@@ -11,7 +11,7 @@ import { spawnService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 import { cliOn, openCli } from './command-line.ts';
 
-t.test('a revocation on one machine reaches a service with a folder of its own, also without a file', async (t) => {
+t.test('a revocation on one machine reaches a service with a folder of its own, even without a file', async (t) => {
   const database = await createDatabase(t);
   const keys = await openKeyFolders(t);
   const { api, app, keysDirectory } = await openWithKeys(t, database, await keys.copy());

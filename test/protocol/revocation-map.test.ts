@@ -72,7 +72,7 @@ t.test('a revoked key is never forgotten, because whoever has it can sign new to
   }
 });
 
-t.test('an event that arrives again with more data is stored anew', async (t) => {
+t.test('an event that arrives again with more data is stored again', async (t) => {
   const { clock, map } = openMap();
   const [sub, org] = [randomUUID(), randomUUID()];
   map.add({ kind: 'user', sub, epoch: 1 });

@@ -1,5 +1,5 @@
-// Owns: the totals of a whole run, which are computed from the results of its files. A file that ended early counts as
-// a failure, also without a failed assertion.
+// The totals of a whole run, which are computed from the results of its files. A file that ended early counts as a
+// failure, even without a failed assertion.
 import type { FileResult } from './pool.ts';
 
 export interface Totals {

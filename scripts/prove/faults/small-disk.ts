@@ -1,5 +1,5 @@
-// Owns: a small disk that can be filled: a file system in memory, in a mount namespace that ends with the proof. So
-// nothing stays mounted, even if the proof is killed. Needs Linux and root.
+// A small disk that can be filled: a file system in memory, in a mount namespace that ends with the proof. So
+// nothing stays mounted, even if the proof is killed. This needs Linux and root.
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';

@@ -1,6 +1,6 @@
-// Owns: one running PostgreSQL server process. Starts the server, takes over a server whose parent has ended, stops the
-// server, and explains why it did not start. Leaves to others: the server's files (files.ts), roles and databases
-// (embedded.ts).
+// One running PostgreSQL server process. This file starts the server, takes over a server whose parent has ended, stops
+// the server, and explains why it did not start. Other files own the server's files (files.ts), and its roles and
+// databases (embedded.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';

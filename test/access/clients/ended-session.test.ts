@@ -1,4 +1,4 @@
-// A logout at one replica against a change at another replica that has not heard of it. After the logout is
+// A logout at one replica against a change at another replica that does not know of it yet. After the logout is
 // acknowledged, no change succeeds. A change that has checked the session first makes the logout wait.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
@@ -19,7 +19,7 @@ async function open(t: Test) {
   return { database, ...team, here: here.api, elsewhere: elsewhere.api, count };
 }
 
-t.test('a client with every right is not created after a logout, by a replica that has not heard of it', async (t) => {
+t.test('a client with every right is not created after a logout, by a replica that does not know of it', async (t) => {
   const { here, elsewhere, join, count } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { token } = await join('owner');
@@ -30,7 +30,7 @@ t.test('a client with every right is not created after a logout, by a replica th
   t.equal(await count('clients'), 0, `0 of ${ROUNDS}`);
 });
 
-t.test('a change that the guard has let in is refused if the logout is acknowledged before it is made', async (t) => {
+t.test('a change that the guard has admitted is refused if the logout is acknowledged before it is made', async (t) => {
   const { database, organization, here, elsewhere, join } = await open(t);
   const person = await seedPerson(database, 'Target');
   await seedMembership(database, { organizationId: organization.id, userId: person.userId, role: 'viewer' });
@@ -97,5 +97,5 @@ t.test('a logout waits for a change that has checked the session, and is acknowl
   await blocking.query('COMMIT');
   t.equal((await created).status, 201);
   t.equal((await logout).status, 204);
-  t.match(await elsewhere.post('/clients', WIDE, { token }), { status: 401 }, 'and nothing is created after it');
+  t.match(await elsewhere.post('/clients', WIDE, { token }), { status: 401 }, 'and nothing is created after the logout');
 });

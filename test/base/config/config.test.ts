@@ -259,7 +259,7 @@ t.test('production refuses a sender address on localhost, with and without angle
   t.same(problemsOf({ ...mail, MAIL_FROM: 'no-reply@example.com' }), []);
 });
 
-t.test('production serves for five seconds after it is asked to stop, unless a setting says otherwise', async (t) => {
+t.test('production serves for five seconds after the signal to stop, unless a setting says otherwise', async (t) => {
   t.equal(readConfig({}).SHUTDOWN_DELAY, 0);
   t.equal(readConfig({ NODE_ENV: 'test' }).SHUTDOWN_DELAY, 0);
   t.equal(readConfig(PRODUCTION).SHUTDOWN_DELAY, 5);
@@ -268,7 +268,7 @@ t.test('production serves for five seconds after it is asked to stop, unless a s
   t.match(problemsOf({ SHUTDOWN_DELAY: '6m' }), [/^SHUTDOWN_DELAY: must be between 0 and 300 seconds/]);
 });
 
-t.test('https for all subdomains is asked for only together with an https URL', async (t) => {
+t.test('https for all subdomains can be required only together with an https URL', async (t) => {
   t.equal(readConfig(PRODUCTION).HSTS_INCLUDE_SUBDOMAINS, false);
   t.equal(readConfig({ ...PRODUCTION, HSTS_INCLUDE_SUBDOMAINS: 'true' }).HSTS_INCLUDE_SUBDOMAINS, true);
   t.match(problemsOf({ HSTS_INCLUDE_SUBDOMAINS: 'true' }), [/^HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https/]);

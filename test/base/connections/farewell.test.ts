@@ -1,5 +1,5 @@
-// A server that stops loses no request: it answers what is on its way, asks clients to close, and cuts only connections
-// on which nothing is expected.
+// A server that stops loses no request: it answers the requests on their way, tells clients to close, and closes only
+// connections without a request.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
@@ -73,7 +73,7 @@ t.test('while connections end, requests on their way are answered and told to cl
   }
   const fresh = await sendRaw(url, GET);
   t.same([fresh.status, fresh.headers.get('connection')], [200, 'close'], 'a new connection');
-  t.notOk(isOver, 'the slow request is waited for');
+  t.notOk(isOver, 'the server waits for the slow request');
   release();
   const last = await slow.next();
   t.same([last?.status, last?.headers.get('connection')], [200, 'close'], 'its answer is complete');

@@ -13,7 +13,7 @@ const SHORT_MS = 1_000;
 const Body = z.strictObject({ name: z.string().default('') });
 const Answer = z.strictObject({ name: z.string() });
 
-/** An operation that waits until the test lets it go on. */
+/** An operation that waits until the test lets it continue. */
 class Held {
   readonly signals: AbortSignal[] = [];
   readonly #released = Promise.withResolvers<void>();
@@ -27,7 +27,7 @@ class Held {
     queueMicrotask(() => this.#ended.resolve());
     return { name: 'late' };
   };
-  /** Lets every call go on. Resolves when the first has returned. */
+  /** Lets every call continue. Resolves when the first has returned. */
   async release(): Promise<void> {
     this.#released.resolve();
     await this.#ended.promise;
@@ -176,7 +176,7 @@ t.test(
   },
 );
 
-t.test('bytes that are no request are refused after the answers to the requests before them', async (t) => {
+t.test('bytes that are not a request are refused after the answers to the requests before them', async (t) => {
   for (const [what, bytes, status] of [
     ['rubbish', 'rubbish\r\n\r\n', 400],
     ['a head that is too large', requestHead('GET', '/quick', `X-Long: ${'x'.repeat(40_000)}`), 431],

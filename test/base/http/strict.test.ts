@@ -1,5 +1,5 @@
-// Requests that two readers could understand differently, and text that shows nothing, are refused in the same way
-// everywhere. Answers that are written by hand have the headers of every other answer.
+// Requests that two readers could understand differently, and text without a visible character, are refused in the same
+// way everywhere. Answers that are written by hand have the headers of every other answer.
 import t, { type Test } from 'tap';
 import { parsePreset, readPreset } from '../../../src/directory/presets/presets.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -194,7 +194,7 @@ t.test('a name of which a reader sees nothing is refused, whatever is named', as
   }
 });
 
-t.test('a description is empty or shows something, and the values of a scope are for programs', async (t) => {
+t.test('a description is empty or has a visible character, and the values of a scope are for programs', async (t) => {
   const role = { level: 1, permissions: ['deals:read'] };
   const client = { name: 'Importer', permissions: ['deals:read'] };
   const preset = (description: string) =>
@@ -218,7 +218,7 @@ t.test('a description is empty or shows something, and the values of a scope are
   t.equal((await send('POST', '/authz/check', JSON.stringify(check))).status, 200);
 });
 
-t.test('a user agent that shows nothing is kept as none', async (t) => {
+t.test('a user agent without a visible character is stored as null', async (t) => {
   const { email, password } = await newAccount(api);
   const login = (agent: string) => api.post('/auth/login', { email, password }, { headers: { 'user-agent': agent } });
   const { accessToken } = (await login(' ')).body.data;

@@ -87,7 +87,7 @@ t.test('a process is killed before the commit: nothing has happened, and the key
 });
 
 t.test(
-  'PostgreSQL commits but its answer is lost: 503 says that nobody knows, and the repeat gets the answer',
+  'PostgreSQL commits but its answer is lost: 503 says that the outcome is unknown, and the repeat gets the answer',
   async (t) => {
     const database = await createDatabase(t);
     const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));

@@ -117,7 +117,7 @@ t.test('a server that sends nothing is reported as timeout', async (t) => {
   t.equal((await failureOf(t, `smtp://${await raw(t, () => undefined)}`, { timeoutMs: 200 })).code, 'timeout');
 });
 
-t.test('a server that closes the connection, refuses all or is no mail server has its own reason', async (t) => {
+t.test('a server that closes the connection, refuses everything or is not a mail server has its own reason', async (t) => {
   t.equal((await failureOf(t, `smtp://${await raw(t, (socket) => socket.end())}`)).code, 'connection_lost');
   const away = await raw(t, (socket) => socket.end('554 not for you, grace@example.com\r\n'));
   t.equal((await failureOf(t, `smtp://${away}`)).code, 'server_refused');

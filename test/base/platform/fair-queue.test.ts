@@ -112,7 +112,7 @@ t.test('the service has a place of its own, waits in no bounded queue, and may t
   t.same(begun.splice(0), ['S 3', 'S 4']);
 });
 
-t.test('a task whose requester is gone leaves the queue and never runs', async (t) => {
+t.test('a task whose requester has disconnected leaves the queue and never runs', async (t) => {
   const { queue, begun, ask, end, results } = opened({ places: 2 });
   const gone = new Map<string, () => void>();
   const leaving = (name: string): Partial<Turn> => ({
@@ -134,7 +134,7 @@ t.test('a task whose requester is gone leaves the queue and never runs', async (
     return () => undefined;
   };
   ask('A 4', { onGone: before });
-  await t.rejects(results.get('A 4') as Promise<unknown>, { message: 'requester is gone' }, 'gone before it waits');
+  await t.rejects(results.get('A 4') as Promise<unknown>, { message: 'requester is gone' }, 'disconnected before it waits');
   t.equal(queue.waiting, 0);
 });
 

@@ -56,7 +56,7 @@ export function openFormerVerifier() {
       } else if (event === 'revocation') takeEvent(data);
       if (misses) isComplete = false;
     },
-    /** Whether it has every revocation. If not, it refuses every token, or asks the service about each of them. */
+    /** Whether it has every revocation. If not, it refuses every token, or introspects each of them at the service. */
     isComplete: () => isComplete,
     judge(claims: Json): 'session_revoked' | 'token_stale' | 'invalid_token' | null {
       const { sub, sid, epoch, org, roles, permissions } = claims;

@@ -123,7 +123,7 @@ t.test('a key whose file was replaced by another key is reported', async (t) => 
   t.same(gone, [{ kid: a.kid, file: A }]);
 });
 
-t.test('the removal of a retired key is no revocation', async (t) => {
+t.test('the removal of a retired key is not a revocation', async (t) => {
   const { gone, directory, clock, ring, readings } = await reporting(t, { [A]: a.pem, [B]: b.pem }, 600);
   clock.set('2026-11-21T12:10:00Z');
   await rm(join(directory, A));
@@ -132,7 +132,7 @@ t.test('the removal of a retired key is no revocation', async (t) => {
 });
 
 t.test(
-  'a folder that is gone, empty or incomplete, and a file that is damaged or renamed, are no revocations',
+  'a missing, empty or incomplete folder, and a damaged or renamed file, do not count as revocations',
   async (t) => {
     const { gone, directory, ring, readings } = await reporting(t, { [A]: a.pem, [B]: b.pem });
     const away = `${directory}-away`;

@@ -15,7 +15,7 @@ const B = '2026-11-21T12-00-00Z.pem';
 const at = (text: string) => new Date(`2026-11-${text}Z`);
 
 t.test(
-  'a key is published ahead, signs from its instant, verifies until its retention ends, and is gone',
+  'a key is published ahead, signs from its instant, verifies until its retention ends, and then disappears',
   async (t) => {
     const clock = clockAt('2026-11-21T11:00:00Z');
     const ring = await openRing(t, {
@@ -163,7 +163,7 @@ t.test('a key whose file arrives after its instant does not shorten the retentio
 });
 
 t.test(
-  'a reload that changes nothing tells nobody, and a failing listener does not keep the news from others',
+  'a reload that changes nothing calls no listener, and a listener that fails does not prevent the calls of the others',
   async (t) => {
     const directory = await folderOf(t, { [A]: a.pem });
     const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z') });

@@ -89,7 +89,7 @@ t.test('ordinary good passwords are accepted, in every script', async (t) => {
   for (const password of good) t.equal(await problemOf(password), null, password);
 });
 
-// Always the same texts, so that the test depends on no luck.
+// Always the same texts, so that the test does not depend on luck.
 function generated(alphabet: string, length: number, count: number): string[] {
   return Array.from({ length: count }, (_, number) =>
     [...createHash('sha512').update(`${alphabet} ${number}`).digest()]

@@ -18,7 +18,7 @@ t.test('only a difference that the wait for the answer cannot explain counts', a
   t.equal(of(998_000, 2_000), 0);
   t.equal(of(990_000, 2_000), 8, 'ahead by eight seconds at least');
   t.equal(of(1_005_000, 2_000), -5, 'behind by five seconds at least');
-  t.equal(of(900_000, 90_000), 10, 'a slow answer alone is no difference');
+  t.equal(of(900_000, 90_000), 10, 'a slow answer alone does not count as a difference');
 });
 
 /** Passes differences in seconds to a watch. Returns what the watch says after each of them, and its log. */
@@ -65,7 +65,7 @@ t.test('a step of the clock counts at once, until a reading shows that the clock
   }
   read(-61);
   t.equal(watch.isApart(), true, 'a single reading that differs changes nothing');
-  read(0); // a machine that was suspended: its clock was set right
+  read(0); // a machine that was suspended: its clock was corrected
   t.equal(watch.isApart(), false);
 });
 

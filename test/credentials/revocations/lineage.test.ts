@@ -73,7 +73,7 @@ t.test('a failover that lost nothing changes nothing', async (t) => {
   t.strictSame(await eventsOf(database), []);
 });
 
-t.test('a lost logout is noticed, and nothing from before is accepted until an operator decides', async (t) => {
+t.test('a lost logout is noticed, and no earlier token is accepted until an operator decides', async (t) => {
   const { database, service, synchronize, accounts } = await open(t);
   const [stays, leaves] = accounts;
   t.equal((await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken })).status, 204);
@@ -104,7 +104,7 @@ t.test('a lost logout is noticed, and nothing from before is accepted until an o
   t.match((await eventsOf(database)).at(-1), { type: 'installation.database_accepted' });
 });
 
-t.test('a lost logout does not come back to life before the failover is noticed', async (t) => {
+t.test('a session whose logout was lost stays refused before the failover is noticed', async (t) => {
   const { database, service, accounts } = await open(t);
   const [stays, leaves] = accounts;
   await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
@@ -173,7 +173,7 @@ t.test('restore ends the doubt and everything from before', async (t) => {
   t.match(await rowOf(database), { reason: null });
 });
 
-t.test('a process that was there ends the doubt of one that started after a failover without loss', async (t) => {
+t.test('a process that ran during a failover without loss ends the doubt of one that started after it', async (t) => {
   const { database, service, accounts } = await open(t);
   await service.app.close();
   await promote(database);
@@ -190,7 +190,7 @@ t.test('a process that was there ends the doubt of one that started after a fail
   t.equal((await late.api.get('/me', { token: accounts[0].accessToken })).status, 200);
 });
 
-t.test('a failover without any process that was there is in doubt until an operator decides', async (t) => {
+t.test('a failover during which no process ran is in doubt until an operator decides', async (t) => {
   const { database, service, accounts } = await open(t);
   await service.app.close();
   await promote(database);
@@ -260,7 +260,7 @@ t.test('while the database stores nothing, a process keeps its verdict, and stor
   let isReadOnly = true;
   const { watch, asked } = openWatch(undefined, () => isReadOnly);
   await watch.check({ ...SERVER, judged: null });
-  t.equal(watch.doubtedBefore(), 0, 'nothing was lost, and reading goes on');
+  t.equal(watch.doubtedBefore(), 0, 'nothing was lost, and reading continues');
   await watch.check(SERVER);
   watch.noteRead('499');
   await watch.check({ ...SERVER, nextTx: '400', now: 5_500 });

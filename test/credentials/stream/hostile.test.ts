@@ -79,7 +79,7 @@ t.test('entries that no Tenantry process writes are ignored', async (t) => {
     const later = await signedOut(a); // once it has arrived, everything before has been read
     await arrives(async () => (await verdict(b, later)) === 'session_revoked', hasGap);
   });
-  for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'none of it was believed');
+  for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'all of it was ignored');
   const good = JSON.stringify([{ kind: 'nonsense' }, { kind: 'session', sid }]);
   const write = async () => {
     await redis.ask('XADD', KEY, '*', 'events', good);

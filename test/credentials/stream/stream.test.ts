@@ -114,7 +114,7 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
     await arrives(async () => (await verdict(b, account)) === 'organization_suspended', hasGap);
     t.equal((await change(account, 'activate')).status, 200);
     t.equal(await verdict(a, account), 200);
-    // Without a gap the activation has arrived before the entry that was sent after it. It was not believed.
+    // Without a gap the activation has arrived before the entry that was sent after it. The service ignored it.
     const later = await signedOut(a);
     await arrives(async () => (await verdict(b, later)) === 'session_revoked', hasGap);
     return account;

@@ -46,7 +46,7 @@ function kidOf(token: string): unknown {
 }
 
 t.test(
-  'a new key is published ahead of time, signs from its instant, and the old one goes once its tokens have',
+  'a new key is published ahead of time, signs from its instant, and the old one is removed once its tokens have expired',
   async (t) => {
     const { api, clock, account, addKey } = await opened(t);
     const { refreshToken } = account;

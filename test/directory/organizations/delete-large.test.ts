@@ -1,5 +1,5 @@
-// An organization with many members is gone for everybody at once. Its rows are removed in portions, and a crash in the
-// middle loses nothing.
+// A deleted organization with many members disappears for everybody at once. Its rows are removed in portions, and a
+// crash in the middle loses nothing.
 import t, { type Test } from 'tap';
 import { findUsableRefreshToken } from '../../../src/access/oauth/store.ts';
 import { listOwnedAlone } from '../../../src/admin/accounts/store.ts';
@@ -113,7 +113,7 @@ t.test('several processes that remove the same organization do not hinder each o
   t.same(await rowsOf(database, organization.id), NONE);
 });
 
-t.test('while its rows are removed, everybody is answered as afterwards', async (t) => {
+t.test('while its rows are removed, every request gets the same answer as afterwards', async (t) => {
   const all = await interrupted(t, 3);
   const { api, database, organization, owner, member, parts } = all;
   const administrator = await newAdministrator(all.service);

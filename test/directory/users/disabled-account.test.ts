@@ -1,4 +1,4 @@
-// An account that was disabled in the database alone: no process has heard of it, and its sessions have not ended. Every
+// An account that was disabled in the database alone: no process knows it, and its sessions have not ended. Every
 // change is refused, with an answer that says why and not with an outage.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';

@@ -246,7 +246,7 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
   );
 });
 
-t.test('the own answers of the sidecar have security headers, also those that are written by hand', async (t) => {
+t.test('the sidecar’s own answers have security headers, including those that are written by hand', async (t) => {
   const stand = await openStand(t, { settings: { allowedOrigins: ['https://app.example.com'] } });
   const preflight = lines(
     'OPTIONS / HTTP/1.1',
@@ -273,7 +273,7 @@ t.test('the own answers of the sidecar have security headers, also those that ar
   }
 });
 
-t.test('bytes that are no request are refused after the answers to the requests before them', async (t) => {
+t.test('bytes that are not a request are refused after the answers to the requests before them', async (t) => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const upstream = await openUpstream(t, { answer: (_, response) => void released.then(() => response.end('late')) });
   const stand = await openStand(t, { upstream });

@@ -112,7 +112,7 @@ t.test('when many processes need the programs at the same time, one complete cop
   const there = machine(t);
   const asking = ['redis-server', 'nginx', 'redis-server', 'nginx'].map((name) => ask(t, name, there));
   for (const { says } of asking) await says(/^asked/);
-  t.notOk(existsSync(placeIn(there)), 'what is not whole is not there');
+  t.notOk(existsSync(placeIn(there)), 'an incomplete copy is not visible');
   there.go();
   const found = await Promise.all(asking.map(({ says }) => says(/^(found|failed)/)));
   t.same(

@@ -94,7 +94,7 @@ t.test('if introspection fails or its answer is unclear, the token gets 503 and 
     });
     t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `answer ${index}`);
     service.endpoints.introspect = (_, response) => json(response, 200, { active: true });
-    t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `not asked again at once, ${index}`);
+    t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `no second request at once, ${index}`);
     t.equal(service.at(PATHS.introspect).length, 1);
     t.match(errors.join(), /oauth\/introspect/);
     t.notMatch(errors.join(), /eyJ|secret/);
