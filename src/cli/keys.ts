@@ -71,7 +71,7 @@ export function keysCommands(program: Command, invocation: Invocation): void {
     .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, prune)));
   leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
-    .option('--removed', 'also when no file has the key any more')
+    .option('--removed', 'even when no file contains the key')
     .option('--yes', 'do not ask')
     .action(act<Options>(invocation, revoke));
 }

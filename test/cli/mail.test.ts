@@ -98,7 +98,11 @@ t.test('one command retries or drops every dead letter, and changes no other mai
   await database.query(`UPDATE outbox SET due_at = NULL WHERE recipient_key = ANY($1)`, [emails]);
   t.equal((await cli('mail', 'drop', '--all-dead')).status, 2, 'asks');
   t.match((await cli('mail', 'drop', '--all-dead', '--yes')).stdout, '3 mails are dropped.');
-  t.match((await cli('mail', 'drop', '--all-dead', '--json')).json, { data: { changed: [] } }, 'there is nothing to confirm');
+  t.match(
+    (await cli('mail', 'drop', '--all-dead', '--json')).json,
+    { data: { changed: [] } },
+    'there is nothing to confirm',
+  );
   t.match(await rowOf(inviting, waiting), { attempts: 0, waiting: true, done: false });
   const { id } = await rowOf(inviting, waiting);
   t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'by its id also a waiting one');

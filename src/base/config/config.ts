@@ -59,7 +59,7 @@ export const ENVIRONMENT = {
   }),
   DATABASE_POOL_SIZE: wholeNumber(1, 200)
     .default(10)
-    .meta({ description: 'The most connections of each of the two roles.' }),
+    .meta({ description: 'The maximum number of connections of each of the two roles.' }),
   REDIS_URL: redisUrls.optional().meta({
     secret: true,
     description:
@@ -105,7 +105,7 @@ export const ENVIRONMENT = {
     }),
   SESSIONS_PER_USER_MAX: wholeNumber(1, 10_000).default(100).meta({
     description:
-      'The most live sessions of one user. One more sign-in ends the session that was unused for the longest time.',
+      'How many live sessions a user may have. One more sign-in ends the session that was unused for the longest time.',
   }),
   REFRESH_REUSE_GRACE: duration(0, 60)
     .prefault('10s')
@@ -124,10 +124,10 @@ export const ENVIRONMENT = {
   PASSWORD_HASH_PARALLELISM: wholeNumber(1, 16).default(1).meta({ description: 'Lanes of argon2id.' }),
   PASSWORD_HASH_CONCURRENCY: wholeNumber(1, 64)
     .default(Math.min(availableParallelism(), 64))
-    .meta({ description: 'The most password hashes that are computed at once.', default: 'the number of cores' }),
+    .meta({ description: 'How many password hashes are computed at once.', default: 'the number of cores' }),
   PASSWORD_HASH_QUEUE: wholeNumber(0, 10_000)
     .default(64)
-    .meta({ description: 'The most password hashes that may wait. Further sign-ins get 503 with Retry-After.' }),
+    .meta({ description: 'How many password hashes may wait. Further sign-ins get 503 with Retry-After.' }),
   ROLE_PRESET: z.string().default('crm').meta({
     description:
       'The system roles of a new database: crm, workspace, callcenter, agents, or the path of a YAML file. A database that already has roles keeps them.',
@@ -137,13 +137,13 @@ export const ENVIRONMENT = {
     .meta({ description: 'The length of the trial of a new organization, in days.' }),
   TRIAL_TEAM_MEMBERS: wholeNumber(1, 1_000_000)
     .default(2)
-    .meta({ description: 'The most team members during the trial.' }),
+    .meta({ description: 'The maximum number of team members during the trial.' }),
   TRIAL_MESSAGES: wholeNumber(0, 1_000_000_000)
     .default(100)
-    .meta({ description: 'The most messages during the trial.' }),
+    .meta({ description: 'The maximum number of messages during the trial.' }),
   TRIAL_PHONE_NUMBERS: wholeNumber(0, 1_000_000)
     .default(1)
-    .meta({ description: 'The most phone numbers during the trial.' }),
+    .meta({ description: 'The maximum number of phone numbers during the trial.' }),
   CORS_ORIGINS: list
     .pipe(z.array(z.string().refine(isOrigin, 'must be an origin such as https://app.example.com')))
     .prefault('')
@@ -184,10 +184,10 @@ export const ENVIRONMENT = {
     .meta({ description: 'How long an invitation can be accepted.' }),
   INVITATION_MAILS_PER_DAY: wholeNumber(1, 1_000_000).default(200).meta({
     description:
-      'The most invitation mails in 24 hours: of one organization, and of one inviter in all organizations together.',
+      'How many invitation mails one organization, and one inviter in all organizations, may cause in 24 hours.',
   }),
   ORGANIZATIONS_PER_USER_MAX: wholeNumber(1, 1_000_000).default(20).meta({
-    description: 'The most organizations that a user may own. At this number the user cannot create another one.',
+    description: 'How many organizations a user may own. At this number the user cannot create another one.',
   }),
   IDEMPOTENCY_KEYS_MAX: idempotencyKeysMax,
   RATE_LIMIT_ENABLED: flag
@@ -210,10 +210,10 @@ export const ENVIRONMENT = {
     .meta({ description: 'Requests per minute of one service client.' }),
   FEED_STREAMS_MAX: wholeNumber(1, 5_000)
     .default(500)
-    .meta({ description: 'The most open connections to the revocation feed, in each process.' }),
+    .meta({ description: 'The maximum number of open connections to the revocation feed, in each process.' }),
   FEED_STREAMS_PER_CLIENT_MAX: wholeNumber(1, 5_000)
     .default(10)
-    .meta({ description: 'The most open connections of one service client to the revocation feed, in each process.' }),
+    .meta({ description: 'How many open connections one service client may have to the feed, in each process.' }),
   LOGIN_FAILURES_MAX: wholeNumber(1, 1000).default(5).meta({
     description: 'Wrong passwords for one account from one address in 15 minutes before further attempts are delayed.',
   }),

@@ -11,7 +11,7 @@ export function wholeNumber(low: number, high: number) {
 
 export const idempotencyKeysMax = wholeNumber(1, 1_000_000).default(1000).meta({
   description:
-    'The most idempotency keys of one user that are kept at a time. Each is kept 24 hours. Another one gets 429.',
+    'The maximum number of idempotency keys of one user that are kept at a time. Each is kept for 24 hours. A request with a further key gets 429.',
 });
 
 export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');

@@ -186,7 +186,7 @@ export const PROBLEMS = {
   precondition_failed: {
     status: 412,
     title: 'Changed meanwhile',
-    detail: 'The state is not the one that If-Match names, and nothing was changed: read it again and decide anew.',
+    detail: 'The state is not the one that If-Match names, and nothing was changed: read it again and decide again.',
   },
   idempotency_key_reused: {
     status: 422,

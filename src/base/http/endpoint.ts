@@ -68,7 +68,7 @@ type CallerOf<A extends Access> = A extends { kind: 'open' }
         ? OrganizationCaller
         : Caller;
 
-/** The most bytes of a body with credentials or a refresh token. */
+/** The maximum size in bytes of a body with credentials or a refresh token. */
 export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
 
 /**

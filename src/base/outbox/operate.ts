@@ -48,7 +48,7 @@ export interface MailsChanged {
   readonly unchanged: readonly { readonly id: string; readonly state: MailState }[];
 }
 
-/** The most mails that one transaction changes. */
+/** The maximum number of mails that one transaction changes. */
 const MAILS_PER_TRANSACTION = 50;
 
 /** Lists the mails of the last 30 days, the newest first. With the state null, lists the mails of every state. */

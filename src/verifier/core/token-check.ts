@@ -35,7 +35,7 @@ export interface TokenCheckDeps {
 export interface TokenCheck {
   /** A token that was checked before and whose key is still published; undefined for any other token. */
   recall(token: string): CheckedToken | undefined;
-  /** Judges time and revocation. Rejects with VerificationError. */
+  /** Decides by time and revocation whether the token is accepted now. Rejects with VerificationError. */
   judge(checked: CheckedToken): Promise<VerifiedPrincipal>;
   /** Checks a token that `recall` does not know. Rejects with VerificationError. */
   checkFirst(token: string): Promise<VerifiedPrincipal>;

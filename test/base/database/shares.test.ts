@@ -166,7 +166,7 @@ t.test(
   },
 );
 
-t.test('failures of every kind give their connections back', async (t) => {
+t.test('work that fails in any way returns its connection', async (t) => {
   const { db, flooding, quiet } = await opened(t);
   const fail = statement('SELECT 1 / ($1::int - $1::int)');
   const kinds = [

@@ -150,7 +150,7 @@ t.test(
   },
 );
 
-t.test('a body that does not arrive in its own time is refused with 408, and the connection ends', async (t) => {
+t.test('a body that does not arrive within its time limit is refused with 408, and the connection ends', async (t) => {
   const url = await serving(t, new Held(), SHORT_MS);
   const slow = await openRaw(t, url);
   slow.write(requestHead('POST', '/quick', 'Content-Type: application/json', 'Content-Length: 12'));

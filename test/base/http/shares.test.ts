@@ -70,7 +70,7 @@ t.test('a change whose caller has disconnected while it waited is not made', asy
   await once(service.app.server.server, 'request');
   const behind = createRole(service, owner, 'behind');
   await once(service.app.server.server, 'request');
-  await service.api.get('/me', { token: owner.token }); // by now the change of the caller who will disconnect is waiting
+  await service.api.get('/me', { token: owner.token }); // the change of the caller who will disconnect is waiting now
   gone.destroy();
   await until(async () => (await connections()) <= before + 2);
   await release();

@@ -134,7 +134,11 @@ t.test('a task whose requester has disconnected leaves the queue and never runs'
     return () => undefined;
   };
   ask('A 4', { onGone: before });
-  await t.rejects(results.get('A 4') as Promise<unknown>, { message: 'requester is gone' }, 'disconnected before it waits');
+  await t.rejects(
+    results.get('A 4') as Promise<unknown>,
+    { message: 'requester is gone' },
+    'disconnected before it waits',
+  );
   t.equal(queue.waiting, 0);
 });
 

@@ -74,24 +74,27 @@ t.test('the document has both forms, and a client of another organization gets n
   t.same((await api.get('/revocations', { token: readers.q.token })).body.data.events, [], 'the other organization');
 });
 
-t.test('a verifier of the previous version stays complete, and refuses the tokens from before the change', async (t) => {
-  const { changed, follow, claimsOf, p, q } = await open(t);
-  const former = openFormerVerifier();
-  const stream = await follow();
-  for (const frame of await untilHeartbeat(stream)) former.take(frame);
-  const before = await claimsOf(p);
-  t.equal(former.judge(before), null, 'tokens of this version are accepted');
-  await changed();
-  for (const frame of await stream.until(({ event }) => event === 'revocation')) former.take(frame);
-  t.ok(former.isComplete(), 'it has met no event that it does not know');
-  t.equal(former.judge(before), 'token_stale');
-  t.equal(former.judge(await claimsOf(p)), null, 'the next token is accepted');
-  t.equal(former.judge(await claimsOf(q)), null);
-  const late = openFormerVerifier();
-  for (const frame of await untilHeartbeat(await follow())) late.take(frame);
-  t.ok(late.isComplete(), 'also with a snapshot');
-  t.equal(late.judge(before), 'token_stale');
-});
+t.test(
+  'a verifier of the previous version stays complete, and refuses the tokens from before the change',
+  async (t) => {
+    const { changed, follow, claimsOf, p, q } = await open(t);
+    const former = openFormerVerifier();
+    const stream = await follow();
+    for (const frame of await untilHeartbeat(stream)) former.take(frame);
+    const before = await claimsOf(p);
+    t.equal(former.judge(before), null, 'tokens of this version are accepted');
+    await changed();
+    for (const frame of await stream.until(({ event }) => event === 'revocation')) former.take(frame);
+    t.ok(former.isComplete(), 'it has met no event that it does not know');
+    t.equal(former.judge(before), 'token_stale');
+    t.equal(former.judge(await claimsOf(p)), null, 'the next token is accepted');
+    t.equal(former.judge(await claimsOf(q)), null);
+    const late = openFormerVerifier();
+    for (const frame of await untilHeartbeat(await follow())) late.take(frame);
+    t.ok(late.isComplete(), 'also with a snapshot');
+    t.equal(late.judge(before), 'token_stale');
+  },
+);
 
 t.test('a verifier of this version refuses only the tokens of the organization', async (t) => {
   const { changed, follow, claimsOf, p, q } = await open(t);

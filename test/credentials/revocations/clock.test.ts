@@ -1,4 +1,4 @@
-// A process whose clock differs from the clock of PostgreSQL by more than a minute signs and judges no token, is not
+// A process whose clock differs from the clock of PostgreSQL by more than a minute signs and accepts no token, is not
 // ready, and says so.
 import t from 'tap';
 import { openLog } from '../../../src/base/platform/log.ts';
