@@ -65,7 +65,7 @@ export interface Writability {
    * second. Raises DatabaseUnavailable, and DatabaseNotWritable, also when a write of a request was refused lately.
    */
   check(): Promise<void>;
-  /** Notes the error of any statement. */
+  /** Notes the error of a statement. */
   note(error: unknown): void;
 }
 

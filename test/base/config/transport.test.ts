@@ -1,4 +1,4 @@
-// Warnings about connections that others could read, and lists of proxies that mean everybody.
+// Warnings about connections that others could read, and lists of proxies that contain almost every address.
 import t from 'tap';
 import { readConfig } from '../../../src/base/config/config.ts';
 import { isEverybody } from '../../../src/base/config/everybody.ts';

@@ -168,7 +168,7 @@ t.test('an organization changes only the allowed columns of a client, and raises
   t.same(await database.query(told, [id]), [{ epoch: 2, caused_in: own.organizationId }], 'also an operator’s change');
 });
 
-t.test('an organization can neither read or change the hash of a secret nor set its creation time', async (t) => {
+t.test('an organization can neither read nor change the hash of a secret, nor set its creation time', async (t) => {
   const [client] = await ask('SELECT id::text FROM clients');
   const make = (more = '', value = '') =>
     ask(

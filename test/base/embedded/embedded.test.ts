@@ -120,7 +120,7 @@ t.test('a later start finds the data, and uses another port when the last port i
   const first = await started(t, directory);
   await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
   await Promise.all([first.stop(), first.stop()]);
-  t.notOk(isRunning(markOf(first.pid)), 'stop() resolves after the server is gone');
+  t.notOk(isRunning(markOf(first.pid)), 'stop() resolves after the server has ended');
 
   const other = createServer().listen(first.port, '127.0.0.1');
   await once(other, 'listening');
@@ -239,12 +239,12 @@ t.test('a first start that was killed before its last step is completed', async 
   await query(first.adminUrl, 'DROP DATABASE tenantry');
   await first.stop();
   const second = await started(t, directory);
-  t.strictSame(await query(second.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the database is back');
+  t.strictSame(await query(second.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the database exists again');
   await query(second.adminUrl, 'DROP DATABASE tenantry');
   await query(second.adminUrl, 'DROP ROLE tenantry_owner');
   await second.stop();
   const third = await started(t, directory);
-  t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role is back');
+  t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role exists again');
 });
 
 t.test('a lost file of passwords is reported, and no new passwords are created', async (t) => {

@@ -137,7 +137,7 @@ t.test('only the listed origins get cross-origin access, and no other origin is 
   t.equal((await ask('https://evil.example.com')).headers.get('access-control-allow-origin'), null);
   for (const headers of [{}, { origin: APP }, { origin: 'https://evil.example.com' }]) {
     const incomplete = await api.call('OPTIONS', '/me', undefined, { headers });
-    t.strictSame([incomplete.status, incomplete.text], [204, ''], 'OPTIONS without a method to ask for');
+    t.strictSame([incomplete.status, incomplete.text], [204, ''], 'OPTIONS that names no method');
   }
   refused(t, await api.call('PUT', '/me', undefined, { headers: { origin: APP } }), 'method_not_allowed', 'as ever');
 });

@@ -1,5 +1,5 @@
-// The process stops in order: it is not ready first and still serves, and a second signal ends it at once. A signal during
-// the start ends the start.
+// The process stops in order: first it reports that it is not ready and still serves. A second signal ends it at once.
+// A signal during the start ends the start.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

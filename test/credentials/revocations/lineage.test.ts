@@ -84,7 +84,7 @@ t.test('a lost logout is noticed, and no earlier token is accepted until an oper
   t.match(await rowOf(database), { reason: 'lost' });
   await isInDoubt(t, service, stays);
   const again = await service.api.post('/auth/refresh', { refreshToken: leaves.refreshToken });
-  t.equal(again.code, 'database_set_back', 'the session that had ended does not come back');
+  t.equal(again.code, 'database_set_back', 'the session that had ended stays refused');
   t.equal((await service.api.get('/me', { token: leaves.accessToken })).code, 'session_revoked');
   t.equal((await service.api.get('/revocations', { token: feeding })).code, 'database_set_back');
 

@@ -14,7 +14,7 @@ const organizationId = owner.organization.id;
 const options = { token: owner.accessToken };
 const guest = await openGuest(inviting);
 
-t.test('when accepting and revoking race, the result is a member or a revocation, never both', async (t) => {
+t.test('if an invitation is accepted and revoked at the same moment, only one of the two takes effect', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, token } = await inviting.invited(guest.email);
     const before = await countMembers(database, organizationId);
@@ -28,7 +28,7 @@ t.test('when accepting and revoking race, the result is a member or a revocation
   }
 });
 
-t.test('when accepting and mailing again race, the old or the new token works, never both', async (t) => {
+t.test('if an invitation is accepted and mailed again at the same moment, only one of its two tokens works', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, token } = await inviting.invited(guest.email);
     const [accepted, resent] = await atOnce(2, (index) =>
@@ -44,7 +44,7 @@ t.test('when accepting and mailing again race, the old or the new token works, n
   }
 });
 
-t.test('when accepting and demoting the inviter race, rights that the inviter has lost are not granted', async (t) => {
+t.test('an invitation that is accepted while its inviter is demoted grants no right that the inviter has lost', async (t) => {
   let admin: Account = await joined(inviting, 'admin');
   for (let round = 0; round < ROUNDS; round += 1) {
     await refillChangeBudgets(database);

@@ -47,7 +47,7 @@ t.test('nginx answers, forwards requests, checks the authorization before that, 
   t.not(identity, '0', 'requests are never handled as root');
   await nginx.stop();
   await t.rejects(fetch(`${nginx.url}/plain`));
-  t.throws(() => process.kill(Number(workers[0]), 0), { code: 'ESRCH' }, 'its worker is gone as well');
+  t.throws(() => process.kill(Number(workers[0]), 0), { code: 'ESRCH' }, 'its worker has ended as well');
 });
 
 t.test('the error for a refused configuration has the message of nginx', async (t) => {

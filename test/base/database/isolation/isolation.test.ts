@@ -214,9 +214,9 @@ t.test('a row cannot reference a parent row of another organization', async (t) 
     await refused(
       [mine.organization, mine.user, theirs.role, mine.organization],
       '23503',
-      'no foreign role as an own one',
+      'no foreign role under the own organization',
     );
-    await refused([mine.organization, mine.user, theirs.role, theirs.organization], '23514', 'no foreign role as such');
+    await refused([mine.organization, mine.user, theirs.role, theirs.organization], '23514', 'no foreign role under the other organization');
     await refused(
       [mine.organization, mine.user, theirs.role, SYSTEM_OWNER],
       '23503',
