@@ -77,7 +77,7 @@ function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }
 
-// Claims of user tokens only. A client's token with one of them would pass for both kinds.
+// Claims of user tokens only. A client's token with one of them would be accepted as both kinds.
 const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'roles', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a service client's token. The caller checks the values. */

@@ -62,8 +62,8 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
   }
 
   /**
-   * Reads again when a change became known during the query. The author of the change may already have got the answer
-   * that the change is done.
+   * Reads again when a change became known during the query. The caller that made the change may already have the
+   * answer that the change is done.
    */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
     const reader = deps.db.organizationReader({ organizationId }, { bulk: userIds.length > 1 });

@@ -33,7 +33,7 @@ export class Connection {
     });
   }
 
-  /** Calls `act` once at most this number of requests waits for an answer. Only the first call counts. */
+  /** Calls `act` as soon as at most this number of requests waits for an answer. Only the first call counts. */
   whenUnanswered(atMost: number, act: () => void): void {
     this.#waiting ??= { atMost, act };
     this.#act();
@@ -76,7 +76,7 @@ export function watchConnections(server: Server): Connections {
     if (previous && !previous.headersSent) previous.shouldKeepAlive = true;
     response.shouldKeepAlive = false;
   };
-  // Before the listener of the framework, which may answer at once.
+  // This listener must run before that of the framework, which may answer at once.
   server.prependListener('request', begin);
   server.prependListener('checkExpectation', begin);
   return {

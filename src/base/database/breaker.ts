@@ -75,8 +75,8 @@ function verdictOf(error: unknown, waitedMs: number): 'answer' | 'busy' | 'silen
 const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
- * Creates a closed breaker. It opens when work, or a probe because of slow work, ended without an answer of PostgreSQL.
- * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it.
+ * Creates a closed breaker. It opens when work, or a probe because of slow work, ends without an answer of PostgreSQL.
+ * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it.
  */
 export function createBreaker({ probe, onGiveUp, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls();

@@ -27,7 +27,7 @@ export interface Migration {
   readonly otherChecksums: readonly string[];
 }
 
-/** A migration cannot be applied, or the database does not fit the files. The message says what to do next. */
+/** A migration cannot be applied, or the database does not match the files. The message says what to do next. */
 export class MigrationRefused extends OperatorError {
   override readonly name = 'MigrationRefused';
 }
@@ -138,8 +138,8 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
 }
 
 // A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a few
-// seconds only, lets the others through, and tries again. In total it waits for less time than other processes wait for
-// this one.
+// seconds only, lets the other queries run, and tries again. In total it waits for less time than other processes wait
+// for this one.
 const LOCK_WAIT_MS = 3_000;
 const LOCK_PAUSE_MS = 1_000;
 const LOCK_TRIES = 12;

@@ -35,9 +35,9 @@ const SENTENCES: Readonly<Record<NotWritable, string>> = {
 };
 
 // 08: connection exception. 28 and 3D: a password that is being changed, a database that is being restored. 40: a
-// transaction that was undone because of another one, or because its end is unknown. 53: insufficient resources. 57:
-// operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006: a
-// standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
+// transaction that was undone because of another one, or because its outcome is unknown. 53: insufficient resources.
+// 57: operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006:
+// a standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
 // another connection. 55: the server or an object is not in the needed state, such as a lock that is not available.
 const OUTAGE_STATES = /^(08|28|3D|40|53|55|57|58|F0|XX|25006|25P03|25P04|26000)/;
 const OUTAGE_SYSTEM_CODES = new Set([

@@ -62,7 +62,7 @@ export interface WritabilityDeps {
 export interface Writability {
   /**
    * Resolves if PostgreSQL stores changes. Callers at the same time share one probe, and its success counts for a
-   * second. Raises DatabaseUnavailable, and DatabaseNotWritable, also when a write of a request was refused lately.
+   * second. Raises DatabaseUnavailable, and DatabaseNotWritable, also when a write of a request was refused recently.
    */
   check(): Promise<void>;
   /** Notes the error of a statement. */

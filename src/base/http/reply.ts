@@ -36,7 +36,7 @@ export interface Rendered {
   readonly etag: string | null;
 }
 
-/** The body of an answer with this status; null when the reply is no JSON. */
+/** The body of an answer with this status; null when the reply is not JSON. */
 export function render(declared: Endpoint, status: number, result: unknown): Rendered | null {
   const schema = declared.reply[status];
   if (!(schema instanceof z.ZodType)) return null;

@@ -98,7 +98,7 @@ export function openIdempotency(deps: IdempotencyDeps): Idempotency {
         return { ...(await attempt(deps, request, row, work)), isReplayed: false };
       } catch (error) {
         // Another process may have done the request meanwhile, which this one has then noticed as a conflict. Or the
-        // commit of this request was answered by an error although it took place.
+        // commit of this request succeeded although its answer was an error.
         if (isOutage(error)) throw error;
         const kept = await findAnswer(request, row);
         if (kept) return { ...kept, isReplayed: true };

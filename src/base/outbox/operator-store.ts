@@ -45,7 +45,7 @@ export async function countMails(tx: SystemReader, state: MailState | null): Pro
 
 const KNOWN = statement('SELECT id::text FROM outbox WHERE id = ANY($1::uuid[])');
 
-/** Lists those of the ids that have a mail. */
+/** Lists the ids that have a mail, of these ids. */
 export async function listKnown(tx: SystemReader, ids: readonly string[]): Promise<string[]> {
   return (await tx.rows<{ id: string }>(KNOWN, [ids])).map(({ id }) => id);
 }
@@ -79,7 +79,7 @@ const REVIVE = statement(`
 UPDATE outbox SET due_at = clock_timestamp(), attempts = 0
 WHERE id = ANY($1::uuid[]) AND due_at IS NULL AND done_at IS NULL ${CHANGED}`);
 
-/** Makes those of these mails due now that are dead. Each gets all its attempts again. */
+/** Of these mails, makes the dead ones due now. Each gets all its attempts again. */
 export function updateDeadToDue(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(REVIVE, [ids]);
 }
@@ -88,7 +88,7 @@ const DROP = statement(`
 UPDATE outbox SET due_at = NULL, done_at = clock_timestamp(), outcome = 'dropped'
 WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${CHANGED}`);
 
-/** Drops those of these mails that are dead or waiting, so that they are never sent. */
+/** Of these mails, drops those that are dead or waiting, so that they are never sent. */
 export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(DROP, [ids]);
 }

@@ -26,7 +26,7 @@ export interface RedisConnection {
   ask(command: string, ...args: (string | number)[]): Promise<unknown>;
   /** Resolves when the connection has ended, for any reason. */
   readonly gone: Promise<void>;
-  /** Closes the connection. Commands already sent are delivered, but no answer is waited for. */
+  /** Closes the connection. Commands already sent are delivered, but their answers are not awaited. */
   close(): void;
 }
 
@@ -41,7 +41,7 @@ export interface RedisTarget {
 export interface RedisUse extends RedisTarget {
   /** Uses a connection. Raises or returns when the connection can no longer be used. */
   readonly work: (connection: RedisConnection) => Promise<void>;
-  /** Called when the work raises, and when a connection could not be made. The message contains no secret. */
+  /** Called when the work raises an error, and when a connection could not be made. The message contains no secret. */
   readonly onTrouble: (error: Error) => void;
 }
 

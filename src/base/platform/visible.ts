@@ -1,7 +1,7 @@
-// Says whether a text shows anything to a reader.
+// Says whether a text has a visible character.
 
 /**
- * One character that a reader sees: a letter, digit, mark of punctuation or symbol. The letters and symbols that are
+ * One character that a reader sees: a letter, digit, punctuation mark or symbol. The letters and symbols that are
  * excluded look like a blank: fillers of Hangul and other characters that a font need not draw
  * (Default_Ignorable_Code_Point), the blank of Braille, the notehead that is not drawn, and the placeholder of an
  * object.
@@ -16,7 +16,7 @@ export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
 
-/** Whether a reader sees something of the text, or it is empty. Every description must pass this check. */
+/** Whether the text is empty or has a visible character. Every description must pass this check. */
 export function isEmptyOrVisible(text: string): boolean {
   return text === '' || isVisible(text);
 }

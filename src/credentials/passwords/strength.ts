@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 
 export interface Question {
   readonly password: string;
-  /** What a guesser knows of the person, in lower case. */
+  /** What an attacker knows about the person, in lower case. */
   readonly words: readonly string[];
   /** The estimator stops once there are more guesses than this. */
   readonly enough: number;

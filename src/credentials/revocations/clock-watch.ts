@@ -6,7 +6,7 @@ import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 
-/** How far the clocks may differ, in seconds. The leeways for the times of tokens are as long. */
+/** How far the clocks may differ, in seconds. The tolerances for the times of tokens are equal to this. */
 export const CLOCKS_APART_SECONDS_MAX = 60;
 /** A single reading may coincide with the moment in which a clock is corrected. */
 const READINGS_APART = 2;
@@ -32,7 +32,7 @@ export interface ClockWatch {
 
 /**
  * By how many seconds this machine's clock is certainly ahead of PostgreSQL's; below zero, behind. PostgreSQL read its
- * clock at some moment of the wait, so a difference that the wait explains counts as none.
+ * clock at some moment of the wait, so a difference that the wait explains does not count.
  */
 export function secondsAhead({ databaseMs, arrivedMs, waitedMs }: ClockReading): number {
   const askedMs = arrivedMs - waitedMs;

@@ -26,7 +26,8 @@ export interface StreamWriterDeps {
   readonly onTrouble: (error: Error) => void;
 }
 
-// No request waits for these answers. With a shorter limit, a busy moment of this process would look like a dead Redis.
+// No request waits for these answers. With a shorter limit, a busy moment of this process would look like a broken
+// Redis.
 const ANSWER_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
 const UNANSWERED_MAX = 256;

@@ -4,14 +4,14 @@
 import { type OrganizationTx, statement } from '../../base/database/db.ts';
 
 export interface ChangeBudget {
-  /** How many changes may be made at once. */
+  /** How many changes may be made without a wait. */
   readonly changes: number;
   /** After that, one more change is allowed each time this number of seconds has passed. */
   readonly secondsEach: number;
 }
 
-// $1 organization, $2 changes at once, $3 seconds of each change. `known` has `now`, and `paid`: the instant of the
-// budget, or `now` if that is later.
+// $1 organization, $2 changes without a wait, $3 seconds of each change. `known` has `now`, and `paid`: the instant of
+// the budget, or `now` if that is later.
 const NEXT = `known.paid + $3::float8 * interval '1 second'`;
 const IS_ALLOWED = `known.paid <= known.now + ($2::int - 1) * $3::float8 * interval '1 second'`;
 const WAIT = `

@@ -29,7 +29,7 @@ export async function lockAndAuthorize(
   return assertAuthorized({ status, ...(await findCallerStanding(tx, caller.organizationId, caller)) }, permission);
 }
 
-/** Returns the rights of the caller that was found. Decides as lockAndAuthorize does, and raises the same errors. */
+/** Returns the rights of a found caller. Decides as lockAndAuthorize does, and raises the same errors. */
 export function assertAuthorized({ live, standing, status }: FoundCaller, permission: string | null): MemberStanding {
   // The sessions of a removed member have ended, too. The error for that member is about the membership.
   if (standing?.active) assertLive(live);

@@ -1,6 +1,6 @@
-// Raises the epochs of the members of a role whose rights have changed, so that their older access tokens are refused. The
-// change of the role itself is committed before. One statement for a hundred thousand members would run into its time
-// limit and would delay every change of one of these members. So the members are raised in slices, each in its own
+// Raises the epochs of the members of a role whose rights have changed, so that their older access tokens are refused.
+// The change of the role itself is committed first. One statement for a hundred thousand members would run into its
+// time limit and would delay every change of one of these members. So the members are raised in slices, each in its own
 // short transaction. No answer says that the change is complete before the last slice. If the process ends, a loop of
 // any process continues.
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
@@ -24,7 +24,7 @@ import {
 /** A role with at most this number of members is changed in one transaction. */
 export const HOLDERS_AT_ONCE_MAX = 500;
 
-/** A request answers before its time is over. */
+/** A request must answer before its time is over. */
 const REQUEST_MS_MAX = 8_000;
 const CHECK_EVERY_MS = 5_000;
 const ABANDONED_AFTER_SECONDS = 5;

@@ -155,7 +155,7 @@ export async function changeRole(
   }
 }
 
-/** Raises the epochs of the members of a role. If they are many, only writes that this is to be done. */
+/** Raises the epochs of the members of a role. If there are many, only records that this must still be done. */
 async function raiseInChange(deps: RoleDeps, tx: OrganizationTx, organizationId: string, roleId: string) {
   const holders = await listHolders(tx, organizationId, roleId, HOLDERS_AT_ONCE_MAX + 1);
   if (holders.length > 0) await payForRoleChange(tx, organizationId);

@@ -75,7 +75,7 @@ t.test('places that become free go to the subject with the fewest, not to the on
   t.same(begun.splice(0), [], 'alone again, A leaves one place free');
 });
 
-t.test('the tasks of one kind are limited for each subject, and do not hold up its other tasks', async (t) => {
+t.test('the tasks of one kind are limited for each subject, and do not delay its other tasks', async (t) => {
   const { begun, ask, end } = opened({ places: 8 });
   for (const number of [1, 2, 3]) ask(`A write ${number}`, { kind: 'write', atOnceMax: 2 });
   ask('A read 1', { kind: 'read' });

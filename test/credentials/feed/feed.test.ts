@@ -222,7 +222,7 @@ t.test('a HEAD is answered and leaves no stream open', async (t) => {
   await app.close();
 });
 
-t.test('the end of a session is reported until its tokens expire, also after its row was removed', async (t) => {
+t.test('the end of a session is reported until its tokens expire, even after its row was removed', async (t) => {
   const { app, api, database, token, logout } = await openFeedTest(t);
   const { organization, sessionId } = await logout();
   const own = await token(organization.id);

@@ -1,5 +1,5 @@
-// A process whose clock differs from the clock of PostgreSQL by more than a minute signs and accepts no token, is not
-// ready, and says so.
+// A process whose clock differs from the clock of PostgreSQL by more than a minute neither signs nor accepts tokens, is
+// not ready, and says so.
 import t from 'tap';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createClockWatch, secondsAhead } from '../../../src/credentials/revocations/clock-watch.ts';
@@ -88,7 +88,7 @@ for (const [name, seconds] of [
   ['ahead', HOUR],
   ['behind', -HOUR],
 ] as const) {
-  t.test(`a replica whose clock is an hour ${name} signs and judges nothing, and is not ready`, async (t) => {
+  t.test(`a replica whose clock is an hour ${name} neither signs nor accepts tokens, and is not ready`, async (t) => {
     const database = await createDatabase(t);
     const { app, api, clock } = await openService(t, database, {}, 'one clock');
     const { email, password, accessToken: token, refreshToken } = await newAccount(api);

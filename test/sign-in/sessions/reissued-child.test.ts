@@ -72,7 +72,7 @@ t.test('ordinary refreshes and quick retries leave no event', async (t) => {
   t.same(await events(), []);
 });
 
-t.test('racing late repetitions of one token are one event', async (t) => {
+t.test('simultaneous late repetitions of one token leave one event', async (t) => {
   const { account, refresh, events, age } = await open(t);
   await refresh(account.refreshToken);
   for (let round = 1; round <= rounds(10); round += 1) {
