@@ -131,7 +131,7 @@ t.test('a reader that closes the pipe early is not an error', async (t) => {
   t.equal(stderr, '');
 });
 
-t.test('the command line as a process gives the same answers and exit codes, also through npm', async (t) => {
+t.test('the command line as a process gives the same answers and exit codes, even through npm', async (t) => {
   const calls = [['--version'], ['users', 'list'], ['nonsense'], ['users', 'grant', 'x', '--json']];
   for (const args of calls) {
     const { status, stdout, stderr } = await cli(...args);

@@ -132,7 +132,7 @@ async function deadMails(count: number): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-t.test('many mails that are named are changed in several transactions, or none of them is', async (t) => {
+t.test('many named mails are changed in several transactions, or none of them is changed', async (t) => {
   const ids = await deadMails(120);
   const unknown = '00000000-0000-7000-8000-000000000001';
   t.equal((await cli('mail', 'retry', ...ids, unknown, '--json')).json.error.code, 'not_found');
@@ -165,7 +165,7 @@ t.test('a dead mail that is removed while all are changed is left out', async (t
   t.notOk(changed.includes(gone));
 });
 
-t.test('a mail that the previous version ended is not said to be sent', async (t) => {
+t.test('a mail that the previous version ended is not reported as sent', async (t) => {
   const [id = ''] = await deadMails(1);
   await database.query('UPDATE outbox SET done_at = now() WHERE id = $1', [id]);
   t.match((await cli('mail', 'list', '--state', 'done', '--json')).json.data, [{ id, state: 'done' }]);
@@ -174,7 +174,7 @@ t.test('a mail that the previous version ended is not said to be sent', async (t
   t.notOk(sent.some((mail: { id: string }) => mail.id === id));
 });
 
-t.test('the doctor reports that mails cannot be read next to all other findings', async (t) => {
+t.test('if mails cannot be read, the doctor reports this beside all other findings', async (t) => {
   await database.query(
     'CREATE POLICY unreadable ON outbox AS RESTRICTIVE FOR SELECT TO tenantry_system USING (1 / 0 = 1)',
   );

@@ -24,7 +24,7 @@ export interface PlannedFile {
 export interface Pool {
   /**
    * Runs the files in order, `jobs` at a time. Calls `onResult` at the end of each. Returns the failures of processes
-   * that did not end well although every file in them was green.
+   * that failed at their end although every file in them passed.
    */
   run(files: readonly PlannedFile[], onResult: (result: FileResult) => void): Promise<readonly string[]>;
   /** Ends all processes. No further file starts. */

@@ -9,7 +9,7 @@ import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { changeRights } from './rights.ts';
 
-t.test('permissions that do not fit into the token are granted all the same, until the role is removed', async (t) => {
+t.test('permissions that do not fit into the token are still granted, until the role is removed', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   await app.parts.revocations.synchronize(); // from now on memory may answer a check

@@ -49,7 +49,7 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'an unknown permission': ['nuclear:launch'],
 };
 
-t.test('a caller can neither create a client with more rights than their own, nor extend one so far', async (t) => {
+t.test('a caller can neither create a client with more rights than their own, nor give one more rights than their own', async (t) => {
   const { api, manager, seed, allRefused } = await open(t);
   const { token } = manager;
   const { id } = await seed(['deals:read']);

@@ -121,7 +121,7 @@ t.test('a change of a value in the token ends the tokens of a client; a new name
   t.strictSame(await eventsAbout(database, id), ['client.created', ...Array(4).fill('client.changed')]);
 });
 
-t.test('disabling a client ends its tokens, and enabling it does not bring them back', async (t) => {
+t.test('disabling a client ends its tokens, and enabling it does not make them valid again', async (t) => {
   const { api, app, database, make, token, epochOf } = await openWithApp(t);
   const { id } = await make({ permissions: ['users:read'] });
   const held = await tokenOfClient(app, database, id);

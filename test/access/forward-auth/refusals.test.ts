@@ -77,7 +77,7 @@ async function behindProxy(t: Test, database: TestDatabase) {
   return { proxy, moved };
 }
 
-t.test('without PostgreSQL memory answers, and a request that needs PostgreSQL gets 503, never 401', async (t) => {
+t.test('without PostgreSQL answers come from memory, and a request that needs PostgreSQL gets 503, never 401', async (t) => {
   const team = await openForwardAuth(t);
   const { proxy, moved } = await behindProxy(t, team.database);
   const { api, app } = await openService(t, moved);

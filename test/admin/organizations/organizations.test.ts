@@ -122,7 +122,7 @@ t.test('no other user has access, whatever rights the user has in organizations'
   t.equal((await api.get(LIST, { token: loner.accessToken })).status, 200, 'no organization is needed');
 });
 
-t.test('granting and withdrawing the right take effect at the next request, also for a disabled user', async (t) => {
+t.test('granting and withdrawing the right take effect at the next request, even for a disabled user', async (t) => {
   const { api, app, database } = await opened(t);
   const { email, userId, accessToken: token } = await newAccount(api);
   const statusNow = async () => (await api.get(LIST, { token })).status;

@@ -167,7 +167,7 @@ t.test('values that contradict each other are refused', async (t) => {
   t.strictSame(namesIn(problemsOf({ PORT: '0' })), ['PUBLIC_URL']);
 });
 
-t.test('the list of audiences always has TOKEN_AUDIENCE, and never a star or the issuer', async (t) => {
+t.test('the list of audiences always has TOKEN_AUDIENCE, and never "*" or the issuer', async (t) => {
   const listed = (settings: Record<string, string>) => readConfig(settings).TOKEN_AUDIENCES;
   t.strictSame(listed({ TOKEN_AUDIENCES: ' warehouse, https://crm.example ,,warehouse' }), [
     'tenantry',
@@ -244,7 +244,7 @@ t.test('every variable has a description', async (t) => {
   for (const [name, schema] of Object.entries(ENVIRONMENT)) t.match(schema.meta()?.description, /^.{10,}\.$/, name);
 });
 
-t.test('a mail URL whose user or password is not percent-encoded is refused by name', async (t) => {
+t.test('a mail URL whose user or password is not percent-encoded is refused, and the error names it', async (t) => {
   const refused = problemsOf({ SMTP_URL: 'smtp://user:50%off@mail.example' });
   t.match(refused, [/^SMTP_URL: .*%25/]);
   t.equal(refused.length, 1);

@@ -53,7 +53,7 @@ async function serving(t: Test, handlerTimeoutMs = LONG_MS) {
   return { app, url, release, begun: () => begun, farewell: app.getDecorator<Farewell>('farewell') };
 }
 
-t.test('while connections end, requests on their way are answered and told to close their connection', async (t) => {
+t.test('while connections end, requests on their way are answered, and the answers close their connections', async (t) => {
   const { url, release, begun, farewell } = await serving(t);
   const [slow, used, unused] = [await openRaw(t, url), await openRaw(t, url), await openRaw(t, url)];
   used.write(GET);
@@ -110,7 +110,7 @@ t.test('idle connections end after their time, and then no connection is accepte
   t.equal(error.code, 'ECONNREFUSED');
 });
 
-t.test('a request that never ends does not keep the server', async (t) => {
+t.test('a request that never ends does not prevent the end of the server', async (t) => {
   const { app, url, begun } = await serving(t, 400);
   const connection = await openRaw(t, url);
   connection.write(requestHead('GET', '/slow'));

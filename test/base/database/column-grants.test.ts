@@ -29,7 +29,7 @@ t.test('an epoch increases only by one, and only together with a revocation that
   t.same(rows, [{ epoch: 1 }]);
 });
 
-t.test('the epoch of a membership only increases, up to that of its user, and begins there', async (t) => {
+t.test('the epoch of a membership begins at that of its user, only increases, and never exceeds it', async (t) => {
   const { organizationId, userId } = own;
   const epochs = () =>
     database.query(

@@ -108,7 +108,7 @@ t.test('a runner stops waiting for another runner after a time limit', async (t)
 });
 
 t.test(
-  'a migration that waits for the lock of a table lets other queries pass, and is applied afterwards',
+  'a migration that waits for the lock of a table lets other queries run, and is applied afterwards',
   async (t) => {
     const database = await createDatabase(t, null);
     const [client, reader] = [await connected(t, database), await connected(t, database)];
@@ -153,7 +153,7 @@ t.test('a migration that fails is rolled back as a whole, is recorded, and block
   t.strictSame(await tables(database), ['one', 'three', 'two']);
 });
 
-t.test('a migration that was edited or deleted is refused by name, and nothing is applied', async (t) => {
+t.test('a migration that was edited or deleted is refused, the error names it, and nothing is applied', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   const path = folder(t, SIMPLE);

@@ -1,5 +1,5 @@
 // The database roles are created if the owner is allowed to. A role to which row-level security would not apply is
-// refused by name. Roles belong to a whole server, so this file starts its own server.
+// refused, and the error names it. Roles belong to a whole server, so this file starts its own server.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,7 +57,7 @@ async function prepared(): Promise<Awaited<ReturnType<typeof database>> & { appU
   return { ...fresh, ...urls };
 }
 
-t.test('starts with several databases of one server do not disturb each other', async (t) => {
+t.test('processes that start with several databases of one server do not disturb each other', async (t) => {
   const databases = await Promise.all(Array.from({ length: 6 }, () => database()));
   const changeRoles = (ownerUrl: string) =>
     withClient(ownerUrl, async (client) => {
@@ -165,7 +165,7 @@ t.test('a service role that bypasses row-level security is refused, with its nam
   t.strictSame(await prepareDatabase({ ...NAMED, ...good, ownerUrl: undefined }), good, 'the right ones pass');
 });
 
-t.test('a table that lacks row-level security, or lacks it for its owner, prevents the start by name', async (t) => {
+t.test('a table that lacks row-level security, or lacks it for its owner, prevents the start, and the error names it', async (t) => {
   const here = await prepared();
   const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
   await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');

@@ -130,7 +130,7 @@ t.test(
 );
 
 t.test(
-  'a request without the permission, or about another organization, learns nothing from a condition',
+  'a caller without the permission, or of another organization, learns nothing from a condition',
   async (t) => {
     const { api, database, resources, owner, join } = await openVersioned(t);
     const viewer = (await join('viewer')).token;
@@ -146,7 +146,7 @@ t.test(
   },
 );
 
-t.test('a change of something without a tag refuses If-Match with tags, and takes a star', async (t) => {
+t.test('a change of something without a tag refuses If-Match with tags, and accepts "*"', async (t) => {
   const { api, owner: token } = await openVersioned(t);
   const session = (await api.get('/me/sessions', { token })).body.data[0].id;
   const paths = ['/me/sessions', `/me/sessions/${session}`];

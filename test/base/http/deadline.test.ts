@@ -1,5 +1,5 @@
-// Every request has a deadline, whatever its method, body and guard. What an operation does after it is not sent, and the
-// connection stays in order: each answer belongs to its request.
+// Every request has a deadline, whatever its method, body and guard. What an operation returns after the deadline is
+// not sent, and the connection stays in order: each answer belongs to its request.
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
@@ -133,7 +133,7 @@ t.test('a request is answered 503 when its time is over: every method, with and 
 });
 
 t.test(
-  'a request whose body comes in chunks, or only after a guard has taken its time, has the same deadline',
+  'a request whose body comes in chunks, or only after a slow guard, has the same deadline',
   async (t) => {
     const held = new Held();
     const url = await serving(t, held, SHORT_MS);
@@ -162,7 +162,7 @@ t.test('a body that does not arrive within its time limit is refused with 408, a
 });
 
 t.test(
-  'requests that are sent without waiting for answers get their own answers in order, also after a late one',
+  'requests that are sent without waiting for answers get their own answers in order, even after a late one',
   async (t) => {
     const url = await serving(t, new Held(), SHORT_MS);
     const connection = await openRaw(t, url);

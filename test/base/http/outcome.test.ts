@@ -48,7 +48,7 @@ t.test('a change whose statement was sent is not reported as unchanged', async (
   t.match(reply.body.detail, UNKNOWN);
 });
 
-t.test('a change that never reached PostgreSQL says that nothing was changed', async (t) => {
+t.test('the answer about a change that never reached PostgreSQL says that nothing was changed', async (t) => {
   const { api, database, proxy, token, account } = await open(t);
   proxy.cut();
   const changes = [

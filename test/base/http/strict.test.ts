@@ -49,7 +49,7 @@ t.test('a request has exactly one Host header, with a host and at most a port', 
   refused(t, await old('Host: a.test', 'Host: b.test'), 'bad_request', 'but has at most one');
 });
 
-t.test('a header with one value is refused when it is sent twice', async (t) => {
+t.test('a header that may have only one value is refused when it is sent twice', async (t) => {
   const names = [
     'Authorization',
     'Content-Type',
@@ -139,7 +139,7 @@ t.test('a number that would be stored as another one is refused in every body', 
   t.ok(readPreset('crm').roles.length > 1);
 });
 
-/** Texts of which a reader sees nothing. */
+/** Texts without a visible character. */
 const BLANKS = {
   'zero-width spaces': '\u200b\u200b',
   'a word joiner': '\u2060',
@@ -166,7 +166,7 @@ const BLANKS = {
   'all of it': ' \u200b\u0301\u2800\u3164 ',
 };
 
-t.test('a name of which a reader sees nothing is refused, whatever is named', async (t) => {
+t.test('a name without a visible character is refused, whatever it names', async (t) => {
   const base = { email: 'blank@example.com', password: 'correct horse battery', name: 'A' };
   const named: [string, (name: string) => ReturnType<typeof send>][] = [
     ['user', (name) => send('POST', '/auth/register', JSON.stringify({ ...base, name }))],

@@ -1,4 +1,4 @@
-// A request with an Idempotency-Key meets a process that is killed, and a PostgreSQL that stops answering. A repeat
+// During a request with an Idempotency-Key a process is killed, or PostgreSQL stops answering. A repeat
 // finds out what happened, and has no second effect.
 import type pg from 'pg';
 import t, { type Test } from 'tap';

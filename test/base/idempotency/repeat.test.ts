@@ -86,7 +86,7 @@ t.test('a malformed, short or second key is refused before anything happens', as
   }
 });
 
-t.test('a key belongs to its caller and route: another one can use the same text', async (t) => {
+t.test('a key belongs to its caller and route: another caller or route can use the same text', async (t) => {
   const keyed = await openKeyed(t);
   const { api, database, owner, join } = keyed;
   const outsider = (await (await furtherTeam(database, api)).join('owner')).token;

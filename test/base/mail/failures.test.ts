@@ -79,7 +79,7 @@ t.test('an unknown host name has its own reason', async (t) => {
   t.equal((await failureOf(t, 'smtp://mail.tenantry.invalid:25')).code, 'host_not_found');
 });
 
-t.test('a certificate of an unknown issuer has its own reason, also with STARTTLS', async (t) => {
+t.test('a certificate of an unknown issuer has its own reason, even with STARTTLS', async (t) => {
   for (const url of [
     `smtps://${await smtp(t, { secure: true, ...HERE_CERTIFICATE })}`,
     `smtp://${await smtp(t, HERE_CERTIFICATE)}`,

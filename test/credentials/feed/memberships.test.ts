@@ -75,7 +75,7 @@ t.test('the document has both forms, and a client of another organization gets n
 });
 
 t.test(
-  'a verifier of the previous version stays complete, and refuses the tokens from before the change',
+  'a verifier of the previous version stays up to date, and refuses the tokens from before the change',
   async (t) => {
     const { changed, follow, claimsOf, p, q } = await open(t);
     const former = openFormerVerifier();

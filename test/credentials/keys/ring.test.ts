@@ -206,7 +206,7 @@ t.test('a ring needs either a folder or a file, and both or neither are refused'
   await t.rejects(openKeyRing({ ...base, directory: 'x', file: 'y' }), TypeError);
 });
 
-t.test('two rings that share a key are refused with its kid, also if one of them does not use it yet', async (t) => {
+t.test('two rings that share a key are refused with its kid, even if one of them does not use it yet', async (t) => {
   const clock = clockAt('2026-11-21T12:00:00Z');
   const access = await openRing(t, { directory: await folderOf(t, { [A]: a.pem }), clock });
   const refresh = await openRing(t, { directory: await folderOf(t, { [A]: b.pem }), clock, use: 'refresh' });

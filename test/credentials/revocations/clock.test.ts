@@ -135,7 +135,7 @@ t.test('a token whose time of issue is more than a minute ahead is refused, from
 });
 
 t.test(
-  'a revocation is remembered for longer than clocks within the limit can stretch the life of a token',
+  'a revocation is remembered for longer than clocks within the limit can lengthen the life of a token',
   async (t) => {
     const database = await createDatabase(t);
     const { app, api } = await openService(t, database);

@@ -1,4 +1,4 @@
-// A failover that set the database back is noticed. Sessions and tokens from before get no 401; an operator decides.
+// A failover that set the database back is noticed. Earlier sessions and tokens get no 401; an operator decides.
 import t, { type Test } from 'tap';
 import { acceptDatabase, endEverything } from '../../../src/admin/restore/restore.ts';
 import type { Database } from '../../../src/base/database/db.ts';
@@ -40,7 +40,7 @@ async function open(t: Test) {
   return { database, service, synchronize: service.app.parts.revocations.synchronize, accounts };
 }
 
-/** Asserts that everything from before is refused, and that people can sign in again. */
+/** Asserts that every earlier session and token is refused, and that people can sign in again. */
 async function isInDoubt(t: Test, { api }: Service, account: Account): Promise<void> {
   const { accessToken: token, refreshToken, email, password } = account;
   for (const refused of [
@@ -153,7 +153,7 @@ async function feedToken({ app }: Service, database: TestDatabase) {
   return { accessToken: token };
 }
 
-t.test('restore ends the doubt and everything from before', async (t) => {
+t.test('restore ends the doubt, and every earlier session and token', async (t) => {
   const { database, service, synchronize, accounts } = await open(t);
   const [stays, leaves] = accounts;
   await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
@@ -241,7 +241,7 @@ function openWatch(rows: () => unknown[] = () => [], isReadOnly = () => false) {
 
 const SERVER = { now: 0, isStandby: false, nextTx: '500', lineage: '9/1', judged: '9/1', doubtedBefore: 0 };
 
-t.test('transaction ids below one that was read are a loss, also within one timeline', async (t) => {
+t.test('transaction ids below one that was read are a loss, even within one timeline', async (t) => {
   const { watch, asked } = openWatch();
   await watch.check(SERVER);
   watch.noteRead('499');

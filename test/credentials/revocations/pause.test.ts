@@ -74,7 +74,7 @@ async function parseable(token: string) {
   return { id, sessionId, epoch, organizationId, issuedAt };
 }
 
-t.test('after a pause, requests share one reading, and a good token is answered', async (t) => {
+t.test('after a pause, requests share one reading, and a valid token is accepted', async (t) => {
   const { api, timing, state, ask } = await openPausable(t);
   const { accessToken } = await newAccount(api);
   await ask(accessToken);

@@ -223,7 +223,7 @@ for (const [what, table] of Object.entries({
   payload: payloads,
   form: forms,
 })) {
-  t.test(`a token with a wrong ${what} is refused as invalid, also with a valid signature`, async (t) => {
+  t.test(`a token with a wrong ${what} is refused as invalid, even with a valid signature`, async (t) => {
     const { api, material } = await opened(t);
     t.equal(
       (await api.get('/me', { token: forge(material, rsa(material.access)) })).status,

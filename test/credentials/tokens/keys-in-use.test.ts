@@ -70,7 +70,7 @@ t.test(
 );
 
 t.test(
-  'deleting a key file ends its tokens, also those seen before; sessions continue with the next key',
+  'deleting a key file ends its tokens, even those seen before; sessions continue with the next key',
   async (t) => {
     const { api, account, addKey, removeKey } = await opened(t);
     const { accessToken: token, refreshToken } = account;

@@ -112,7 +112,7 @@ t.test('a suspended member can leave, and a member of a suspended organization c
   t.equal(await countRows(database, 'memberships'), 1);
 });
 
-t.test('leaving an organization changes no other, and not the organization the session acts for', async (t) => {
+t.test('leaving an organization changes no other membership, and not the organization that a session acts for', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');

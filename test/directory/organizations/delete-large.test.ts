@@ -97,7 +97,7 @@ t.test('all rows of a large organization are removed, in portions', async (t) =>
   t.same(kept, { people: MEMBERS, sessions: 2 * MEMBERS }, 'the people and their sessions stay');
 });
 
-t.test('what a process has begun before it ended is finished by the loop of another one', async (t) => {
+t.test('a removal that a process began before it ended is finished by the loop of another process', async (t) => {
   for (const portions of [0, 3, 7, 9]) {
     const { database, organization, parts } = await interrupted(t, portions);
     t.equal((await rowsOf(database, organization.id)).organizations, 1, `${portions} portions`);
@@ -186,7 +186,7 @@ t.test('while its rows are removed, every request gets the same answer as afterw
   });
 });
 
-t.test('the slug is free at once, and nothing brings the organization back', async (t) => {
+t.test('the slug is free at once, and nothing restores the organization', async (t) => {
   const { api, database, organization, member } = await interrupted(t, 0);
   const { slug } = organization;
   await seedOrganizationOf(database, member.userId, { slug: 'elsewhere', role: 'viewer' });

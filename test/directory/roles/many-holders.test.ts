@@ -113,7 +113,7 @@ t.test('a narrowed role is not acknowledged before the token of the last member 
   t.match(await api.get('/me', { token: member.token }), { status: 401, code: 'token_stale' });
 });
 
-t.test('what a process has begun before it ended is finished by the loop of another one', async (t) => {
+t.test('a change that a process began before it ended is finished by the loop of another process', async (t) => {
   const { database, parts } = await interrupted(t);
   const loop = openRaising(parts);
   await loop.run();

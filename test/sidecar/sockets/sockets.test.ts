@@ -219,7 +219,7 @@ t.test('an invalid handshake answer of the upstream is refused', async (t) => {
   }
 });
 
-t.test('a client that leaves during the handshake frees its slot and the upstream connection', async (t) => {
+t.test('a client that disconnects during the handshake frees its slot and the upstream connection', async (t) => {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');

@@ -1,4 +1,4 @@
-// A refresh token that comes again long after its child was handed out, although the child was never used, leaves an
+// A refresh token that is sent again long after its child was issued, although the child was never used, leaves an
 // event with the network and the age. Quick retries leave none, and a client cannot fill the events.
 import t, { type Test } from 'tap';
 import { post } from '../../access/oauth/calls.ts';
@@ -26,7 +26,7 @@ async function open(t: Test, settings: Record<string, string> = {}) {
     database.query<{ data: { network: string; ageSeconds: number } }>(
       `SELECT actor_id, target_id, organization_id, data FROM events WHERE type = 'session.child_reissued' ORDER BY at`,
     );
-  /** Moves every instant that bounds the events back. */
+  /** Moves back every instant that bounds the events. */
   const age = async (seconds: number) => {
     await agePlaces(database, sessionId, seconds);
     const past = `UPDATE sessions SET child_reissued_at = child_reissued_at - $2::float8 * interval '1 second' WHERE id = $1`;

@@ -124,7 +124,7 @@ t.test('the nodes of a cluster share all slots, and the slots of a node that has
   t.ok(cluster.nodes.every(({ isRunning }) => !isRunning));
 });
 
-t.test('a Redis ends with the process that started it, also if that process is killed', async (t) => {
+t.test('a Redis ends with the process that started it, even if that process is killed', async (t) => {
   const module = new URL('redis.ts', import.meta.url).href;
   const code = `import { startRedis } from '${module}';
     const redis = await startRedis({ teardown() {} });

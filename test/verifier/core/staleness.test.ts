@@ -31,7 +31,7 @@ async function begin(t: Test, revocation: Partial<RevocationOptions> = {}, set =
   return { service, verifier, errors, outcome };
 }
 
-t.test('while the feed is silent, the policy "reject" answers 503 to a valid token and 401 to another', async (t) => {
+t.test('while the feed is silent, the policy "reject" answers 503 to a valid token and 401 to any other', async (t) => {
   const { service, verifier, outcome } = await begin(t, { onStale: 'reject' });
   const token = service.issuer.token();
   t.equal(await outcome(token), '503 revocations_stale');

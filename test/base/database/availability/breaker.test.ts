@@ -9,7 +9,7 @@ const POOL_BUSY = new Error('timeout exceeded when trying to connect');
 const REFUSED = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const ANSWERED = Object.assign(new Error('duplicate key'), { code: '23505' });
 
-/** A breaker, the probes that it has begun, and the works that the test has begun. */
+/** A breaker, the probes that it has begun, and the work that the test has begun. */
 function openBreaker() {
   const timing = createManualTiming();
   const probes: PromiseWithResolvers<void>[] = [];
@@ -84,7 +84,7 @@ t.test('the first answer to a probe closes the breaker, even when PostgreSQL ans
   }
 });
 
-t.test('a server that answers again is noticed at most half a second and one answer later', async (t) => {
+t.test('a server that answers again is noticed after at most half a second and the time of one answer', async (t) => {
   const { breaker, timing, probes, trip } = openBreaker();
   await trip();
   await timing.advance(7.3);

@@ -237,7 +237,7 @@ t.test('a success from before a failed request does not count any more', async (
 });
 
 t.test(
-  'read-only is over with the first probe that writes, and a full disk ten seconds after the last refusal',
+  'the read-only state ends with the first probe that writes, the full-disk state ten seconds after the last refusal',
   async (t) => {
     const { timing, state, writability } = openWritability();
     writability.note(new DatabaseNotWritable('read_only'));
