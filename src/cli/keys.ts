@@ -72,7 +72,7 @@ export function keysCommands(program: Command, invocation: Invocation): void {
   leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
     .option('--removed', 'even when no file contains the key')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<Options>(invocation, revoke));
 }
 

@@ -105,7 +105,7 @@ t.test('one command retries or drops every dead letter, and changes no other mai
   );
   t.match(await rowOf(inviting, waiting), { attempts: 0, waiting: true, done: false });
   const { id } = await rowOf(inviting, waiting);
-  t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'by its id also a waiting one');
+  t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'a waiting mail is dropped by its id');
 });
 
 t.test('the mail of an invitation that has ended is not sent when an operator retries it', async (t) => {
@@ -121,7 +121,7 @@ t.test('the mail of an invitation that has ended is not sent when an operator re
   t.match((await cli('mail', 'list', '--state', 'unwanted', '--json')).json.data, [{ id, state: 'unwanted' }]);
 });
 
-/** Dead mails, made from the row of one. */
+/** Inserts dead mails as copies of the row of one dead mail. */
 async function deadMails(count: number): Promise<string[]> {
   const copied = 'organization_id, kind, subject_id, recipient_key, actor_id, attempts, failure, tried_at';
   const rows = await database.query<{ id: string }>(

@@ -18,7 +18,7 @@ export interface Issuing {
 const WORKERS = 8;
 const PAUSE_MILLISECONDS = 1_000;
 /**
- * Of this number of tokens, one comes from a login, which is followed by a logout. The others are refreshes and service
+ * One of this many tokens comes from a login, and its session then logs out. The others are refreshes and service
  * clients.
  */
 const LOGIN_EVERY = 50;

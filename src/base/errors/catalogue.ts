@@ -260,7 +260,7 @@ export const PROBLEMS = {
   client_secret_limit: {
     status: 409,
     title: 'Too many secrets',
-    detail: 'This service client already has ten valid secrets: end the former ones first.',
+    detail: 'This service client already has ten valid secrets: end the older ones first.',
   },
   client_without_secret: {
     status: 409,

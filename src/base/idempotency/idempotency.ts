@@ -97,8 +97,8 @@ export function openIdempotency(deps: IdempotencyDeps): Idempotency {
         await assertMayKeep(deps, request);
         return { ...(await attempt(deps, request, row, work)), isReplayed: false };
       } catch (error) {
-        // Another process may have done the request meanwhile, which this one has then noticed as a conflict. Or the
-        // commit of this request succeeded although its answer was an error.
+        // Another process may have executed the same request in the meantime, and its change is the conflict that was
+        // raised here. Or the commit of this request succeeded although its answer was an error.
         if (isOutage(error)) throw error;
         const kept = await findAnswer(request, row);
         if (kept) return { ...kept, isReplayed: true };

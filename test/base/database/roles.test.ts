@@ -165,22 +165,25 @@ t.test('a service role that bypasses row-level security is refused, with its nam
   t.strictSame(await prepareDatabase({ ...NAMED, ...good, ownerUrl: undefined }), good, 'the right ones pass');
 });
 
-t.test('a table that lacks row-level security, or lacks it for its owner, prevents the start, and the error names it', async (t) => {
-  const here = await prepared();
-  const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
-  await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');
-  await t.rejects(start(), {
-    name: 'DatabaseRefused',
-    message: /table sessions unprotected: run ALTER TABLE sessions FORCE ROW LEVEL SECURITY/,
-  });
-  await query(here.ownerUrl, 'ALTER TABLE sessions FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY');
-  await t.rejects(start(), { name: 'DatabaseRefused', message: /table sessions unprotected/ });
-  await query(here.ownerUrl, 'ALTER TABLE sessions ENABLE ROW LEVEL SECURITY');
-  await query(here.ownerUrl, 'CREATE TABLE added (organization_id uuid)');
-  await t.rejects(start(), { name: 'DatabaseRefused', message: /table added unprotected/ });
-  await query(here.ownerUrl, 'DROP TABLE added');
-  await t.resolves(start());
-});
+t.test(
+  'a table that lacks row-level security, or lacks it for its owner, prevents the start, and the error names it',
+  async (t) => {
+    const here = await prepared();
+    const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
+    await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');
+    await t.rejects(start(), {
+      name: 'DatabaseRefused',
+      message: /table sessions unprotected: run ALTER TABLE sessions FORCE ROW LEVEL SECURITY/,
+    });
+    await query(here.ownerUrl, 'ALTER TABLE sessions FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY');
+    await t.rejects(start(), { name: 'DatabaseRefused', message: /table sessions unprotected/ });
+    await query(here.ownerUrl, 'ALTER TABLE sessions ENABLE ROW LEVEL SECURITY');
+    await query(here.ownerUrl, 'CREATE TABLE added (organization_id uuid)');
+    await t.rejects(start(), { name: 'DatabaseRefused', message: /table added unprotected/ });
+    await query(here.ownerUrl, 'DROP TABLE added');
+    await t.resolves(start());
+  },
+);
 
 t.test('roles of the service with too many privileges are refused, and Tenantry does not change them', async (t) => {
   const here = await prepared();

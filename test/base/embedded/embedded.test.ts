@@ -233,7 +233,7 @@ t.test('an incomplete data folder of a first start that was killed is created ag
   t.strictSame(await query(postgres.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }]);
 });
 
-t.test('a first start that was killed before its last step is completed', async (t) => {
+t.test('when the first start was killed before its last step, the next start completes it', async (t) => {
   const directory = folder(t);
   const first = await started(t, directory);
   await query(first.adminUrl, 'DROP DATABASE tenantry');

@@ -132,23 +132,20 @@ t.test('a request is answered 503 when its time is over: every method, with and 
   }
 });
 
-t.test(
-  'a request whose body comes in chunks, or only after a slow guard, has the same deadline',
-  async (t) => {
-    const held = new Held();
-    const url = await serving(t, held, SHORT_MS);
-    const chunked = await openRaw(t, url);
-    chunked.write(requestHead('POST', '/held', 'Content-Type: application/json', 'Transfer-Encoding: chunked'));
-    chunked.write(`${NAMED.length.toString(16)}\r\n${NAMED}\r\n0\r\n\r\n`);
-    late(t, await chunked.next(), '"code":"service_busy"', 'in chunks');
-    // The guard does not answer, and the body is not read before that. The service is slow here, and not the sender.
-    const unsent = await openRaw(t, url);
-    unsent.write(requestHead('POST', '/guarded', 'Content-Type: application/json', `Content-Length: ${NAMED.length}`));
-    late(t, await unsent.next(), '"code":"service_busy"', 'behind the guard');
-    unsent.write(NAMED + request('POST', '/quick', NAMED));
-    t.equal((await unsent.next())?.status, 200, 'the rest of the body is not read as a request');
-  },
-);
+t.test('a request whose body comes in chunks, or only after a slow guard, has the same deadline', async (t) => {
+  const held = new Held();
+  const url = await serving(t, held, SHORT_MS);
+  const chunked = await openRaw(t, url);
+  chunked.write(requestHead('POST', '/held', 'Content-Type: application/json', 'Transfer-Encoding: chunked'));
+  chunked.write(`${NAMED.length.toString(16)}\r\n${NAMED}\r\n0\r\n\r\n`);
+  late(t, await chunked.next(), '"code":"service_busy"', 'in chunks');
+  // The guard does not answer, and the body is not read before that. The service is slow here, and not the sender.
+  const unsent = await openRaw(t, url);
+  unsent.write(requestHead('POST', '/guarded', 'Content-Type: application/json', `Content-Length: ${NAMED.length}`));
+  late(t, await unsent.next(), '"code":"service_busy"', 'behind the guard');
+  unsent.write(NAMED + request('POST', '/quick', NAMED));
+  t.equal((await unsent.next())?.status, 200, 'the rest of the body is not read as a request');
+});
 
 t.test('a body that does not arrive within its time limit is refused with 408, and the connection ends', async (t) => {
   const url = await serving(t, new Held(), SHORT_MS);

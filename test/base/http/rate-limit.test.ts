@@ -28,7 +28,7 @@ function tooMany(t: Test, reply: Reply, what: string): void {
   refused(t, reply, 'too_many_requests', what);
   const after = Number(reply.headers.get('retry-after'));
   t.ok(Number.isInteger(after) && after >= 1 && after <= 60, `Retry-After is within the minute: ${after}`);
-  t.equal(reply.headers.get('ratelimit-reset'), String(after), 'and is when the allowance is full again');
+  t.equal(reply.headers.get('ratelimit-reset'), String(after), 'RateLimit-Reset is the same number of seconds');
   t.equal(reply.headers.get('ratelimit-remaining'), '0');
 }
 

@@ -52,7 +52,7 @@ t.test('a subject that is alone takes all places but one, and the next subject g
   t.same(begun, ['A 1', 'A 2', 'A 3', 'B 1']);
 });
 
-t.test('places that become free go to the subject with the fewest, not to the one that came first', async (t) => {
+t.test('a free place goes to the subject with the fewest places, not to the one that came first', async (t) => {
   const { begun, ask, end } = opened();
   for (let number = 1; number <= 20; number += 1) ask(`A ${number}`);
   for (const number of [1, 2, 3]) ask(`B ${number}`);

@@ -74,16 +74,23 @@ function publicPem(): string {
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();
 }
 
-t.test('the refusal of an unsuitable key file has its name and the reason, and the other keys keep working', async (t) => {
-  for (const [what, name, content, reason] of UNFIT) {
-    const log = keptLog();
-    const ring = await openRing(t, { directory: await folderOf(t, { [GOOD]: good.pem, [name]: content }), clock, log });
-    t.same(kids(ring.keys()), [good.kid], what);
-    const refusals = log.lines.filter(({ message }) => message === 'key file refused');
-    t.equal(refusals.length, 1, `${what}: one line`);
-    t.match(refusals[0], { level: 'warn', fields: { file: name, ring: 'access', reason } }, what);
-  }
-});
+t.test(
+  'the refusal of an unsuitable key file has its name and the reason, and the other keys keep working',
+  async (t) => {
+    for (const [what, name, content, reason] of UNFIT) {
+      const log = keptLog();
+      const ring = await openRing(t, {
+        directory: await folderOf(t, { [GOOD]: good.pem, [name]: content }),
+        clock,
+        log,
+      });
+      t.same(kids(ring.keys()), [good.kid], what);
+      const refusals = log.lines.filter(({ message }) => message === 'key file refused');
+      t.equal(refusals.length, 1, `${what}: one line`);
+      t.match(refusals[0], { level: 'warn', fields: { file: name, ring: 'access', reason } }, what);
+    }
+  },
+);
 
 t.test('the refusal of a file that cannot be read names the file', async (t) => {
   const directory = await folderOf(t, { [GOOD]: good.pem });

@@ -120,31 +120,34 @@ t.test('simultaneous changes of one member each use the budget', async (t) => {
   t.equal(Math.round((await paid(member)) - before), made * EACH, 'each change used the budget');
 });
 
-t.test('the rights of roles that members hold are changed twenty times without a wait, for all roles together', async (t) => {
-  const { api, database, organization, owner, join, setRoles } = await open(t);
-  const member = await join('viewer');
-  const make = (name: string) => seedRole(database, organization.id, { name, level: 1, permissions: ['deals:read'] });
-  const [one, two, unheld] = [await make('one'), await make('two'), await make('unheld')];
-  for (const roleId of [one, two]) {
-    await assignRole(database, { organizationId: organization.id, userId: member.userId, roleId });
-  }
-  let turn = 0;
-  const change = (id: string) => {
-    turn += 1;
-    return api.patch(`/roles/${id}`, { permissions: [`deals:read${turn}`] }, owner);
-  };
-  await succeeds(t, () => change(turn % 2 === 0 ? one : two), 20);
-  await setRoles(3600);
-  for (const id of [one, two]) {
-    const refused = await change(id);
-    t.match(refused, { status: 429, code: 'too_many_requests' });
-    const wait = Number(refused.headers.get('retry-after'));
-    t.ok(wait > 3000 && wait < 3600, `${wait} s`);
-    t.match(refused.body.detail, /other roles, suspended or removed/);
-  }
-  t.equal((await change(unheld)).status, 200, 'a role that nobody holds makes no token stale');
-  t.equal((await api.patch(`/roles/${one}`, { description: 'other words' }, owner)).status, 200);
-  const taken = { roles: [{ role: 'viewer' }] };
-  t.equal((await api.patch(`/users/${member.userId}`, taken, owner)).status, 200, 'the roles can be taken away');
-  t.equal((await change(one)).status, 200, 'nobody holds it any more');
-});
+t.test(
+  'the rights of roles that members hold are changed twenty times without a wait, for all roles together',
+  async (t) => {
+    const { api, database, organization, owner, join, setRoles } = await open(t);
+    const member = await join('viewer');
+    const make = (name: string) => seedRole(database, organization.id, { name, level: 1, permissions: ['deals:read'] });
+    const [one, two, unheld] = [await make('one'), await make('two'), await make('unheld')];
+    for (const roleId of [one, two]) {
+      await assignRole(database, { organizationId: organization.id, userId: member.userId, roleId });
+    }
+    let turn = 0;
+    const change = (id: string) => {
+      turn += 1;
+      return api.patch(`/roles/${id}`, { permissions: [`deals:read${turn}`] }, owner);
+    };
+    await succeeds(t, () => change(turn % 2 === 0 ? one : two), 20);
+    await setRoles(3600);
+    for (const id of [one, two]) {
+      const refused = await change(id);
+      t.match(refused, { status: 429, code: 'too_many_requests' });
+      const wait = Number(refused.headers.get('retry-after'));
+      t.ok(wait > 3000 && wait < 3600, `${wait} s`);
+      t.match(refused.body.detail, /other roles, suspended or removed/);
+    }
+    t.equal((await change(unheld)).status, 200, 'a role that nobody holds makes no token stale');
+    t.equal((await api.patch(`/roles/${one}`, { description: 'other words' }, owner)).status, 200);
+    const taken = { roles: [{ role: 'viewer' }] };
+    t.equal((await api.patch(`/users/${member.userId}`, taken, owner)).status, 200, 'the roles can be taken away');
+    t.equal((await change(one)).status, 200, 'nobody holds it any more');
+  },
+);

@@ -203,7 +203,11 @@ t.test('no page and no search needs a full table scan', async (t) => {
     for (const mode of ['force_custom_plan', 'force_generic_plan']) {
       const plan = await planOf(t, database, organizationId, [...filter, 20, 0], mode);
       t.notMatch(plan, /Seq Scan on (memberships|users|role_assignments|organizations)/, `${what}, ${mode}`);
-      t.match(plan, /memberships_(pkey|joined_at_idx)/, `${what}, ${mode}: by an index that begins with the organization`);
+      t.match(
+        plan,
+        /memberships_(pkey|joined_at_idx)/,
+        `${what}, ${mode}: by an index that begins with the organization`,
+      );
     }
   }
 });

@@ -216,7 +216,11 @@ t.test('a row cannot reference a parent row of another organization', async (t) 
       '23503',
       'no foreign role under the own organization',
     );
-    await refused([mine.organization, mine.user, theirs.role, theirs.organization], '23514', 'no foreign role under the other organization');
+    await refused(
+      [mine.organization, mine.user, theirs.role, theirs.organization],
+      '23514',
+      'no foreign role under the other organization',
+    );
     await refused(
       [mine.organization, mine.user, theirs.role, SYSTEM_OWNER],
       '23503',
