@@ -126,7 +126,10 @@ const FORBIDDEN = {
 /** The refusals of requests that do not arrive whole, are too large or expect something, before any endpoint has them. */
 const OF_THE_CONNECTION = ['RequestTimeout', 'ExpectationFailed', 'HeadersTooLarge'];
 
-/** Returns the responses of OAuth endpoints that are problems, because no endpoint had the request yet. */
+/**
+ * Returns the responses at OAuth endpoints that are problems, because they are sent before an endpoint gets the
+ * request.
+ */
 export function connectionResponses(): ZodOpenApiResponsesObject {
   return Object.fromEntries(
     OF_THE_CONNECTION.flatMap((name) => (SHARED[name] ?? []).map((code) => [PROBLEMS[code].status, name] as const)).map(

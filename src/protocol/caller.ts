@@ -62,7 +62,7 @@ export function actsForOrganization(caller: Principal): boolean {
 }
 
 /**
- * The database scope of a caller: the organization and, for a user, their own rows. A client has no rows of its own.
+ * The database scope of a caller: the organization and, for a user, their own rows. No rows belong to a client.
  */
 export function scopeOf(caller: OrganizationPrincipal): { readonly organizationId: string; readonly userId?: string } {
   const { organizationId, id } = caller;

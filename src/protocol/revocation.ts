@@ -1,4 +1,4 @@
-// Revocations. Each names the tokens that must stop working before they expire. This file also owns the form of a
+// Revocations. Each names the tokens that must stop working before they expire. This file also defines the form of a
 // revocation in the feed and in the stream, and the form that processes of the previous version read.
 
 import { isWrittenId } from './id.ts';

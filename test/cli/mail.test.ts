@@ -186,7 +186,7 @@ t.test('if mails cannot be read, the doctor reports this beside all other findin
   t.match(stdout, /^ok +(database|migrations|postgresql)/im);
 });
 
-t.test('invalid commands, and unknown mails', async (t) => {
+t.test('invalid commands and unknown mails are refused', async (t) => {
   const nobody = '00000000-0000-7000-8000-000000000000';
   for (const args of [['retry'], ['retry', 'x'], ['drop'], ['drop', nobody, '--all-dead'], ['list', '--state', 'x']]) {
     t.equal((await cli('mail', ...args, '--json')).status, 2, args.join(' '));

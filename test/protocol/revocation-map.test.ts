@@ -166,7 +166,7 @@ t.test('only expired events are removed, a few thousand at a time', async (t) =>
     most = Math.max(most, left - sizeOf(map));
     left = sizeOf(map);
   }
-  t.ok(rounds >= 8 && most <= 5_000, `in ${rounds} rounds of up to ${most}`);
+  t.ok(rounds >= 8 && most <= 5_000, `${rounds} rounds removed up to ${most} entries each`);
   t.equal(left, young.length);
   t.ok(young.every((sid) => map.judge(token({ sessionId: sid })) === 'session_revoked'));
   t.ok(old.every((sid) => map.judge(token({ sessionId: sid })) === null));

@@ -111,5 +111,5 @@ t.test('the report names each failed file with its first failure, which is the i
 
 t.test('a run in which no file ran has no totals', async (t) => {
   t.equal(totalsOf([]), undefined);
-  t.equal(totalsOf([{ ...GOOD, pass: 0, skip: 1 }]), undefined, 'nor one that skipped all');
+  t.equal(totalsOf([{ ...GOOD, pass: 0, skip: 1 }]), undefined, 'a run that skipped all has no totals');
 });

@@ -13,7 +13,8 @@ const PAGE_BYTES = 4096;
 
 /**
  * Runs the program of this process again, in a mount namespace of its own. Returns the arguments in the process that
- * runs there. The first process never gets them, and ends as the second does.
+ * runs there. In the first process this promise never resolves, and the first process ends with the exit code of the
+ * second.
  */
 export function argumentsInNamespace(): Promise<string[]> {
   const [program = '', ...args] = process.argv.slice(1);

@@ -1,5 +1,5 @@
 // The PostgreSQL programs that come with the package for this platform. This file finds them, completes their links,
-// and copies them when the installed ones cannot be used. files.ts owns the data that these programs use.
+// and copies them when the installed ones cannot be used. files.ts is responsible for the data that these programs use.
 
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

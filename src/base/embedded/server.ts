@@ -1,6 +1,6 @@
 // One running PostgreSQL server process. This file starts the server, takes over a server whose parent has ended, stops
-// the server, and explains why it did not start. Other files own the server's files (files.ts), and its roles and
-// databases (embedded.ts).
+// the server, and explains why it did not start. Other files are responsible for the server's files (files.ts), and for
+// its roles and databases (embedded.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';

@@ -54,7 +54,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
 
   function judgeTime(window: Window): VerificationCode | null {
     const now = timing.now() / 1000;
-    // Written this way, a clock that returns NaN lets no token pass.
+    // Written this way, no token is accepted with a clock that returns NaN.
     if (!(now < window.until)) return 'token_expired';
     return now < window.from ? 'invalid_token' : null;
   }

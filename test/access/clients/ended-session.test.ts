@@ -97,9 +97,5 @@ t.test('a logout waits for a change that has checked the session, and is acknowl
   await blocking.query('COMMIT');
   t.equal((await created).status, 201);
   t.equal((await logout).status, 204);
-  t.match(
-    await elsewhere.post('/clients', WIDE, { token }),
-    { status: 401 },
-    'and nothing is created after the logout',
-  );
+  t.match(await elsewhere.post('/clients', WIDE, { token }), { status: 401 }, 'nothing is created after the logout');
 });

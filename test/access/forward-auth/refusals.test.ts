@@ -108,7 +108,7 @@ t.test(
   },
 );
 
-t.test('while revocations are unknown no request passes, and no answer is 401', async (t) => {
+t.test('while revocations are unknown no request is allowed, and no answer is 401', async (t) => {
   const team = await openForwardAuth(t);
   const { token } = await team.join('agent');
   const client = await team.asClient(['*:*']);

@@ -53,7 +53,7 @@ t.test('organizations are found by the start of their slug or name, in any lette
   t.strictSame(slugs(await list('?q=zeb')), ['stripes', 'road', 'zebra-finch'], 'the oldest organization comes first');
   t.strictSame(slugs(await list('?q=ZEBRA%20C')), ['road']);
   for (const q of ['ÄP', 'äp', 'Äp', 'äP']) t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), ['obst'], q);
-  t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'in either form of Unicode');
+  t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'both forms of Unicode find it');
   t.strictSame(slugs(await list('?q=bra')), [], 'a match must be at the start');
   for (const [q, found] of [
     ['100%', ['wool-x']],

@@ -216,7 +216,7 @@ t.test('production refuses values that are suitable only for development', async
   t.equal(namesIn(problemsOf({ NODE_ENV: 'production' })).length, 3, 'all in one refusal');
 });
 
-t.test('a secret may be read from a file, and no other variable may', async (t) => {
+t.test('a secret may be read from a file, and any other variable is refused there', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-config-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'secret');

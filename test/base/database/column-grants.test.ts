@@ -165,7 +165,11 @@ t.test('an organization changes only the allowed columns of a client, and raises
   const asSystem = await db.system((tx) => raiseAnyClientEpoch(tx, own.organizationId, id));
   t.same(asSystem, [{ kind: 'client', client_id: id, epoch: 2 }]);
   const told = 'SELECT epoch, caused_in FROM revocations WHERE subject = $1 AND epoch = 2';
-  t.same(await database.query(told, [id]), [{ epoch: 2, caused_in: own.organizationId }], 'also an operator’s change');
+  t.same(
+    await database.query(told, [id]),
+    [{ epoch: 2, caused_in: own.organizationId }],
+    'a change by an operator is included',
+  );
 });
 
 t.test('an organization can neither read nor change the hash of a secret, nor set its creation time', async (t) => {

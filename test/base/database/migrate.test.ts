@@ -83,7 +83,7 @@ t.test("Prisma's engine sees the same history, checksums included, and no drift"
   t.equal(await findDriftOfDatabase(database.adminUrl), null);
   await database.query(`UPDATE _prisma_migrations SET checksum = repeat('0', 64)`);
   const names = readMigrations(MIGRATIONS).map(({ name }) => name);
-  t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'and it really compares them');
+  t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'the checksums are really compared');
 });
 
 t.test('when four runners start together, one applies the migrations and the others find none left', async (t) => {
@@ -104,7 +104,7 @@ t.test('a runner stops waiting for another runner after a time limit', async (t)
   await holder.query('SELECT pg_advisory_lock(72707369)');
   await t.rejects(migrate(waiter, folder(t, SIMPLE), 50), { code: '55P03' });
   await holder.query('SELECT pg_advisory_unlock(72707369)');
-  t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'and can be started again');
+  t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'the migration can be started again');
 });
 
 t.test(
@@ -144,7 +144,7 @@ t.test('a migration that fails is rolled back as a whole, is recorded, and block
   await t.rejects(
     migrate(client, path),
     { name: 'MigrationRefused', message: /2_two failed earlier/ },
-    'even if it was corrected',
+    'a failed migration is refused even after it was corrected',
   );
   await t.rejects(assertMigrated(client, path), { message: /2_two failed earlier/ });
   t.strictSame(await tables(database), ['one']);

@@ -89,7 +89,7 @@ t.test('an owner with CREATEROLE creates both roles, without privileges that byp
   ]);
   t.strictSame(await prepareDatabase({ ...NAMED, ownerUrl }), urls, 'a second start finds everything in place');
   const all = await Promise.all([1, 2, 3, 4].map(() => prepareDatabase({ ...NAMED, ownerUrl })));
-  t.strictSame(all, [urls, urls, urls, urls], 'and so do four at the same time');
+  t.strictSame(all, [urls, urls, urls, urls], 'four starts at the same time find everything in place');
   for (const url of Object.values(urls)) {
     const wrong = Object.assign(new URL(url), { password: 'wrong' }).href;
     await t.rejects(query(wrong, 'SELECT 1'), { code: '28P01' }, 'their passwords work');
@@ -113,7 +113,7 @@ t.test('login roles of the operator work if they are members of tenantry_app and
   const systemUrl = await login('own_system', '', { name }, 'tenantry_system');
   t.strictSame(await prepareDatabase({ ...NAMED, ownerUrl, appUrl, systemUrl }), { appUrl, systemUrl });
   const withoutOwner = { ...NAMED, ownerUrl: undefined, appUrl, systemUrl };
-  t.strictSame(await prepareDatabase(withoutOwner), { appUrl, systemUrl }, 'also without the owner');
+  t.strictSame(await prepareDatabase(withoutOwner), { appUrl, systemUrl }, 'the result without the owner is the same');
   const empty = await database();
   const unmigrated = { appUrl: at(appUrl, empty.name), systemUrl: at(systemUrl, empty.name) };
   await t.rejects(prepareDatabase({ ...withoutOwner, ...unmigrated }), {

@@ -65,7 +65,7 @@ t.test(
     t.same(await database.query(USED, [database.name]), [{ pool: 'tenantry', used: 2 }]);
     await t.resolves(visible(db.organizationReader(flooding)), 'the organization itself can still read');
     await release();
-    t.equal((await Promise.all(flood)).length, 600, 'and all of its changes are made');
+    t.equal((await Promise.all(flood)).length, 600, 'all changes of the flooding organization are made');
   },
 );
 

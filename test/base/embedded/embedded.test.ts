@@ -219,7 +219,7 @@ t.test('a process id that now belongs to another program does not block the star
   t.equal(stranger.exitCode ?? stranger.signalCode, null, 'the other program is not ended');
 });
 
-t.test('an incomplete data folder of a first start that was killed is created again', async (t) => {
+t.test('the incomplete data folder that a killed first start left is created again', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const watcher = watch(directory);
@@ -276,7 +276,7 @@ t.test('the data of a folder that only root can enter is stored elsewhere, and t
   await postgres.stop();
   const again = await started(t, directory, { onNotice: (line) => notices.push(line) });
   t.strictSame(await query(again.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 42 }]);
-  t.equal(notices.length, 1, 'and logs it once');
+  t.equal(notices.length, 1, 'the notice is logged once');
   await again.stop();
   rmSync(directory, { recursive: true });
   const anew = await started(t, directory);

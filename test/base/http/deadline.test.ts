@@ -208,7 +208,7 @@ t.test('a broken body gets one answer: its refusal, or the answer that the reque
   answered.write(requestHead('POST', '/guarded', ...chunked));
   refused(t, (await answered.next()) as RawReply, 'unauthenticated', 'the guard answers first');
   answered.write('no chunk\r\n');
-  t.equal(await answered.ended(), 0, 'and there is no second answer');
+  t.equal(await answered.ended(), 0, 'there is no second answer');
 });
 
 t.test('the signal of an operation aborts when its client disconnects, and not when its body was read', async (t) => {

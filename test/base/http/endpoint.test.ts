@@ -108,7 +108,11 @@ t.test('a route that endpoint() did not create does not boot', async (t) => {
   });
   const late = await server([made]);
   late.register(async (scope) => void scope.get('/around', () => 'hello'));
-  await t.rejects(Promise.resolve(late.ready()), { message: /GET \/around was not declared/ }, 'nor inside a plugin');
+  await t.rejects(
+    Promise.resolve(late.ready()),
+    { message: /GET \/around was not declared/ },
+    'a route inside a plugin is refused too',
+  );
 });
 
 t.test('needs() accepts only a caller who has the permission in the organization of the token', async (t) => {

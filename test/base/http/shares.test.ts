@@ -90,7 +90,11 @@ t.test('sign-in, refresh and registration of others work while one organization 
   const account = await newAccount(api);
   t.equal((await api.post('/auth/refresh', { refreshToken: quiet.owner.refreshToken })).status, 200);
   t.equal((await api.post('/auth/login', { email: account.email, password: account.password })).status, 200);
-  t.equal((await api.get('/me', { token: flooding.owner.token })).status, 200, 'and the organization itself can read');
+  t.equal(
+    (await api.get('/me', { token: flooding.owner.token })).status,
+    200,
+    'the flooding organization itself can read',
+  );
   await release();
   t.same([...new Set((await flood).map(({ status }) => status))], [201]);
 });

@@ -28,7 +28,11 @@ t.test('after SIGTERM the service is not ready, and still serves new and old con
     const options = { token: account.accessToken, headers: { connection } };
     t.equal((await api.get('/me', options)).status, 200, connection);
   }
-  t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status, 200, 'also what writes');
+  t.equal(
+    (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status,
+    200,
+    'a request that writes succeeds too',
+  );
   t.equal((await api.post('/auth/login', { email: account.email, password: account.password })).status, 200);
   t.equal(await service.end('SIGTERM'), 143, 'the second signal ends the process at once');
 });

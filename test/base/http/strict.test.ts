@@ -46,7 +46,7 @@ t.test('a request has exactly one Host header, with a host and at most a port', 
   }
   const old = (...fields: string[]) => sendRaw(api.url, ['GET /healthz HTTP/1.0', ...fields, '', ''].join('\r\n'));
   t.equal((await old()).status, 200, 'HTTP/1.0 needs no Host');
-  refused(t, await old('Host: a.test', 'Host: b.test'), 'bad_request', 'but has at most one');
+  refused(t, await old('Host: a.test', 'Host: b.test'), 'bad_request', 'HTTP/1.0 allows at most one Host');
 });
 
 t.test('a header that may have only one value is refused when it is sent twice', async (t) => {

@@ -95,7 +95,7 @@ t.test('a consumer that was disconnected receives the events that it missed, fro
   await settled();
   const newest = (await api.get('/revocations', { token: client.token })).body.data.cursor;
   const both = await consume(t, url, client.token, { query: `?after=${stream.lastId()}`, lastEventId: newest });
-  t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'and the newer one of the header wins');
+  t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'the newer cursor, which is in the header, is used');
 });
 
 t.test('a cursor that the database does not know is answered with every event', async (t) => {

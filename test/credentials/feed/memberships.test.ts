@@ -91,7 +91,7 @@ t.test(
     t.equal(former.judge(await claimsOf(q)), null);
     const late = openFormerVerifier();
     for (const frame of await untilHeartbeat(await follow())) late.take(frame);
-    t.ok(late.isComplete(), 'also with a snapshot');
+    t.ok(late.isComplete(), 'after a snapshot too');
     t.equal(late.judge(before), 'token_stale');
   },
 );
@@ -119,7 +119,7 @@ t.test('a verifier of this version refuses only the tokens of the organization',
   t.ok(Number.isFinite(state.staleSeconds()), 'it has met no event that it does not know');
   const older = ({ mep: _, ...claims }: Record<string, unknown>) => claims;
   t.same([judge(here), judge(older(here))], ['token_stale', 'token_stale']);
-  t.same([judge(there), judge(older(there))], [null, null], 'also in the form of the previous version');
+  t.same([judge(there), judge(older(there))], [null, null], 'the form of the previous version has the same effect');
   t.equal(judge(await claimsOf(p)), null);
 });
 

@@ -32,7 +32,7 @@ t.test('a revoked key neither signs nor verifies and is not published, although 
   t.notMatch(jwksDocument(ring, clock.now()).body, b.kid);
   await ring.reload();
   await ring.reload();
-  t.same(kids(ring.keys()), [a.kid], 'even after the files were read again');
+  t.same(kids(ring.keys()), [a.kid], 'the key stays revoked after the files were read again');
   const said = log.lines.filter(({ fields }) => String(fields.finding).includes(b.kid));
   t.equal(said.length, 1);
   t.match(said[0]?.fields.finding, `${B} holds the revoked key ${b.kid}: it is ignored. Run tenantry keys revoke`);
@@ -111,7 +111,7 @@ t.test(
     await ring.reload();
     await rm(join(directory, B));
     await readings(5);
-    t.same(gone, [{ kid: b.kid, file: B }], 'by the ring’s own readings, without a call of reload');
+    t.same(gone, [{ kid: b.kid, file: B }], 'the ring’s own readings report it, without a call of reload');
   },
 );
 

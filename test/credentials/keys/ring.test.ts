@@ -66,7 +66,7 @@ t.test('when two keys have the same instant, the key with the later name signs',
   const ring = await openRing(t, { directory: await folderOf(t, files), clock: clockAt('2026-11-21T12:00:00Z') });
   t.equal(ring.signingKeyAt(at('21T12:00:00')).kid, b.kid);
   const { dated } = arrange(ring.keys().toReversed(), 1200);
-  t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'in whatever order the folder is listed');
+  t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'the order is the same however the folder is listed');
 });
 
 t.test('a key in two files with different instants uses the earlier instant, and a warning is logged', async (t) => {
@@ -293,5 +293,5 @@ t.test('a process without free file descriptors keeps its keys', async (t) => {
   const module = new URL('../../../src/credentials/keys/ring.ts', import.meta.url).href;
   const command = 'ulimit -n 64; exec "$0" --input-type=module -e "$1" "$2" "$3"';
   const { stdout } = await promisify(execFile)('sh', ['-c', command, process.execPath, STARVED, module, directory]);
-  t.same(JSON.parse(stdout), ['EMFILE', 1, 1, 1, 1], 'and logs it once');
+  t.same(JSON.parse(stdout), ['EMFILE', 1, 1, 1, 1], 'the reason is logged once');
 });

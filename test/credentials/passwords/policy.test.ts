@@ -131,7 +131,7 @@ t.test('the e-mail address, its local part and the organization are refused in a
     t.equal(problemOf(password, context), null, password);
   }
   t.equal(problemOf('jos\u00e9-bar\u00f3n', { organizationName: 'Jose\u0301-Baro\u0301n' }), 'matches_context');
-  t.equal(problemOf('ada.lovelace', {}), null, 'only in its context');
+  t.equal(problemOf('ada.lovelace', {}), null, 'the password is refused only in its context');
   t.equal(problemOf('        ', { email: '', organizationName: '  ' }), 'common', 'an empty word matches nothing');
   t.end();
 });

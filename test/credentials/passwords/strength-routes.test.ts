@@ -36,7 +36,7 @@ t.test('registration and invitations refuse an easy password, and nothing is use
       organizationName: 'Navy Yard',
     }),
     { status: 422, body: { issues: [{ path: 'password', message: /easy to guess/ }] } },
-    'with the words of the organization',
+    'a password with the words of the organization is refused',
   );
   t.equal((await database.query('SELECT 1 FROM users')).length, 1);
   t.equal((await api.post('/invitations/accept', { token: invitation.token, name: NAME, password: GOOD })).status, 200);

@@ -104,7 +104,7 @@ for (const [name, seconds] of [
     ];
     for (const answer of answers) {
       const { status, code, headers } = await answer();
-      t.strictSame([status, code], [503, 'clock_skewed'], 'neither a token nor a 401');
+      t.strictSame([status, code], [503, 'clock_skewed'], 'the answer is neither a token nor a 401');
       t.match(headers.get('retry-after'), /^[1-9]\d*$/);
     }
     const ready = await api.get('/readyz');

@@ -92,7 +92,7 @@ t.test('a lost logout is noticed, and no earlier token is accepted until an oper
   await late.app.parts.revocations.synchronize();
   await isInDoubt(t, late, stays);
   for (const { app } of [service, late]) await app.parts.revocations.synchronize();
-  t.match(await rowOf(database), { reason: 'lost' }, 'and no other process ends the doubt');
+  t.match(await rowOf(database), { reason: 'lost' }, 'no other process ends the doubt');
   t.strictSame(await eventsOf(database), [{ type: 'installation.database_doubted', data: { reason: 'lost' } }]);
 
   t.ok(await acceptDatabase(service.app.parts));
@@ -128,7 +128,7 @@ t.test('a session that a process refreshes before it notices the failover stays 
   await database.query("UPDATE database_lineage SET doubted_at = doubted_at - interval '30 seconds'");
   const client = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const refreshed = await slow.api.post('/auth/refresh', { refreshToken: stays.refreshToken });
-  t.equal(refreshed.status, 200, 'this process has not read since');
+  t.equal(refreshed.status, 200, 'this process has not read the doubt yet');
   for (const { app } of [slow, service]) await app.parts.revocations.synchronize();
   const { accessToken: token, refreshToken } = refreshed.body.data;
   const authorization = `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`;
@@ -253,7 +253,7 @@ t.test('transaction ids below one that was read are a loss, even within one time
   t.strictSame(asked, [['9/1', 'lost', true]]);
   t.equal(watch.doubtedBefore(), 7);
   await watch.check({ ...SERVER, nextTx: '499' });
-  t.equal(asked.length, 1, 'and it is judged once');
+  t.equal(asked.length, 1, 'the database is judged once');
 });
 
 t.test('while the database stores nothing, a process keeps its verdict, and stores it later', async (t) => {

@@ -37,7 +37,7 @@ t.test('a replica that reads only the stream refuses the tokens that another rep
     t.equal(await logOut(a, gone), 204);
     return gone;
   });
-  t.equal(await verdict(b, other), 200, 'and no other token');
+  t.equal(await verdict(b, other), 200, 'no other token is refused');
   t.equal(await verdict(a, other), 200);
   let epoch = 0;
   const raise = async () => {

@@ -62,7 +62,11 @@ t.test(
     for (const token of [account.accessToken, young]) t.equal((await api.get('/me', { token })).status, 200);
 
     clock.advance(900 + 290);
-    t.same(await publishedKids(api), [old, next], 'as long as a token it signed may live, and five minutes more');
+    t.same(
+      await publishedKids(api),
+      [old, next],
+      'the old key is published for the lifetime of its last token and five minutes more',
+    );
     clock.advance(15);
     t.same(await publishedKids(api), [next]);
     t.equal((await api.get('/me', { token: await refresh() })).status, 200);

@@ -202,7 +202,7 @@ t.test('the slug is free at once, and nothing restores the organization', async 
   t.match(row, { status: 'suspended', slug: /^deleted-/, deleted_at: Date });
 });
 
-t.test('a deletion that waits for a session loses no later portion', async (t) => {
+t.test('a deletion that has waited for a session still removes all later portions', async (t) => {
   const { api, database, organization, owner, member, parts } = await opened(t);
   const held = await openTransaction(t, database);
   await held.query('SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', [member.sessionId]);

@@ -45,7 +45,7 @@ t.test('a change during the deletion of a role is applied before the deletion, o
     t.equal(deleted?.status, 204);
     t.ok(edited?.status === 200 || edited?.code === 'not_found', `${edited?.status} ${edited?.code}`);
   }
-  t.same(await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL'), [], 'and no role reappears');
+  t.same(await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL'), [], 'no role reappears');
 });
 
 t.test('two changes of different fields of a role are both kept', async (t) => {

@@ -35,7 +35,7 @@ t.test('a disabled account changes nothing with a token that is still valid', as
   t.match(left, { status: 401, code: 'session_revoked' });
   const role = { name: 'x', level: 1, permissions: ['a:b'] };
   const denied = { status: 403, code: 'organization_access_denied' };
-  t.match(await api.post('/roles', role, { token }), denied, 'in an organization the member has no rights');
+  t.match(await api.post('/roles', role, { token }), denied, 'the member has no rights in an organization');
   t.equal(await countRows(database, 'organizations'), organizations);
   await setStatus('active');
   t.equal((await api.post('/auth/refresh', { refreshToken: other.refreshToken })).status, 200, 'no session has ended');

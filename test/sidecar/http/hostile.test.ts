@@ -170,7 +170,7 @@ t.test('each request on one connection is checked with its own token', async (t)
   );
 });
 
-t.test('an HTTP/1.0 request without Host passes, with the Host of the upstream', async (t) => {
+t.test('an HTTP/1.0 request without Host is passed on, with the Host of the upstream', async (t) => {
   const stand = await openStand(t);
   const answer = await talk(stand, lines('GET /old HTTP/1.0', `Authorization: Bearer ${stand.issuer.token()}`));
   t.match(answer, /^HTTP\/1.1 200 [\s\S]*plain$/);

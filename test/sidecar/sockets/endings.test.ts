@@ -32,7 +32,7 @@ t.test('a token that is valid only by the clock tolerance opens no socket', asyn
   t.match(await refusal(open('/', token)), { status: 401, code: 'token_expired' });
 });
 
-t.test('no message passes after the token has ended, even before the timer has run', async (t) => {
+t.test('no message is passed on after the token has ended, even before the timer has run', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer } = await openStand(t, { upstream });
   const heard: string[] = [];

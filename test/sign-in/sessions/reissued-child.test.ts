@@ -48,10 +48,10 @@ t.test('a late repetition is recorded with its network and the age of the unused
   t.ok((event?.data.ageSeconds ?? 0) >= 3 * HOUR, 'three hours');
   t.ok((event?.data.ageSeconds ?? 0) < 4 * HOUR);
   t.equal(await refresh(account.refreshToken), child, 'a retry gets the same child');
-  t.equal((await events()).length, 1, 'and no event');
+  t.equal((await events()).length, 1, 'no event is recorded');
   await age(2 * HOUR);
   const next = await refresh(child, '2001:db8:1:2:3:4:5:6');
-  t.equal((await events()).length, 1, 'nor has the first use of a child, however late');
+  t.equal((await events()).length, 1, 'the first use of a child records no event, however late it is');
   await age(2 * HOUR);
   await refresh(child, '2001:db8:1:2:3:4:5:6');
   t.match((await events())[1], { data: { network: /^2001:db8:1:2:/ } }, 'an IPv6 address is recorded as its /64');

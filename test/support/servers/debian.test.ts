@@ -134,7 +134,7 @@ t.test('a process that is killed while it fetches leaves the work to the next on
   await once(killed.child, 'exit');
   there.go();
   t.equal(await debianProgram('nginx', there), join(placeIn(there), 'nginx'));
-  t.same(readdirSync(there.cache), [`woody-${process.arch}`], 'with everything that the other has left');
+  t.same(readdirSync(there.cache), [`woody-${process.arch}`], 'everything that the killed process left is removed');
 });
 
 t.test('a cached program that no longer runs is fetched again', async (t) => {
@@ -155,7 +155,7 @@ t.test('when the fetch fails, the error says why and what to do, and no file is 
   await t.rejects(refused, {
     message: /needs redis-server.*\bE: Failed to fetch http:\/\/x: no route\n.*apt-get install/,
   });
-  await t.rejects(refused, { message: /^(?![\s\S]*Reading)/ }, 'and nothing beside it');
+  await t.rejects(refused, { message: /^(?![\s\S]*Reading)/ }, 'the message has nothing else');
   t.same(readdirSync(offline.cache), []);
   t.same(readdirSync(join(offline.cache, '..')), ['debian'], 'the lock is given back');
 

@@ -151,7 +151,7 @@ t.test('a connection that was closed during a hold is closed after the hold, and
   caller.socket.end();
   proxy.pass();
   await closed;
-  t.equal(echo.heard, 'ab', 'and the data from before arrives');
+  t.equal(echo.heard, 'ab', 'the data that was sent earlier arrives');
   const other = new Caller(t, proxy).send('c');
   await other.hears('c');
   proxy.hold();

@@ -34,7 +34,7 @@ t.test('a revoked key ends its tokens at once, remembered ones too, and no token
   t.equal(issuer.revokeKey(), kidOf(remembered));
   t.same(heard, [{ kind: 'key', kid: kidOf(remembered) }]);
   for (const token of [remembered, unseen, client]) t.equal(await codeOf(verifier.verify(token)), 'invalid_token');
-  t.equal(verifier.judge(principal), 'invalid_token', 'as an open socket is judged');
+  t.equal(verifier.judge(principal), 'invalid_token', 'judge() refuses the principal of an open socket');
   await t.rejects(verifier.authorize(principal, 'deals:read'), { code: 'invalid_token', status: 401 });
   t.equal(await codeOf(verifier.verify(older)), 'good');
   t.equal(await codeOf(verifier.verify(issuer.token())), 'good', 'the next key signs');
@@ -97,7 +97,11 @@ t.test('a revoked key is refused although a cache still publishes it, and is nev
   t.same(asked, [0, 270], 'tokens of the key cause no request');
   published.add('one');
   await timing.advance(3600);
-  t.equal(await outcome('one', 'later'), 'invalid_token', 'even when a cache publishes it again an hour later');
+  t.equal(
+    await outcome('one', 'later'),
+    'invalid_token',
+    'the key stays revoked when a cache publishes it again an hour later',
+  );
   verifier.close();
 });
 

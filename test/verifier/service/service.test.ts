@@ -69,7 +69,7 @@ t.test('the verifier refuses a token shortly after the service has revoked it', 
   t.equal(
     await outcomeOf(late.verify(account.accessToken)),
     'session_revoked',
-    'even a token that the verifier has not seen before',
+    'a token that the verifier has not seen is refused too',
   );
 });
 

@@ -80,7 +80,7 @@ t.test('the first answer to a probe closes the breaker, even when PostgreSQL ans
     t.equal(call.answer, 'rows');
     const asked = probes.length;
     await timing.advance(5);
-    t.equal(probes.length, asked, 'and no further probe is sent');
+    t.equal(probes.length, asked, 'no further probe is sent');
   }
 });
 
@@ -106,7 +106,7 @@ t.test('work that waited when the breaker opened is answered half a second later
   await timing.advance(5);
   t.type(patient.answer, DatabaseUnavailable);
   t.equal(patient.answeredAt, openedAt + 500);
-  t.strictSame(givenUpAt, [openedAt + 500], 'and its connection is closed');
+  t.strictSame(givenUpAt, [openedAt + 500], 'its connection is closed');
   patient.reject(REFUSED);
   await timing.settle();
   t.equal(patient.answeredAt, openedAt + 500, 'its later end is not returned to anybody');

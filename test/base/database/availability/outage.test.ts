@@ -78,7 +78,7 @@ t.test('a statement that takes too long is cancelled, and other statements are n
   const outcomes = Promise.allSettled(slow);
   await t.resolves(db.userReader(randomUUID()).rows(VISIBLE, []), 'another one is answered at the same time');
   for (const outcome of await outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseBusy);
-  await t.resolves(db.ping(), 'and PostgreSQL does not count as unavailable');
+  await t.resolves(db.ping(), 'PostgreSQL does not count as unavailable');
 });
 
 t.test(
@@ -115,7 +115,7 @@ t.test('a busy pool refuses only the calls that wait for it, and the calls of th
   await t.resolves(visible(db.userReader('')), 'PostgreSQL does not count as unavailable for the other role');
   for (const outcome of outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseBusy);
   await t.resolves(Promise.all(slow), 'the calls with the connections succeed');
-  for (const ask of waiters) await t.resolves(ask(), 'and waiting calls work now');
+  for (const ask of waiters) await t.resolves(ask(), 'the calls that waited work now');
 });
 
 t.test('after one call has waited for a server that never answers, no other call waits for that server', async (t) => {
