@@ -18,7 +18,7 @@ export function accessText(access: Access): string {
       return 'open';
     case 'signed_in':
       if (access.orClient) return 'signed in, or client';
-      return access.alsoSuspended ? 'signed in, also suspended' : 'signed in';
+      return access.alsoSuspended ? 'signed in, even if suspended' : 'signed in';
     case 'member':
       return access.orClient ? 'member or client' : 'member';
     case 'needs':

@@ -4,7 +4,7 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
 export const REFRESH_TOKEN_TYPE = 'rt+jwt';
 /** The client_id in the tokens of users who signed in with a password at the service itself. */
 export const FIRST_PARTY_CLIENT = 'tenantry';
-/** The longest life of an access token that any configuration allows, in seconds. */
+/** The longest lifetime of an access token that any configuration allows, in seconds. */
 export const ACCESS_TTL_MAX_SECONDS = 900;
 /** A token with more permissions than this has `permissions_ref` instead of them. */
 export const PERMISSIONS_IN_TOKEN_MAX = 200;

@@ -104,7 +104,7 @@ t.test('the order of the events makes no difference', async (t) => {
 });
 
 t.test(
-  'a change of a membership refuses the older tokens of this user for this organization, and no others',
+  'a change of a membership ends the older tokens of this user for this organization, and no others',
   async (t) => {
     const { map } = openMap();
     const [sub, org, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
@@ -125,7 +125,7 @@ t.test(
     t.equal(map.epochOf(sub, org), 7);
     t.equal(map.epochOf(sub, elsewhere), 0);
     map.add({ kind: 'user', sub, epoch: 8 });
-    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person refuses all older tokens');
+    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person ends all older tokens');
     t.equal(judge({ epoch: 7, membershipEpoch: 7, organizationId: elsewhere }), 'token_stale');
     t.equal(judge({ epoch: 8, membershipEpoch: 7 }), null);
     t.equal(map.epochOf(sub, org), 8);

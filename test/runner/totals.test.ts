@@ -79,7 +79,7 @@ not ok 5 - test/red.test.ts # time=64.015ms
 };
 
 t.test(
-  'a file that ends early without a failed assertion counts as one failure, and every other by its own',
+  'a file that ends early without a failed assertion counts as one failure, and other files count their own failures',
   async (t) => {
     const lineOf = (...results: FileResult[]) => totalsOf(results)?.line;
     t.equal(lineOf(GOOD), '1 passed, 0 failed');

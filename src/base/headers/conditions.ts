@@ -69,7 +69,7 @@ export function assertConditions({ match, noneMatch }: Conditions, etag: string)
 }
 
 const UNVERSIONED = {
-  detail: 'This resource has no entity tag, so If-Match cannot hold for it: send the request without If-Match.',
+  detail: 'This resource has no entity tag, so If-Match cannot match it: send the request without If-Match.',
 };
 
 /** Raises precondition_failed for If-Match with tags, for a resource that has no tag. */

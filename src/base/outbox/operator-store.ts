@@ -50,7 +50,8 @@ export async function listKnown(tx: SystemReader, ids: readonly string[]): Promi
   return (await tx.rows<{ id: string }>(KNOWN, [ids])).map(({ id }) => id);
 }
 
-// Locked in one order, so that two operators who change the same mails wait for each other instead of failing.
+// The rows are locked in one order, so that two operators who change the same mails wait for each other instead of
+// failing.
 const STATES = statement(`
 SELECT id::text, ${STATE} AS state FROM outbox WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`);
 

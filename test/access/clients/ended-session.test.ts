@@ -30,34 +30,37 @@ t.test('a client with every right is not created after a logout, by a replica th
   t.equal(await count('clients'), 0, `0 of ${ROUNDS}`);
 });
 
-t.test('a change that the guard has admitted is refused if the logout is acknowledged before it is made', async (t) => {
-  const { database, organization, here, elsewhere, join } = await open(t);
-  const person = await seedPerson(database, 'Target');
-  await seedMembership(database, { organizationId: organization.id, userId: person.userId, role: 'viewer' });
-  const kinds = {
-    'a client': (token: string) => elsewhere.post('/clients', WIDE, { token }),
-    'a role': (token: string) => elsewhere.post('/roles', { name: 'r', level: 1, permissions: ['*:*'] }, { token }),
-    'an invitation': (token: string) =>
-      elsewhere.post('/invitations', { email: 'thief@example.com', roles: [{ role: 'owner' }] }, { token }),
-    'a member': (token: string) =>
-      elsewhere.patch(`/users/${person.userId}`, { roles: [{ role: 'owner' }] }, { token }),
-    'the settings': (token: string) =>
-      elsewhere.patch('/organizations/current', { settings: { by: 'thief' } }, { token }),
-    'the organization': (token: string) => elsewhere.delete('/organizations/current', { token }),
-  };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const { token } = await join('owner');
-    const calls = Object.values(kinds).map((kind) => () => kind(token));
-    const replies = await collide(t, { database, organization }, calls, async () => {
-      t.equal((await here.post('/auth/logout', {}, { token })).status, 204);
-    });
-    for (const [index, kind] of Object.keys(kinds).entries()) {
-      t.match(replies[index], { status: 401, code: 'session_revoked' }, kind);
+t.test(
+  'a change that the guard has admitted is refused if the logout is acknowledged before the change is made',
+  async (t) => {
+    const { database, organization, here, elsewhere, join } = await open(t);
+    const person = await seedPerson(database, 'Target');
+    await seedMembership(database, { organizationId: organization.id, userId: person.userId, role: 'viewer' });
+    const kinds = {
+      'a client': (token: string) => elsewhere.post('/clients', WIDE, { token }),
+      'a role': (token: string) => elsewhere.post('/roles', { name: 'r', level: 1, permissions: ['*:*'] }, { token }),
+      'an invitation': (token: string) =>
+        elsewhere.post('/invitations', { email: 'thief@example.com', roles: [{ role: 'owner' }] }, { token }),
+      'a member': (token: string) =>
+        elsewhere.patch(`/users/${person.userId}`, { roles: [{ role: 'owner' }] }, { token }),
+      'the settings': (token: string) =>
+        elsewhere.patch('/organizations/current', { settings: { by: 'thief' } }, { token }),
+      'the organization': (token: string) => elsewhere.delete('/organizations/current', { token }),
+    };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { token } = await join('owner');
+      const calls = Object.values(kinds).map((kind) => () => kind(token));
+      const replies = await collide(t, { database, organization }, calls, async () => {
+        t.equal((await here.post('/auth/logout', {}, { token })).status, 204);
+      });
+      for (const [index, kind] of Object.keys(kinds).entries()) {
+        t.match(replies[index], { status: 401, code: 'session_revoked' }, kind);
+      }
     }
-  }
-  const changes = `SELECT type FROM events WHERE organization_id = $1 AND type NOT LIKE 'session.%'`;
-  t.same(await database.query(changes, [organization.id]), [], 'nothing was changed');
-});
+    const changes = `SELECT type FROM events WHERE organization_id = $1 AND type NOT LIKE 'session.%'`;
+    t.same(await database.query(changes, [organization.id]), [], 'nothing was changed');
+  },
+);
 
 t.test('a change waits for a logout that is being committed, and is then refused', async (t) => {
   const { database, elsewhere, join, count } = await open(t);

@@ -183,7 +183,11 @@ t.test('a checkout with CRLF accepts the checksums that one with LF recorded, an
   t.strictSame(await migrate(client, crlf), ['3_three']);
   await assertMigrated(client, crlf);
   await assertMigrated(client, folder(t, newer));
-  t.strictSame(await checksums(database), Object.values(newer).map(sha256), 'those of an LF checkout');
+  t.strictSame(
+    await checksums(database),
+    Object.values(newer).map(sha256),
+    'the checksums are those of a checkout with LF',
+  );
   const [row] = await database.query<{ id: number }>('SELECT id FROM one');
   t.equal(row?.id, 2, 'the applied SQL is the same as well: a backslash and one line feed');
 });

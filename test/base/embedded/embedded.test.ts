@@ -175,7 +175,7 @@ t.test('a Ctrl-C in the terminal does not reach the server', async (t) => {
   const postgres = await started(t, folder(t));
   const stat = readFileSync(`/proc/${postgres.pid}/stat`, 'utf8');
   const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
-  t.equal(group, postgres.pid, 'it leads its own process group');
+  t.equal(group, postgres.pid, 'the server leads its own process group');
 });
 
 t.test('a second start in the same directory is refused and does not affect the first', async (t) => {

@@ -23,7 +23,7 @@ t.test('after SIGTERM the service is not ready, and still serves new and old con
   service.child.kill('SIGTERM');
   await until(async () => (await api.get('/readyz')).status === 503);
   t.match((await api.get('/readyz')).body, { status: 'not_ready', checks: { database: 'ok', keys: 'ok' } });
-  t.equal((await api.get('/healthz')).status, 200, 'it lives');
+  t.equal((await api.get('/healthz')).status, 200, 'the process is still alive');
   for (const connection of ['keep-alive', 'close']) {
     const options = { token: account.accessToken, headers: { connection } };
     t.equal((await api.get('/me', options)).status, 200, connection);

@@ -194,7 +194,7 @@ t.test('a name without a visible character is refused, whatever it names', async
   }
 });
 
-t.test('a description is empty or has a visible character, and the values of a scope are for programs', async (t) => {
+t.test('a description is empty or has a visible character, and the values of a scope need none', async (t) => {
   const role = { level: 1, permissions: ['deals:read'] };
   const client = { name: 'Importer', permissions: ['deals:read'] };
   const preset = (description: string) =>

@@ -129,7 +129,7 @@ t.test('callers that request a run share one run, which begins after their reque
   notes.fails = false;
   await timing.settle();
   runs[1]?.resolve();
-  await t.resolves(Promise.all(later), 'no other run waits for it');
+  await t.resolves(Promise.all(later), 'the error goes to no other caller');
   t.strictSame([runs.length, together()], [2, 1]);
 });
 

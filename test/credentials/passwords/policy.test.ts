@@ -42,7 +42,7 @@ t.test('a password of 256 code points is accepted, and one of 257 is refused', (
   t.end();
 });
 
-t.test('unpaired surrogates and NUL are refused, every other character is allowed', (t) => {
+t.test('unpaired surrogates and NUL are refused, and every other character is allowed', (t) => {
   for (const password of ['\ud800xk4wqzpm', 'xk4wqzpm\udfff', 'xk4w\udc00\ud800qzpm', 'xk4w\0qzpm']) {
     t.equal(problemOf(password), 'invalid_characters', JSON.stringify(password));
   }

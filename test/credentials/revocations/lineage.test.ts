@@ -281,7 +281,7 @@ t.test('a standby is not judged', async (t) => {
   t.strictSame(asked, []);
 });
 
-t.test('an event of any kind that the database lacks is a loss, except the one of a restore', async (t) => {
+t.test('an event of any kind that the database lacks is a loss, except the event of a restore', async (t) => {
   const id = '00000000-0000-4000-8000-000000000001';
   const judge = async (event: Revocation) => {
     const { watch, asked, events } = openWatch();

@@ -69,7 +69,7 @@ t.test(
 );
 
 t.test(
-  'an entry about a membership is read by the previous version without PostgreSQL, and refuses more there',
+  'the previous version reads an entry about a membership without PostgreSQL, and refuses more tokens',
   async (t) => {
     const [sub, org] = [randomUUID(), randomUUID()];
     const fields = entryWith([{ kind: 'membership', sub, org, epoch: 3 }]);

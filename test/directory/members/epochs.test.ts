@@ -1,4 +1,4 @@
-// The epochs of memberships. A change in one organization refuses the member's tokens for this organization, and no other
+// The epochs of memberships. A change in one organization ends the member's tokens for this organization, and no other
 // token of the person. The previous version knows only the epoch of the user, in its tokens and in its rows.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
@@ -48,7 +48,7 @@ async function olderForm({ service }: Awaited<ReturnType<typeof openPlaces>>, to
   return forge({ header, claims: { ...older, jti: randomUUID() } }, rsa(serviceKey(service.keysDirectory, 'access')));
 }
 
-t.test('every change of a membership refuses the tokens for its organization, and none for another', async (t) => {
+t.test('every change of a membership ends the tokens for its organization, and none for another', async (t) => {
   const places = await openPlaces(t);
   const { api, database, service, here, there, person, owners, enter, change, ask } = places;
   const patch = (body: object) => api.patch(`/users/${person.userId}`, body, { token: owners.here.token });
@@ -88,7 +88,7 @@ t.test('every change of a membership refuses the tokens for its organization, an
   t.same(rows, [{ of: here.organization.id }]);
 });
 
-t.test('a change of the person refuses the tokens for every organization', async (t) => {
+t.test('a change of the person ends the tokens for every organization', async (t) => {
   const { service, here, there, person, enter, ask } = await openPlaces(t);
   const tokens = [await enter(here), await enter(there)];
   const { db, publish } = service.app.parts;
@@ -96,7 +96,7 @@ t.test('a change of the person refuses the tokens for every organization', async
   for (const token of tokens) t.equal(await ask(token), 'token_stale');
 });
 
-t.test('what the previous version writes refuses all older tokens of the person', async (t) => {
+t.test('what the previous version writes ends all older tokens of the person', async (t) => {
   const { database, service, here, there, person, enter, ask } = await openPlaces(t);
   const tokens = [await enter(here), await enter(there)];
   const [{ epoch } = { epoch: 0 }] = await database.query<{ epoch: number }>(

@@ -1,4 +1,5 @@
-// Nobody grants rights that they lack, or changes a member who outranks them. The tests try every way through members.
+// Nobody grants rights that they lack, or changes a member who outranks them. The tests try every way that the
+// endpoints of members offer.
 import t from 'tap';
 import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
 import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';

@@ -113,7 +113,7 @@ t.test('a suspended member can leave, and a member of a suspended organization c
 });
 
 t.test(
-  'leaving an organization changes no other membership, and not the organization that a session acts for',
+  'leaving an organization changes neither another membership nor the organization that a session acts for',
   async (t) => {
     const { database, api, organization, join } = await openTeam(t);
     await join('owner');

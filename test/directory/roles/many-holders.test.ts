@@ -146,7 +146,7 @@ t.test('several processes share the work on one change, and all of them wait for
   t.same(await epochsOf(database), { 1: HOLDERS + 1 });
 });
 
-t.test('a request whose time is over gets service_busy, and loses nothing', async (t) => {
+t.test('a request whose time is over gets service_busy, and the change continues', async (t) => {
   const { database, parts, begun } = await interrupted(t);
   await t.rejects(raiseHoldersForRequest(parts, begun, 0), { code: 'service_busy', extras: { retryAfterSeconds: 5 } });
   t.equal((await unfinished(database)).length, 1);

@@ -149,7 +149,7 @@ t.test('bytes after an upgrade are not read as HTTP requests', async (t) => {
   );
 });
 
-t.test('an upgrade behind a request that is not answered yet does not reach the upstream', async (t) => {
+t.test('an upgrade that follows an unanswered request does not reach the upstream', async (t) => {
   const upstream = await openUpstream(t, { answer: (_, response) => void setTimeout(() => response.end('late'), 30) });
   const stand = await openStand(t, { upstream });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;

@@ -31,23 +31,26 @@ t.test('no message is lost or reordered, in both directions at the same time', a
   t.equal(client.messages.length, count);
 });
 
-t.test('the upstream’s first messages reach the client, and the client’s last messages the upstream', async (t) => {
-  const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream });
-  const accepting = upstream.next();
-  const heard: string[] = [];
-  void accepting.then(({ socket }) => {
-    socket.send('first');
-    socket.on('message', (data) => heard.push(data.toString()));
-  });
-  const client = await open();
-  t.equal(await client.message(), 'first');
-  const { socket } = await accepting;
-  client.socket.send('last');
-  client.socket.close();
-  await once(socket, 'close');
-  t.same(heard, ['last']);
-});
+t.test(
+  'the upstream’s first messages reach the client, and the client’s last messages reach the upstream',
+  async (t) => {
+    const upstream = await openUpstream(t, { echo: false });
+    const { open } = await openStand(t, { upstream });
+    const accepting = upstream.next();
+    const heard: string[] = [];
+    void accepting.then(({ socket }) => {
+      socket.send('first');
+      socket.on('message', (data) => heard.push(data.toString()));
+    });
+    const client = await open();
+    t.equal(await client.message(), 'first');
+    const { socket } = await accepting;
+    client.socket.send('last');
+    client.socket.close();
+    await once(socket, 'close');
+    t.same(heard, ['last']);
+  },
+);
 
 t.test('messages sent together with the upstream’s handshake are never lost, with many clients at once', async (t) => {
   const upstream = await openUpstream(t, { echo: false });

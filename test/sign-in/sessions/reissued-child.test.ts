@@ -59,7 +59,7 @@ t.test('a late repetition is recorded with its network and the age of the unused
   t.ok(next);
 });
 
-t.test('ordinary refreshes and quick retries leave no event', async (t) => {
+t.test('ordinary refreshes and quick retries record no event', async (t) => {
   const { account, refresh, events, age } = await open(t);
   let token = account.refreshToken;
   await age(24 * HOUR);
@@ -72,7 +72,7 @@ t.test('ordinary refreshes and quick retries leave no event', async (t) => {
   t.same(await events(), []);
 });
 
-t.test('simultaneous late repetitions of one token leave one event', async (t) => {
+t.test('simultaneous late repetitions of one token record one event', async (t) => {
   const { account, refresh, events, age } = await open(t);
   await refresh(account.refreshToken);
   for (let round = 1; round <= rounds(10); round += 1) {
@@ -104,7 +104,7 @@ t.test(
   },
 );
 
-t.test('a reused token is reported as reuse, and a refused refresh leaves no event', async (t) => {
+t.test('a reused token is reported as reuse, and a refused refresh records no event', async (t) => {
   const { database, account, refresh, events, age, api } = await open(t);
   const child = await refresh(account.refreshToken);
   await refresh(child);
