@@ -1,5 +1,5 @@
 // `npm run bench:scale` seeds a small and a large database and measures the same paths on both, in turns within
-// one run. Other files own the users (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the query plans
+// one run. Other files have the users (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the query plans
 // (scale-plans.ts) and the load (load.ts). README.md explains the figures.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';

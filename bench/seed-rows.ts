@@ -1,5 +1,5 @@
 // Seeds a migrated database with users: inserts the rows of every table, and measures the time for each table. Other
-// files own the users (seed-shape.ts) and the protocol (seed-copy.ts).
+// files have the users (seed-shape.ts) and the protocol (seed-copy.ts).
 import { argon2id, hash } from 'argon2';
 import pg from 'pg';
 import { copyRows, type Value } from './seed-copy.ts';

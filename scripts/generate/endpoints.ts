@@ -1,5 +1,5 @@
 // The list of all endpoints without a running service, and its golden file (one line for each endpoint).
-// Other files own the endpoints (src/app/endpoints.ts) and their reference (openapi.ts).
+// Other files have the endpoints (src/app/endpoints.ts) and their reference (openapi.ts).
 import { fileURLToPath } from 'node:url';
 import { describeEndpoints } from '../../src/app/endpoints.ts';
 import { type Access, changesVersioned, type Endpoint } from '../../src/base/http/endpoint.ts';

@@ -1,5 +1,5 @@
 // Writes openapi.yaml from the endpoints and their zod schemas.
-// Other files own the problems and headers of an endpoint (responses.ts) and the examples (examples.ts).
+// Other files have the problems and headers of an endpoint (responses.ts) and the examples (examples.ts).
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';

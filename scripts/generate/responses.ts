@@ -1,5 +1,5 @@
 // The parts of the reference that every operation shares: headers, and the problems that an endpoint can return.
-// Other files own the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
+// Other files have the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';

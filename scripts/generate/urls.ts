@@ -1,5 +1,5 @@
 // Writes docs/urls.md, which lists every URL with the file that declares it.
-// Other files own the list of endpoints with their files (src/app/endpoints.ts) and the text of an access
+// Other files have the list of endpoints with their files (src/app/endpoints.ts) and the text of an access
 // (endpoints.ts).
 import type { DeclaredEndpoint } from '../../src/app/endpoints.ts';
 import { accessText } from './endpoints.ts';

@@ -1,4 +1,4 @@
-// The sidecar as a separate process, started as an operator does. Other files own its clients (holders.ts) and its
+// The sidecar as a separate process, started as an operator does. Other files have its clients (holders.ts) and its
 // upstream (upstream.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -44,7 +44,7 @@ export const SESSION_EVENTS = {
     ...{ actor: ['user'], target: 'session', organization: 'maybe' },
     data: z.strictObject({
       network: z.string().describe('the IPv4 address, or the /64 of the IPv6 address, that sent the token'),
-      ageSeconds: count.describe('how long before that the former child was issued'),
+      ageSeconds: count.describe('the age of the former child at that moment'),
     }),
   },
   'sessions.all_ended': {

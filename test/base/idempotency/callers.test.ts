@@ -20,7 +20,7 @@ interface Loss {
   readonly sql: string;
   /** What a route that needs a permission answers. */
   readonly member: ProblemCode;
-  /** What a route for every signed-in user answers. Null if it answers as before. */
+  /** What a route for every signed-in user answers. Null if the answer is the same as for the first request. */
   readonly user: ProblemCode | null;
 }
 

@@ -11,7 +11,7 @@ import { openService } from '../../support/service.ts';
 const MINUTE = 60;
 const HOUR = 3_600;
 
-t.test('only a difference that the wait for the answer cannot explain counts', async (t) => {
+t.test('a difference counts only if the wait for the answer cannot explain it', async (t) => {
   const of = (databaseMs: number, waitedMs: number) => secondsAhead({ databaseMs, arrivedMs: 1_000_000, waitedMs });
   t.equal(of(1_000_000, 0), 0);
   t.equal(of(999_000, 2_000), 0, 'PostgreSQL read its clock during the wait');

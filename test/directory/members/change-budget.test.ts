@@ -51,7 +51,7 @@ async function succeeds(t: Test, change: () => Promise<{ status: number }>, chan
 }
 
 t.test(
-  'the roles of one member are changed ten times without a wait, then once in six seconds, on all replicas together',
+  'the roles of one member are changed ten times without a wait, then once every six seconds, on all replicas',
   async (t) => {
     const { toggle, setMembers, paid, join, database } = await open(t);
     const [member, other] = [await join('admin'), await join('admin')];
