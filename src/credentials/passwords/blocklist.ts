@@ -1,4 +1,4 @@
-// Owns the list of common passwords and the look-up in it.
+// The list of common passwords, and the look-up in it.
 //
 // common-passwords.txt.gz has 95,523 passwords of at least eight characters, one per line, in the form of
 // `foldPassword`, sorted by their bytes, each once: everything from

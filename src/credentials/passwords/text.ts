@@ -1,4 +1,4 @@
-// Owns the form of a password's text that is measured, hashed and compared. policy.ts decides which passwords may be
+// The form of a password's text that is measured, hashed and compared. policy.ts decides which passwords may be
 // set.
 
 /** The maximum number of code points of a password, counted after NFC. They take at most 1024 bytes in UTF-8. */
