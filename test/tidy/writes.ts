@@ -178,7 +178,7 @@ function judge(
   );
   return [
     ...bare.map(([file, name]) => `src/${file}: writes ${name}`),
-    ...idle.filter(({ isUsed }) => !isUsed).map(({ at, name }) => `src/${at}: writes ${name} no more`),
+    ...idle.filter(({ isUsed }) => !isUsed).map(({ at, name }) => `src/${at}: no longer writes ${name}`),
   ];
 }
 

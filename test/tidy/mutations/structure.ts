@@ -131,7 +131,7 @@ export const brokenStructure: Mutations = {
       'an exception that is no longer needed',
       'src/directory/presets/store.ts',
       (text) => text.replace(/\b(INSERT INTO|UPDATE|DELETE FROM) roles/g, '$1 role_names'),
-      'src/directory/presets: writes roles no more',
+      'src/directory/presets: no longer writes roles',
     ],
   ],
   'the writing functions of a store are called only by its own folder': [
