@@ -35,9 +35,7 @@ function folder(t: Test): string {
 }
 
 /** Creates such a folder in which a first start has ended. */
-function filled(t: Test): string {
-  return fillPostgresFolder(folder(t));
-}
+const filled = (t: Test): string => fillPostgresFolder(folder(t));
 
 async function started(t: Test, directory: string, options: Partial<EmbeddedOptions> = {}): Promise<EmbeddedPostgres> {
   const postgres = await startEmbedded({ directory, disposable: true, ...options });
