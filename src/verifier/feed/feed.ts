@@ -87,6 +87,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
     judge: (revocable) => map.judge(revocable),
     isKeyRevoked: (kid) => map.isKeyRevoked(kid),
     staleSeconds: () => state.staleSeconds(),
+    isCurrent: () => state.isCurrent(),
     onRevocation: (listener) => listeners.add(listener),
     organizationId: () => token.organizationId(),
     ready: () => first,

@@ -26,6 +26,8 @@ export interface FeedState {
   /** How many frames were understood so far. */
   heard(): number;
   staleSeconds(): number;
+  /** False from the end of a pause until everything up to that moment is known. */
+  isCurrent(): boolean;
 }
 
 const CURSOR = /^[\x21-\x7e]{1,256}$/; // the cursor goes into a header
@@ -75,6 +77,11 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     listener.complete();
   }
 
+  function isCurrent(): boolean {
+    look(); // this may be the first code that runs after a pause
+    return steady >= resumedAt();
+  }
+
   return {
     begin() {
       look();
@@ -102,9 +109,9 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
       cursor = null;
     },
     heard: () => heard,
+    isCurrent,
     staleSeconds() {
-      look(); // this may be the first code that runs after a pause
-      if (!knows || steady < resumedAt() || clocks.areApart()) return Infinity;
+      if (!isCurrent() || !knows || clocks.areApart()) return Infinity;
       // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
       return Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000;
     },
