@@ -1,7 +1,7 @@
 // The two sockets of one connection, client and upstream: messages in both directions, an end that closes both, and a
 // heartbeat that notices lost peers.
 import { WebSocket } from 'ws';
-import { type PumpSettings, pump } from './pump.ts';
+import { type PumpBounds, pump } from './pump.ts';
 
 export interface BridgeHooks {
   /** Called with a message of the client. Returns false to drop the message. */
@@ -75,23 +75,39 @@ function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
   } else leg.socket.terminate();
 }
 
+function cutLater(...sockets: WebSocket[]): void {
+  setTimeout(() => sockets.forEach((socket) => void socket.terminate()), CLOSE_MILLISECONDS).unref();
+}
+
+/** Returns the function that sends texts. A client that reads no answer must not fill the memory: further are dropped. */
+function answersTo(client: WebSocket): (text: string) => void {
+  let unsent = 0;
+  return (text) => {
+    if (client.readyState !== WebSocket.OPEN || unsent >= ANSWERS_MAX) return;
+    unsent += 1;
+    client.send(text, () => {
+      unsent -= 1;
+    });
+  };
+}
+
 /** Joins two open sockets. */
-export function bridge(client: WebSocket, upstream: WebSocket, settings: PumpSettings, hooks: BridgeHooks): Bridge {
+export function bridge(client: WebSocket, upstream: WebSocket, bounds: PumpBounds, hooks: BridgeHooks): Bridge {
   const legs = {
     client: legOf(client, CLOSE_GOING_AWAY, 'client_lost'),
     upstream: legOf(upstream, CLOSE_BAD_GATEWAY, 'upstream_lost'),
   };
   let end: Pick<BridgeEnd, 'code' | 'reason' | 'by'> | undefined;
   let open = 2;
-  let unsent = 0;
+  const send = answersTo(client);
 
   const onHeldTooLong = () => close(CLOSE_TRY_AGAIN, 'revocations_stale');
-  const up = pump(client, upstream, settings, {
+  const up = pump(client, upstream, bounds, {
     take: hooks.fromClient,
     onStuck: () => close(CLOSE_TRY_AGAIN, 'upstream_slow'),
     onHeldTooLong,
   });
-  const down = pump(upstream, client, settings, {
+  const down = pump(upstream, client, bounds, {
     take: hooks.fromUpstream,
     passed: hooks.sentToClient,
     onStuck: () => close(CLOSE_TRY_AGAIN, 'client_slow'),
@@ -104,14 +120,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, settings: PumpSet
     up.stop();
     down.stop();
     for (const { socket } of Object.values(legs)) socket.close(code, reason);
-    cutLater();
-  }
-
-  function cutLater(): void {
-    setTimeout(() => {
-      client.terminate();
-      upstream.terminate();
-    }, CLOSE_MILLISECONDS).unref();
+    cutLater(client, upstream);
   }
 
   /**
@@ -143,7 +152,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, settings: PumpSet
     else other.close(endCode, endReason);
     // A lost client reads no messages. The last messages of the upstream are still for the client, so the client gets
     // more time.
-    if (by === 'client') cutLater();
+    if (by === 'client') cutLater(client, upstream);
   }
   client.on('close', (code, reason) => closed('client', code, reason.toString()));
   upstream.on('close', (code, reason) => closed('upstream', code, reason.toString()));
@@ -155,12 +164,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, settings: PumpSet
       beatLeg(legs.upstream, down.isPaused(), up.isPaused());
     },
     sendToClient(text) {
-      // A client that sends renewals and reads no answer must not fill the memory: further answers are dropped.
-      if (end || client.readyState !== WebSocket.OPEN || unsent >= ANSWERS_MAX) return;
-      unsent += 1;
-      client.send(text, () => {
-        unsent -= 1;
-      });
+      if (!end) send(text);
     },
   };
 }

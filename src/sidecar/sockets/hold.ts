@@ -1,5 +1,6 @@
 // After a pause of this process (it was stopped, or its machine slept), holds messages back until everything is known that
 // was revoked during the pause. What arrived meanwhile is often read before the feed is.
+import { SYSTEM_TIMING } from '../../verifier/core/clock.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
 
 export interface Hold {
@@ -14,6 +15,7 @@ export interface Hold {
 }
 
 const LOOK_MILLISECONDS = 20;
+const { elapsed } = SYSTEM_TIMING;
 
 interface Waiting {
   readonly over: () => void;
@@ -28,7 +30,7 @@ export function createHold(verifier: Pick<Verifier, 'isCurrent'>, secondsMax: nu
 
   function look(): void {
     const isOver = verifier.isCurrent();
-    const now = performance.now();
+    const now = elapsed();
     for (const one of [...waiting]) {
       // An earlier one may have cancelled this one.
       if (!waiting.has(one) || (!isOver && now < one.until)) continue;
@@ -47,7 +49,7 @@ export function createHold(verifier: Pick<Verifier, 'isCurrent'>, secondsMax: nu
   return {
     isOn: () => !verifier.isCurrent(),
     wait(over, late) {
-      const one = { over, late, until: performance.now() + secondsMax * 1000 };
+      const one = { over, late, until: elapsed() + secondsMax * 1000 };
       waiting.add(one);
       timer ??= setInterval(look, LOOK_MILLISECONDS);
       return () => void waiting.delete(one);

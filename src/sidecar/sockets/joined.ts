@@ -26,7 +26,7 @@ export interface Connection {
 /** Joins the sockets. After that, the caller need not end the connection or clean up. */
 export function join(parts: Parts, connection: Connection): void {
   const { client, upstream, admission, isSocketIo } = connection;
-  const { verifier, now, settings, hold, log } = parts;
+  const { verifier, now, log } = parts;
   const { live } = admission;
   const about = { requestId: connection.requestId, path: connection.path, ...idsOf(live.principal()) };
   const since = now();
@@ -34,26 +34,21 @@ export function join(parts: Parts, connection: Connection): void {
   const gap = createGap();
   const answers: string[] = [];
 
-  const link = bridge(
-    client,
-    upstream,
-    { slowSeconds: settings.slowSeconds, hold },
-    {
-      fromClient(data, isBinary) {
-        if (isOver()) return false;
-        const frame = isBinary ? null : isSocketIo ? readSocketIoRenewal(data) : readPlainRenewal(data);
-        if (frame) void renew(frame);
-        return frame === null;
-      },
-      fromUpstream: () => !isOver(),
-      sentToClient(data, isBinary) {
-        if (!isSocketIo) return;
-        gap.passed(data, isBinary);
-        sendAnswers();
-      },
-      onClosed,
+  const link = bridge(client, upstream, parts, {
+    fromClient(data, isBinary) {
+      if (isOver()) return false;
+      const frame = isBinary ? null : isSocketIo ? readSocketIoRenewal(data) : readPlainRenewal(data);
+      if (frame) void renew(frame);
+      return frame === null;
     },
-  );
+    fromUpstream: () => !isOver(),
+    sentToClient(data, isBinary) {
+      if (!isSocketIo) return;
+      gap.passed(data, isBinary);
+      sendAnswers();
+    },
+    onClosed,
+  });
 
   // The token is judged at each message, because the timer may be late.
   function isOver(): boolean {

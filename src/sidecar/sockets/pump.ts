@@ -14,8 +14,8 @@ export interface Pump {
   stop(): void;
 }
 
-export interface PumpSettings {
-  readonly slowSeconds: number;
+export interface PumpBounds {
+  readonly settings: { readonly slowSeconds: number };
   readonly hold: Hold;
 }
 
@@ -39,7 +39,7 @@ interface Message {
 }
 
 /** Passes messages of `from` on to `to`. */
-export function pump(from: WebSocket, to: WebSocket, { slowSeconds, hold }: PumpSettings, hooks: PumpHooks): Pump {
+export function pump(from: WebSocket, to: WebSocket, { settings, hold }: PumpBounds, hooks: PumpHooks): Pump {
   let isSlow = false;
   let isStopped = false;
   let messages = 0;
@@ -73,7 +73,7 @@ export function pump(from: WebSocket, to: WebSocket, { slowSeconds, hold }: Pump
     if (isSlow || to.bufferedAmount <= HIGH_WATER_BYTES) return;
     isSlow = true;
     from.pause();
-    timer = setTimeout(hooks.onStuck, slowSeconds * 1000);
+    timer = setTimeout(hooks.onStuck, settings.slowSeconds * 1000);
   }
 
   function keep(message: Message): void {

@@ -77,11 +77,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     listener.complete();
   }
 
-  function isCurrent(): boolean {
-    look(); // this may be the first code that runs after a pause
-    return steady >= resumedAt();
-  }
-
+  const isCurrent = () => steady >= resumedAt();
   return {
     begin() {
       look();
