@@ -1,5 +1,6 @@
-// After a pause of this process (it was stopped, or its machine slept), holds messages back until everything is known that
+// After a pause of this process (it was stopped, or its machine slept), holds messages and streams back until everything is known that
 // was revoked during the pause. What arrived meanwhile is often read before the feed is.
+import { Transform } from 'node:stream';
 import { SYSTEM_TIMING } from '../../verifier/core/clock.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
 
@@ -59,4 +60,19 @@ export function createHold(verifier: Pick<Verifier, 'isCurrent'>, secondsMax: nu
       stop();
     },
   };
+}
+
+/** A stream whose chunks wait while the hold is on. `late` is called if one waits for too long. */
+export function heldStream(hold: Hold, late: () => void): Transform {
+  let cancel = () => {};
+  return new Transform({
+    transform(chunk, _encoding, done) {
+      if (hold.isOn()) cancel = hold.wait(() => done(null, chunk), late);
+      else done(null, chunk);
+    },
+    destroy(error, done) {
+      cancel();
+      done(error);
+    },
+  });
 }

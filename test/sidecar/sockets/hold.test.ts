@@ -3,52 +3,19 @@
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
-import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import type { SidecarOptions } from '../../../src/sidecar/core/sidecar.ts';
-import type { RevocationSource } from '../../../src/verifier/core/contract.ts';
 import { until } from '../../support/until.ts';
 import { type Client, openClient, openStand, openUpstream } from '../open.ts';
+import { createPausingSource } from '../pausing.ts';
 
 const ENDED = '0196f0aa-0000-7000-8000-000000000001';
 const KEPT = '0196f0aa-0000-7000-8000-000000000002';
 const CHUNK = Buffer.alloc(64 * 1024, 'x');
 const LONG_ENOUGH_TO_PASS_MS = 100;
 
-/** A source of revocations whose process can pause. */
-function createSource() {
-  const map = createRevocationMap(() => 0, Number.POSITIVE_INFINITY);
-  const listeners = new Set<(revocation: Revocation) => void>();
-  let isCurrent = true;
-  const source: RevocationSource = {
-    judge: (token) => map.judge(token),
-    staleSeconds: () => (isCurrent ? 0 : Number.POSITIVE_INFINITY),
-    isCurrent: () => isCurrent,
-    onRevocation(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-  return {
-    source,
-    /** The end of a pause. */
-    resume() {
-      isCurrent = false;
-    },
-    /** What was missed arrives. */
-    catchUp(...missed: Revocation[]) {
-      for (const revocation of missed) {
-        map.add(revocation);
-        for (const hear of listeners) hear(revocation);
-      }
-      isCurrent = true;
-    },
-  };
-}
-
 async function begin(t: Test, settings: Partial<SidecarOptions> = {}) {
   const upstream = await openUpstream(t, { echo: false });
-  const feed = createSource();
+  const feed = createPausingSource();
   const stand = await openStand(t, { upstream, settings, verifier: { revocations: feed.source } });
   async function pair(sid: string) {
     const accepting = upstream.next();
