@@ -1,5 +1,5 @@
-// Proves: while PostgreSQL answers but stores nothing, reads go on, changes are refused with 503 and have changed
-// nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was acknowledged
+// Proves: while PostgreSQL answers but stores nothing, reads continue to work, changes are refused with 503 and have
+// changed nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was acknowledged
 // is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is a standby.
 // Then the disk of the write-ahead log fills, which ends PostgreSQL itself: every answer is right or 503, and after
 // PostgreSQL was started again nothing that was acknowledged is lost.

@@ -78,7 +78,7 @@ export interface Verifier {
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
    * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
-   * permissions, it asks the check endpoint with the principal's own token. Refuses a principal that `judge` refuses. While
+   * permissions, it calls the check endpoint with the principal's own token. Refuses a principal that `judge` refuses. While
    * `isCurrent` is false, `onStale` decides first.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
@@ -95,7 +95,7 @@ export interface Verifier {
    */
   staleSeconds(): number;
   /**
-   * False from the end of a pause of this process (it was stopped, or its machine slept) until everything is known that
+   * False from the end of a pause of this process (it was stopped, or its machine was suspended) until everything is known that
    * was revoked during the pause. Until then, `judge` and `onRevocation` may miss a revocation. Needs no I/O.
    */
   isCurrent(): boolean;

@@ -108,7 +108,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     isCurrent,
     staleSeconds() {
       if (!isCurrent() || !knows || clocks.areApart()) return Infinity;
-      // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
+      // One clock may stop while the machine is suspended, and the other may be set back: the longer time counts.
       return Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000;
     },
   };
