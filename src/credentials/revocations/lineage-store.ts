@@ -42,7 +42,7 @@ export type Verdict = 'whole' | 'unwitnessed' | 'lost';
 
 // A doubt ends by a process that knows that nothing was lost only if it was a doubt because no process was there. What
 // another process knows to be lost stays in doubt until an operator decides, and what an operator has decided stays
-// decided. $1 lineage, $2 verdict, $3 whether the database went back within its lineage.
+// decided. A further loss also puts in doubt what was issued since the first one. $1 lineage, $2 verdict, $3 whether the database went back within its lineage.
 const JUDGE = statement(`
 WITH first AS (
   INSERT INTO database_lineage (lineage) SELECT $1::text

@@ -69,9 +69,10 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganizationFor(tx, organizationId, caller.sessionId);
-    const { live, standing } = await findCallerStanding(tx, organizationId, caller);
+    const found = await findCallerStanding(tx, organizationId, caller);
+    const { standing } = found;
     if (!standing) throw noSuchOrganization();
-    assertLive(live);
+    assertLive(found);
     const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId: caller.id }]);
     await deleteMembership(tx, organizationId, caller.id);
     if (standing.owner) await assertHasOwner(tx, organizationId);

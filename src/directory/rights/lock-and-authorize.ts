@@ -30,9 +30,10 @@ export async function lockAndAuthorize(
 }
 
 /** Returns the rights of a caller whom lockAndAuthorize would let in with what was found. Raises the same errors. */
-export function assertAuthorized({ live, standing, status }: FoundCaller, permission: string | null): MemberStanding {
+export function assertAuthorized(found: FoundCaller, permission: string | null): MemberStanding {
+  const { standing, status } = found;
   // The sessions of a removed member have ended, too. The member is told of the removal.
-  if (standing?.active) assertLive(live);
+  if (standing?.active) assertLive(found);
   if (status === 'suspended') throw problem('organization_suspended');
   if (status === null || !standing?.active) throw problem('organization_access_denied');
   if (permission !== null && !permits(standing.permissions, permission)) throw problem('permission_denied');
