@@ -69,3 +69,17 @@ export async function judgeLineage(
 ): Promise<void> {
   await tx.rows(JUDGE, [lineage, verdict, wentBack]);
 }
+
+const DOUBT = statement('SELECT doubted_at AS before, reason FROM database_lineage WHERE doubted_at IS NOT NULL');
+
+export interface Doubt {
+  /** Tokens from before this instant are refused. */
+  readonly before: Date;
+  readonly reason: 'lost' | 'unwitnessed';
+}
+
+/** What is in doubt until an operator decides; null if nothing is. */
+export async function readDoubt(tx: SystemReader): Promise<Doubt | null> {
+  const [row] = await tx.rows<Doubt>(DOUBT, []);
+  return row ?? null;
+}
