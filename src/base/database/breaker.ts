@@ -1,6 +1,7 @@
 // A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
 // answers again: the circuit breaker asks on its own connections, and refuses every request at once. outage.ts decides
 // which errors are an outage.
+import { createPauseWatch } from '../loops/pause-watch.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { asUnavailable, DatabaseUnavailable, isOutage, isPoolExhausted, isUnreachable } from './outage.ts';
 
@@ -31,6 +32,11 @@ const SUSPECT_MS = 1_000;
 const PROBE_EVERY_MS = 500;
 /** Probes at the same time. A later probe may succeed where an earlier one waits for a lost packet. */
 const PROBES_MAX = 4;
+/** After a pause of this process that was longer than this, answers may have arrived that nobody has read. */
+const OWN_PAUSE_MS_MAX = 300;
+const OWN_PAUSE_TICK_MS = 100;
+/** How many silences in a row may be this process's own. A process that never runs long enough also opens the breaker. */
+const OWN_SILENCES_MAX = 3;
 /** How long work may still wait that had begun before the breaker opened. */
 const WAIT_WHILE_OPEN_MS = 500;
 
@@ -76,18 +82,23 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
  * Creates a closed breaker. It opens when work, or a probe because of slow work, ended without an answer of PostgreSQL.
- * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it.
+ * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it. If this
+ * process did not run meanwhile, the silence may be its own, so it asks once more first.
  */
 export function createBreaker({ probe, onGiveUp, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls();
+  const pauses = createPauseWatch({ timing, tickMs: OWN_PAUSE_TICK_MS, pauseMsMax: OWN_PAUSE_MS_MAX });
+  pauses.start();
   let state: State = 'closed';
   let probes = 0;
   let suspectedAt = Number.NEGATIVE_INFINITY;
+  let ownSilences = 0;
   let cancelGivingUp = () => {};
   let cancelProbe = () => {};
   let isClosed = false;
 
   function calm(): void {
+    ownSilences = 0;
     if (state === 'closed') return;
     state = 'closed';
     cancelGivingUp();
@@ -115,21 +126,38 @@ export function createBreaker({ probe, onGiveUp, timing = systemTiming }: Breake
     );
     probes -= 1;
     if (verdict !== 'silence') calm();
-    else if (state === 'suspecting') trip();
+    else if (state === 'suspecting') onSilence(begun);
   }
 
   function suspect(): void {
     const isRecent = timing.elapsed() - suspectedAt < SUSPECT_MS;
-    if (state !== 'closed' || isRecent || isClosed) return;
+    if (state === 'closed' && !isRecent) askAnew();
+  }
+
+  function askAnew(): void {
+    if (isClosed) return;
     state = 'suspecting';
     suspectedAt = timing.elapsed();
     void ask();
   }
 
+  /** PostgreSQL did not answer what was asked at `begun`. */
+  function onSilence(begun: number): void {
+    if (state === 'open') return;
+    const resumedAt = pauses.resumedAt();
+    if (begun >= resumedAt || ownSilences >= OWN_SILENCES_MAX) {
+      trip();
+      return;
+    }
+    if (state === 'suspecting' && suspectedAt >= resumedAt) return; // the answer to that question decides
+    ownSilences += 1;
+    askAnew();
+  }
+
   function judge(error: unknown, begun: number): unknown {
     const verdict = verdictOf(error, timing.elapsed() - begun);
     if (verdict === 'busy') suspect();
-    else if (verdict === 'silence') trip();
+    else if (verdict === 'silence') onSilence(begun);
     else if (verdict === 'answer' || state === 'suspecting') calm();
     return verdict === 'answer' ? error : asUnavailable(error);
   }
@@ -150,6 +178,7 @@ export function createBreaker({ probe, onGiveUp, timing = systemTiming }: Breake
     isOpen: () => state === 'open',
     close() {
       isClosed = true;
+      pauses.stop();
       calm();
     },
   };
