@@ -68,14 +68,64 @@ function createCalls() {
   };
 }
 
+type Verdict = 'answer' | 'busy' | 'silence' | 'failure';
+
 /**
  * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not answer, or
  * another outage, which says nothing about other calls.
  */
-function verdictOf(error: unknown, waitedMs: number): 'answer' | 'busy' | 'silence' | 'failure' {
+function verdictOf(error: unknown, waitedMs: number): Verdict {
   if (!isOutage(error)) return 'answer'; // an error that PostgreSQL returned is an answer too
   if (isPoolExhausted(error)) return 'busy';
   return isUnreachable(error) && waitedMs > SLOW_MS ? 'silence' : 'failure';
+}
+
+/** Asks PostgreSQL, once or again and again. `onVerdict` gets each verdict with the time at which it was asked. */
+function createProber(
+  { probe, timing }: Required<Pick<BreakerOptions, 'probe' | 'timing'>>,
+  onVerdict: (verdict: Verdict, begun: number) => void,
+) {
+  let running = 0;
+  let cancel = () => {};
+
+  async function ask(): Promise<void> {
+    const begun = timing.elapsed();
+    running += 1;
+    const verdict = await probe().then(
+      (): Verdict => 'answer',
+      (error) => verdictOf(error, timing.elapsed() - begun),
+    );
+    running -= 1;
+    onVerdict(verdict, begun);
+  }
+
+  function askAgain(): void {
+    cancel = timing.after(PROBE_EVERY_MS, askAgain);
+    if (running < PROBES_MAX) void ask();
+  }
+
+  return { ask, askAgain, stop: () => cancel() };
+}
+
+/** Knows which silences a pause of this process may explain. */
+function watchOwnPauses(timing: Timing) {
+  const pauses = createPauseWatch({ timing, tickMs: OWN_PAUSE_TICK_MS, pauseMsMax: OWN_PAUSE_MS_MAX });
+  let excused = 0;
+  pauses.start();
+  return {
+    /** When the last pause since `begun` ended. Null if there was none, or if too many silences were excused by one. */
+    resumedSince(begun: number): number | null {
+      const resumedAt = pauses.resumedAt();
+      return begun >= resumedAt || excused >= OWN_SILENCES_MAX ? null : resumedAt;
+    },
+    excuse() {
+      excused += 1;
+    },
+    forget() {
+      excused = 0;
+    },
+    stop: pauses.stop,
+  };
 }
 
 const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
@@ -87,44 +137,29 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
  */
 export function createBreaker({ probe, onGiveUp, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls();
-  const pauses = createPauseWatch({ timing, tickMs: OWN_PAUSE_TICK_MS, pauseMsMax: OWN_PAUSE_MS_MAX });
-  pauses.start();
+  const own = watchOwnPauses(timing);
+  const prober = createProber({ probe, timing }, onVerdict);
   let state: State = 'closed';
-  let probes = 0;
   let suspectedAt = Number.NEGATIVE_INFINITY;
-  let ownSilences = 0;
   let cancelGivingUp = () => {};
-  let cancelProbe = () => {};
   let isClosed = false;
 
   function calm(): void {
-    ownSilences = 0;
+    own.forget();
     if (state === 'closed') return;
     state = 'closed';
     cancelGivingUp();
-    cancelProbe();
+    prober.stop();
   }
 
   function trip(): void {
     if (state === 'open' || isClosed) return;
     state = 'open';
     cancelGivingUp = timing.after(WAIT_WHILE_OPEN_MS, () => [calls.giveUp(), onGiveUp?.()]);
-    probeAgain();
+    prober.askAgain();
   }
 
-  function probeAgain(): void {
-    cancelProbe = timing.after(PROBE_EVERY_MS, probeAgain);
-    if (probes < PROBES_MAX) void ask();
-  }
-
-  async function ask(): Promise<void> {
-    const begun = timing.elapsed();
-    probes += 1;
-    const verdict = await probe().then(
-      () => 'answer',
-      (error) => verdictOf(error, timing.elapsed() - begun),
-    );
-    probes -= 1;
+  function onVerdict(verdict: Verdict, begun: number): void {
     if (verdict !== 'silence') calm();
     else if (state === 'suspecting') onSilence(begun);
   }
@@ -138,20 +173,17 @@ export function createBreaker({ probe, onGiveUp, timing = systemTiming }: Breake
     if (isClosed) return;
     state = 'suspecting';
     suspectedAt = timing.elapsed();
-    void ask();
+    void prober.ask();
   }
 
   /** PostgreSQL did not answer what was asked at `begun`. */
   function onSilence(begun: number): void {
-    if (state === 'open') return;
-    const resumedAt = pauses.resumedAt();
-    if (begun >= resumedAt || ownSilences >= OWN_SILENCES_MAX) {
-      trip();
-      return;
-    }
-    if (state === 'suspecting' && suspectedAt >= resumedAt) return; // the answer to that question decides
-    ownSilences += 1;
-    askAnew();
+    const resumedAt = own.resumedSince(begun);
+    if (resumedAt === null) trip();
+    else if (state === 'closed' || (state === 'suspecting' && suspectedAt < resumedAt)) {
+      own.excuse();
+      askAnew();
+    } // otherwise the answer to a question since then decides
   }
 
   function judge(error: unknown, begun: number): unknown {
@@ -178,7 +210,7 @@ export function createBreaker({ probe, onGiveUp, timing = systemTiming }: Breake
     isOpen: () => state === 'open',
     close() {
       isClosed = true;
-      pauses.stop();
+      own.stop();
       calm();
     },
   };
