@@ -77,7 +77,7 @@ function changingRoutes(deps: MemberChangeDeps): Endpoint[] {
       url: '/api/v1/users/:id',
       access: needs('users:remove'),
       id: 'removeMember',
-      summary: 'Remove a member from the organization, and end the sessions in which they act for it',
+      summary: 'Remove a member from the organization, and end their tokens for it',
       tag: 'Members',
       params: MemberParams,
       reply: { 204: null },
