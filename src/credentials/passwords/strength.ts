@@ -25,7 +25,7 @@ export class StrengthUnknown extends Error {
 
 const WAITING_MAX = 64;
 /** How long a caller waits. It is shorter than the time of a request, so that its work is over when it is answered. */
-const WAIT_MS_MAX = 5_000;
+const WAIT_MS_MAX = 7_500;
 const ANSWER_MS_MAX = 8_000;
 /**
  * Loading the dictionaries takes half a second. On a machine under load it may take longer than a caller waits. The
