@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 
 export interface Question {
   readonly password: string;
-  /** What a guesser knows of the person, in lower case. */
+  /** What an attacker knows about the person, in lower case. */
   readonly words: readonly string[];
   /** The estimator stops once there are more guesses than this. */
   readonly enough: number;
@@ -29,7 +29,7 @@ const WAIT_MS_MAX = 7_500;
 const ANSWER_MS_MAX = 8_000;
 /**
  * Loading the dictionaries takes half a second. On a machine under load it may take longer than a caller waits. The
- * thread then goes on, so that the next request finds it ready.
+ * thread then continues, so that the next request finds it ready.
  */
 const LOAD_MS_MAX = 60_000;
 const IDLE_MS = 60_000;
@@ -88,7 +88,7 @@ export function openStrength({
     return started;
   }
 
-  /** Asks the first waiting question. */
+  /** Sends the first waiting request. */
   function next(): void {
     const [first] = waiting;
     if (!first) {

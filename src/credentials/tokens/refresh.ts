@@ -69,7 +69,7 @@ export async function verifyRefreshToken(deps: RefreshTokenDeps, token: string):
   return { claims, kid: verified.kid, expired: claims.exp <= now.getTime() / 1000 };
 }
 
-/** A refresh token as revocations judge it. Its session counts, and an epoch does not make it stale. */
+/** The parts of a refresh token that decide whether it is revoked. Only its session counts: no epoch makes it stale. */
 export function revocableOf({ claims, kid }: Pick<VerifiedRefreshToken, 'claims' | 'kid'>): RevocableToken {
   const { sub: id, sid: sessionId, iat: issuedAt } = claims;
   return { id, sessionId, epoch: Number.MAX_SAFE_INTEGER, organizationId: null, issuedAt, keyId: kid };

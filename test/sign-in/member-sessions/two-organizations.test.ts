@@ -8,7 +8,7 @@ import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { sessionRow } from '../sessions/rows.ts';
 
-t.test('whatever one organization does to a member, the session in the other organization goes on', async (t) => {
+t.test('whatever one organization does to a member, the session in the other organization continues', async (t) => {
   const { database, api, organization, join, service } = await openTeam(t);
   const { token } = await join('owner');
   const person = await join('agent');
