@@ -171,7 +171,7 @@ t.test('a hostile password is estimated in bounded work', async (t) => {
 t.test('estimates run in a thread that begins with the first estimate and ends after the last', async (t) => {
   const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
   const before = threads();
-  const estimating = openStrength({ idleMs: 10, answerMsMax: 120_000 });
+  const estimating = openStrength({ idleMs: 10, waitMsMax: 120_000, answerMsMax: 120_000 });
   t.equal(threads(), before, 'no thread while nobody sets a password');
   const question = { words: [], enough: 8 };
   const answers = ['Winter2024', 'purple bicycle marmalade', '12345678'].map((password) =>
