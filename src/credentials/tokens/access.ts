@@ -129,9 +129,15 @@ export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
 ): Promise<VerifiedAccessToken | null> {
-  const read = await readSigned(deps, token);
+  const read = await readAccessToken(deps, token);
   if (read?.claims.aud !== deps.audience) return null;
   return { caller: principalOf(read.claims, read.kid), expiresAt: read.claims.exp };
+}
+
+export interface ReadAccessToken {
+  readonly claims: AccessClaims | ClientClaims;
+  /** The key that signed the token. */
+  readonly kid: string;
 }
 
 /**
@@ -142,14 +148,7 @@ export async function verifyAccessToken(
 export async function readAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
-): Promise<AccessClaims | ClientClaims | null> {
-  return (await readSigned(deps, token))?.claims ?? null;
-}
-
-async function readSigned(
-  deps: Omit<AccessTokenDeps, 'random'>,
-  token: string,
-): Promise<{ readonly claims: AccessClaims | ClientClaims; readonly kid: string } | null> {
+): Promise<ReadAccessToken | null> {
   const now = deps.clock.now();
   const verified = await verifySignature(deps.accessKeys, ACCESS_TOKEN_TYPE, token, now);
   if (!verified) return null;

@@ -175,7 +175,7 @@ t.test('a hostile password is estimated in bounded work', async (t) => {
 t.test('estimates run in a thread that begins with the first estimate and ends after the last', async (t) => {
   const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
   const before = threads();
-  const estimating = openStrength({ idleMs: 10, answerMsMax: 120_000 });
+  const estimating = openStrength({ idleMs: 10, waitMsMax: 120_000, answerMsMax: 120_000 });
   t.equal(threads(), before, 'no thread while nobody sets a password');
   const question = { words: [], enough: 8 };
   const answers = ['Winter2024', 'purple bicycle marmalade', '12345678'].map((password) =>
@@ -197,4 +197,23 @@ t.test('too many estimates, and an estimate that takes too long, are refused', a
   const policy = openPasswordPolicy({ minLength: 8, words: [], strength: slow });
   await t.rejects(policy.judge('purple bicycle marmalade', {}), { code: 'service_busy' });
   t.equal((await policy.judge('12345678', {}))?.problem, 'common', 'the other checks need no estimate');
+});
+
+t.test('a password that is set while the dictionaries load waits for them, and is judged', async (t) => {
+  const policy = openPasswordPolicy({ minLength: 8, words: [], strength: openStrength({ waitMsMax: 120_000 }) });
+  const first = await Promise.all(['Winter2024', 'purple bicycle marmalade'].map((word) => policy.judge(word, {})));
+  t.match(first, [{ problem: 'guessable' }, null]);
+});
+
+t.test('a password whose estimate does not come in time is neither set nor refused for good', async (t) => {
+  // A thread that loads for ever.
+  const script = new URL('data:text/javascript,setInterval(() => {}, 1000)');
+  const strength = openStrength({ script, waitMsMax: 30, loadMsMax: 200 });
+  const policy = openPasswordPolicy({ minLength: 8, words: [], strength });
+  for (const _ of [1, 2]) {
+    await t.rejects(policy.assertGood('purple bicycle marmalade', {}), {
+      code: 'service_busy',
+      extras: { retryAfterSeconds: 5 },
+    });
+  }
 });
