@@ -11,14 +11,18 @@ const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.e
   WHERE r.kind = 'user' AND r.subject = u.id AND r.epoch > $3::int AND r.epoch <= u.epoch
     AND r.membership_organization_id IS NOT NULL)`;
 
-// $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the membership; a token of the version before has
-// only the epoch. All of them are values of the token.
+const NO_ROLE_CHANGED = `NOT EXISTS (SELECT FROM revocations r
+  WHERE r.kind = 'user' AND r.subject = $4 AND r.epoch > $6 AND r.role_name = ANY($7::text[]))`;
+
+// $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the membership, $6 epoch of the roles, $7 roles; a token of
+// the version before has only the epoch. All of them are values of the token.
 const USER_TOKEN = statement(`
 SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active'
   AND u.epoch >= $3::int AND (u.epoch = $3::int OR ${ONLY_MEMBERSHIPS_CHANGED})
   AND ($4::uuid IS NULL OR EXISTS (SELECT FROM memberships m JOIN organizations o ON o.id = m.organization_id
     WHERE m.organization_id = $4 AND m.user_id = u.id AND m.epoch <= coalesce($5::int, $3::int)
+      AND ($6::int IS NULL OR $6 >= o.roles_epoch OR ${NO_ROLE_CHANGED})
       AND m.status = 'active' AND o.status = 'active'))`);
 
 export interface UserTokenClaims {
@@ -27,15 +31,17 @@ export interface UserTokenClaims {
   readonly epoch: number;
   readonly org?: string;
   readonly mep?: number;
+  readonly rep?: number;
+  readonly roles?: readonly string[];
 }
 
 /**
  * Whether the session is live, the user, the membership and the organization are active, and neither the user nor the
- * membership has changed since the token was issued.
+ * membership, nor a role of the token that many members have, have changed since the token was issued.
  */
 export async function isUserTokenLive(tx: SystemReader, claims: UserTokenClaims): Promise<boolean> {
-  const { sid, sub, epoch, org, mep } = claims;
-  return (await tx.rows(USER_TOKEN, [sid, sub, epoch, org ?? null, mep ?? null])).length > 0;
+  const { sid, sub, epoch, org, mep, rep, roles } = claims;
+  return (await tx.rows(USER_TOKEN, [sid, sub, epoch, org ?? null, mep ?? null, rep ?? null, roles ?? []])).length > 0;
 }
 
 const CLIENT_TOKEN = statement(`

@@ -49,6 +49,8 @@ export interface Revocations {
    * of the user's membership there. Data that was read at a lower epoch is out of date.
    */
   epochOf(id: string, organizationId?: string): number;
+  /** The newest epoch known of the roles of the organization, 0 for none. */
+  rolesEpochOf(organizationId: string): number;
   isSuspended(organizationId: string): boolean;
   /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;
@@ -175,6 +177,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     isClockTrusted: () => !clocks.isApart(),
     doubtedBefore: lineage.doubtedBefore,
     epochOf: map.epochOf,
+    rolesEpochOf: map.rolesEpochOf,
     isSuspended: map.isSuspended,
     readSecondsAgo: freshness.readSecondsAgo,
     freshSecondsAgo: freshness.freshSecondsAgo,
