@@ -59,7 +59,8 @@ export type RevocationVerdict = 'invalid_token' | 'session_revoked' | 'token_sta
 
 const isKid = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= KID_LENGTH_MAX && /^[\x21-\x7e]+$/.test(value);
-const isRoleName = (value: unknown): value is string => typeof value === 'string' && value.length <= ROLE_NAME_LENGTH_MAX;
+const isRoleName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= ROLE_NAME_LENGTH_MAX;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** The kinds that the version before does not know. A process of that version must never get them as an event. */
@@ -85,7 +86,8 @@ export function revocationOf(value: unknown): Revocation | null {
   if (kind === 'membership' || (kind === 'user' && org !== undefined)) {
     return isWrittenId(sub) && isWrittenId(org) && isCount(epoch) ? { kind: 'membership', sub, org, epoch } : null;
   }
-  if (kind === 'role') return isWrittenId(org) && isRoleName(role) && isCount(epoch) ? { kind, org, role, epoch } : null;
+  if (kind === 'role')
+    return isWrittenId(org) && isRoleName(role) && isCount(epoch) ? { kind, org, role, epoch } : null;
   if (kind === 'user') return isWrittenId(sub) && isCount(epoch) ? { kind, sub, epoch } : null;
   if (kind === 'client') return isWrittenId(client_id) && isCount(epoch) ? { kind, client_id, epoch } : null;
   if (kind === 'key') return isKid(kid) ? { kind, kid } : null;

@@ -16,6 +16,15 @@ ALTER TABLE revocations ADD CONSTRAINT revocations_role_of_organization
     AND subject = membership_organization_id)) NOT VALID;
 GRANT INSERT (role_name) ON revocations TO tenantry_app;
 
+-- It only goes up, by one, so a token never has an epoch that a later change does not exceed.
+CREATE FUNCTION organizations_guard_roles_epoch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the epoch of the roles only goes up by one' USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER organizations_guard_roles_epoch BEFORE UPDATE OF roles_epoch ON organizations FOR EACH ROW
+  WHEN (NEW.roles_epoch <> OLD.roles_epoch AND NEW.roles_epoch <> OLD.roles_epoch + 1)
+  EXECUTE FUNCTION organizations_guard_roles_epoch();
+
 CREATE FUNCTION roles_epoch_now(organization uuid) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   RETURN (SELECT o.roles_epoch FROM public.organizations o WHERE o.id = organization);

@@ -11,6 +11,7 @@ const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.e
   WHERE r.kind = 'user' AND r.subject = u.id AND r.epoch > $3::int AND r.epoch <= u.epoch
     AND r.membership_organization_id IS NOT NULL)`;
 
+// $4 organization, $6 epoch of the roles and $7 roles of the token.
 const NO_ROLE_CHANGED = `NOT EXISTS (SELECT FROM revocations r
   WHERE r.kind = 'user' AND r.subject = $4 AND r.epoch > $6 AND r.role_name = ANY($7::text[]))`;
 

@@ -145,9 +145,7 @@ t.test('a token of the version before is refused once its membership was raised'
   t.equal(await ask(older), 'token_stale');
   t.same(await unfinished(database), []);
   t.same(await epochsOf(database), { 1: HOLDERS + 1 });
-  const revocations = await database.query(
-    'SELECT 1 FROM revocations WHERE subject <> membership_organization_id',
-  );
+  const revocations = await database.query('SELECT 1 FROM revocations WHERE subject <> membership_organization_id');
   t.equal(revocations.length, HOLDERS + 1, 'each member has one revocation');
 });
 
