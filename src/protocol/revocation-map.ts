@@ -103,8 +103,7 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
       if (token.organizationId !== null && isSuspended(token.organizationId)) return 'organization_suspended';
       return null;
     },
-    epochOf: epochs.epochOf,
-    rolesEpochOf: epochs.rolesEpochOf,
+    ...{ epochOf: epochs.epochOf, rolesEpochOf: epochs.rolesEpochOf },
     isSuspended,
     isKeyRevoked: (kid) => keys.has(kid),
     events,
