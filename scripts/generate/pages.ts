@@ -1,6 +1,6 @@
 // Owns: the pages that are written from tables in the code: the variables and the problems.
 // Leaves to others: the tables themselves (src/base/config/variables.ts, src/base/errors/catalogue.ts).
-import { variables } from '../../src/base/config/variables.ts';
+import { type Variable, variables } from '../../src/base/config/variables.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
 import { problemBody } from '../../src/base/errors/problem-body.ts';
 
@@ -10,20 +10,29 @@ export function environmentExample(): string {
     '# Every variable of the service with its default. Empty counts as unset.',
     '# A variable marked "or _FILE" may be given as NAME_FILE instead: the path of a file that holds the value.',
   ];
-  const entries = variables().flatMap(({ name, description, secret, fallback }) => {
-    const isWritable = !/\s/.test(fallback);
-    const remark = isWritable ? '' : ` Default: ${fallback}.`;
-    return ['', `# ${description}${remark}${secret ? ' (or _FILE)' : ''}`, `# ${name}=${isWritable ? fallback : ''}`];
-  });
+  const entries = byTopic().flatMap(({ topic, entries }) => ['', `# --- ${topic}`, ...entries.flatMap(exampleOf)]);
   return `${[...head, ...entries].join('\n')}\n`;
+}
+
+function exampleOf({ name, description, secret, fallback }: Variable): string[] {
+  const isWritable = !/\s/.test(fallback);
+  const remark = isWritable ? '' : ` Default: ${fallback}.`;
+  return ['', `# ${description}${remark}${secret ? ' (or _FILE)' : ''}`, `# ${name}=${isWritable ? fallback : ''}`];
+}
+
+function byTopic(): { topic: string; entries: Variable[] }[] {
+  return [...Map.groupBy(variables(), ({ topic }) => topic)].map(([topic, entries]) => ({ topic, entries }));
 }
 
 /** Returns docs/configuration.md. */
 export function configurationPage(): string {
-  const rows = variables().map(({ name, description, secret, fallback, values }) => {
-    const shown = fallback === '' ? '–' : /\s/.test(fallback) ? fallback : `\`${fallback}\``;
-    return `| \`${name}\`${secret ? ' \\*' : ''} | ${shown} | ${values || '–'} | ${cell(description)} |`;
-  });
+  const tables = byTopic().map(
+    ({ topic, entries }) => `## ${topic}
+
+| variable | default | values | meaning |
+|---|---|---|---|
+${entries.map(rowOf).join('\n')}`,
+  );
   return `# Configuration
 
 The environment is the only configuration of the service. The service reads it once, at its start. If a value is wrong, the
@@ -33,10 +42,13 @@ start ends with one line for each problem. An empty variable counts as unset. Ti
 A variable marked \\* is a secret. Instead of a secret variable \`NAME\`, you may set \`NAME_FILE\` to the path of a file with
 the value, as Docker and Kubernetes mount secrets. Set one of the two, not both.
 
-| variable | default | values | meaning |
-|---|---|---|---|
-${rows.join('\n')}
+${tables.join('\n\n')}
 `;
+}
+
+function rowOf({ name, description, secret, fallback, values }: Variable): string {
+  const shown = fallback === '' ? '–' : /\s/.test(fallback) ? fallback : `\`${fallback}\``;
+  return `| \`${name}\`${secret ? ' \\*' : ''} | ${shown} | ${values || '–'} | ${cell(description)} |`;
 }
 
 /** Returns docs/problems.md. */

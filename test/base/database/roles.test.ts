@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import t, { type Test } from 'tap';
-import { prepareDatabase } from '../../../src/base/database/open.ts';
+import { prepareDatabase, withClient } from '../../../src/base/database/open.ts';
+import { ensureServiceRoles } from '../../../src/base/database/roles.ts';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { MIGRATIONS } from '../../support/template.ts';
 
@@ -55,6 +56,20 @@ async function prepared(): Promise<Awaited<ReturnType<typeof database>> & { appU
   const urls = await prepareDatabase({ ...NAMED, ownerUrl: fresh.ownerUrl });
   return { ...fresh, ...urls };
 }
+
+t.test('starts with several databases of one server do not disturb each other', async (t) => {
+  const databases = await Promise.all(Array.from({ length: 6 }, () => database()));
+  const changeRoles = (ownerUrl: string) =>
+    withClient(ownerUrl, async (client) => {
+      for (let round = 0; round < 25; round += 1) await ensureServiceRoles(client, ownerUrl);
+    });
+  await query(postgres.adminUrl, 'DROP ROLE IF EXISTS tenantry_app, tenantry_system');
+  const ends = await Promise.allSettled(databases.map(({ ownerUrl }) => changeRoles(ownerUrl)));
+  t.strictSame(
+    ends.map((end) => (end.status === 'rejected' ? String(end.reason) : end.status)),
+    databases.map(() => 'fulfilled'),
+  );
+});
 
 t.test('an owner with CREATEROLE creates both roles, without privileges that bypass row-level security', async (t) => {
   const { ownerUrl } = await database();
