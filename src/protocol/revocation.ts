@@ -1,5 +1,5 @@
-// Revocations. Each names the tokens that must stop working before they expire. This file also owns the form of a
-// revocation in the feed and in the stream, and the form that processes of the version before read.
+// Revocations. Each names the tokens that must stop working before they expire. This file also defines the form of a
+// revocation in the feed and in the stream, and the form that processes of the previous version read.
 
 import { isWrittenId } from './id.ts';
 import { KID_LENGTH_MAX } from './jws.ts';
@@ -17,7 +17,7 @@ export type Revocation =
   | { readonly kind: 'membership'; readonly sub: string; readonly org: string; readonly epoch: number }
   /**
    * A change of a role that many members of the organization have. It concerns the tokens that name the role. Events of the
-   * memberships follow, for tokens of the version before, which have no epoch of the roles.
+   * memberships follow, for tokens of the previous version, which have no epoch of the roles.
    */
   | { readonly kind: 'role'; readonly org: string; readonly role: string; readonly epoch: number }
   | { readonly kind: 'client'; readonly client_id: string; readonly epoch: number }
@@ -41,11 +41,11 @@ export interface RevocableToken {
   readonly id: string;
   readonly sessionId?: string;
   readonly epoch: number;
-  /** The epoch of the membership. Null or absent in a token of the version before: then `epoch` counts. */
+  /** The epoch of the membership. Null or absent in a token of the previous version: then `epoch` counts. */
   readonly membershipEpoch?: number | null;
   /** The names of the roles in the token, and the epoch of the organization's roles. A client has neither. */
   readonly roles?: readonly string[];
-  /** Null or absent in a token of the version before. */
+  /** Null or absent in a token of the previous version. */
   readonly rolesEpoch?: number | null;
   readonly organizationId: string | null;
   /** Seconds since 1970. */
@@ -63,12 +63,12 @@ const isRoleName = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= ROLE_NAME_LENGTH_MAX;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** The kinds that the version before does not know. A process of that version must never get them as an event. */
+/** The kinds that the previous version does not know. A process of that version must never get them as an event. */
 export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'role', 'key'];
 
 /**
- * The form of an event that the version before also reads. It ignores `org`, and so takes the event of a membership as
- * an event of the user, which refuses more. Null for an event that has no such form.
+ * The form of an event that the previous version also reads. It ignores `org`, and so takes the event of a membership
+ * as an event of the user, which refuses more. Null for an event that has no such form.
  */
 export function olderFormOf(revocation: Revocation): object | null {
   if (revocation.kind === 'membership') {

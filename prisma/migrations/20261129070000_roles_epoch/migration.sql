@@ -2,7 +2,7 @@
 -- `revocations` then refuses the older tokens that name the role, so the change is seen as one. The `subject` and the
 -- `membership_organization_id` of this row are both the organization.
 --
--- The version before goes on working beside this. It reads the row as a change of a user, whom nobody has. Its tokens have no
+-- The previous version continues to work beside this. It reads the row as a change of a user, whom nobody has. Its tokens have no
 -- epoch of the roles, and are not judged by it. For both, the epochs of the memberships are still raised one after another.
 
 ALTER TABLE organizations ADD COLUMN roles_epoch integer NOT NULL DEFAULT 0;

@@ -141,7 +141,7 @@ class OperationInput implements Input {
   }
 }
 
-/** Runs the work, and notes for the answer of a failure what is known about it. */
+/** Runs the work. If it fails, notes for the answer what is known about the failure. */
 function noted(request: FastifyRequest, work: () => Promise<unknown>): Promise<unknown> {
   const note: WorkNote = { isSent: false, isRunning: true };
   request.setDecorator('work', note);

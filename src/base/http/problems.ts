@@ -50,7 +50,7 @@ export function toProblem(error: unknown, translate: Translate): Problem {
 
 /** What is known about the work of a request. */
 export interface WorkNote extends SentNote {
-  /** True while the operation runs, also after the time for an answer is over. */
+  /** True while the operation runs, even after the time for an answer is over. */
   isRunning: boolean;
 }
 
@@ -60,7 +60,7 @@ const REPEATABLE = 'A repeat with the same Idempotency-Key is safe.';
 
 /**
  * Adds to a failure of the service (500 or 503) what it means for a change: that nothing was changed, if this is
- * certain, and otherwise that nobody knows.
+ * certain, and otherwise that this is unknown.
  */
 export function withOutcome(thrown: Problem, request: FastifyRequest): Problem {
   if (thrown.status < 500 || ['GET', 'HEAD', 'OPTIONS'].includes(request.method)) return thrown;

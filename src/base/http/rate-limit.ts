@@ -24,7 +24,9 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 
 const IPV6_SUBNET = 64;
-/** The limit of keys of each allowance, about 12 MB. The least recently used key is forgotten first. */
+/**
+ * The maximum number of keys of each allowance. They take about 12 MB. The least recently used key is forgotten first.
+ */
 const KEYS_MAX = 50_000;
 
 /**

@@ -36,7 +36,7 @@ export interface Rendered {
   readonly etag: string | null;
 }
 
-/** The body of an answer with this status; null when the reply is no JSON. */
+/** The body of an answer with this status; null when the reply is not JSON. */
 export function render(declared: Endpoint, status: number, result: unknown): Rendered | null {
   const schema = declared.reply[status];
   if (!(schema instanceof z.ZodType)) return null;
@@ -72,7 +72,7 @@ export interface Guarded extends Pick<Input, 'once' | 'assertVersion'> {
   assertUsed(): void;
 }
 
-/** Returns the functions by which the operation of this request takes part in its key and its conditions. */
+/** Returns the functions by which the operation of this request uses its key and its conditions. */
 export function guardChange(
   declared: Endpoint,
   idempotency: Idempotency | undefined,

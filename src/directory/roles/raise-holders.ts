@@ -1,10 +1,10 @@
 // Raises the epochs of the memberships of many members whose role has changed. The change of the role is committed before. One
-// statement for a hundred thousand members would run into its time limit and would hold up everybody who shares a member. So
-// the members are raised in slices, each in its own short transaction. If the process ends, a loop of any process goes on.
+// statement for a hundred thousand members would run into its time limit and would delay every change of one of these members. So
+// the members are raised in slices, each in its own short transaction. If the process ends, a loop of any process continues.
 //
 // A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
 // organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and tokens of
-// the version before, which do not know that epoch. A change of a system role waits for the last slice.
+// the previous version, which do not know that epoch. A change of a system role waits for the last slice.
 //
 // The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that was
 // not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would raise the
@@ -87,7 +87,7 @@ export async function raiseHolders(
     }
     after = raised.after;
     slices = await listHolderSlices(deps.db.systemReader({ bulk: true }), { ...change, after }, SLICE_USERS);
-    // A role that nobody has any more is finished by the next turn.
+    // The next iteration finishes a role that nobody has any more.
     if (slices.length === 0 && (await finish(deps, change.id, after))) return true;
   }
 }
@@ -130,7 +130,7 @@ function finish({ db }: RaiseDeps, id: string, after: string): Promise<boolean> 
   });
 }
 
-/** Opens the loop that goes on with the changes on which no process works. */
+/** Opens the loop that continues with the changes on which no process works. */
 export function openRaising(deps: RaiseDeps & { readonly log: Log }): Loop {
   return openLoop({
     name: 'role changes',

@@ -1,5 +1,5 @@
 // A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of all of
-// them at once. The epochs of the memberships follow in slices, for tokens and processes of the version before. A crash in the
+// them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous version. A crash in the
 // middle loses nothing.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
@@ -60,7 +60,7 @@ async function epochsOf(database: TestDatabase): Promise<Record<string, number>>
 
 const unfinished = (database: TestDatabase) => database.query('SELECT * FROM unfinished_role_changes');
 
-/** The token as the version before would have issued it. */
+/** The token as the previous version would have issued it. */
 function olderForm({ service }: Opened, token: string): string {
   const { header, claims } = partsOf(token);
   const { rep: _, ...older } = claims;
@@ -135,7 +135,7 @@ t.test('a check that was answered from memory is answered by the changed role', 
   t.equal(await check(), false);
 });
 
-t.test('a token of the version before is refused once its membership was raised', async (t) => {
+t.test('a token of the previous version is refused once its membership was raised', async (t) => {
   const all = await opened(t);
   const { change, ask, token, database } = all;
   const older = olderForm(all, token);
