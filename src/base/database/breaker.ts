@@ -1,6 +1,7 @@
 // A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
 // answers again: the circuit breaker asks on its own connections, and refuses every request at once. outage.ts decides
 // which errors are an outage.
+import { watchOverdue } from '../loops/overdue.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { asUnavailable, DatabaseUnavailable, isOutage, isPoolExhausted, isUnreachable } from './outage.ts';
 
@@ -21,6 +22,8 @@ export interface BreakerOptions {
   readonly probe: () => Promise<unknown>;
   /** Called when the work that waited while the breaker opened is given up, so that its connections can be closed. */
   readonly onGiveUp?: () => void;
+  /** Called with each error that a caller of `run` gets. */
+  readonly onError?: (error: unknown) => void;
   readonly timing?: Timing;
 }
 
@@ -36,30 +39,10 @@ const WAIT_WHILE_OPEN_MS = 500;
 
 type State = 'closed' | 'suspecting' | 'open';
 
-/** The calls that wait for PostgreSQL now. */
-function createCalls() {
-  const waiting = new Set<{ refuse: (reason: Error) => void; isGivenUp: boolean }>();
-  return {
-    /** Waits for the work, or until it is given up. `onError` changes the error of the work. */
-    async wait<T>(work: () => Promise<T>, onError: (error: unknown) => unknown): Promise<T> {
-      const { promise: givenUp, reject: refuse } = Promise.withResolvers<never>();
-      const call = { refuse, isGivenUp: false };
-      waiting.add(call);
-      try {
-        return await Promise.race([work(), givenUp]);
-      } catch (error) {
-        throw call.isGivenUp ? error : onError(error);
-      } finally {
-        waiting.delete(call);
-      }
-    },
-    giveUp(): void {
-      for (const call of waiting) {
-        call.isGivenUp = true;
-        call.refuse(noAnswer());
-      }
-    },
-  };
+/** One call that waits for PostgreSQL. */
+interface Call {
+  readonly begunAt: number;
+  readonly refuse: (reason: unknown) => void;
 }
 
 /**
@@ -78,8 +61,10 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
  * Creates a closed breaker. It opens when work, or a probe because of slow work, ended without an answer of PostgreSQL.
  * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it.
  */
-export function createBreaker({ probe, onGiveUp, timing = systemTiming }: BreakerOptions): Breaker {
-  const calls = createCalls();
+export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
+  /** The calls that wait now. A call that was given up does not wait any more. */
+  const waiting = new Set<Call>();
+  const slow = watchOverdue<Call>(SUSPECT_MS, suspect, timing);
   let state: State = 'closed';
   let probes = 0;
   let suspectedAt = Number.NEGATIVE_INFINITY;
@@ -97,7 +82,7 @@ export function createBreaker({ probe, onGiveUp, timing = systemTiming }: Breake
   function trip(): void {
     if (state === 'open' || isClosed) return;
     state = 'open';
-    cancelGivingUp = timing.after(WAIT_WHILE_OPEN_MS, () => [calls.giveUp(), onGiveUp?.()]);
+    cancelGivingUp = timing.after(WAIT_WHILE_OPEN_MS, () => [giveUp(), onGiveUp?.()]);
     probeAgain();
   }
 
@@ -134,18 +119,44 @@ export function createBreaker({ probe, onGiveUp, timing = systemTiming }: Breake
     return verdict === 'answer' ? error : asUnavailable(error);
   }
 
+  function giveUp(): void {
+    for (const call of waiting) {
+      end(call);
+      fail(call, noAnswer());
+    }
+  }
+
+  function fail({ refuse }: Pick<Call, 'refuse'>, error: unknown): void {
+    onError?.(error);
+    refuse(error);
+  }
+
+  /** The call has ended. Returns false if it was given up, so that its end says nothing. */
+  function end(call: Call): boolean {
+    slow.delete(call);
+    return waiting.delete(call);
+  }
+
   return {
-    async run(work) {
-      if (state === 'open') throw noAnswer();
-      const begun = timing.elapsed();
-      const cancelSuspicion = timing.after(SUSPECT_MS, suspect);
-      try {
-        const result = await calls.wait(work, (error) => judge(error, begun));
-        calm();
-        return result;
-      } finally {
-        cancelSuspicion();
-      }
+    run<T>(work: () => Promise<T>) {
+      // Promise.race would make several objects more for each statement.
+      return new Promise<T>((resolve, refuse) => {
+        if (state === 'open') return fail({ refuse }, noAnswer());
+        const call = { begunAt: timing.elapsed(), refuse };
+        const working = work();
+        waiting.add(call);
+        slow.add(call);
+        working.then(
+          (result) => {
+            if (!end(call)) return;
+            calm();
+            resolve(result);
+          },
+          (error: unknown) => {
+            if (end(call)) fail(call, judge(error, call.begunAt));
+          },
+        );
+      });
     },
     isOpen: () => state === 'open',
     close() {

@@ -3,6 +3,7 @@
 // (https://github.com/fastify/fastify/pull/6725).
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Problem, problem } from '../errors/problem.ts';
+import { type Overdue, watchOverdue } from '../loops/overdue.ts';
 
 export interface TimeLimits {
   /** How long a request may take. */
@@ -18,18 +19,20 @@ export class Deadline {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #limits: TimeLimits;
+  readonly #running: Overdue<Deadline>;
   #aborting: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
   #reason: Error | undefined;
 
-  constructor(request: FastifyRequest, reply: FastifyReply, limits: TimeLimits) {
+  constructor(request: FastifyRequest, reply: FastifyReply, limits: TimeLimits, running: Overdue<Deadline>) {
     this.#request = request;
     this.#reply = reply;
     this.#limits = limits;
-    this.#timer = setTimeout(() => this.#atBodyLimit(), limits.bodyMs);
-    // Node emits this after the whole answer, and also when the client disconnects before that.
-    reply.raw.once('close', () => {
+    this.#running = running;
+    running.add(this);
+    // Node emits this once, after the whole answer, and also when the client disconnects before that.
+    reply.raw.on('close', () => {
       this.lift();
       if (!reply.raw.writableFinished) this.#abort(new DOMException('The client is gone.', 'AbortError'));
     });
@@ -49,10 +52,12 @@ export class Deadline {
 
   /** Removes the limit, for an answer that is sent in parts for as long as the client wants. */
   lift(): void {
+    this.#running.delete(this);
     clearTimeout(this.#timer);
   }
 
-  #atBodyLimit(): void {
+  /** Call this when the time for the body is over. */
+  atBodyLimit(): void {
     const { bodyMs, requestMs } = this.#limits;
     if (this.#isBodySlow()) this.#answer(problem('request_timeout'));
     else this.#timer = setTimeout(() => this.#answer(this.#late()), requestMs - bodyMs);
@@ -91,9 +96,10 @@ export class Deadline {
 
 /** Gives every request a deadline. Call this before any other hook is added. */
 export function limitTime(app: FastifyInstance, limits: TimeLimits): void {
+  const running = watchOverdue<Deadline>(limits.bodyMs, (deadline) => deadline.atBodyLimit());
   app.decorateRequest(DECORATOR, null);
   app.addHook('onRequest', (request, reply, done) => {
-    request.setDecorator(DECORATOR, new Deadline(request, reply, limits));
+    request.setDecorator(DECORATOR, new Deadline(request, reply, limits, running));
     done();
   });
 }

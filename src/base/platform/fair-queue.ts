@@ -1,6 +1,7 @@
 // Shares a number of places fairly between subjects, such as organizations. While subjects wait, the one with the
 // fewest places is served first. A subject that is alone may take more places, but one place stays free for the next
 // subject. The queue and the wait are bounded. The service's own work is not bounded and has a place of its own.
+import type { Requester } from './requester.ts';
 
 /** Why a task was refused before it began. */
 export type Refusal = 'queue is full' | 'waited too long' | 'requester is gone';
@@ -26,13 +27,15 @@ export interface Turn {
   readonly kind: string;
   /** How many tasks of this kind may run at once for one subject. */
   readonly atOnceMax: number;
-  readonly onGone?: ((listener: () => void) => () => void) | undefined;
+  /** For whom the task waits. */
+  readonly requester?: Pick<Requester, 'onGone'> | undefined;
 }
 
 interface Subject {
   readonly key: string | null;
   running: number;
-  readonly lanes: Map<string, Lane>;
+  /** Those with tasks, one for each kind. There are few kinds. */
+  readonly lanes: Lane[];
 }
 
 /** The tasks of one subject and one kind. */
@@ -41,13 +44,16 @@ interface Lane {
   readonly kind: string;
   atOnceMax: number;
   running: number;
-  readonly waiting: Set<Waiter>;
+  /** Null until a task has to wait. */
+  waiting: Set<Waiter> | null;
 }
 
 interface Waiter {
   begin(): void;
   refuse(error: Error): void;
 }
+
+const hasWaiting = ({ waiting }: Lane) => waiting !== null && waiting.size > 0;
 
 export class FairQueue {
   readonly #options: FairQueueOptions;
@@ -75,7 +81,7 @@ export class FairQueue {
   /** Runs the work once its turn has come, and frees the place when the work has ended or failed. */
   async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
     const lane = this.#laneOf(turn);
-    if (lane.waiting.size === 0 && this.#mayBegin(lane)) this.#begin(lane);
+    if (!hasWaiting(lane) && this.#mayBegin(lane)) this.#begin(lane);
     else await this.#wait(lane, turn);
     try {
       return await work();
@@ -87,15 +93,16 @@ export class FairQueue {
   #laneOf({ subject: key, kind, atOnceMax }: Turn): Lane {
     let subject = this.#subjects.get(key);
     if (!subject) {
-      subject = { key, running: 0, lanes: new Map() };
+      subject = { key, running: 0, lanes: [] };
       this.#subjects.set(key, subject);
     }
-    let lane = subject.lanes.get(kind);
-    if (!lane) {
-      lane = { subject, kind, atOnceMax, running: 0, waiting: new Set() };
-      subject.lanes.set(kind, lane);
+    for (const lane of subject.lanes) {
+      if (lane.kind !== kind) continue;
+      lane.atOnceMax = atOnceMax;
+      return lane;
     }
-    lane.atOnceMax = atOnceMax;
+    const lane = { subject, kind, atOnceMax, running: 0, waiting: null };
+    subject.lanes.push(lane);
     return lane;
   }
 
@@ -118,17 +125,19 @@ export class FairQueue {
     lane.subject.running -= 1;
     if (lane.subject.key !== null) this.#runningForSubjects -= 1;
     this.#forgetIdle(lane);
-    this.#serveWaiting();
+    if (this.#waiting > 0) this.#serveWaiting();
   }
 
-  #forgetIdle({ subject, kind, running, waiting }: Lane): void {
-    if (running === 0 && waiting.size === 0) subject.lanes.delete(kind);
-    if (subject.lanes.size === 0) this.#subjects.delete(subject.key);
+  #forgetIdle(lane: Lane): void {
+    const { subject } = lane;
+    if (lane.running > 0 || hasWaiting(lane)) return;
+    subject.lanes.splice(subject.lanes.indexOf(lane), 1);
+    if (subject.lanes.length === 0) this.#subjects.delete(subject.key);
   }
 
   #serveWaiting(): void {
     for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
-      const [waiter] = lane.waiting;
+      const [waiter] = lane.waiting ?? [];
       this.#waitingLanes.delete(lane);
       this.#waitingLanes.add(lane);
       this.#begin(lane);
@@ -147,18 +156,20 @@ export class FairQueue {
     return best;
   }
 
-  #wait(lane: Lane, { subject, onGone }: Turn): Promise<void> {
+  #wait(lane: Lane, { subject, requester }: Turn): Promise<void> {
     const { waitingMax, waitMs, refusal } = this.#options;
-    if (subject !== null && lane.waiting.size >= waitingMax) {
+    lane.waiting ??= new Set();
+    const { waiting } = lane;
+    if (subject !== null && waiting.size >= waitingMax) {
       this.#forgetIdle(lane);
       throw refusal('queue is full');
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let stopListening: (() => void) | undefined;
     const leave = () => {
-      if (!lane.waiting.delete(waiter)) return false;
+      if (!waiting.delete(waiter)) return false;
       this.#waiting -= 1;
-      if (lane.waiting.size === 0) this.#waitingLanes.delete(lane);
+      if (waiting.size === 0) this.#waitingLanes.delete(lane);
       clearTimeout(timer);
       stopListening?.();
       return true;
@@ -173,10 +184,10 @@ export class FairQueue {
     };
     const refuse = (why: Refusal) => () => waiter.refuse(refusal(why));
     const timer = Number.isFinite(waitMs) ? setTimeout(refuse('waited too long'), waitMs) : undefined;
-    lane.waiting.add(waiter);
+    waiting.add(waiter);
     this.#waitingLanes.add(lane);
     this.#waiting += 1;
-    stopListening = onGone?.(refuse('requester is gone'));
+    stopListening = requester?.onGone(refuse('requester is gone'));
     return promise;
   }
 }

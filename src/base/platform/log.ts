@@ -8,13 +8,25 @@ export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 const SECRET =
   /^(?:password|currentPassword|newPassword|token|accessToken|refreshToken|secret|clientSecret|client_secret|client_assertion|access_token|refresh_token|authorization|cookie|set-cookie)$/i;
 const DEPTH_MAX = 4;
+/** The names of members are written in the code, so there are few. Names that a sender chooses are not remembered for ever. */
+const NAMES_MAX = 1_000;
+const known = new Map<string, boolean>();
+
+function isSecret(name: string): boolean {
+  const remembered = known.get(name);
+  if (remembered !== undefined) return remembered;
+  if (known.size >= NAMES_MAX) known.clear();
+  const result = SECRET.test(name);
+  known.set(name, result);
+  return result;
+}
 
 /** Returns the object with every secret member masked. An object without nested members and secrets is not copied. */
 function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
   for (const key in value) {
     const member = value[key];
-    if (SECRET.test(key)) {
+    if (isSecret(key)) {
       masked ??= { ...value };
       masked[key] = '[redacted]';
     } else if (typeof member === 'object' && member !== null && !(member instanceof Error) && depth < DEPTH_MAX) {
