@@ -1,7 +1,7 @@
 // A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
 // answers again: the circuit breaker asks on its own connections, and refuses every request at once. outage.ts decides
 // which errors are an outage.
-import { watchOverdue } from '../loops/overdue.ts';
+import { Running } from '../loops/running.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { asUnavailable, DatabaseUnavailable, isOutage, isPoolExhausted, isUnreachable } from './outage.ts';
 
@@ -39,11 +39,8 @@ const WAIT_WHILE_OPEN_MS = 500;
 
 type State = 'closed' | 'suspecting' | 'open';
 
-/** One call that waits for PostgreSQL. */
-interface Call {
-  readonly begunAt: number;
-  readonly refuse: (reason: unknown) => void;
-}
+/** Ends the wait of a caller with an error. */
+type Refuse = (reason: unknown) => void;
 
 /**
  * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not answer, or
@@ -62,9 +59,8 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
  * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it.
  */
 export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
-  /** The calls that wait now. A call that was given up does not wait any more. */
-  const waiting = new Set<Call>();
-  const slow = watchOverdue<Call>(SUSPECT_MS, suspect, timing);
+  /** The calls that wait now. What becomes of a call after it was given up says nothing. */
+  const waiting = new Running<Refuse>(SUSPECT_MS, suspect, timing);
   let state: State = 'closed';
   let probes = 0;
   let suspectedAt = Number.NEGATIVE_INFINITY;
@@ -120,40 +116,29 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
   }
 
   function giveUp(): void {
-    for (const call of waiting) {
-      end(call);
-      fail(call, noAnswer());
-    }
+    for (const refuse of waiting.endAll()) fail(refuse, noAnswer());
   }
 
-  function fail({ refuse }: Pick<Call, 'refuse'>, error: unknown): void {
+  function fail(refuse: Refuse, error: unknown): void {
     onError?.(error);
     refuse(error);
-  }
-
-  /** The call has ended. Returns false if it was given up, so that its end says nothing. */
-  function end(call: Call): boolean {
-    slow.delete(call);
-    return waiting.delete(call);
   }
 
   return {
     run<T>(work: () => Promise<T>) {
       // Promise.race would make several objects more for each statement.
       return new Promise<T>((resolve, refuse) => {
-        if (state === 'open') return fail({ refuse }, noAnswer());
-        const call = { begunAt: timing.elapsed(), refuse };
+        if (state === 'open') return fail(refuse, noAnswer());
         const working = work();
-        waiting.add(call);
-        slow.add(call);
+        const call = waiting.begin(refuse);
         working.then(
           (result) => {
-            if (!end(call)) return;
+            if (!waiting.end(call)) return;
             calm();
             resolve(result);
           },
           (error: unknown) => {
-            if (end(call)) fail(call, judge(error, call.begunAt));
+            if (waiting.end(call)) fail(refuse, judge(error, call.begunAt));
           },
         );
       });

@@ -3,7 +3,7 @@
 // (https://github.com/fastify/fastify/pull/6725).
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Problem, problem } from '../errors/problem.ts';
-import { type Overdue, watchOverdue } from '../loops/overdue.ts';
+import { type Place, Running } from '../loops/running.ts';
 
 export interface TimeLimits {
   /** How long a request may take. */
@@ -19,18 +19,19 @@ export class Deadline {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #limits: TimeLimits;
-  readonly #running: Overdue<Deadline>;
+  readonly #running: Running<Deadline>;
+  readonly #place: Place<Deadline>;
   #aborting: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
   #reason: Error | undefined;
 
-  constructor(request: FastifyRequest, reply: FastifyReply, limits: TimeLimits, running: Overdue<Deadline>) {
+  constructor(request: FastifyRequest, reply: FastifyReply, limits: TimeLimits, running: Running<Deadline>) {
     this.#request = request;
     this.#reply = reply;
     this.#limits = limits;
     this.#running = running;
-    running.add(this);
+    this.#place = running.begin(this);
     // Node emits this once, after the whole answer, and also when the client disconnects before that.
     reply.raw.on('close', () => {
       this.lift();
@@ -52,7 +53,7 @@ export class Deadline {
 
   /** Removes the limit, for an answer that is sent in parts for as long as the client wants. */
   lift(): void {
-    this.#running.delete(this);
+    this.#running.end(this.#place);
     clearTimeout(this.#timer);
   }
 
@@ -96,7 +97,7 @@ export class Deadline {
 
 /** Gives every request a deadline. Call this before any other hook is added. */
 export function limitTime(app: FastifyInstance, limits: TimeLimits): void {
-  const running = watchOverdue<Deadline>(limits.bodyMs, (deadline) => deadline.atBodyLimit());
+  const running = new Running<Deadline>(limits.bodyMs, (deadline) => deadline.atBodyLimit());
   app.decorateRequest(DECORATOR, null);
   app.addHook('onRequest', (request, reply, done) => {
     request.setDecorator(DECORATOR, new Deadline(request, reply, limits, running));
