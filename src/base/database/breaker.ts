@@ -129,6 +129,7 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
       // Promise.race would make several objects more for each statement.
       return new Promise<T>((resolve, refuse) => {
         if (state === 'open') return fail(refuse, noAnswer());
+        const begunAt = timing.elapsed();
         const working = work();
         const call = waiting.begin(refuse);
         working.then(
@@ -138,7 +139,7 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
             resolve(result);
           },
           (error: unknown) => {
-            if (waiting.end(call)) fail(refuse, judge(error, call.begunAt));
+            if (waiting.end(call)) fail(refuse, judge(error, begunAt));
           },
         );
       });

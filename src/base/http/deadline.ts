@@ -3,7 +3,8 @@
 // (https://github.com/fastify/fastify/pull/6725).
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Problem, problem } from '../errors/problem.ts';
-import { type Place, Running } from '../loops/running.ts';
+import { type Run, Running } from '../loops/running.ts';
+import type { Place } from '../platform/list.ts';
 
 export interface TimeLimits {
   /** How long a request may take. */
@@ -20,7 +21,8 @@ export class Deadline {
   readonly #reply: FastifyReply;
   readonly #limits: TimeLimits;
   readonly #running: Running<Deadline>;
-  readonly #place: Place<Deadline>;
+  readonly #place: Place<Run<Deadline>>;
+  #closeListeners: (() => void)[] | undefined;
   #aborting: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -33,10 +35,29 @@ export class Deadline {
     this.#running = running;
     this.#place = running.begin(this);
     // Node emits this once, after the whole answer, and also when the client disconnects before that.
-    reply.raw.on('close', () => {
-      this.lift();
-      if (!reply.raw.writableFinished) this.#abort(new DOMException('The client is gone.', 'AbortError'));
-    });
+    reply.raw.on('close', () => this.#atClose());
+  }
+
+  /**
+   * Calls the listener when the connection ends, or when the answer has been sent because the time was over. Returns the
+   * function that removes the listener.
+   */
+  onClose(listener: () => void): () => void {
+    if (this.#reply.raw.closed) {
+      listener();
+      return () => undefined;
+    }
+    this.#closeListeners ??= [];
+    this.#closeListeners.push(listener);
+    return () => {
+      this.#closeListeners = this.#closeListeners?.filter((kept) => kept !== listener);
+    };
+  }
+
+  #atClose(): void {
+    this.lift();
+    if (!this.#reply.raw.writableFinished) this.#abort(new DOMException('The client is gone.', 'AbortError'));
+    for (const listener of this.#closeListeners ?? []) listener();
   }
 
   /** Aborts when the time is over or the client is gone. What the operation returns after that is not sent. */

@@ -64,7 +64,7 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
     config: { mark: ROUTE_MARK, wire: declared.wire, idempotent: declared.idempotent } as object,
     ...bodyLimit(declared),
     ...(isForAll(declared) ? {} : { onRequest: (request, reply) => admit(declared, guard, request, reply) }),
-    handler: (request, reply) => workFor(workOf(request, reply), () => operate(declared, guard, request, reply)),
+    handler: (request, reply) => workFor(workOf(request), () => operate(declared, guard, request, reply)),
   });
 }
 
@@ -76,7 +76,7 @@ async function operate(
   reply: FastifyReply,
 ): Promise<FastifyReply | undefined> {
   const deadline = deadlineOf(request);
-  const work = workOf(request, reply);
+  const work = workOf(request);
   const answer = new PreparedAnswer();
   reply.code(statusOf(declared));
   let result: unknown;
@@ -189,7 +189,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     if (declared.limit !== 'none') await guard.draw(request, reply, 'other', network); // limits the guessing of tokens
     throw refused;
   }
-  const work = workOf(request, reply);
+  const work = workOf(request);
   work.isFor(caller);
   request.setDecorator('caller', caller);
   if (declared.limit !== 'none') {

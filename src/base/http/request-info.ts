@@ -11,6 +11,7 @@ import {
   userSubject,
 } from '../platform/requester.ts';
 import { isVisible } from '../platform/visible.ts';
+import { deadlineOf } from './deadline.ts';
 import type { Answer, RequestInfo } from './endpoint.ts';
 import { WORK, type WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
@@ -112,14 +113,12 @@ function subjectOf(caller: Principal): string {
  */
 export class RequestWork implements Requester, WorkNote {
   readonly #request: FastifyRequest;
-  readonly #reply: FastifyReply;
   #subject: string | null = null;
   #operation: 'not begun' | 'running' | 'ended' = 'not begun';
   isSent = false;
 
-  constructor(request: FastifyRequest, reply: FastifyReply) {
+  constructor(request: FastifyRequest) {
     this.#request = request;
-    this.#reply = reply;
   }
 
   get subject(): string {
@@ -147,25 +146,15 @@ export class RequestWork implements Requester, WorkNote {
   }
 
   onGone(listener: () => void): () => void {
-    return onClosed(this.#reply, listener);
+    return deadlineOf(this.#request).onClose(listener);
   }
 }
 
 /** The work of a request. Every call for one request returns the same object. */
-export function workOf(request: FastifyRequest, reply: FastifyReply): RequestWork {
+export function workOf(request: FastifyRequest): RequestWork {
   const known = request.getDecorator<RequestWork | null>(WORK);
   if (known) return known;
-  const work = new RequestWork(request, reply);
+  const work = new RequestWork(request);
   request.setDecorator(WORK, work);
   return work;
-}
-
-/** Calls the listener when the connection ends, or when the answer has been sent because the time was over. */
-function onClosed({ raw }: FastifyReply, listener: () => void): () => void {
-  if (raw.closed) {
-    listener();
-    return () => undefined;
-  }
-  raw.once('close', listener);
-  return () => raw.off('close', listener);
 }

@@ -1,6 +1,7 @@
 // Shares a number of places fairly between subjects, such as organizations. While subjects wait, the one with the
 // fewest places is served first. A subject that is alone may take more places, but one place stays free for the next
 // subject. The queue and the wait are bounded. The service's own work is not bounded and has a place of its own.
+import { List, type Place } from './list.ts';
 import type { Requester } from './requester.ts';
 
 /** Why a task was refused before it began. */
@@ -34,7 +35,7 @@ export interface Turn {
 interface Subject {
   readonly key: string | null;
   running: number;
-  /** Those with tasks, one for each kind. There are few kinds. */
+  /** One for each kind. There are few kinds. */
   readonly lanes: Lane[];
 }
 
@@ -44,8 +45,9 @@ interface Lane {
   readonly kind: string;
   atOnceMax: number;
   running: number;
-  /** Null until a task has to wait. */
-  waiting: Set<Waiter> | null;
+  readonly waiting: List<Waiter>;
+  /** Among the lanes in which a task waits; null if none waits in this one. */
+  place: Place<Lane> | null;
 }
 
 interface Waiter {
@@ -53,14 +55,15 @@ interface Waiter {
   refuse(error: Error): void;
 }
 
-const hasWaiting = ({ waiting }: Lane) => waiting !== null && waiting.size > 0;
+/** Up to this number, subjects without tasks are remembered, because most of them come again. Each takes about 400 bytes. */
+const SUBJECTS_REMEMBERED = 1_000;
 
 export class FairQueue {
   readonly #options: FairQueueOptions;
   readonly #sharedPlaces: number;
   readonly #subjects = new Map<string | null, Subject>();
   // Every lane in which a task waits. The lane that was served last comes last.
-  readonly #waitingLanes = new Set<Lane>();
+  readonly #waitingLanes = new List<Lane>();
   #running = 0;
   #runningForSubjects = 0;
   #waiting = 0;
@@ -81,7 +84,7 @@ export class FairQueue {
   /** Runs the work once its turn has come, and frees the place when the work has ended or failed. */
   async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
     const lane = this.#laneOf(turn);
-    if (!hasWaiting(lane) && this.#mayBegin(lane)) this.#begin(lane);
+    if (lane.waiting.size === 0 && this.#mayBegin(lane)) this.#begin(lane);
     else await this.#wait(lane, turn);
     try {
       return await work();
@@ -101,7 +104,7 @@ export class FairQueue {
       lane.atOnceMax = atOnceMax;
       return lane;
     }
-    const lane = { subject, kind, atOnceMax, running: 0, waiting: null };
+    const lane = { subject, kind, atOnceMax, running: 0, waiting: new List<Waiter>(), place: null };
     subject.lanes.push(lane);
     return lane;
   }
@@ -124,31 +127,28 @@ export class FairQueue {
     lane.running -= 1;
     lane.subject.running -= 1;
     if (lane.subject.key !== null) this.#runningForSubjects -= 1;
-    this.#forgetIdle(lane);
+    this.#forgetIdle(lane.subject);
     if (this.#waiting > 0) this.#serveWaiting();
   }
 
-  #forgetIdle(lane: Lane): void {
-    const { subject } = lane;
-    if (lane.running > 0 || hasWaiting(lane)) return;
-    subject.lanes.splice(subject.lanes.indexOf(lane), 1);
-    if (subject.lanes.length === 0) this.#subjects.delete(subject.key);
+  #forgetIdle({ key, running, lanes }: Subject): void {
+    if (this.#subjects.size <= SUBJECTS_REMEMBERED || running > 0) return;
+    if (lanes.every(({ waiting }) => waiting.size === 0)) this.#subjects.delete(key);
   }
 
   #serveWaiting(): void {
     for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
-      const [waiter] = lane.waiting ?? [];
-      this.#waitingLanes.delete(lane);
-      this.#waitingLanes.add(lane);
+      if (lane.place) this.#waitingLanes.moveToEnd(lane.place);
       this.#begin(lane);
-      waiter?.begin();
+      lane.waiting.first?.item?.begin();
     }
   }
 
   /** The lane to serve next: of the subjects with the fewest places, the one that has waited longest for its turn. */
   #nextLane(): Lane | undefined {
     let best: Lane | undefined;
-    for (const lane of this.#waitingLanes) {
+    for (let place = this.#waitingLanes.first; place?.item; place = this.#waitingLanes.after(place)) {
+      const lane = place.item;
       if (best && lane.subject.running >= best.subject.running) continue;
       if (this.#mayBegin(lane)) best = lane;
       if (best?.subject.running === 0) break;
@@ -158,18 +158,20 @@ export class FairQueue {
 
   #wait(lane: Lane, { subject, requester }: Turn): Promise<void> {
     const { waitingMax, waitMs, refusal } = this.#options;
-    lane.waiting ??= new Set();
     const { waiting } = lane;
     if (subject !== null && waiting.size >= waitingMax) {
-      this.#forgetIdle(lane);
+      this.#forgetIdle(lane.subject);
       throw refusal('queue is full');
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let stopListening: (() => void) | undefined;
     const leave = () => {
-      if (!waiting.delete(waiter)) return false;
+      if (!waiting.leave(place)) return false;
       this.#waiting -= 1;
-      if (waiting.size === 0) this.#waitingLanes.delete(lane);
+      if (waiting.size === 0 && lane.place) {
+        this.#waitingLanes.leave(lane.place);
+        lane.place = null;
+      }
       clearTimeout(timer);
       stopListening?.();
       return true;
@@ -178,14 +180,14 @@ export class FairQueue {
       begin: () => void (leave() && resolve()),
       refuse: (error) => {
         if (!leave()) return;
-        this.#forgetIdle(lane);
+        this.#forgetIdle(lane.subject);
         reject(error);
       },
     };
     const refuse = (why: Refusal) => () => waiter.refuse(refusal(why));
     const timer = Number.isFinite(waitMs) ? setTimeout(refuse('waited too long'), waitMs) : undefined;
-    waiting.add(waiter);
-    this.#waitingLanes.add(lane);
+    const place = waiting.add(waiter);
+    lane.place ??= this.#waitingLanes.add(lane);
     this.#waiting += 1;
     stopListening = requester?.onGone(refuse('requester is gone'));
     return promise;
