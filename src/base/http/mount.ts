@@ -58,13 +58,14 @@ export interface Guard {
 /** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
 export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: Guard): void {
   if (!isEndpoint(declared)) throw new Error(`${declared.method} ${declared.url} was not declared by endpoint()`);
+  const status = statusOf(declared);
   app.route({
     method: declared.method,
     url: declared.url,
     config: { mark: ROUTE_MARK, wire: declared.wire, idempotent: declared.idempotent } as object,
     ...bodyLimit(declared),
     ...(isForAll(declared) ? {} : { onRequest: (request, reply) => admit(declared, guard, request, reply) }),
-    handler: (request, reply) => workFor(workOf(request), () => operate(declared, guard, request, reply)),
+    handler: (request, reply) => workFor(workOf(request), () => operate(declared, guard, request, reply.code(status))),
   });
 }
 
@@ -78,7 +79,6 @@ async function operate(
   const deadline = deadlineOf(request);
   const work = workOf(request);
   const answer = new PreparedAnswer();
-  reply.code(statusOf(declared));
   let result: unknown;
   work.begin();
   try {

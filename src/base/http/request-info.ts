@@ -19,6 +19,12 @@ import { namedTenants } from './tenant.ts';
 
 const USER_AGENT_LENGTH_MAX = 256;
 
+/** The service client of a request that has no caller. */
+export interface NamedClient {
+  readonly clientId?: string;
+  readonly claimedClientId?: string;
+}
+
 /** Returns the RequestInfo of one Fastify request. */
 export class FastifyRequestInfo implements RequestInfo {
   readonly #request: FastifyRequest;
@@ -76,7 +82,8 @@ export class FastifyRequestInfo implements RequestInfo {
     return this.#request.server.parseCookie(this.#header('cookie') ?? '')[name];
   }
   noteServiceClient(id: string, isProven: boolean): void {
-    this.#request.setDecorator('serviceClient', { [isProven ? 'clientId' : 'claimedClientId']: id });
+    const named: NamedClient = isProven ? { clientId: id } : { claimedClientId: id };
+    this.#request.setDecorator('serviceClient', named);
   }
   draw(limit: 'session' | 'organization' | 'client', key: string): Promise<void> {
     return this.#draw(this.#request, this.#reply, limit, `${limit} ${key}`);

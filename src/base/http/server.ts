@@ -16,6 +16,7 @@ import { answerByHand, type HandWritten } from '../connections/broken-connection
 import { type Connections, watchConnections } from '../connections/connections.ts';
 import { endConnections } from '../connections/farewell.ts';
 import { judgeHead } from '../connections/head.ts';
+import { plainLines } from '../platform/log.ts';
 
 import { assertJsonType, parseBody } from './body.ts';
 import { limitTime } from './deadline.ts';
@@ -25,6 +26,7 @@ import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
 import { sendProblem, type Translate, toProblem, WORK, withOutcome } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, wideNetworkOf } from './rate-limit.ts';
+import type { NamedClient } from './request-info.ts';
 import { securityHeaders } from './security-headers.ts';
 import { unknownRoutes } from './unknown-route.ts';
 
@@ -193,21 +195,22 @@ async function registerPlugins(
       maxAge: 600,
     });
   }
+  const note = plainLines(options.log, 'request');
   app.addHook('onResponse', (request, reply, done) => {
     const caller = request.getDecorator<Principal | null>('caller');
-    request.log.info(
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? null,
-        status: reply.statusCode,
-        durationMs: Math.round(reply.elapsedTime * 10) / 10,
-        network: wideNetworkOf(request.ip),
-        [caller?.kind === 'client' ? 'clientId' : 'userId']: caller?.id,
-        ...request.getDecorator<object | null>('serviceClient'),
-        organizationId: caller?.organizationId ?? undefined,
-      },
-      'request',
-    );
+    const named = request.getDecorator<NamedClient | null>('serviceClient');
+    note({
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      network: wideNetworkOf(request.ip),
+      userId: caller?.kind === 'user' ? caller.id : undefined,
+      clientId: caller?.kind === 'client' ? caller.id : named?.clientId,
+      claimedClientId: named?.claimedClientId,
+      organizationId: caller?.organizationId ?? undefined,
+    });
     done();
   });
   app.decorateRequest('caller', null);
