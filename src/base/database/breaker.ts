@@ -39,8 +39,51 @@ const WAIT_WHILE_OPEN_MS = 500;
 
 type State = 'closed' | 'suspecting' | 'open';
 
-/** Ends the wait of a caller with an error. */
-type Refuse = (reason: unknown) => void;
+interface CallOptions {
+  /** Called once for each call that takes longer than SUSPECT_MS. */
+  readonly onSlow: () => void;
+  readonly onAnswer: () => void;
+  /** Returns the error that the caller gets. */
+  readonly judge: (error: unknown, begunAt: number) => unknown;
+  readonly onError: ((error: unknown) => void) | undefined;
+  readonly timing: Timing;
+}
+
+/** The calls that wait for PostgreSQL now. */
+function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) {
+  const waiting = new Running<(reason: unknown) => void>(SUSPECT_MS, onSlow, timing);
+
+  function fail(refuse: (reason: unknown) => void, error: unknown): void {
+    onError?.(error);
+    refuse(error);
+  }
+
+  return {
+    /** Waits for the work, or until it is given up. Then its end says nothing any more. */
+    wait<T>(work: () => Promise<T>): Promise<T> {
+      // Promise.race would make several objects more for each statement.
+      return new Promise((resolve, refuse) => {
+        const begunAt = timing.elapsed();
+        const working = work();
+        const call = waiting.begin(refuse);
+        working.then(
+          (result) => {
+            if (!waiting.end(call)) return;
+            onAnswer();
+            resolve(result);
+          },
+          (error: unknown) => {
+            if (waiting.end(call)) fail(refuse, judge(error, begunAt));
+          },
+        );
+      });
+    },
+    refuse: () => new Promise<never>((_, refuse) => fail(refuse, noAnswer())),
+    giveUp(): void {
+      for (const refuse of waiting.endAll()) fail(refuse, noAnswer());
+    },
+  };
+}
 
 /**
  * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not answer, or
@@ -59,8 +102,7 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
  * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it.
  */
 export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
-  /** The calls that wait now. What becomes of a call after it was given up says nothing. */
-  const waiting = new Running<Refuse>(SUSPECT_MS, suspect, timing);
+  const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });
   let state: State = 'closed';
   let probes = 0;
   let suspectedAt = Number.NEGATIVE_INFINITY;
@@ -78,7 +120,7 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
   function trip(): void {
     if (state === 'open' || isClosed) return;
     state = 'open';
-    cancelGivingUp = timing.after(WAIT_WHILE_OPEN_MS, () => [giveUp(), onGiveUp?.()]);
+    cancelGivingUp = timing.after(WAIT_WHILE_OPEN_MS, () => [calls.giveUp(), onGiveUp?.()]);
     probeAgain();
   }
 
@@ -115,35 +157,8 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
     return verdict === 'answer' ? error : asUnavailable(error);
   }
 
-  function giveUp(): void {
-    for (const refuse of waiting.endAll()) fail(refuse, noAnswer());
-  }
-
-  function fail(refuse: Refuse, error: unknown): void {
-    onError?.(error);
-    refuse(error);
-  }
-
   return {
-    run<T>(work: () => Promise<T>) {
-      // Promise.race would make several objects more for each statement.
-      return new Promise<T>((resolve, refuse) => {
-        if (state === 'open') return fail(refuse, noAnswer());
-        const begunAt = timing.elapsed();
-        const working = work();
-        const call = waiting.begin(refuse);
-        working.then(
-          (result) => {
-            if (!waiting.end(call)) return;
-            calm();
-            resolve(result);
-          },
-          (error: unknown) => {
-            if (waiting.end(call)) fail(refuse, judge(error, begunAt));
-          },
-        );
-      });
-    },
+    run: (work) => (state === 'open' ? calls.refuse() : calls.wait(work)),
     isOpen: () => state === 'open',
     close() {
       isClosed = true;
