@@ -166,10 +166,17 @@ export interface ServiceProcess {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts src/main.ts as a separate process on a free port. Its environment is `settings` and a few defaults. */
-export async function spawnService(t: Test, settings: Record<string, string>): Promise<ServiceProcess> {
+/**
+ * Starts src/main.ts as a separate process on a free port. Its environment is `settings` and a few defaults. `nodeFlags`
+ * are those of Node.
+ */
+export async function spawnService(
+  t: Test,
+  settings: Record<string, string>,
+  nodeFlags: readonly string[] = [],
+): Promise<ServiceProcess> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
-  const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {
+  const child = spawn(process.execPath, [...nodeFlags, join(ROOT, 'src', 'main.ts')], {
     env: {
       ...PROGRAM_ENVIRONMENT,
       ...QUIET,
