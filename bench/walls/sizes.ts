@@ -1,5 +1,5 @@
-// Owns: `npm run bench:sizes`: the time of every operation whose work may grow with the size of an organization, or with the
-// number of a person's organizations. Leaves to others: the rows (SEED), what the figures mean (README.md).
+// `npm run bench:sizes` measures the time of every operation whose work may grow with the size of an organization, or
+// with the number of a person's organizations. README.md explains the figures.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';

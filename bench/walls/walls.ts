@@ -1,5 +1,5 @@
-// Owns: `npm run bench:walls`: measures the requests of one organization while another one is quiet, and while it sends
-// much load, in turns within one run. Leaves to others: the load (load.ts), what the figures mean (README.md).
+// `npm run bench:walls` measures the requests of one organization while another one is quiet, and while it sends
+// much load, in turns within one run. load.ts sends the load. README.md explains the figures.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';

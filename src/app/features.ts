@@ -55,7 +55,7 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** The maximum of failed authentications of one service client from one network in a minute. */
+/** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
 export function composeFeatures(config: Config, parts: Parts, health: HealthDeps): Features {

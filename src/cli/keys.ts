@@ -71,8 +71,8 @@ export function keysCommands(program: Command, invocation: Invocation): void {
     .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, prune)));
   leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
-    .option('--removed', 'also when no file has the key any more')
-    .option('--yes', 'do not ask')
+    .option('--removed', 'even when no file contains the key')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<Options>(invocation, revoke));
 }
 
@@ -172,8 +172,8 @@ function unrecorded(kid: string, reason: string): string {
 }
 
 /**
- * Records the revocation for all processes, also for those that do not run now. Returns the reason if the database cannot
- * be reached: the file of the key is removed all the same. An embedded database is not started for this.
+ * Records the revocation for all processes, including those that do not run now. Returns the reason if the database
+ * cannot be reached: the file of the key is still removed. An embedded database is not started for this.
  */
 async function recordRevocation(invocation: Invocation, config: Config, kid: string): Promise<string | null> {
   try {
@@ -186,7 +186,7 @@ async function recordRevocation(invocation: Invocation, config: Config, kid: str
   }
 }
 
-/** Revokes a key whose file is gone already. Raises `unrecorded` if the database cannot be reached. */
+/** Revokes a key whose file is already deleted. Raises `unrecorded` if the database cannot be reached. */
 async function revokeRemoved(invocation: Invocation, { yes }: Options, kid: string): Promise<Outcome> {
   await confirm(invocation, `Every token that the key ${kid} signed will be refused.`, yes);
   const failure = await recordRevocation(invocation, configuration(invocation), kid);

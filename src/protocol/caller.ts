@@ -13,7 +13,7 @@ export interface Caller {
   /** True if the permissions were too many for the token. Then only the check endpoint knows the permissions. */
   readonly permissionsElsewhere: boolean;
   readonly epoch: number;
-  /** The epoch of the membership. Null for a token without an organization, and for a token of the version before. */
+  /** The epoch of the membership. Null for a token without an organization, and for a token of the previous version. */
   readonly membershipEpoch: number | null;
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
@@ -62,7 +62,7 @@ export function actsForOrganization(caller: Principal): boolean {
 }
 
 /**
- * The database scope of a caller: the organization and, for a user, their own rows. A client has no rows of its own.
+ * The database scope of a caller: the organization and, for a user, their own rows. No rows belong to a client.
  */
 export function scopeOf(caller: OrganizationPrincipal): { readonly organizationId: string; readonly userId?: string } {
   const { organizationId, id } = caller;

@@ -4,7 +4,7 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
 export const REFRESH_TOKEN_TYPE = 'rt+jwt';
 /** The client_id in the tokens of users who signed in with a password at the service itself. */
 export const FIRST_PARTY_CLIENT = 'tenantry';
-/** The longest life of an access token that any configuration allows, in seconds. */
+/** The longest lifetime of an access token that any configuration allows, in seconds. */
 export const ACCESS_TTL_MAX_SECONDS = 900;
 /** A token with more permissions than this has `permissions_ref` instead of them. */
 export const PERMISSIONS_IN_TOKEN_MAX = 200;
@@ -22,7 +22,7 @@ export interface AccessClaims {
   readonly amr: readonly string[];
   readonly sid: string;
   readonly epoch: number;
-  /** The epoch of the membership in `org`. Tokens of the version before do not have it. */
+  /** The epoch of the membership in `org`. Tokens of the previous version do not have it. */
   readonly mep?: number;
   readonly org?: string;
   readonly org_slug?: string;
@@ -77,7 +77,7 @@ function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }
 
-// Claims of user tokens only. A client's token with one of them would pass for both kinds.
+// Claims of user tokens only. A client's token with one of them would be accepted as both kinds.
 const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'roles', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a service client's token. The caller checks the values. */

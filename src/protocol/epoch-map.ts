@@ -11,7 +11,7 @@ export interface EpochMap {
   /** Whether the token is older than a change of its user or client, or of its user's membership. */
   isStale(token: RevocableToken): boolean;
   /**
-   * The newest epoch known of a user or client, 0 for none. With an organization, the newest one known of the user or
+   * The newest known epoch of a user or client, 0 for none. With an organization, the newest known epoch of the user or
    * of the user's membership there.
    */
   epochOf(id: string, organizationId?: string): number;

@@ -4,7 +4,7 @@ const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::(\d{0,5}))?$/i;
 
 /**
  * Whether the value of a Host header is a host with or without a port (RFC 9112 §3.2). Names with percent-encoding are
- * refused, because no name in the DNS needs it and readers differ about it.
+ * refused, because no name in the DNS needs it and readers interpret it differently.
  */
 export function isHost(value: string): boolean {
   const [host, port] = HOST.exec(value) ?? [];

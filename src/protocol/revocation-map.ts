@@ -10,7 +10,7 @@ export interface RevocationMap {
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
   /**
-   * The newest epoch known of a user or client, 0 for none. With an organization, the newest one known of the user or
+   * The newest known epoch of a user or client, 0 for none. With an organization, the newest known epoch of the user or
    * of the user's membership there.
    */
   epochOf(id: string, organizationId?: string): number;

@@ -1,5 +1,5 @@
-// Revocations. Each names the tokens that must stop working before they expire. This file also owns the form of a
-// revocation in the feed and in the stream, and the form that processes of the version before read.
+// Revocations. Each names the tokens that must stop working before they expire. This file also defines the form of a
+// revocation in the feed and in the stream, and the form that processes of the previous version read.
 
 import { isWrittenId } from './id.ts';
 import { KID_LENGTH_MAX } from './jws.ts';
@@ -33,7 +33,7 @@ export interface RevocableToken {
   readonly id: string;
   readonly sessionId?: string;
   readonly epoch: number;
-  /** The epoch of the membership. Null or absent in a token of the version before: then `epoch` counts. */
+  /** The epoch of the membership. Null or absent in a token of the previous version: then `epoch` counts. */
   readonly membershipEpoch?: number | null;
   readonly organizationId: string | null;
   /** Seconds since 1970. */
@@ -49,12 +49,12 @@ const isKid = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= KID_LENGTH_MAX && /^[\x21-\x7e]+$/.test(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** The kinds that the version before does not know. A process of that version must never get them as an event. */
+/** The kinds that the previous version does not know. A process of that version must never get them as an event. */
 export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'key'];
 
 /**
- * The form of an event that the version before also reads. It ignores `org`, and so takes the event of a membership as
- * an event of the user, which refuses more. Null for an event that has no such form.
+ * The form of an event that the previous version also reads. It ignores `org`, and so takes the event of a membership
+ * as an event of the user, which refuses more. Null for an event that has no such form.
  */
 export function olderFormOf(revocation: Revocation): object | null {
   if (revocation.kind === 'membership') {

@@ -11,7 +11,7 @@ import { spawnService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 import { cliOn, openCli } from './command-line.ts';
 
-t.test('a revocation on one machine reaches a service with a folder of its own, also without a file', async (t) => {
+t.test('a revocation on one machine reaches a service with a folder of its own, even without a file', async (t) => {
   const database = await createDatabase(t);
   const keys = await openKeyFolders(t);
   const { api, app, keysDirectory } = await openWithKeys(t, database, await keys.copy());
@@ -32,7 +32,7 @@ t.test('a revocation on one machine reaches a service with a folder of its own, 
   const again = ['keys', 'revoke', keys.older.kid, '--yes'];
   t.match(await cli(...again), { status: 1, stderr: /No usable key file/ }, 'a mistyped kid is noticed');
   t.equal((await cli(...again, '--removed')).status, 0, 'a repeated revocation changes nothing');
-  const gone = `-${'g'.repeat(42)}`; // one of 64 kids begins so
+  const gone = `-${'g'.repeat(42)}`; // one kid in 64 begins with a hyphen
   t.match(await cli('keys', 'revoke', gone, '--removed'), { status: 2, stderr: /add --yes/ });
   t.match((await cli('keys', 'revoke', gone, '--removed', '--yes', '--json')).json, {
     data: { use: null, removed: [], made: null, recorded: true },

@@ -118,7 +118,7 @@ t.test('the permissions in a token are sorted, have no repeats, and keep their w
   t.same(claims.roles, ['one', 'two']);
 });
 
-t.test('a token has up to 200 permissions, and with more permissions only a claim that says so', async (t) => {
+t.test('a token has up to 200 permissions; instead of more, it has a claim that says so', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'wide', permissions: numbered(200), instead: true });
   await grant(database, account, { name: 'same', permissions: numbered(150) });

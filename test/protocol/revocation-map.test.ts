@@ -65,14 +65,14 @@ t.test('a revoked key is never forgotten, because whoever has it can sign new to
   t.strictSame([map.judge(token({ keyId: 'other' })), map.judge(token())], [null, null]);
   t.equal(map.isKeyRevoked('other'), false);
   t.same([...map.events()], [{ kind: 'key', kid }]);
-  t.equal(olderFormOf({ kind: 'key', kid }), null, 'the version before must not get it as an event');
+  t.equal(olderFormOf({ kind: 'key', kid }), null, 'the previous version must not get it as an event');
   t.same(revocationOf({ kind: 'key', kid, more: 1 }), { kind: 'key', kid });
   for (const wrong of [undefined, null, '', 7, 'a b', 'ä', 'x'.repeat(129), [kid]]) {
     t.equal(revocationOf({ kind: 'key', kid: wrong }), null, String(wrong));
   }
 });
 
-t.test('an event that arrives again with more data is stored anew', async (t) => {
+t.test('an event that arrives again with more data is stored again', async (t) => {
   const { clock, map } = openMap();
   const [sub, org] = [randomUUID(), randomUUID()];
   map.add({ kind: 'user', sub, epoch: 1 });
@@ -104,7 +104,7 @@ t.test('the order of the events makes no difference', async (t) => {
 });
 
 t.test(
-  'a change of a membership refuses the older tokens of this user for this organization, and no others',
+  'a change of a membership ends the older tokens of this user for this organization, and no others',
   async (t) => {
     const { map } = openMap();
     const [sub, org, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
@@ -118,21 +118,21 @@ t.test(
     t.equal(judge({ epoch: 0, membershipEpoch: 0, id: randomUUID() }), null, 'of another user');
     for (const membershipEpoch of [undefined, null]) {
       const older = (epoch: number) => judge({ epoch, ...(membershipEpoch === null ? { membershipEpoch } : {}) });
-      t.equal(older(6), 'token_stale', 'a token of the version before is judged by its epoch');
+      t.equal(older(6), 'token_stale', 'a token of the previous version is judged by its epoch');
       t.equal(older(7), null);
     }
     t.equal(map.epochOf(sub), 0, 'the person has not changed');
     t.equal(map.epochOf(sub, org), 7);
     t.equal(map.epochOf(sub, elsewhere), 0);
     map.add({ kind: 'user', sub, epoch: 8 });
-    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person refuses all older tokens');
+    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person ends all older tokens');
     t.equal(judge({ epoch: 7, membershipEpoch: 7, organizationId: elsewhere }), 'token_stale');
     t.equal(judge({ epoch: 8, membershipEpoch: 7 }), null);
     t.equal(map.epochOf(sub, org), 8);
   },
 );
 
-t.test('a change of a membership has a form that the version before takes as a change of the user', async (t) => {
+t.test('a change of a membership has a form that the previous version takes as a change of the user', async (t) => {
   const [sub, org] = [randomUUID(), randomUUID()];
   const changed: Revocation = { kind: 'membership', sub, org, epoch: 3 };
   t.same(olderFormOf(changed), { kind: 'user', sub, epoch: 3, org });
@@ -166,7 +166,7 @@ t.test('only expired events are removed, a few thousand at a time', async (t) =>
     most = Math.max(most, left - sizeOf(map));
     left = sizeOf(map);
   }
-  t.ok(rounds >= 8 && most <= 5_000, `in ${rounds} rounds of up to ${most}`);
+  t.ok(rounds >= 8 && most <= 5_000, `${rounds} rounds removed up to ${most} entries each`);
   t.equal(left, young.length);
   t.ok(young.every((sid) => map.judge(token({ sessionId: sid })) === 'session_revoked'));
   t.ok(old.every((sid) => map.judge(token({ sessionId: sid })) === null));

@@ -1,8 +1,8 @@
-// Owns: a process that runs test files one after another, because starting Node, tap and the service takes more time
+// A process that runs test files one after another, because starting Node, tap and the service takes more time
 // than most files. Each file is a sub-test of tap's root test, and the sub-test has the name of the file. The `t` that
 // a file imports from tap is this sub-test. The parent process names the next file in a message. After the results of a
-// file, a comment on the standard output lists the resources that the file left open. Leaves to pool.ts: the choice of
-// the next file, and the report of a process that ends early.
+// file, a comment on the standard output lists the resources that the file left open. pool.ts chooses the next file,
+// and reports a process that ends early.
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';

@@ -178,7 +178,7 @@ function judge(
   );
   return [
     ...bare.map(([file, name]) => `src/${file}: writes ${name}`),
-    ...idle.filter(({ isUsed }) => !isUsed).map(({ at, name }) => `src/${at}: writes ${name} no more`),
+    ...idle.filter(({ isUsed }) => !isUsed).map(({ at, name }) => `src/${at}: no longer writes ${name}`),
   ];
 }
 
@@ -197,7 +197,7 @@ export const writeRules: readonly Rule[] = [
     },
   },
   {
-    name: 'what a store writes is called by its own folder',
+    name: 'the writing functions of a store are called only by its own folder',
     find: (repository) => {
       const stores = new Map(
         ownSources(repository)

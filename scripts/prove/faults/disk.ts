@@ -1,7 +1,7 @@
-// Proves: while PostgreSQL answers but stores nothing, reads go on, changes are refused with 503 and have changed
-// nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was acknowledged
-// is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is a standby.
-// `prove:disk [seconds]`: how long each of the three lasts.
+// Proves: while PostgreSQL answers but stores nothing, reads continue to work, changes are refused with 503 and have
+// changed nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was
+// acknowledged is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is
+// a standby. `prove:disk [seconds]`: how long each of the three lasts.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../../test/support/client.ts';
 import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
@@ -84,7 +84,7 @@ async function signInAndOut(load: Load): Promise<void> {
   demand(after.status === 401, `an ended session was answered ${after.status}`);
 }
 
-/** What only reads must succeed, whatever happens to the writes. */
+/** Requests that only read must succeed, whatever happens to the writes. */
 async function read(load: Load): Promise<void> {
   const token = { token: load.account.accessToken };
   for (const path of ['/me', '/users', '/verify', '/.well-known/jwks.json']) {

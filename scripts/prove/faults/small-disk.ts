@@ -1,5 +1,5 @@
-// Owns: a small disk that can be filled: a file system in memory, in a mount namespace that ends with the proof. So
-// nothing stays mounted, even if the proof is killed. Needs Linux and root.
+// A small disk that can be filled: a file system in memory, in a mount namespace that ends with the proof. So
+// nothing stays mounted, even if the proof is killed. This needs Linux and root.
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -13,7 +13,8 @@ const PAGE_BYTES = 4096;
 
 /**
  * Runs the program of this process again, in a mount namespace of its own. Returns the arguments in the process that
- * runs there. The first process never gets them, and ends as the second does.
+ * runs there. In the first process this promise never resolves, and the first process ends with the exit code of the
+ * second.
  */
 export function argumentsInNamespace(): Promise<string[]> {
   const [program = '', ...args] = process.argv.slice(1);

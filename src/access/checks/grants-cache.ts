@@ -31,12 +31,15 @@ function keyOf(organizationId: string, userId: string): string {
   return `${organizationId} ${userId}`;
 }
 
-/** What the assignments of an entry take, in permissions. One of those takes about 60 bytes. */
+/** The memory that the assignments of an entry take, counted in permissions. One permission takes about 60 bytes. */
 function permissionsOf({ grants }: CachedGrants): number {
   return grants.assignments.reduce((total, { role, scope }) => total + role.permissions.size + weightOf(scope), 0);
 }
 
-/** An empty scope counts as nothing. In another, a name and its value take about as much as two permissions and their text. */
+/**
+ * An empty scope counts as nothing. In any other scope, a name and its value take about as much as two permissions and
+ * their text.
+ */
 function weightOf(scope: Scope): number {
   const names = Object.keys(scope);
   return names.length === 0 ? 0 : names.length * 2 + Math.ceil(scopeBytes(scope) / 60);

@@ -1,7 +1,7 @@
 // The present grants of members. They come from memory while no change is known, and otherwise from PostgreSQL. Every
-// change of a member's rights raises the epoch of the membership, and every change of a user the epoch of the user, in the
-// same transaction. Every cached entry has the user's epoch at its query, so an entry is out of date when a higher epoch
-// of either is known. decide.ts makes the decisions.
+// change of a member's rights raises the epoch of the membership, and every change of a user raises the epoch of the
+// user, in the same transaction. Every cached entry has the user's epoch at its query, so an entry is out of date when
+// a higher epoch of the user or of the membership is known. decide.ts makes the decisions.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -62,8 +62,8 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
   }
 
   /**
-   * Reads again when a change became known during the query. The author of the change may already have got the answer
-   * that the change is done.
+   * Reads again when a change became known during the query. The caller that made the change may already have the
+   * answer that the change is done.
    */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
     const reader = deps.db.organizationReader({ organizationId }, { bulk: userIds.length > 1 });

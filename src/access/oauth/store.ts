@@ -4,15 +4,15 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 
 const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
 
-// A user's epoch is higher than that of a token after a change of the person, which makes the token stale, and after a
-// change of any membership, which matters only if it is the token's. So each epoch since the token's must have the
-// revocation of a membership. Revocations are kept longer than a token lives.
+// A change of the user raises the user's epoch, and makes older tokens stale. A change of any membership raises it too,
+// but makes only the tokens for that organization stale. So the token is usable only if each epoch after the token's
+// has the revocation of a membership. Revocations are kept longer than a token lives.
 const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.epoch) FROM revocations r
   WHERE r.kind = 'user' AND r.subject = u.id AND r.epoch > $3::int AND r.epoch <= u.epoch
     AND r.membership_organization_id IS NOT NULL)`;
 
-// $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the membership; a token of the version before has
-// only the epoch. All of them are values of the token.
+// $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the membership; a token of the previous version
+// has only the epoch. All of them are values of the token.
 const USER_TOKEN = statement(`
 SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active'

@@ -107,7 +107,8 @@ export async function findLineage(tx: SystemReader): Promise<string | null> {
   return rows[0]?.lineage ?? null;
 }
 
-// The row is missing when no process of this version has used the database. The first one then takes it as it is.
+// The row is missing when no process of this version has used the database. The first process then accepts the database
+// as it is.
 const DECIDE = statement(`
 WITH former AS (SELECT doubted_at FROM database_lineage FOR UPDATE),
 decided AS (
@@ -116,7 +117,7 @@ decided AS (
 )
 SELECT f.doubted_at AS "doubtedAt" FROM former f, decided`);
 
-/** Ends the doubt about a database that was set back. Returns since when the doubt was; null if there was none. */
+/** Ends the doubt about a database that was set back. Returns when the doubt began; null if there was none. */
 export async function markDecided(tx: SystemTx, lineage: string | null): Promise<Date | null> {
   const [row] = await tx.rows<{ doubtedAt: Date | null }>(DECIDE, [lineage]);
   return row?.doubtedAt ?? null;

@@ -1,4 +1,4 @@
-// The types of values in the environment, and how each is written. The variables are in config.ts.
+// The types of values in the environment, and how each is written. The variables are in settings/.
 import { z } from 'zod';
 import { isVisible } from '../platform/visible.ts';
 
@@ -8,11 +8,6 @@ export function wholeNumber(low: number, high: number) {
   const read = (value: unknown) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value);
   return z.preprocess(read, z.int({ error }).min(low, error).max(high, error));
 }
-
-export const idempotencyKeysMax = wholeNumber(1, 1_000_000).default(1000).meta({
-  description:
-    'The most idempotency keys of one user that are kept at a time. Each is kept 24 hours. Another one gets 429.',
-});
 
 export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 export const list = z.string().transform((value) =>

@@ -1,10 +1,12 @@
 // The variables of the environment for tables. The description, default and bounds of each variable are taken from the
-// schema in config.ts.
+// schemas in settings/.
 import { z } from 'zod';
-import { ENVIRONMENT } from './config.ts';
+import { TOPICS } from './config.ts';
 
 export interface Variable {
   readonly name: string;
+  /** The heading under which the documentation lists it. */
+  readonly topic: string;
   readonly description: string;
   readonly secret: boolean;
   /** The default, as it is written in the environment; '' when the variable has no default. */
@@ -22,12 +24,16 @@ interface Shape {
 
 /** Every variable, in the order of the documentation. */
 export function variables(): Variable[] {
-  return Object.entries(ENVIRONMENT).map(([name, schema]) => {
-    const meta = schema.meta() ?? {};
-    const fallback = typeof meta.default === 'string' ? meta.default : defaultOf(schema);
-    const secret = meta.secret === true;
-    return { name, description: meta.description ?? '', secret, fallback, values: valuesOf(schema) };
-  });
+  return TOPICS.flatMap(({ title, variables }) =>
+    Object.entries<z.ZodType>(variables).map(([name, schema]) => describe(title, name, schema)),
+  );
+}
+
+function describe(topic: string, name: string, schema: z.ZodType): Variable {
+  const meta = schema.meta() ?? {};
+  const fallback = typeof meta.default === 'string' ? meta.default : defaultOf(schema);
+  const secret = meta.secret === true;
+  return { name, topic, description: meta.description ?? '', secret, fallback, values: valuesOf(schema) };
 }
 
 /** Returns the default of a variable. When the default depends on the machine, `.meta()` may replace it by a text. */

@@ -6,7 +6,7 @@ import { type Problem, problem } from '../errors/problem.ts';
 
 const FIELDS_MAX = 100;
 
-/** The headers that have one value, in the spelling of messages. A request may have each of them once. */
+/** The headers that have one value, spelled as in messages. A request may have each of them once. */
 const SINGLE = new Map(
   [
     'Authorization',
@@ -47,7 +47,7 @@ export function judgeHead({ headers, rawHeaders, httpVersion }: IncomingMessage)
 }
 
 function repeatedField(headers: IncomingMessage['headers'], rawHeaders: readonly string[]): string | null {
-  // Every name is one key, so with as many keys as fields no field is repeated.
+  // Every name is one key, so no field is repeated if there are as many keys as fields.
   if (Object.keys(headers).length * 2 === rawHeaders.length) return null;
   const seen = new Set<string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -1,6 +1,6 @@
 // A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
-// answers again: the circuit breaker asks on its own connections, and refuses every request at once. outage.ts decides
-// which errors are an outage.
+// answers again: the circuit breaker probes it on its own connections, and refuses every request at once. outage.ts
+// decides which errors are an outage.
 import { Running } from '../loops/running.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { asUnavailable, DatabaseUnavailable, isOutage, isPoolExhausted, isUnreachable } from './outage.ts';
@@ -10,17 +10,17 @@ export interface Breaker {
   run<T>(work: () => Promise<T>): Promise<T>;
   /** Whether requests are refused without being tried. */
   isOpen(): boolean;
-  /** Asks PostgreSQL no more. */
+  /** Sends no more probes. */
   close(): void;
 }
 
 export interface BreakerOptions {
   /**
-   * Asks PostgreSQL on connections of its own. Resolves with its answer and rejects with its error. It must settle by
+   * Probes PostgreSQL on connections of its own. Resolves with its answer and rejects with its error. It must settle by
    * itself, after a few seconds at most.
    */
   readonly probe: () => Promise<unknown>;
-  /** Called when the work that waited while the breaker opened is given up, so that its connections can be closed. */
+  /** Called when the work that waited while the breaker opened is abandoned, so that its connections can be closed. */
   readonly onGiveUp?: () => void;
   /** Called with each error that a caller of `run` gets. */
   readonly onError?: (error: unknown) => void;
@@ -29,12 +29,12 @@ export interface BreakerOptions {
 
 /** A refusal that takes no longer than this delays no request, so it does not open the breaker. */
 const SLOW_MS = 100;
-/** Work that takes longer than this makes the breaker ask whether PostgreSQL answers at all. */
+/** Work that takes longer than this makes the breaker probe whether PostgreSQL answers at all. */
 const SUSPECT_MS = 1_000;
 const PROBE_EVERY_MS = 500;
 /** Probes at the same time. A later probe may succeed where an earlier one waits for a lost packet. */
 const PROBES_MAX = 4;
-/** How long work may still wait that had begun before the breaker opened. */
+/** How long work that began before the breaker opened may still wait. */
 const WAIT_WHILE_OPEN_MS = 500;
 
 type State = 'closed' | 'suspecting' | 'open';
@@ -59,7 +59,7 @@ function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) 
   }
 
   return {
-    /** Waits for the work, or until it is given up. Then its end says nothing any more. */
+    /** Waits for the work, or until it is abandoned. Then its end says nothing any more. */
     wait<T>(work: () => Promise<T>): Promise<T> {
       // Promise.race would make several objects more for each statement.
       return new Promise((resolve, refuse) => {
@@ -98,8 +98,8 @@ function verdictOf(error: unknown, waitedMs: number): 'answer' | 'busy' | 'silen
 const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
- * Creates a closed breaker. It opens when work, or a probe because of slow work, ended without an answer of PostgreSQL.
- * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it.
+ * Creates a closed breaker. It opens when work, or a probe because of slow work, ends without an answer of PostgreSQL.
+ * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it.
  */
 export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });

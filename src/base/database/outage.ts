@@ -3,7 +3,7 @@
 import { sqlStateOf } from './sql-state.ts';
 
 /**
- * PostgreSQL did not answer. What was asked of it may have been carried out all the same: see platform/sent.ts.
+ * PostgreSQL did not answer. It may still have executed the statements: see platform/sent.ts.
  */
 export class DatabaseUnavailable extends Error {
   override readonly name: string = 'DatabaseUnavailable';
@@ -18,7 +18,7 @@ export class DatabaseBusy extends DatabaseUnavailable {
 /** Why PostgreSQL answers, but stores nothing. */
 export type NotWritable = 'read_only' | 'disk_full' | 'io_error';
 
-/** PostgreSQL answers, but cannot store a change now. Statements that only read work. */
+/** PostgreSQL answers, but cannot store a change now. Statements that only read still succeed. */
 export class DatabaseNotWritable extends DatabaseUnavailable {
   override readonly name = 'DatabaseNotWritable';
   readonly reason: NotWritable;
@@ -35,9 +35,9 @@ const SENTENCES: Readonly<Record<NotWritable, string>> = {
 };
 
 // 08: connection exception. 28 and 3D: a password that is being changed, a database that is being restored. 40: a
-// transaction that was undone because of another one, or because its end is unknown. 53: insufficient resources. 57:
-// operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006: a
-// standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
+// transaction that was undone because of another one, or because its outcome is unknown. 53: insufficient resources.
+// 57: operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006:
+// a standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
 // another connection. 55: the server or an object is not in the needed state, such as a lock that is not available.
 const OUTAGE_STATES = /^(08|28|3D|40|53|55|57|58|F0|XX|25006|25P03|25P04|26000)/;
 const OUTAGE_SYSTEM_CODES = new Set([
@@ -146,7 +146,7 @@ export function isConflict(error: unknown): boolean {
   return hasCode(error, CONFLICTS);
 }
 
-/** Whether PostgreSQL answered that it could not finish the work in time or beside the work of others. */
+/** Whether PostgreSQL answered that it could not finish the work in time, or because of other work. */
 function isBusy(error: unknown): boolean {
   return hasCode(error, STATEMENT_CANCELLED) || isConflict(error);
 }

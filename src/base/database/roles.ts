@@ -1,6 +1,7 @@
 // The database roles of the service. Creates the two restricted roles if the owner has the right to do so, derives
 // their passwords, and refuses a role to which row-level security would not apply.
-import { createHmac } from 'node:crypto';
+import { createHmac, randomInt } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
 
@@ -53,11 +54,35 @@ const ROLE_LOCK = 72707370;
 export async function ensureServiceRoles(client: pg.Client, ownerUrl: string): Promise<void> {
   await client.query('SELECT pg_advisory_lock($1)', [ROLE_LOCK]);
   try {
-    for (const role of [APP_ROLE, SYSTEM_ROLE])
-      await ensureRole(client, role, derivedPassword(new URL(ownerUrl), role));
+    for (const role of [APP_ROLE, SYSTEM_ROLE]) {
+      const password = derivedPassword(new URL(ownerUrl), role);
+      await repeatWhileOthersChange(() => ensureRole(client, role, password));
+    }
   } finally {
     await client.query('SELECT pg_advisory_unlock($1)', [ROLE_LOCK]).catch(() => undefined);
   }
+}
+
+const ROLE_TRIES = 50;
+
+// Roles belong to the whole server, and the advisory lock belongs to one database. A process that starts with another
+// database of the server may change the same role at the same moment, and PostgreSQL refuses one of the two changes.
+async function repeatWhileOthersChange(work: () => Promise<void>): Promise<void> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tried === ROLE_TRIES || !isChangedByOthers(error)) throw error;
+      await pause(randomInt(5, 50));
+    }
+  }
+}
+
+function isChangedByOthers(error: unknown): boolean {
+  const { code, message = '', constraint } = error as { code?: string; message?: string; constraint?: string };
+  if (code === 'XX000') return message.startsWith('tuple concurrently ');
+  // Two inserts of the same role or setting: duplicate_object, or a violation of the unique index of a system table.
+  return code === '42710' || (code === '23505' && constraint?.startsWith('pg_') === true);
 }
 
 async function ensureRole(client: pg.Client, role: string, password: string | null): Promise<void> {

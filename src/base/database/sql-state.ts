@@ -3,7 +3,8 @@
 // statement).
 
 const FOREIGN_KEY = '23503';
-// Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is none.
+// Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is not an
+// SQLSTATE.
 const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 
 interface ErrorShape {

@@ -1,5 +1,5 @@
 // The time that a request may take, from the end of its head until its answer: guards, body and operation together. The
-// time limit of the framework ends when the body was read, because Node closes the request then
+// time limit of the framework ends when the body has been read, because Node then closes the request
 // (https://github.com/fastify/fastify/pull/6725).
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Problem, problem } from '../errors/problem.ts';
@@ -60,7 +60,7 @@ export class Deadline {
     for (const listener of this.#closeListeners ?? []) listener();
   }
 
-  /** Aborts when the time is over or the client is gone. What the operation returns after that is not sent. */
+  /** Aborts when the time is over or the client has disconnected. What the operation returns after that is not sent. */
   get signal(): AbortSignal {
     this.#aborting ??= new AbortController(); // only a few operations read it
     if (this.#reason !== undefined) this.#aborting.abort(this.#reason);

@@ -65,7 +65,7 @@ const REPEATABLE = 'A repeat with the same Idempotency-Key is safe.';
 
 /**
  * Adds to a failure of the service (500 or 503) what it means for a change: that nothing was changed, if this is
- * certain, and otherwise that nobody knows.
+ * certain, and otherwise that this is unknown.
  */
 export function withOutcome(thrown: Problem, request: FastifyRequest): Problem {
   if (thrown.status < 500 || ['GET', 'HEAD', 'OPTIONS'].includes(request.method)) return thrown;

@@ -26,7 +26,9 @@ export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Al
 const IPV6_SUBNET = 64;
 /** How many addresses are remembered with what was computed of them. Each takes about 150 bytes. */
 const ADDRESSES_MAX = 2_000;
-/** The limit of keys of each allowance, about 12 MB. The least recently used key is forgotten first. */
+/**
+ * The maximum number of keys of each allowance. They take about 12 MB. The least recently used key is forgotten first.
+ */
 const KEYS_MAX = 50_000;
 
 /**

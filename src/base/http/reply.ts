@@ -70,7 +70,7 @@ function sendJson(reply: FastifyReply, body: string): void {
   reply.type('application/json; charset=utf-8').serializer(unchanged).send(body);
 }
 
-/** The body of an answer with this status; null when the reply is no JSON. */
+/** The body of an answer with this status; null when the reply is not JSON. */
 function render(declared: Endpoint, status: number, result: unknown): Rendered | null {
   const schema = declared.reply[status];
   if (!(schema instanceof z.ZodType)) return null;
@@ -124,7 +124,7 @@ const UNGUARDED: Guarded = {
   assertUsed() {},
 };
 
-/** Returns the functions by which the operation of this request takes part in its key and its conditions. */
+/** Returns the functions by which the operation of this request uses its key and its conditions. */
 export function guardChange(
   declared: Endpoint,
   idempotency: Idempotency | undefined,

@@ -90,7 +90,10 @@ export class FastifyRequestInfo implements RequestInfo {
   }
 }
 
-/** What an operation sets of its answer. It is applied only when the answer is sent, so that a late one has no effect. */
+/**
+ * What an operation sets of its answer. It is applied only when the answer is sent, so that a late answer has no
+ * effect.
+ */
 export class PreparedAnswer implements Answer {
   readonly #headers: (readonly [name: string, value: string])[] = [];
   #status: number | null = null;

@@ -40,7 +40,7 @@ export interface ServerOptions {
   readonly trustedProxies: readonly string[];
   /** Whether answers have a header that makes browsers use https only. */
   readonly https: boolean;
-  /** Whether that header is also for all subdomains of the service's host; false by default. */
+  /** Whether that header also applies to all subdomains of the service's host; false by default. */
   readonly httpsSubdomains?: boolean;
   /** How long one request may take, including its body; 10,000 by default. */
   readonly handlerTimeoutMs?: number;
@@ -65,7 +65,7 @@ const HEAD_LIMITS = {
   maxHeaderSize: 32 * 1024,
   requireHostHeader: false,
 };
-/** How long the end of a server waits for answers after the time of a request. */
+/** When the server ends, it waits this much longer for answers than a request may take. */
 const ANSWERED_MS = 1_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
@@ -133,7 +133,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
 
 /** Decorates the server with `farewell`, and calls it before the server closes. */
 function endConnectionsBeforeClose(app: FastifyInstance, connections: Connections, withinMs: number): void {
-  // The server of node:http would also cut connections that are about to send a request.
+  // The server of node:http would also close connections that are about to send a request.
   const stopListening = () => void NetServer.prototype.close.call(app.server);
   const farewell: Farewell = ({ idleMs }) => endConnections(connections, { idleMs, withinMs, stopListening });
   app.decorate('farewell', farewell);

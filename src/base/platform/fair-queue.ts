@@ -20,7 +20,7 @@ export interface FairQueueOptions {
   readonly refusal: (why: Refusal) => Error;
 }
 
-/** What a task asks for. */
+/** What a task requires. */
 export interface Turn {
   /** Whose share the task takes. Null for the service's own work. */
   readonly subject: string | null;

@@ -114,6 +114,6 @@ export function openLog(options: LogOptions): Logger {
   const dest = options.to === undefined ? 1 : descriptorOf(options.to);
   if (options.to && dest === null) return openLines(settings, options.to);
   // Lines are buffered for up to 50 ms and written asynchronously, so that neither a system call nor a slow reader of the
-  // log holds up a request. pino writes the rest when the process exits.
+  // log delays a request. pino writes the rest when the process exits.
   return openLines(settings, pino.destination({ dest: dest ?? 1, sync: false, minLength: 4096, periodicFlush: 50 }));
 }

@@ -33,8 +33,8 @@ export async function readHead(tx: SystemReader): Promise<Head> {
 }
 
 // A reader with a cursor has seen the rows of every older transaction, so none of these rows has a later time than the
-// cursor. If one has, the database was restored to a state before the cursor and has used the same transaction ids
-// again. The first rows after the cursor's time are enough to find that out.
+// cursor. If one of them has a later time, the database was restored to a state before the cursor and has used the same
+// transaction ids again. The first rows after the cursor's time are enough to find that out.
 const JUDGE = statement(`
 SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
   SELECT FROM (SELECT r.tx FROM revocations r WHERE r.at > to_timestamp($2::float8 / 1000) ORDER BY r.at LIMIT 100) first
@@ -43,7 +43,7 @@ SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
 export interface JudgedCursor extends Head {
   /** The first transaction id that was not used yet. */
   readonly ahead: string;
-  /** Whether the database was restored to before the cursor and has grown since. */
+  /** Whether the database was restored to a state before the cursor and has new transactions since then. */
   readonly setBack: boolean;
 }
 

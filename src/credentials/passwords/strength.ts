@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 
 export interface Question {
   readonly password: string;
-  /** What a guesser knows of the person, in lower case. */
+  /** What an attacker knows about the person, in lower case. */
   readonly words: readonly string[];
   /** The estimator stops once there are more guesses than this. */
   readonly enough: number;
@@ -27,7 +27,7 @@ const WAITING_MAX = 64;
 const ANSWER_MS_MAX = 8_000;
 /**
  * Loading the dictionaries takes half a second. On a machine under load it may take longer than a request waits. The
- * thread then goes on, so that the next request finds it ready.
+ * thread then continues, so that the next request finds it ready.
  */
 const LOAD_MS_MAX = 60_000;
 const IDLE_MS = 60_000;
@@ -84,7 +84,7 @@ export function openStrength({
     return started;
   }
 
-  /** Asks the first waiting question. */
+  /** Sends the first waiting request. */
   function next(): void {
     const [first] = waiting;
     if (!first) {

@@ -15,7 +15,7 @@ export interface CatchUpDeps {
   readonly read: () => Promise<void>;
   /** Requests a reading without waiting for it. */
   readonly nudge: () => void;
-  /** Whether the stream may also bring what was missed. */
+  /** Whether the stream may also deliver what was missed. */
   readonly hasStream: () => boolean;
 }
 

@@ -45,7 +45,7 @@ export interface Revocations {
   /** Whether the clock of this machine agrees with the clock of PostgreSQL, as far as is known. */
   isClockTrusted(): boolean;
   /**
-   * The newest epoch known of a user or client, 0 for none. With an organization, the newest one known of the user or
+   * The newest known epoch of a user or client, 0 for none. With an organization, the newest known epoch of the user or
    * of the user's membership there. Data that was read at a lower epoch is out of date.
    */
   epochOf(id: string, organizationId?: string): number;
@@ -96,9 +96,9 @@ export interface RevocationsDeps {
 }
 
 export interface RevocationLimits {
-  /** From which difference on the clock of this machine is not trusted. */
+  /** If the clocks differ by more than this, the clock of this machine is not trusted. */
   readonly clocksApartSecondsMax: number;
-  /** From which length on a pause of this process counts. */
+  /** A pause of this process counts if it is longer than this. */
   readonly pauseMsMax: number;
 }
 

@@ -65,7 +65,7 @@ export async function verifyRefreshToken(
   return { claims, expired: claims.exp <= now.getTime() / 1000 };
 }
 
-/** A refresh token as revocations judge it. Its session counts, and an epoch does not make it stale. */
+/** The parts of a refresh token that decide whether it is revoked. Only its session counts: no epoch makes it stale. */
 export function revocableOf({ sub, sid, iat }: RefreshClaims): RevocableToken {
   return { id: sub, sessionId: sid, epoch: Number.MAX_SAFE_INTEGER, organizationId: null, issuedAt: iat };
 }

@@ -64,7 +64,9 @@ export async function removeMember(
  */
 export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
   const noSuchOrganization = () =>
-    problem('not_found', { detail: 'You are in no such organization: list yours first.' });
+    problem('not_found', {
+      detail: 'You are not a member of an organization with this id: list your organizations first.',
+    });
   // Only members can open a transaction in the scope of the organization that the path names.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {

@@ -29,9 +29,9 @@ export async function lockAndAuthorize(
   return assertAuthorized({ status, ...(await findCallerStanding(tx, caller.organizationId, caller)) }, permission);
 }
 
-/** Returns the rights of a caller whom lockAndAuthorize would let in with what was found. Raises the same errors. */
+/** Returns the rights of a found caller. Decides as lockAndAuthorize does, and raises the same errors. */
 export function assertAuthorized({ live, standing, status }: FoundCaller, permission: string | null): MemberStanding {
-  // The sessions of a removed member have ended, too. The member is told of the removal.
+  // The sessions of a removed member have ended, too. The error for that member is about the membership.
   if (standing?.active) assertLive(live);
   if (status === 'suspended') throw problem('organization_suspended');
   if (status === null || !standing?.active) throw problem('organization_access_denied');

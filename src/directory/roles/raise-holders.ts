@@ -1,8 +1,8 @@
-// Raises the epochs of the members of a role whose rights have changed, so that their older access tokens are refused. The
-// change of the role itself is committed before. One statement for a hundred thousand members would run into its time
-// limit and would hold up everybody who shares a member. So the members are raised in slices, each in its own short
-// transaction. Nobody is told that the change is done before the last slice. If the process ends, a loop of any process
-// goes on.
+// Raises the epochs of the members of a role whose rights have changed, so that their older access tokens are refused.
+// The change of the role itself is committed first. One statement for a hundred thousand members would run into its
+// time limit and would delay every change of one of these members. So the members are raised in slices, each in its own
+// short transaction. No answer says that the change is complete before the last slice. If the process ends, a loop of
+// any process continues.
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
@@ -24,7 +24,7 @@ import {
 /** A role with at most this number of members is changed in one transaction. */
 export const HOLDERS_AT_ONCE_MAX = 500;
 
-/** A request answers before its time is over. */
+/** A request must answer before its time is over. */
 const REQUEST_MS_MAX = 8_000;
 const CHECK_EVERY_MS = 5_000;
 const ABANDONED_AFTER_SECONDS = 5;
@@ -65,7 +65,7 @@ export async function raiseHolders(
     if (!raised.isUnlisted) continue;
     after = raised.after;
     slices = await listHolderSlices(deps.db.systemReader({ bulk: true }), { ...change, after }, HOLDERS_AT_ONCE_MAX);
-    // A role that nobody has any more is finished by the next turn.
+    // The next iteration finishes a role that nobody has any more.
     if (slices.length === 0 && (await finish(deps, change.id, after))) return true;
   }
 }
@@ -110,7 +110,7 @@ function finish({ db }: RaiseDeps, id: string, after: string): Promise<boolean> 
 
 /**
  * Does the same as raiseHolders for a request. Raises service_busy when the time of the request does not suffice. The
- * loop then goes on, and a repeated request waits for the rest.
+ * loop then continues, and a repeated request waits for the rest.
  */
 export async function raiseHoldersForRequest(
   deps: RaiseDeps,

@@ -101,7 +101,7 @@ SELECT array_agg(user_id::text ORDER BY user_id, organization_id) AS users,
       AND a.user_id <= (SELECT user_id FROM people ORDER BY user_id DESC LIMIT 1)) AS holders) AS parted
 GROUP BY part ORDER BY part`);
 
-/** The most users that one list has, so that the list of a million members needs little memory. */
+/** The maximum number of users in one list, so that the list of a million members needs little memory. */
 const LISTED_MAX = 50_000;
 
 /**

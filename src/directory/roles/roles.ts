@@ -102,10 +102,10 @@ interface Changed extends Revoking {
 /**
  * Changes a role of the caller's organization. If the name or the permissions of the role change, the change raises the
  * epochs of the memberships of all users who have the role, and returns when all of them are raised: see raise-holders.ts.
- * If the change asks for the present state, nothing is written, but an unfinished change of the role is awaited. Fields that
- * the change does not name stay as they are at the moment of the change. Raises permission_denied, not_found,
- * grant_exceeds_own, precondition_failed, role_name_taken, too_many_requests when the organization changes the rights of
- * its members by their roles too often, and service_busy when the epochs are not raised in time.
+ * If the role already has the requested state, nothing is written, but an unfinished change of the role is awaited.
+ * Fields that the change does not name stay as they are at the moment of the change. Raises permission_denied,
+ * not_found, grant_exceeds_own, precondition_failed, role_name_taken, too_many_requests when the organization changes
+ * the rights of its members by their roles too often, and service_busy when the epochs are not raised in time.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -147,14 +147,15 @@ export async function changeRole(
     if (unfinished) await raiseHoldersForRequest(deps, unfinished);
     return role;
   } catch (error) {
-    // A caller who was told to ask again names the version before the own change. So this answer also says that it is done.
+    // After service_busy, a caller repeats the request with the ETag from before the change. This answer then also
+    // means that the change is complete.
     const isOtherVersion = error instanceof Problem && error.code === 'precondition_failed';
     if (isOtherVersion && before) await raiseHoldersForRequest(deps, before);
     throw error;
   }
 }
 
-/** Raises the epochs of the members of a role. If they are many, only writes that this is to be done. */
+/** Raises the epochs of the members of a role. If there are many, only records that this must still be done. */
 async function raiseInChange(deps: RoleDeps, tx: OrganizationTx, organizationId: string, roleId: string) {
   const holders = await listHolders(tx, organizationId, roleId, HOLDERS_AT_ONCE_MAX + 1);
   if (holders.length > 0) await payForRoleChange(tx, organizationId);

@@ -30,8 +30,8 @@ export interface MembershipKey {
   readonly userId: string;
 }
 
-// The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the version
-// before know the user's epoch only, and refuse all older tokens of the user. $1 users and $2 their organizations.
+// The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the previous
+// version know only the user's epoch, and refuse all older tokens of the user. $1 users and $2 their organizations.
 const RAISE_MEMBERSHIPS = statement(`
 WITH wanted AS (
   SELECT DISTINCT w.user_id::uuid, w.organization_id::uuid FROM unnest($1::text[], $2::text[]) AS w (user_id, organization_id)

@@ -1,5 +1,6 @@
 // The check that the session of a caller has not ended, in the transaction of the caller's change. The guard has checked
-// the token against the revocations that this process knows, and it may hear of a logout elsewhere a second later.
+// the token against the revocations that this process knows, and this process may learn of a logout elsewhere a second
+// later.
 import type { SystemTx, UserTx } from '../../base/database/db.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';
 import type { Caller } from '../../protocol/caller.ts';

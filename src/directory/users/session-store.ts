@@ -1,4 +1,5 @@
-// The query that checks and locks the session of a caller in the transaction of a change. sign-in/sessions owns the table.
+// The query that checks and locks the session of a caller in the transaction of a change. The table belongs to
+// sign-in/sessions.
 import { type SystemTx, statement, type UserTx } from '../../base/database/db.ts';
 
 /**

@@ -61,7 +61,7 @@ export const SIDECAR_DEFAULTS: Omit<SidecarSettings, 'upstream'> = {
 export interface SidecarDeps {
   readonly verifier: Verifier;
   readonly log: SidecarLog;
-  /** The clock that expiry is judged by, in milliseconds since 1970. */
+  /** The clock by which expiry is decided, in milliseconds since 1970. */
   readonly now: () => number;
 }
 

@@ -112,7 +112,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
   const latest = new WeakMap<Duplex, { readonly request: IncomingMessage; readonly response: ServerResponse }>();
   const broken = new WeakMap<Duplex, () => void>();
   const hasPending = (socket: Duplex) => (unanswered.get(socket) ?? 0) > 0;
-  /** Refuses bytes that are no request, after the answers to the requests before them. */
+  /** Refuses bytes that are not a request, after the answers to the requests before them. */
   const refuseBroken = (error: Error & { code?: string }, socket: Duplex) => {
     if (broken.has(socket)) return; // Node reports further bytes of a broken connection again
     const count = unanswered.get(socket) ?? 0;

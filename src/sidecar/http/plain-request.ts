@@ -126,7 +126,7 @@ function passOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
         if (!isFinal(answer)) throw new Error(`the upstream answered with the status ${answer.statusCode}`);
         answerWith(exchange, asked.admission, answer);
       } catch (error) {
-        failed(error as Error); // also for headers that Node reads but refuses to write
+        failed(error as Error); // Node also throws for headers that it reads but refuses to write
       }
     });
     sent.on('error', failed);

@@ -153,8 +153,8 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
   };
 }
 
-// The session and the key of the first token count as well as those of the newest token: the upstream knows its caller
-// from the first token.
+// The session and the key of the first token also count, in addition to those of the newest token: the upstream knows
+// its caller from the first token.
 function ofFirstToken(revocation: Revocation, { firstKeyId }: Entry): VerificationCode | null {
   if (revocation.kind === 'session') return 'session_revoked'; // only the entries of this session are visited
   return revocation.kind === 'key' && revocation.kid === firstKeyId ? 'invalid_token' : null;

@@ -45,7 +45,8 @@ export async function authenticate(
 
 /**
  * When the session of a user began, or the token of a service client, in seconds since 1970. A process that had not yet
- * noticed a failover may have refreshed a session from before, so the age of a user's token proves nothing.
+ * noticed a failover may have refreshed a session from before the failover, so the age of a user's token proves
+ * nothing.
  */
 function startOf(caller: Principal): number {
   return caller.kind === 'user' ? caller.authenticatedAt : caller.issuedAt;

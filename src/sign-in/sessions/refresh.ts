@@ -111,7 +111,7 @@ export async function exchange(
 
 /**
  * Whether this process knows that the session has ended, although the database did not know it a moment ago: it ended
- * meanwhile, or a failover has just lost its end.
+ * meanwhile, or a failover has just lost the record of its end.
  */
 function isKnownEnded({ revocations }: RefreshDeps, claims: RefreshClaims): boolean {
   return revocations.judge(revocableOf(claims)) === 'session_revoked';

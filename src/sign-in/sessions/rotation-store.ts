@@ -14,10 +14,11 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
 // $2 from now on, $10 organization for which the session must act, or null for any, $11 network of the request.
 //
-// A confirmed token that comes again after the grace gets a new child, because the answer with the former child may have
-// been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client that never keeps
-// its children causes one an hour, and one a minute if it also changes its network. `replaced_child_at` is null after
-// every other rotation, so that the row itself says whether this rotation records the event.
+// A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
+// child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
+// that never keeps its children causes one an hour, and one a minute if it also changes its network.
+// `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
+// event.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (

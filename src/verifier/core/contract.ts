@@ -73,7 +73,7 @@ export interface Verifier {
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
    * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
-   * permissions, it asks the check endpoint with the principal's own token. Refuses a principal that `judge` refuses.
+   * permissions, it calls the check endpoint with the principal's own token. Refuses a principal that `judge` refuses.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
   /**

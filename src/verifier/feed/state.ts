@@ -105,7 +105,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     staleSeconds() {
       look(); // this may be the first code that runs after a pause
       if (!knows || steady < resumedAt() || clocks.areApart()) return Infinity;
-      // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
+      // One clock may stop while the machine is suspended, and the other may be set back: the longer time counts.
       return Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000;
     },
   };

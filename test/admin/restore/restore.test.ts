@@ -1,4 +1,4 @@
-// Recovery after a restored backup: no earlier token works any more, and every user can sign in again.
+// `tenantry restore` after a backup was restored: no earlier token works any more, and every user can sign in again.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { endEverything } from '../../../src/admin/restore/restore.ts';
@@ -24,7 +24,7 @@ async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
 
-t.test('after the recovery of a restored backup no earlier token works', async (t) => {
+t.test('after tenantry restore no token from before the restore works', async (t) => {
   const database = await createDatabase(t);
   const first = await openService(t, database);
   const [kept, gone] = [await newAccount(first.api), await newAccount(first.api)];
@@ -104,7 +104,7 @@ t.test('after the recovery of a restored backup no earlier token works', async (
   t.equal(verifier.judge({ ...client, organizationId: kept.organization.id }), null);
 });
 
-t.test('an invitation from before the recovery cannot be used until it is sent again', async (t) => {
+t.test('an invitation from before the restore cannot be used until it is sent again', async (t) => {
   const { service, api, owner, invited } = await openInviting(t);
   const email = freshEmail();
   const { id, token } = await invited(email);
@@ -116,7 +116,7 @@ t.test('an invitation from before the recovery cannot be used until it is sent a
   t.equal(sent.status, 200);
 });
 
-t.test('a recovery is done completely or not at all', async (t) => {
+t.test('a restore is done completely or not at all', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   await newAccount(api);
@@ -145,7 +145,7 @@ t.test('a recovery is done completely or not at all', async (t) => {
   t.match(await database.query('SELECT min(epoch) AS epoch FROM users'), [{ epoch: 2_000_000 }], 'it can be repeated');
 });
 
-t.test('a sign-in in progress does not bypass the recovery', async (t) => {
+t.test('a sign-in in progress does not bypass the restore', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { userId } = await newAccount(api);

@@ -29,7 +29,7 @@ t.test('an epoch increases only by one, and only together with a revocation that
   t.same(rows, [{ epoch: 1 }]);
 });
 
-t.test('the epoch of a membership only increases, up to that of its user, and begins there', async (t) => {
+t.test('the epoch of a membership begins at that of its user, only increases, and never exceeds it', async (t) => {
   const { organizationId, userId } = own;
   const epochs = () =>
     database.query(
@@ -165,10 +165,14 @@ t.test('an organization changes only the allowed columns of a client, and raises
   const asSystem = await db.system((tx) => raiseAnyClientEpoch(tx, own.organizationId, id));
   t.same(asSystem, [{ kind: 'client', client_id: id, epoch: 2 }]);
   const told = 'SELECT epoch, caused_in FROM revocations WHERE subject = $1 AND epoch = 2';
-  t.same(await database.query(told, [id]), [{ epoch: 2, caused_in: own.organizationId }], 'also an operator’s change');
+  t.same(
+    await database.query(told, [id]),
+    [{ epoch: 2, caused_in: own.organizationId }],
+    'a change by an operator is included',
+  );
 });
 
-t.test('an organization can neither read or change the hash of a secret nor set its creation time', async (t) => {
+t.test('an organization can neither read nor change the hash of a secret, nor set its creation time', async (t) => {
   const [client] = await ask('SELECT id::text FROM clients');
   const make = (more = '', value = '') =>
     ask(

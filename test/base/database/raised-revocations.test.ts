@@ -84,7 +84,7 @@ t.test('a scope can revoke only memberships of its own organization, with the ep
   await raise(own, {});
   const refused = { code: '42501' };
   await t.rejects(raise(own, { organization: foreign.organizationId }), refused, 'of another organization');
-  await t.rejects(raise(own, { user: foreign.userId }), refused, 'of somebody who is no member');
+  await t.rejects(raise(own, { user: foreign.userId }), refused, 'of somebody who is not a member');
   for (const epoch of [1, 2147483647, -1]) await t.rejects(raise(own, { epoch }), refused, `the epoch ${epoch}`);
   await t.rejects(raise(own, { kind: 'client' }), { code: /^(42501|23514)$/ });
   await t.rejects(

@@ -1,11 +1,12 @@
 // The database roles are created if the owner is allowed to. A role to which row-level security would not apply is
-// refused by name. Roles belong to a whole server, so this file starts its own server.
+// refused, and the error names it. Roles belong to a whole server, so this file starts its own server.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import t, { type Test } from 'tap';
-import { prepareDatabase } from '../../../src/base/database/open.ts';
+import { prepareDatabase, withClient } from '../../../src/base/database/open.ts';
+import { ensureServiceRoles } from '../../../src/base/database/roles.ts';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { MIGRATIONS } from '../../support/template.ts';
 
@@ -56,6 +57,20 @@ async function prepared(): Promise<Awaited<ReturnType<typeof database>> & { appU
   return { ...fresh, ...urls };
 }
 
+t.test('processes that start with several databases of one server do not disturb each other', async (t) => {
+  const databases = await Promise.all(Array.from({ length: 6 }, () => database()));
+  const changeRoles = (ownerUrl: string) =>
+    withClient(ownerUrl, async (client) => {
+      for (let round = 0; round < 25; round += 1) await ensureServiceRoles(client, ownerUrl);
+    });
+  await query(postgres.adminUrl, 'DROP ROLE IF EXISTS tenantry_app, tenantry_system');
+  const ends = await Promise.allSettled(databases.map(({ ownerUrl }) => changeRoles(ownerUrl)));
+  t.strictSame(
+    ends.map((end) => (end.status === 'rejected' ? String(end.reason) : end.status)),
+    databases.map(() => 'fulfilled'),
+  );
+});
+
 t.test('an owner with CREATEROLE creates both roles, without privileges that bypass row-level security', async (t) => {
   const { ownerUrl } = await database();
   const urls = await prepareDatabase({ ...NAMED, ownerUrl });
@@ -74,7 +89,7 @@ t.test('an owner with CREATEROLE creates both roles, without privileges that byp
   ]);
   t.strictSame(await prepareDatabase({ ...NAMED, ownerUrl }), urls, 'a second start finds everything in place');
   const all = await Promise.all([1, 2, 3, 4].map(() => prepareDatabase({ ...NAMED, ownerUrl })));
-  t.strictSame(all, [urls, urls, urls, urls], 'and so do four at the same time');
+  t.strictSame(all, [urls, urls, urls, urls], 'four starts at the same time find everything in place');
   for (const url of Object.values(urls)) {
     const wrong = Object.assign(new URL(url), { password: 'wrong' }).href;
     await t.rejects(query(wrong, 'SELECT 1'), { code: '28P01' }, 'their passwords work');
@@ -98,7 +113,7 @@ t.test('login roles of the operator work if they are members of tenantry_app and
   const systemUrl = await login('own_system', '', { name }, 'tenantry_system');
   t.strictSame(await prepareDatabase({ ...NAMED, ownerUrl, appUrl, systemUrl }), { appUrl, systemUrl });
   const withoutOwner = { ...NAMED, ownerUrl: undefined, appUrl, systemUrl };
-  t.strictSame(await prepareDatabase(withoutOwner), { appUrl, systemUrl }, 'also without the owner');
+  t.strictSame(await prepareDatabase(withoutOwner), { appUrl, systemUrl }, 'the result without the owner is the same');
   const empty = await database();
   const unmigrated = { appUrl: at(appUrl, empty.name), systemUrl: at(systemUrl, empty.name) };
   await t.rejects(prepareDatabase({ ...withoutOwner, ...unmigrated }), {
@@ -150,22 +165,25 @@ t.test('a service role that bypasses row-level security is refused, with its nam
   t.strictSame(await prepareDatabase({ ...NAMED, ...good, ownerUrl: undefined }), good, 'the right ones pass');
 });
 
-t.test('a table that lacks row-level security, or lacks it for its owner, prevents the start by name', async (t) => {
-  const here = await prepared();
-  const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
-  await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');
-  await t.rejects(start(), {
-    name: 'DatabaseRefused',
-    message: /table sessions unprotected: run ALTER TABLE sessions FORCE ROW LEVEL SECURITY/,
-  });
-  await query(here.ownerUrl, 'ALTER TABLE sessions FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY');
-  await t.rejects(start(), { name: 'DatabaseRefused', message: /table sessions unprotected/ });
-  await query(here.ownerUrl, 'ALTER TABLE sessions ENABLE ROW LEVEL SECURITY');
-  await query(here.ownerUrl, 'CREATE TABLE added (organization_id uuid)');
-  await t.rejects(start(), { name: 'DatabaseRefused', message: /table added unprotected/ });
-  await query(here.ownerUrl, 'DROP TABLE added');
-  await t.resolves(start());
-});
+t.test(
+  'a table that lacks row-level security, or lacks it for its owner, prevents the start, and the error names it',
+  async (t) => {
+    const here = await prepared();
+    const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
+    await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');
+    await t.rejects(start(), {
+      name: 'DatabaseRefused',
+      message: /table sessions unprotected: run ALTER TABLE sessions FORCE ROW LEVEL SECURITY/,
+    });
+    await query(here.ownerUrl, 'ALTER TABLE sessions FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY');
+    await t.rejects(start(), { name: 'DatabaseRefused', message: /table sessions unprotected/ });
+    await query(here.ownerUrl, 'ALTER TABLE sessions ENABLE ROW LEVEL SECURITY');
+    await query(here.ownerUrl, 'CREATE TABLE added (organization_id uuid)');
+    await t.rejects(start(), { name: 'DatabaseRefused', message: /table added unprotected/ });
+    await query(here.ownerUrl, 'DROP TABLE added');
+    await t.resolves(start());
+  },
+);
 
 t.test('roles of the service with too many privileges are refused, and Tenantry does not change them', async (t) => {
   const here = await prepared();

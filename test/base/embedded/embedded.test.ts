@@ -120,7 +120,7 @@ t.test('a later start finds the data, and uses another port when the last port i
   const first = await started(t, directory);
   await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
   await Promise.all([first.stop(), first.stop()]);
-  t.notOk(isRunning(markOf(first.pid)), 'stop() resolves after the server is gone');
+  t.notOk(isRunning(markOf(first.pid)), 'stop() resolves after the server has ended');
 
   const other = createServer().listen(first.port, '127.0.0.1');
   await once(other, 'listening');
@@ -175,7 +175,7 @@ t.test('a Ctrl-C in the terminal does not reach the server', async (t) => {
   const postgres = await started(t, folder(t));
   const stat = readFileSync(`/proc/${postgres.pid}/stat`, 'utf8');
   const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
-  t.equal(group, postgres.pid, 'it leads its own process group');
+  t.equal(group, postgres.pid, 'the server leads its own process group');
 });
 
 t.test('a second start in the same directory is refused and does not affect the first', async (t) => {
@@ -219,7 +219,7 @@ t.test('a process id that now belongs to another program does not block the star
   t.equal(stranger.exitCode ?? stranger.signalCode, null, 'the other program is not ended');
 });
 
-t.test('an incomplete data folder of a first start that was killed is created again', async (t) => {
+t.test('the incomplete data folder that a killed first start left is created again', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const watcher = watch(directory);
@@ -233,18 +233,18 @@ t.test('an incomplete data folder of a first start that was killed is created ag
   t.strictSame(await query(postgres.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }]);
 });
 
-t.test('a first start that was killed before its last step is completed', async (t) => {
+t.test('when the first start was killed before its last step, the next start completes it', async (t) => {
   const directory = folder(t);
   const first = await started(t, directory);
   await query(first.adminUrl, 'DROP DATABASE tenantry');
   await first.stop();
   const second = await started(t, directory);
-  t.strictSame(await query(second.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the database is back');
+  t.strictSame(await query(second.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the database exists again');
   await query(second.adminUrl, 'DROP DATABASE tenantry');
   await query(second.adminUrl, 'DROP ROLE tenantry_owner');
   await second.stop();
   const third = await started(t, directory);
-  t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role is back');
+  t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role exists again');
 });
 
 t.test('a lost file of passwords is reported, and no new passwords are created', async (t) => {
@@ -276,7 +276,7 @@ t.test('the data of a folder that only root can enter is stored elsewhere, and t
   await postgres.stop();
   const again = await started(t, directory, { onNotice: (line) => notices.push(line) });
   t.strictSame(await query(again.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 42 }]);
-  t.equal(notices.length, 1, 'and logs it once');
+  t.equal(notices.length, 1, 'the notice is logged once');
   await again.stop();
   rmSync(directory, { recursive: true });
   const anew = await started(t, directory);

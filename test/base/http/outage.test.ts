@@ -207,7 +207,7 @@ t.test('while PostgreSQL is stopped under load, requests get 503, no session end
   t.strictSame(
     service.lines.filter((line) => /unforeseen|"level":[56]0/.test(line)),
     [],
-    'and logged no error',
+    'the process logged no error',
   );
   t.equal(await service.end('SIGTERM'), 0, 'and stops normally');
 });

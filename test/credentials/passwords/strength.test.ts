@@ -1,4 +1,4 @@
-// Which passwords are too easy to guess, and that estimating them neither blocks nor fills the process.
+// Which passwords are too easy to guess, and that estimating them neither blocks the process nor fills its memory.
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import { estimateGuesses } from '../../../src/credentials/passwords/estimate.ts';
@@ -10,7 +10,7 @@ const ADA: PasswordContext = {
   name: 'Ada Lovelace',
   organizationName: 'Acme Rockets',
 };
-// The estimates run in this thread here, so that a test needs no other.
+// The estimates run in this thread here, so that a test needs no other thread.
 const strength = {
   estimate: async ({ password, words, enough }: { password: string; words: readonly string[]; enough: number }) =>
     estimateGuesses(password, words, enough),
@@ -89,7 +89,7 @@ t.test('ordinary good passwords are accepted, in every script', async (t) => {
   for (const password of good) t.equal(await problemOf(password), null, password);
 });
 
-// Always the same texts, so that the test depends on no luck.
+// Always the same texts, so that the test does not depend on luck.
 function generated(alphabet: string, length: number, count: number): string[] {
   return Array.from({ length: count }, (_, number) =>
     [...createHash('sha512').update(`${alphabet} ${number}`).digest()]
@@ -168,7 +168,7 @@ t.test('a hostile password is estimated in bounded work', async (t) => {
   }
 });
 
-t.test('the estimate runs in a thread that begins with the first and ends after the last', async (t) => {
+t.test('estimates run in a thread that begins with the first estimate and ends after the last', async (t) => {
   const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
   const before = threads();
   const estimating = openStrength({ idleMs: 10, answerMsMax: 120_000 });
@@ -183,7 +183,7 @@ t.test('the estimate runs in a thread that begins with the first and ends after 
   t.ok((await estimating.estimate({ ...question, password: 'Winter2024' })) < 8, 'a new thread answers later');
 });
 
-t.test('too many estimates, and an estimate that takes too long, are refused and not guessed', async (t) => {
+t.test('too many estimates, and an estimate that takes too long, are refused', async (t) => {
   const slow = openStrength({ answerMsMax: 1, loadMsMax: 1 });
   const question = { password: 'purple bicycle marmalade', words: [], enough: 8 };
   const many = Array.from({ length: 65 }, () => slow.estimate(question));

@@ -65,7 +65,7 @@ t.test('a token that was ended while the process was stopped for 12 s is refused
   t.equal(revocations.judge(principal), null, 'memory alone does not know it');
   t.notOk(revocations.isCurrent());
   await t.rejects(ask(accessToken), { code: 'session_revoked' });
-  t.ok(revocations.isCurrent(), 'and then it is up to date');
+  t.ok(revocations.isCurrent(), 'memory is up to date afterwards');
 });
 
 async function parseable(token: string) {
@@ -74,7 +74,7 @@ async function parseable(token: string) {
   return { id, sessionId, epoch, organizationId, issuedAt };
 }
 
-t.test('after a pause, requests share one reading, and a good token is answered', async (t) => {
+t.test('after a pause, requests share one reading, and a valid token is accepted', async (t) => {
   const { api, timing, state, ask } = await openPausable(t);
   const { accessToken } = await newAccount(api);
   await ask(accessToken);

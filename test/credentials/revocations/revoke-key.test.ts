@@ -29,7 +29,7 @@ async function recorded(database: TestDatabase, kid: string): Promise<unknown> {
 
 const ONCE = (kid: string) => ({
   revoked: [{ kid }],
-  // A replica of the version before reads an unknown kind as a suspended organization: no organization has this id.
+  // A replica of the previous version reads an unknown kind as a suspended organization: no organization has this id.
   revocations: [{ kind: 'key', subject: '00000000-0000-0000-0000-000000000000', state: null }],
   events: [{ data: { kid }, actor_id: null }],
 });
@@ -85,7 +85,7 @@ t.test(
       t.match(
         frames.find(({ event }) => event === 'snapshot')?.data.extended,
         [told],
-        'where a verifier of the version before ignores it',
+        'where a verifier of the previous version ignores it',
       );
     }
   },

@@ -112,23 +112,26 @@ t.test('a suspended member can leave, and a member of a suspended organization c
   t.equal(await countRows(database, 'memberships'), 1);
 });
 
-t.test('leaving an organization changes no other, and not the organization the session acts for', async (t) => {
-  const { database, api, organization, join } = await openTeam(t);
-  await join('owner');
-  const agent = await join('agent');
-  const other = await furtherTeam(database, api);
-  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
-  const { token } = agent;
-  t.equal((await api.delete(`/me/organizations/${other.organization.id.toUpperCase()}`, { token })).status, 204);
-  t.equal(partsOf(await renewed(api, agent)).claims.org, organization.id);
-  t.same(await heldRoles(database, organization.id, agent.userId), ['agent']);
-  t.same(await heldRoles(database, other.organization.id, agent.userId), []);
-  t.equal(
-    (await api.delete('/me/organizations/acme', { token: await renewed(api, agent) })).status,
-    422,
-    'the organization is named by id, not by slug',
-  );
-});
+t.test(
+  'leaving an organization changes neither another membership nor the organization that a session acts for',
+  async (t) => {
+    const { database, api, organization, join } = await openTeam(t);
+    await join('owner');
+    const agent = await join('agent');
+    const other = await furtherTeam(database, api);
+    await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+    const { token } = agent;
+    t.equal((await api.delete(`/me/organizations/${other.organization.id.toUpperCase()}`, { token })).status, 204);
+    t.equal(partsOf(await renewed(api, agent)).claims.org, organization.id);
+    t.same(await heldRoles(database, organization.id, agent.userId), ['agent']);
+    t.same(await heldRoles(database, other.organization.id, agent.userId), []);
+    t.equal(
+      (await api.delete('/me/organizations/acme', { token: await renewed(api, agent) })).status,
+      422,
+      'the organization is named by id, not by slug',
+    );
+  },
+);
 
 t.test('other processes read a removal from the committed revocations', async (t) => {
   const { database, api, join } = await openTeam(t);

@@ -1,5 +1,5 @@
-// An organization with many members is gone for everybody at once. Its rows are removed in portions, and a crash in the
-// middle loses nothing.
+// A deleted organization with many members disappears for everybody at once. Its rows are removed in portions, and a
+// crash in the middle loses nothing.
 import t, { type Test } from 'tap';
 import { findUsableRefreshToken } from '../../../src/access/oauth/store.ts';
 import { listOwnedAlone } from '../../../src/admin/accounts/store.ts';
@@ -97,7 +97,7 @@ t.test('all rows of a large organization are removed, in portions', async (t) =>
   t.same(kept, { people: MEMBERS, sessions: 2 * MEMBERS }, 'the people and their sessions stay');
 });
 
-t.test('what a process has begun before it ended is finished by the loop of another one', async (t) => {
+t.test('a removal that a process began before it ended is finished by the loop of another process', async (t) => {
   for (const portions of [0, 3, 7, 9]) {
     const { database, organization, parts } = await interrupted(t, portions);
     t.equal((await rowsOf(database, organization.id)).organizations, 1, `${portions} portions`);
@@ -113,7 +113,7 @@ t.test('several processes that remove the same organization do not hinder each o
   t.same(await rowsOf(database, organization.id), NONE);
 });
 
-t.test('while its rows are removed, everybody is answered as afterwards', async (t) => {
+t.test('while its rows are removed, every request gets the same answer as afterwards', async (t) => {
   const all = await interrupted(t, 3);
   const { api, database, organization, owner, member, parts } = all;
   const administrator = await newAdministrator(all.service);
@@ -186,13 +186,13 @@ t.test('while its rows are removed, everybody is answered as afterwards', async 
   });
 });
 
-t.test('the slug is free at once, and nothing brings the organization back', async (t) => {
+t.test('the slug is free at once, and nothing restores the organization', async (t) => {
   const { api, database, organization, member } = await interrupted(t, 0);
   const { slug } = organization;
   await seedOrganizationOf(database, member.userId, { slug: 'elsewhere', role: 'viewer' });
   const token = (await signInPerson(api, member)).accessToken;
   t.equal((await api.post('/organizations', { name: 'New', slug }, { token })).status, 201);
-  // The statement with which the version before activates an organization.
+  // The statement with which the previous version activates an organization.
   await database.query("UPDATE organizations SET status = 'active', updated_at = now() WHERE id = $1", [
     organization.id,
   ]);
@@ -202,7 +202,7 @@ t.test('the slug is free at once, and nothing brings the organization back', asy
   t.match(row, { status: 'suspended', slug: /^deleted-/, deleted_at: Date });
 });
 
-t.test('a deletion that waits for a session loses no later portion', async (t) => {
+t.test('a deletion that has waited for a session still removes all later portions', async (t) => {
   const { api, database, organization, owner, member, parts } = await opened(t);
   const held = await openTransaction(t, database);
   await held.query('SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', [member.sessionId]);

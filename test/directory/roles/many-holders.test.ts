@@ -113,7 +113,7 @@ t.test('a narrowed role is not acknowledged before the token of the last member 
   t.match(await api.get('/me', { token: member.token }), { status: 401, code: 'token_stale' });
 });
 
-t.test('what a process has begun before it ended is finished by the loop of another one', async (t) => {
+t.test('a change that a process began before it ended is finished by the loop of another process', async (t) => {
   const { database, parts } = await interrupted(t);
   const loop = openRaising(parts);
   await loop.run();
@@ -146,7 +146,7 @@ t.test('several processes share the work on one change, and all of them wait for
   t.same(await epochsOf(database), { 1: HOLDERS + 1 });
 });
 
-t.test('a request whose time is over gets service_busy, and loses nothing', async (t) => {
+t.test('a request whose time is over gets service_busy, and the change continues', async (t) => {
   const { database, parts, begun } = await interrupted(t);
   await t.rejects(raiseHoldersForRequest(parts, begun, 0), { code: 'service_busy', extras: { retryAfterSeconds: 5 } });
   t.equal((await unfinished(database)).length, 1);

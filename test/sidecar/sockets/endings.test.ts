@@ -32,7 +32,7 @@ t.test('a token that is valid only by the clock tolerance opens no socket', asyn
   t.match(await refusal(open('/', token)), { status: 401, code: 'token_expired' });
 });
 
-t.test('no message passes after the token has ended, even before the timer has run', async (t) => {
+t.test('no message is passed on after the token has ended, even before the timer has run', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer } = await openStand(t, { upstream });
   const heard: string[] = [];
@@ -51,7 +51,7 @@ t.test('no message passes after the token has ended, even before the timer has r
   t.same([heard, other.messages], [[], []]);
 });
 
-t.test('each kind of revocation closes the sockets it affects with its reason, and no others', async (t) => {
+t.test('each kind of revocation closes the sockets that it affects, with its reason, and no others', async (t) => {
   const cases: [string, (stand: Stand) => Revocation, string][] = [
     ['session', () => ({ kind: 'session', sid: SID }), 'session_revoked'],
     ['user', ({ issuer }) => ({ kind: 'user', sub: issuer.userId, epoch: 2 }), 'token_stale'],
@@ -92,7 +92,7 @@ t.test('each kind of revocation closes the sockets it affects with its reason, a
 });
 
 t.test(
-  'a revoked key closes the sockets that it has opened or renewed, ends requests, and opens no socket',
+  'a revoked key closes the sockets that its tokens opened or renewed, ends requests, and opens no socket',
   async (t) => {
     const upstream = await openUpstream(t, { answer: () => {} });
     const stand = await openStand(t, { upstream });

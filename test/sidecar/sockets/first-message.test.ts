@@ -176,7 +176,7 @@ t.test('an invalid token in the handshake is refused at once, and no socket wait
   t.match(await refusal(foreign), { status: 403, code: 'cross_site_request' });
 });
 
-t.test('a client that leaves while its token is being checked leaves nothing open', async (t) => {
+t.test('a client that disconnects while its token is being checked leaves nothing open', async (t) => {
   const issuer = createTestIssuer();
   const [jwk] = issuer.jwks().keys;
   const { promise: looked, resolve: find } = Promise.withResolvers<KeyObject>();

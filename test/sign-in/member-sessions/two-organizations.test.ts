@@ -7,7 +7,7 @@ import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
 import { sessionRow } from '../sessions/rows.ts';
 
-t.test('whatever one organization does to a member, the session in the other organization goes on', async (t) => {
+t.test('whatever one organization does to a member, the session in the other organization continues', async (t) => {
   const { database, api, organization, join, service } = await openTeam(t);
   const { token } = await join('owner');
   const person = await join('agent');

@@ -80,7 +80,7 @@ function plainRoutes(verifier: Verifier): RequestListener {
 t.test('the middleware passes every HTTP case in Express 5', (t) =>
   holdHttpCases(t, (verifier) => listen(expressRoutes(verifier))),
 );
-t.test('the middleware passes every HTTP case when called like Connect does', (t) =>
+t.test('the middleware passes every HTTP case when it is called as Connect calls it', (t) =>
   holdHttpCases(t, (verifier) => listen(connectRoutes(verifier))),
 );
 t.test('the middleware passes every HTTP case with node:http alone', (t) =>
@@ -125,7 +125,7 @@ t.test('an invalid permission is refused when the middleware is created', async 
   }
 });
 
-t.test('no other property of a request is taken for its principal', async (t) => {
+t.test('no other property of a request is treated as its principal', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const forged = { id: 'x', permissions: ['*:*'], has: () => true };
@@ -213,7 +213,7 @@ t.test('with the option set, refusals go to the application’s error handlers w
   t.match(await get(port, '/deals', bearer(issuer.token())), { status: 403, body: { own: 'permission_denied' } });
 });
 
-t.test('any other error goes to the error handlers, and the request does not pass', async (t) => {
+t.test('any other error goes to the error handlers, and the request does not reach the route', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier({ keys: { find: brokenKeys } });
   const { port, close } = await listen(chain(authenticate(verifier)));

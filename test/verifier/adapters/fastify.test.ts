@@ -79,7 +79,7 @@ t.test('an invalid permission is refused when the hook is created', async (t) =>
   t.throws(() => requirePermission(undefined as never), TypeError);
 });
 
-t.test('hooks without the plugin let no request pass', async (t) => {
+t.test('hooks without the plugin refuse every request', async (t) => {
   const { issuer, app } = begin(t);
   app.get('/me', { onRequest: authenticate() }, async () => 'let in');
   app.get('/maybe', { onRequest: authenticate({ optional: true }) }, async () => 'let in');
@@ -203,7 +203,7 @@ t.test('with the option set, refusals go to the application’s error handler wi
   t.equal(stale.headers['retry-after'], '1');
 });
 
-t.test('any other error is an error of the application, and the request does not pass', async (t) => {
+t.test('any other error is an error of the application, and the request does not reach the route', async (t) => {
   const { issuer, app } = begin(t);
   const find = () => {
     throw new Error('no disk');
@@ -215,7 +215,7 @@ t.test('any other error is an error of the application, and the request does not
   t.equal((await ask(app, '/me', issuer.token())).statusCode, 500);
 });
 
-t.test('a closed verifier lets no request pass, and answers 503 and not 401', async (t) => {
+t.test('a closed verifier refuses every request with 503 and not with 401', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   app.get('/me', { onRequest: authenticate() }, showPrincipal);

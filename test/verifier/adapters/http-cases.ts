@@ -65,7 +65,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     return { issuer, port };
   };
 
-  await t.test('a request with a valid token passes as the user or client of the token', async (t) => {
+  await t.test('a request with a valid token is accepted as the user or client of the token', async (t) => {
     const { issuer, port } = await begin(t);
     t.match(await get(port, '/me', bearer(issuer.token())), { status: 200, body: { id: issuer.userId } });
     t.match(await get(port, '/me', bearer(issuer.clientToken())), { status: 200, body: { id: issuer.clientId } });
@@ -183,7 +183,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.match(headers['retry-after'], /^[1-9][0-9]*$/);
   });
 
-  await t.test('if a token is optional, a request without a token passes and has no principal', async (t) => {
+  await t.test('if a token is optional, a request without a token is accepted and has no principal', async (t) => {
     const { issuer, port } = await begin(t);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.teardown(() => agent.destroy());

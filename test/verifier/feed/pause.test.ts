@@ -46,7 +46,7 @@ t.test('a verifier that runs counts the seconds of silence, however long they ar
   t.equal(source.staleSeconds(), 25);
 });
 
-t.test('a verifier whose clock differs by more than a minute says so, and is out of date', async (t) => {
+t.test('a verifier whose clock differs by more than a minute reports this, and counts as out of date', async (t) => {
   for (const [seconds, text] of [
     [3_600, /3600 s ahead of the clock of the service/],
     [-3_600, /3600 s behind the clock of the service/],

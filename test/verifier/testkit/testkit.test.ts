@@ -67,7 +67,7 @@ t.test('the clock of the testkit does not move until the test advances it', asyn
   t.ok(await verifier.verify(issuer.token()), 'new tokens have the new time');
 });
 
-t.test('a change of a membership refuses the tokens of the user for this organization', async (t) => {
+t.test('a change of a membership ends the tokens of the user for this organization', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const [token, older] = [issuer.token(), issuer.token({ mep: undefined })];

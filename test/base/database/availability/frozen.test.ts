@@ -51,7 +51,7 @@ t.test('a PostgreSQL that stops answering is an outage for every access, and wor
       t.equal(outcome.status, 'rejected');
       if (outcome.status === 'rejected') t.type(outcome.reason, DatabaseUnavailable, String(outcome.reason));
     }
-    await t.rejects(db.ping(), DatabaseUnavailable, 'while it is known to be away no call waits for it');
+    await t.rejects(db.ping(), DatabaseUnavailable, 'while PostgreSQL is known not to answer, no call waits for it');
   } finally {
     signal('SIGCONT');
   }

@@ -78,7 +78,7 @@ t.test('a statement that takes too long is cancelled, and other statements are n
   const outcomes = Promise.allSettled(slow);
   await t.resolves(db.userReader(randomUUID()).rows(VISIBLE, []), 'another one is answered at the same time');
   for (const outcome of await outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseBusy);
-  await t.resolves(db.ping(), 'and PostgreSQL does not count as away');
+  await t.resolves(db.ping(), 'PostgreSQL does not count as unavailable');
 });
 
 t.test(
@@ -112,10 +112,10 @@ t.test('a busy pool refuses only the calls that wait for it, and the calls of th
   const slow = [db.systemReader().rows(sleep, []), db.systemReader().rows(sleep, [])];
   const waiters = [() => visible(db.systemReader()), () => db.system(visible)];
   const outcomes = await Promise.allSettled(waiters.map((ask) => ask()));
-  await t.resolves(visible(db.userReader('')), 'PostgreSQL does not count as away for the other role');
+  await t.resolves(visible(db.userReader('')), 'PostgreSQL does not count as unavailable for the other role');
   for (const outcome of outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseBusy);
-  await t.resolves(Promise.all(slow), 'the calls with the connections end well');
-  for (const ask of waiters) await t.resolves(ask(), 'and waiting calls work now');
+  await t.resolves(Promise.all(slow), 'the calls with the connections succeed');
+  for (const ask of waiters) await t.resolves(ask(), 'the calls that waited work now');
 });
 
 t.test('after one call has waited for a server that never answers, no other call waits for that server', async (t) => {
@@ -153,7 +153,7 @@ t.test('a server that does not exist is an outage for every kind of access', asy
 });
 
 t.test(
-  'a transaction aborted again and again because of others gets "try later", which is no sign of an outage',
+  'a transaction aborted again and again because of others gets "try later", which does not count as an outage',
   async (t) => {
     const db = opened(t, await createDatabase(t));
     for (const state of ['40P01', '40001']) {
