@@ -172,7 +172,8 @@ function isForAll({ access, limit }: Endpoint): boolean {
 
 /**
  * Runs before the body is read. A call of an open route counts against the allowance of the network. A call of any
- * other route counts against the allowance of the principal.
+ * other route counts against the allowance of the principal. Of the guard, only the calls that may read PostgreSQL run
+ * for the requester.
  */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const network = `ip ${networkOf(request.ip)}`;
