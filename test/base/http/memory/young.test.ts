@@ -4,10 +4,10 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import t, { type Test } from 'tap';
-import { createDatabase } from '../../support/database.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
-import { type ServiceProcess, spawnService } from '../../support/service.ts';
-import { until } from '../../support/until.ts';
+import { createDatabase } from '../../../support/database.ts';
+import { newAccount } from '../../../support/fixtures/accounts.ts';
+import { type ServiceProcess, spawnService } from '../../../support/service.ts';
+import { until } from '../../../support/until.ts';
 
 // The test alone decides when something is collected: the space for young objects is larger than the test needs. Every
 // object begins young.
