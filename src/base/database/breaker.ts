@@ -1,6 +1,7 @@
 // A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
 // answers again: the circuit breaker probes it on its own connections, and refuses every request at once. outage.ts
 // decides which errors are an outage.
+import { createPauseWatch } from '../loops/pause-watch.ts';
 import { Running } from '../loops/running.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { asUnavailable, DatabaseUnavailable, isOutage, isPoolExhausted, isUnreachable } from './outage.ts';
@@ -34,6 +35,11 @@ const SUSPECT_MS = 1_000;
 const PROBE_EVERY_MS = 500;
 /** Probes at the same time. A later probe may succeed where an earlier one waits for a lost packet. */
 const PROBES_MAX = 4;
+/** After a pause of this process that was longer than this, answers may have arrived that nobody has read. */
+const OWN_PAUSE_MS_MAX = 300;
+const OWN_PAUSE_TICK_MS = 100;
+/** How many silences in a row may be this process's own. A process that never runs long enough also opens the breaker. */
+const OWN_SILENCES_MAX = 3;
 /** How long work that began before the breaker opened may still wait. */
 const WAIT_WHILE_OPEN_MS = 500;
 
@@ -85,74 +91,128 @@ function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) 
   };
 }
 
+type Verdict = 'answer' | 'busy' | 'silence' | 'failure';
+
 /**
  * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not answer, or
  * another outage, which says nothing about other calls.
  */
-function verdictOf(error: unknown, waitedMs: number): 'answer' | 'busy' | 'silence' | 'failure' {
+function verdictOf(error: unknown, waitedMs: number): Verdict {
   if (!isOutage(error)) return 'answer'; // an error that PostgreSQL returned is an answer too
   if (isPoolExhausted(error)) return 'busy';
   return isUnreachable(error) && waitedMs > SLOW_MS ? 'silence' : 'failure';
+}
+
+/** Asks PostgreSQL, once or again and again. `onVerdict` gets each verdict with the time at which it was asked. */
+function createProber(
+  { probe, timing }: Required<Pick<BreakerOptions, 'probe' | 'timing'>>,
+  onVerdict: (verdict: Verdict, begun: number) => void,
+) {
+  let running = 0;
+  let cancel = () => {};
+
+  async function ask(): Promise<void> {
+    const begun = timing.elapsed();
+    running += 1;
+    const verdict = await probe().then(
+      (): Verdict => 'answer',
+      (error) => verdictOf(error, timing.elapsed() - begun),
+    );
+    running -= 1;
+    onVerdict(verdict, begun);
+  }
+
+  function askAgain(): void {
+    cancel = timing.after(PROBE_EVERY_MS, askAgain);
+    if (running < PROBES_MAX) void ask();
+  }
+
+  return { ask, askAgain, stop: () => cancel() };
+}
+
+/** Knows which silences a pause of this process may explain. */
+function watchOwnPauses(timing: Timing) {
+  const pauses = createPauseWatch({ timing, tickMs: OWN_PAUSE_TICK_MS, pauseMsMax: OWN_PAUSE_MS_MAX });
+  let excused = 0;
+  pauses.start();
+  return {
+    /** When the last pause since `begun` ended. Null if there was none, or if too many silences were excused by one. */
+    resumedSince(begun: number): number | null {
+      const resumedAt = pauses.resumedAt();
+      return begun >= resumedAt || excused >= OWN_SILENCES_MAX ? null : resumedAt;
+    },
+    excuse() {
+      excused += 1;
+    },
+    forget() {
+      excused = 0;
+    },
+    stop: pauses.stop,
+  };
 }
 
 const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
  * Creates a closed breaker. It opens when work, or a probe because of slow work, ends without an answer of PostgreSQL.
- * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it.
+ * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it. If this
+ * process did not run meanwhile, the cause of the silence may be this process, so it probes once more first.
  */
 export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });
+  const own = watchOwnPauses(timing);
+  const prober = createProber({ probe, timing }, onVerdict);
   let state: State = 'closed';
-  let probes = 0;
   let suspectedAt = Number.NEGATIVE_INFINITY;
   let cancelGivingUp = () => {};
-  let cancelProbe = () => {};
   let isClosed = false;
 
   function calm(): void {
+    own.forget();
     if (state === 'closed') return;
     state = 'closed';
     cancelGivingUp();
-    cancelProbe();
+    prober.stop();
   }
 
   function trip(): void {
     if (state === 'open' || isClosed) return;
     state = 'open';
     cancelGivingUp = timing.after(WAIT_WHILE_OPEN_MS, () => [calls.giveUp(), onGiveUp?.()]);
-    probeAgain();
+    prober.askAgain();
   }
 
-  function probeAgain(): void {
-    cancelProbe = timing.after(PROBE_EVERY_MS, probeAgain);
-    if (probes < PROBES_MAX) void ask();
-  }
-
-  async function ask(): Promise<void> {
-    const begun = timing.elapsed();
-    probes += 1;
-    const verdict = await probe().then(
-      () => 'answer',
-      (error) => verdictOf(error, timing.elapsed() - begun),
-    );
-    probes -= 1;
+  function onVerdict(verdict: Verdict, begun: number): void {
     if (verdict !== 'silence') calm();
-    else if (state === 'suspecting') trip();
+    else if (state === 'suspecting') onSilence(begun);
   }
 
   function suspect(): void {
     const isRecent = timing.elapsed() - suspectedAt < SUSPECT_MS;
-    if (state !== 'closed' || isRecent || isClosed) return;
+    if (state === 'closed' && !isRecent) askAnew();
+  }
+
+  function askAnew(): void {
+    if (isClosed) return;
     state = 'suspecting';
     suspectedAt = timing.elapsed();
-    void ask();
+    void prober.ask();
+  }
+
+  /** PostgreSQL did not answer what was asked at `begun`. */
+  function onSilence(begun: number): void {
+    const resumedAt = own.resumedSince(begun);
+    if (resumedAt === null) trip();
+    else if (state === 'closed' || (state === 'suspecting' && suspectedAt < resumedAt)) {
+      own.excuse();
+      askAnew();
+    } // otherwise the answer to a question since then decides
   }
 
   function judge(error: unknown, begun: number): unknown {
     const verdict = verdictOf(error, timing.elapsed() - begun);
     if (verdict === 'busy') suspect();
-    else if (verdict === 'silence') trip();
+    else if (verdict === 'silence') onSilence(begun);
     else if (verdict === 'answer' || state === 'suspecting') calm();
     return verdict === 'answer' ? error : asUnavailable(error);
   }
@@ -162,6 +222,7 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
     isOpen: () => state === 'open',
     close() {
       isClosed = true;
+      own.stop();
       calm();
     },
   };

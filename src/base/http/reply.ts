@@ -218,5 +218,5 @@ function keyedCaller(caller: Principal, access: Access): KeyedCaller {
   // endpoint() refuses to declare such a route.
   if (caller.kind !== 'user') throw new Error('The kept answers of service clients are not judged');
   const permission = access.kind === 'needs' ? access.permission : null;
-  return { id: caller.id, sessionId: caller.sessionId, permission };
+  return { id: caller.id, sessionId: caller.sessionId, keyId: caller.keyId, permission };
 }

@@ -44,6 +44,8 @@ export interface KeyedRequest {
 export interface KeyedCaller {
   readonly id: string;
   readonly sessionId: string;
+  /** The key that signed the caller's token. */
+  readonly keyId?: string | undefined;
   readonly permission: string | null;
 }
 
@@ -141,8 +143,8 @@ function answerFinder(deps: IdempotencyDeps) {
   return async (request: KeyedRequest, row: Buffer): Promise<Answered | null> => {
     const reader = deps.db.systemReader();
     const { caller, organizationId } = request;
-    const [userId, sessionId] = [caller?.id ?? null, caller?.sessionId ?? null];
-    const kept = await findKept(reader, row, { organizationId, userId, sessionId });
+    const { id: userId = null, sessionId = null, keyId = null } = caller ?? {};
+    const kept = await findKept(reader, row, { organizationId, userId, sessionId, keyId });
     if (!kept) return null;
     if (kept.isExpired) {
       await deleteExpired(reader, row);

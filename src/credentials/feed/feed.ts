@@ -205,6 +205,8 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
 
   return {
     async initialEvents(organizationId, after) {
+      // A document is the only answer of a client that asks now and then, so it must not say that all is known.
+      if (!isTrusted()) throw problem('revocations_stale', { retryAfterSeconds: 1 });
       const own = organizationId === null ? null : [organizationId];
       if (own === null) database ??= (await readHead(db.systemReader())).database;
       const since = after === null ? null : await readSince(db, own, after);

@@ -12,8 +12,8 @@ export interface Question {
 
 export interface Strength {
   /**
-   * The decimal logarithm of the guesses that the password takes. Raises StrengthUnknown when too many estimates wait,
-   * and when the thread fails or takes too long.
+   * The decimal logarithm of the guesses that the password takes. Waits while the thread loads. Raises StrengthUnknown
+   * when too many estimates wait, and when the thread fails or the answer does not come in time.
    */
   estimate(question: Question): Promise<number>;
 }
@@ -24,9 +24,11 @@ export class StrengthUnknown extends Error {
 }
 
 const WAITING_MAX = 64;
+/** How long a caller waits. It is shorter than the time of a request, so that its work is over when it is answered. */
+const WAIT_MS_MAX = 7_500;
 const ANSWER_MS_MAX = 8_000;
 /**
- * Loading the dictionaries takes half a second. On a machine under load it may take longer than a request waits. The
+ * Loading the dictionaries takes half a second. On a machine under load it may take longer than a caller waits. The
  * thread then continues, so that the next request finds it ready.
  */
 const LOAD_MS_MAX = 60_000;
@@ -44,8 +46,10 @@ interface Waiting {
 /** Returns the estimator. It starts its thread with the first estimate, and ends it after a minute without any. */
 export function openStrength({
   idleMs = IDLE_MS,
+  waitMsMax = WAIT_MS_MAX,
   answerMsMax = ANSWER_MS_MAX,
   loadMsMax = LOAD_MS_MAX,
+  script = THREAD,
 } = {}): Strength {
   const waiting: Waiting[] = [];
   let thread: Worker | null = null;
@@ -68,7 +72,7 @@ export function openStrength({
   }
 
   function start(): Worker {
-    const started = new Worker(THREAD, { resourceLimits: LIMITS, env: {}, execArgv: [], stdout: true, stderr: true });
+    const started = new Worker(script, { resourceLimits: LIMITS, env: {}, execArgv: [], stdout: true, stderr: true });
     const fail = (reason: string) => thread === started && end(reason);
     started.on('message', (guesses: number | 'loaded') => {
       if (thread !== started) return;
@@ -108,7 +112,9 @@ export function openStrength({
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       waiting.push({ question, resolve, reject });
       if (waiting.length === 1) next();
-      return promise;
+      // The question stays in the queue, because the thread answers one after another.
+      const giveUp = setTimeout(() => reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
+      return promise.finally(() => clearTimeout(giveUp));
     },
   };
 }

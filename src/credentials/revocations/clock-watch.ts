@@ -6,8 +6,6 @@ import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 
-/** How far the clocks may differ, in seconds. The tolerances for the times of tokens are equal to this. */
-export const CLOCKS_APART_SECONDS_MAX = 60;
 /** A single reading may coincide with the moment in which a clock is corrected. */
 const READINGS_APART = 2;
 

@@ -43,7 +43,8 @@ export type Verdict = 'whole' | 'unwitnessed' | 'lost';
 
 // A process that knows that nothing was lost ends a doubt only if the cause of the doubt is that no process was
 // running. What another process knows to be lost stays in doubt until an operator decides, and what an operator has
-// decided stays decided. $1 lineage, $2 verdict, $3 whether the database went back within its lineage.
+// decided stays decided. A further loss also puts in doubt what was issued since the first one. $1 lineage, $2 verdict,
+// $3 whether the database went back within its lineage.
 const JUDGE = statement(`
 WITH first AS (
   INSERT INTO database_lineage (lineage) SELECT $1::text
@@ -56,7 +57,7 @@ judged AS (
   WHERE CASE $2
     WHEN 'whole' THEN lineage <> $1 OR reason = 'unwitnessed'
     WHEN 'unwitnessed' THEN lineage <> $1 AND accepted IS DISTINCT FROM $1
-    ELSE reason IS DISTINCT FROM 'lost' AND ($3::boolean OR accepted IS DISTINCT FROM $1) END
+    ELSE (reason IS DISTINCT FROM 'lost' OR lineage <> $1) AND ($3::boolean OR accepted IS DISTINCT FROM $1) END
   RETURNING reason
 )
 INSERT INTO events (id, type, data)
@@ -69,4 +70,18 @@ export async function judgeLineage(
   { lineage, verdict, wentBack }: { readonly lineage: string; readonly verdict: Verdict; readonly wentBack: boolean },
 ): Promise<void> {
   await tx.rows(JUDGE, [lineage, verdict, wentBack]);
+}
+
+const DOUBT = statement('SELECT doubted_at AS before, reason FROM database_lineage WHERE doubted_at IS NOT NULL');
+
+export interface Doubt {
+  /** Tokens from before this instant are refused. */
+  readonly before: Date;
+  readonly reason: 'lost' | 'unwitnessed';
+}
+
+/** What is in doubt until an operator decides; null if nothing is. */
+export async function readDoubt(tx: SystemReader): Promise<Doubt | null> {
+  const [row] = await tx.rows<Doubt>(DOUBT, []);
+  return row ?? null;
 }

@@ -11,8 +11,9 @@ import type { RevocableToken, Revocation, RevocationVerdict } from '../../protoc
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { openStream } from '../stream/stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from '../stream/writer.ts';
+import { CLOCKS_APART_SECONDS_MAX } from '../tokens/access.ts';
 import { createCatchUp } from './catch-up.ts';
-import { CLOCKS_APART_SECONDS_MAX, type ClockWatch, createClockWatch } from './clock-watch.ts';
+import { type ClockWatch, createClockWatch } from './clock-watch.ts';
 import { createFollower } from './follow.ts';
 import { createFreshness } from './freshness.ts';
 import { createLineageWatch } from './lineage.ts';

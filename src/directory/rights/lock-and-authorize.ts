@@ -30,9 +30,10 @@ export async function lockAndAuthorize(
 }
 
 /** Returns the rights of a found caller. Decides as lockAndAuthorize does, and raises the same errors. */
-export function assertAuthorized({ live, standing, status }: FoundCaller, permission: string | null): MemberStanding {
-  // The sessions of a removed member have ended, too. The error for that member is about the membership.
-  if (standing?.active) assertLive(live);
+export function assertAuthorized(found: FoundCaller, permission: string | null): MemberStanding {
+  const { standing, status } = found;
+  // The error for a removed member is about the membership.
+  if (standing?.active) assertLive(found);
   if (status === 'suspended') throw problem('organization_suspended');
   if (status === null || !standing?.active) throw problem('organization_access_denied');
   if (permission !== null && !permits(standing.permissions, permission)) throw problem('permission_denied');

@@ -10,7 +10,7 @@ export const repeatGuard: RepeatGuard = {
   assertAllowed(found, { organizationId, permission }) {
     const caller = found as FoundCaller;
     if (organizationId !== null) return assertAuthorized(caller, permission);
-    assertLive(caller.live);
+    assertLive(caller);
     return null;
   },
 };

@@ -8,6 +8,7 @@ import { answerBrokenConnection, refuseTunnel } from '../http/answer.ts';
 import { passRequest } from '../http/plain-request.ts';
 import { trustedPeers } from '../http/upstream-headers.ts';
 import { CLOSE_GOING_AWAY } from '../sockets/bridge.ts';
+import { createHold } from '../sockets/hold.ts';
 import { createLiveIndex } from '../sockets/live.ts';
 import { createSlots } from '../sockets/slots.ts';
 import { createHandshakes } from '../upgrade/handshake.ts';
@@ -47,6 +48,7 @@ export async function openSidecar(
     settings,
     handshakes: createHandshakes(settings.messageBytesMax),
     live: createLiveIndex(deps.verifier, deps.now),
+    hold: createHold(deps.verifier, settings.holdSeconds),
     sockets: createSlots(settings.socketsMax, settings.socketsPerUserMax),
     requests: createSlots(settings.socketsMax, settings.socketsPerUserMax),
     waiting: createSlots(settings.waitingMax, settings.waitingMax),
@@ -64,6 +66,7 @@ export async function openSidecar(
   } catch (error) {
     heartbeat.stop();
     parts.live.close();
+    parts.hold.close();
     throw error;
   }
 
@@ -76,6 +79,7 @@ export async function openSidecar(
     await settle(parts, CLOSE_MILLISECONDS);
     heartbeat.stop();
     parts.live.close();
+    parts.hold.close();
     server.closeAllConnections();
     agent.destroy();
     await closed;

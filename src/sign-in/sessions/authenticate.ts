@@ -61,6 +61,19 @@ export function assertNotInDoubt(revocations: Pick<Revocations, 'doubtedBefore'>
 }
 
 /**
+ * For a token of this service whose session or client the database does not have: a failover may have lost the row a
+ * moment ago. So this reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises DatabaseUnavailable,
+ * too.
+ */
+export async function assertNotLost(
+  revocations: Pick<Revocations, 'doubtedBefore' | 'synchronize'>,
+  beganAt: number,
+): Promise<void> {
+  await revocations.synchronize();
+  assertNotInDoubt(revocations, beganAt);
+}
+
+/**
  * The principal of a request's token, even of an expired or revoked token. Null for a token that this service did not
  * sign.
  */

@@ -8,11 +8,14 @@ import t, { type Test } from 'tap';
 import { prepareDatabase, withClient } from '../../../src/base/database/open.ts';
 import { ensureServiceRoles } from '../../../src/base/database/roles.ts';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 import { MIGRATIONS } from '../../support/template.ts';
+import { rounds } from '../../support/thorough.ts';
+import { until } from '../../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tenantry-roles-'));
 chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root and needs access
-const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
+const postgres = await startEmbedded({ directory: fillPostgresFolder(join(folder, 'postgres')), disposable: true });
 t.teardown(async () => {
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -61,7 +64,7 @@ t.test('processes that start with several databases of one server do not disturb
   const databases = await Promise.all(Array.from({ length: 6 }, () => database()));
   const changeRoles = (ownerUrl: string) =>
     withClient(ownerUrl, async (client) => {
-      for (let round = 0; round < 25; round += 1) await ensureServiceRoles(client, ownerUrl);
+      for (let round = 0; round < rounds(25); round += 1) await ensureServiceRoles(client, ownerUrl);
     });
   await query(postgres.adminUrl, 'DROP ROLE IF EXISTS tenantry_app, tenantry_system');
   const ends = await Promise.allSettled(databases.map(({ ownerUrl }) => changeRoles(ownerUrl)));
@@ -105,6 +108,39 @@ t.test('four first starts at the same time create one database', async (t) => {
   t.match(await query(adminUrl, 'SELECT count(*)::int AS runs FROM _prisma_migrations WHERE finished_at IS NULL'), [
     { runs: 0 },
   ]);
+});
+
+/** Runs `change` uncommitted while `database` starts, commits it once the start waits for it, and returns the addresses. */
+async function startedDuring(change: string, by: string, { name, ownerUrl }: { name: string; ownerUrl: string }) {
+  const client = new pg.Client({ connectionString: by });
+  await client.connect();
+  await client.query(`BEGIN; ${change}`);
+  const starting = prepareDatabase({ ...NAMED, ownerUrl });
+  await until(async () => {
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = '${name}' AND wait_event_type = 'Lock'`;
+    return (await query(postgres.adminUrl, waiting)).length > 0;
+  });
+  await client.query('COMMIT');
+  await client.end();
+  return starting;
+}
+
+t.test('a start succeeds although a service with another database of the server changes the roles', async (t) => {
+  const [{ ownerUrl: by }, { appUrl, systemUrl, ...one }] = [await prepared(), await prepared()];
+  for (const change of ['ALTER ROLE tenantry_app LOGIN', "ALTER ROLE tenantry_system SET timezone = 'UTC'"]) {
+    t.strictSame(await startedDuring(change, by, one), { appUrl, systemUrl }, change);
+  }
+  await query(postgres.adminUrl, 'ALTER ROLE tenantry_app RENAME TO tenantry_former');
+  const fresh = await database();
+  await startedDuring('CREATE ROLE tenantry_app', by, fresh);
+  t.strictSame(
+    await query(at(appUrl, fresh.name), 'SELECT count(*)::int AS roles FROM roles'),
+    [{ roles: 0 }],
+    'CREATE',
+  );
+  await query(postgres.adminUrl, `DROP DATABASE ${fresh.name}`);
+  await query(postgres.adminUrl, 'DROP ROLE tenantry_app');
+  await query(postgres.adminUrl, 'ALTER ROLE tenantry_former RENAME TO tenantry_app');
 });
 
 t.test('login roles of the operator work if they are members of tenantry_app and tenantry_system', async (t) => {

@@ -21,6 +21,7 @@ import t, { type Test } from 'tap';
 import { type EmbeddedOptions, type EmbeddedPostgres, startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { isRunning, markOf } from '../../../src/base/embedded/lock.ts';
 import { explain } from '../../../src/base/embedded/server.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 
 const isRoot = process.getuid?.() === 0;
 const MODULE = new URL('../../../src/base/embedded/embedded.ts', import.meta.url).href;
@@ -32,6 +33,9 @@ function folder(t: Test): string {
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
+
+/** Creates such a folder in which a first start has ended. */
+const filled = (t: Test): string => fillPostgresFolder(folder(t));
 
 async function started(t: Test, directory: string, options: Partial<EmbeddedOptions> = {}): Promise<EmbeddedPostgres> {
   const postgres = await startEmbedded({ directory, disposable: true, ...options });
@@ -116,7 +120,7 @@ t.test('a first start creates an owner who is not a superuser, and a password fo
 });
 
 t.test('a later start finds the data, and uses another port when the last port is in use', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const first = await started(t, directory);
   await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
   await Promise.all([first.stop(), first.stop()]);
@@ -131,7 +135,7 @@ t.test('a later start finds the data, and uses another port when the last port i
 });
 
 t.test('a server that still runs after its process was killed is reused, and stopped in the end', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, HOLD);
   const left = await said(child);
   await killed(child);
@@ -148,7 +152,7 @@ t.test('a server that still runs after its process was killed is reused, and sto
 });
 
 t.test('a server that still runs with other settings is replaced, and its data stays', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, HOLD);
   const left = await said(child);
   await query(left.ownerUrl, 'CREATE TABLE kept AS SELECT 7 AS answer');
@@ -161,7 +165,7 @@ t.test('a server that still runs with other settings is replaced, and its data s
 });
 
 t.test('a process that ends without stop() also ends its server', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, 'console.log(JSON.stringify(postgres)); process.exitCode = 3;');
   const exit = once(child, 'exit');
   const left = await said(child);
@@ -172,14 +176,14 @@ t.test('a process that ends without stop() also ends its server', async (t) => {
 });
 
 t.test('a Ctrl-C in the terminal does not reach the server', async (t) => {
-  const postgres = await started(t, folder(t));
+  const postgres = await started(t, filled(t));
   const stat = readFileSync(`/proc/${postgres.pid}/stat`, 'utf8');
   const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
   t.equal(group, postgres.pid, 'the server leads its own process group');
 });
 
 t.test('a second start in the same directory is refused and does not affect the first', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, HOLD);
   const first = await said(child);
   await t.rejects(startEmbedded({ directory }), {
@@ -204,7 +208,7 @@ t.test('when many processes start over a stale lock, exactly one of them succeed
 });
 
 t.test('a process id that now belongs to another program does not block the start', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const first = await started(t, directory);
   await first.stop();
   // PostgreSQL checks only processes to which its own user could send a signal.
@@ -234,7 +238,7 @@ t.test('the incomplete data folder that a killed first start left is created aga
 });
 
 t.test('when the first start was killed before its last step, the next start completes it', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const first = await started(t, directory);
   await query(first.adminUrl, 'DROP DATABASE tenantry');
   await first.stop();
@@ -248,7 +252,7 @@ t.test('when the first start was killed before its last step, the next start com
 });
 
 t.test('a lost file of passwords is reported, and no new passwords are created', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   await (await started(t, directory)).stop();
   rmSync(join(directory, 'credentials.json'));
   await t.rejects(startEmbedded({ directory }), { message: /put .*credentials\.json back, or start over/ });

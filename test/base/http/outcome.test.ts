@@ -19,8 +19,10 @@ async function open(t: Test) {
     return changed.href;
   };
   const routed = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
+  // The account comes from a service whose time limits no busy machine reaches.
+  const account = await newAccount((await openService(t, database)).api);
   const { api } = await openService(t, routed, {}, 'as served');
-  const account = await newAccount(api);
+  await until(async () => (await api.get('/organizations/current', { token: account.accessToken })).status === 200);
   return { database, proxy, api, account, token: account.accessToken };
 }
 

@@ -186,7 +186,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     happen: (holders) => holders.api.patch(`/users/${holders.member.userId}`, { status: 'active' }, byOwner(holders)),
   },
   'a member who is removed': {
-    ...{ event: 'member.removed', refused: { both: ENDED } },
+    ...{ event: 'member.removed', refused: { both: STALE } },
     happen: (holders) => holders.api.delete(`/users/${holders.both.userId}`, byOwner(holders)),
   },
   'a member who leaves': {

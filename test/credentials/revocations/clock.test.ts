@@ -122,18 +122,36 @@ for (const [name, seconds] of [
   });
 }
 
-t.test('a token whose time of issue is more than a minute ahead is refused, from whatever clock it came', async (t) => {
+t.test(
+  'a token whose time of issue is more than two minutes ahead is refused, from whatever clock it came',
+  async (t) => {
+    const database = await createDatabase(t);
+    const right = await openService(t, database);
+    const { email, password } = await newAccount(right.api);
+    const wrong = await openService(t, database);
+    for (const [seconds, status] of [
+      [55, 200],
+      [HOUR, 401],
+    ] as const) {
+      wrong.clock.offsetMs = seconds * 1000;
+      const { accessToken: token } = (await wrong.api.post('/auth/login', { email, password })).body.data;
+      t.equal((await right.api.get('/me', { token })).status, status, `${seconds} s ahead`);
+    }
+  },
+);
+
+t.test('a replica a minute behind accepts at once what a replica a minute ahead has signed', async (t) => {
   const database = await createDatabase(t);
-  const right = await openService(t, database);
-  const { email, password } = await newAccount(right.api);
-  const wrong = await openService(t, database);
+  const [behind, ahead] = [await openService(t, database), await openService(t, database)];
+  const { email, password } = await newAccount(behind.api);
+  behind.clock.offsetMs = -59_000;
   for (const [seconds, status] of [
-    [55, 200],
-    [HOUR, 401],
+    [59, 200],
+    [300, 401],
   ] as const) {
-    wrong.clock.offsetMs = seconds * 1000;
-    const { accessToken: token } = (await wrong.api.post('/auth/login', { email, password })).body.data;
-    t.equal((await right.api.get('/me', { token })).status, status, `${seconds} s ahead`);
+    ahead.clock.offsetMs = seconds * 1000;
+    const { accessToken: token } = (await ahead.api.post('/auth/login', { email, password })).body.data;
+    t.equal((await behind.api.get('/me', { token })).status, status, `${seconds} s ahead`);
   }
 });
 

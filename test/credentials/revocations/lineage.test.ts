@@ -10,24 +10,7 @@ import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { seedClient, seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { openService, type Service } from '../../support/service.ts';
-
-/** Makes the database look like a promoted standby: its row names the timeline of the former primary. */
-async function promote(database: TestDatabase): Promise<void> {
-  await database.query("UPDATE database_lineage SET lineage = '1/1'");
-}
-
-/** Undoes a logout, as a standby does that has not received it. */
-async function lose(database: TestDatabase, { sessionId }: Account): Promise<void> {
-  await database.query('DELETE FROM revocations WHERE subject = $1', [sessionId]);
-  await database.query('UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL WHERE id = $1', [sessionId]);
-}
-
-async function rowOf(database: TestDatabase) {
-  const [row] = await database.query<{ lineage: string; reason: string | null }>(
-    'SELECT lineage, reason FROM database_lineage',
-  );
-  return row;
-}
+import { lose, promote, rowOf } from './set-back.ts';
 
 const eventsOf = (database: TestDatabase) =>
   database.query(`SELECT type, data FROM events WHERE type LIKE 'installation.%' ORDER BY at`);

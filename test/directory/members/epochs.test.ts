@@ -77,8 +77,8 @@ t.test('every change of a membership ends the tokens for its organization, and n
     const token = isActive ? await enter(here) : null;
     const older = token === null ? null : await olderForm(places, token);
     await happen();
-    if (token) t.equal(await ask(token), what === 'removed' ? 'session_revoked' : 'token_stale', what);
-    if (older) t.equal(await ask(older), what === 'removed' ? 'session_revoked' : 'token_stale', `${what}: older form`);
+    if (token) t.equal(await ask(token), 'token_stale', what);
+    if (older) t.equal(await ask(older), 'token_stale', `${what}: older form`);
     t.same([await ask(elsewhere), await ask(elsewhereOlder)], [200, 200], `${what}: tokens for the other organization`);
   }
   const rows = await database.query(
@@ -147,7 +147,7 @@ t.test('a member who was removed and joins again gets tokens above every revoked
     const token = await join();
     t.equal(await ask(token), 200, how);
     t.ok(Number(partsOf(token).claims.mep) >= revoked, 'its epoch is not below a revoked one');
-    t.equal(await ask(before), 'session_revoked', 'the older token is still refused');
+    t.equal(await ask(before), 'token_stale', 'the older token is still refused');
     await refillChangeBudgets(database);
   }
 });

@@ -1,8 +1,9 @@
 // A deleted organization with many members disappears for everybody at once. Its rows are removed in portions, and a
 // crash in the middle loses nothing.
 import t, { type Test } from 'tap';
-import { findUsableRefreshToken } from '../../../src/access/oauth/store.ts';
+import { findRefreshTokenState } from '../../../src/access/oauth/store.ts';
 import { listOwnedAlone } from '../../../src/admin/accounts/store.ts';
+import { verifyRefreshToken } from '../../../src/credentials/tokens/refresh.ts';
 import {
   openRemovalOfDeleted,
   REMOVED_AT_ONCE_MAX,
@@ -13,7 +14,6 @@ import type { TestDatabase } from '../../support/database.ts';
 import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { seedOrganizationOf, signInPerson } from '../../support/fixtures/people.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
-import { partsOf } from '../../support/forge.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
 
@@ -153,11 +153,11 @@ t.test('while its rows are removed, every request gets the same answer as afterw
       const shown = Array.isArray(data) ? data.map(({ organization }) => organization ?? null) : data?.organization;
       return [name, `${status} ${code ?? ''} ${JSON.stringify(shown) ?? ''}`];
     });
-    const { sid, sub, jti, prt } = partsOf(refreshed.body.data.refreshToken).claims as Record<string, string>;
-    const links = { sid: `${sid}`, sub: `${sub}`, jti: `${jti}`, prt: `${prt}` };
+    const presented = await verifyRefreshToken(parts, refreshed.body.data.refreshToken);
+    if (!presented) throw new Error('the refresh token is not good');
     return {
       ...Object.fromEntries(told),
-      introspected: await findUsableRefreshToken(parts.db.systemReader(), links, 10),
+      introspected: await findRefreshTokenState(parts.db.systemReader(), presented, 10),
       alone: await listOwnedAlone(parts.db.systemReader(), owner.userId),
       owned: await parts.db.system((tx) => lockAndCountOwned(tx, owner.userId)),
     };
@@ -180,7 +180,7 @@ t.test('while its rows are removed, every request gets the same answer as afterw
     found: '200  []',
     suspended: '200  []',
     activated: /^404/,
-    introspected: { organizationId: null, organizationSlug: null },
+    introspected: { live: true, organizationId: null, organizationSlug: null },
     alone: [],
     owned: 0,
   });

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { openStand, openUpstream, refusal } from '../open.ts';
 
 t.test('text, binary, empty and fragmented messages are passed on unchanged in both directions', async (t) => {
@@ -175,7 +175,7 @@ t.test('headers of the answer that opens the upstream socket reach the client', 
 });
 
 t.test('if the upstream refuses a handshake, the client gets the answer of the upstream', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   upstream.server.on('upgrade', (_request, socket) => {

@@ -13,7 +13,7 @@ import t, { type Test } from 'tap';
 import { authenticate, principalOf, requirePermission, tenantry } from '../../../src/verifier/adapters/fastify.ts';
 import type { VerifiedPrincipal, Verifier } from '../../../src/verifier/core/contract.ts';
 import { VerificationError } from '../../../src/verifier/core/error.ts';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { type Guarded, holdHttpCases } from './http-cases.ts';
 
 async function showPrincipal(request: FastifyRequest): Promise<{ id: string | null }> {
@@ -37,7 +37,7 @@ function withRoutes(verifier: Verifier): FastifyInstance {
 }
 
 function begin(t: Test) {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const app = Fastify();
   t.teardown(async () => {
@@ -92,7 +92,7 @@ t.test('hooks without the plugin refuse every request', async (t) => {
 
 t.test('the plugin works in the context that registers it and in child contexts, and in no sibling', async (t) => {
   const { issuer, verifier, app } = begin(t);
-  const other = createTestIssuer();
+  const other = openIssuer();
   const otherVerifier = other.verifier();
   t.teardown(() => otherVerifier.close());
   app.register(async (one) => {

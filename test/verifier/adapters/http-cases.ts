@@ -3,7 +3,8 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { Test } from 'tap';
 import type { Verifier } from '../../../src/verifier/core/contract.ts';
-import { createTestIssuer, type TestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import type { TestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 
 /**
  * A server with `GET /me` (authenticated), `/maybe` (optionally), `/deals` (authenticated and deals:write), `/forgotten`
@@ -55,7 +56,7 @@ export const bearer = (token: string) => ['Authorization', `Bearer ${token}`] as
 /** Runs every case against a server that `start` starts. */
 export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void> {
   const begin = async (t: Test, make = (issuer: TestIssuer) => issuer.verifier()) => {
-    const issuer = createTestIssuer();
+    const issuer = openIssuer();
     const verifier = make(issuer);
     const { port, close } = await start(verifier);
     t.teardown(async () => {

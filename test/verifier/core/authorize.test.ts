@@ -155,3 +155,28 @@ t.test('a principal cannot be changed, and does not show its token', async (t) =
   t.same(Object.keys(JSON.parse(JSON.stringify(principal))).sort(), Object.keys(principal).sort());
   t.notOk(Object.keys(principal).includes('has'));
 });
+
+t.test(
+  'after a pause of the process, the policy decides before a permission of an earlier principal counts',
+  async (t) => {
+    const service = await openStandIn(t);
+    let isCurrent = true;
+    const revocations = {
+      judge: () => null,
+      staleSeconds: () => 0,
+      isCurrent: () => isCurrent,
+      onRevocation: () => () => {},
+    };
+    const [rejecting, allowing] = (['reject', 'allow'] as const).map((onStale) =>
+      service.issuer.verifier({ revocations, stale: { onStale } }),
+    );
+    if (!rejecting || !allowing) return t.fail();
+    const principal = await rejecting.verify(service.issuer.token({ permissions: ['deals:read'] }));
+    await rejecting.authorize(principal, 'deals:read');
+    isCurrent = false;
+    await t.rejects(rejecting.authorize(principal, 'deals:read'), { code: 'revocations_stale', status: 503 });
+    await allowing.authorize(principal, 'deals:read');
+    isCurrent = true;
+    await rejecting.authorize(principal, 'deals:read');
+  },
+);

@@ -6,8 +6,8 @@ import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import { createListeners } from '../../../src/verifier/feed/listeners.ts';
 import { createVerifier, type Revocation, type VerificationError } from '../../../src/verifier/index.ts';
 import { createJwks } from '../../../src/verifier/keys/jwks.ts';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
 import { forge, partsOf, rsa } from '../../support/forge.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { until } from '../../support/until.ts';
 import { AUDIENCE, ISSUER, member } from '../keys/material.ts';
 import { createManualTiming } from '../manual-timing.ts';
@@ -21,7 +21,7 @@ const codeOf = (verified: Promise<unknown>) =>
 const kidOf = (token: string) => String(partsOf(token).header.kid);
 
 t.test('a revoked key ends its tokens at once, remembered ones too, and no tokens of other keys', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const older = issuer.token();
   issuer.rotate();

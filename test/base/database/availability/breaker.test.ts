@@ -207,6 +207,72 @@ t.test('an error of PostgreSQL is passed on unchanged', async (t) => {
   t.equal(call.answer, ANSWERED);
 });
 
+t.test('after a pause of this process, a silence is PostgreSQL’s only if a new question is not answered', async (t) => {
+  for (const isAnswered of [true, false]) {
+    const { breaker, timing, probes, begin, givenUpAt } = openBreaker();
+    const waiting = [begin(), begin(), begin()];
+    await timing.advance(0.5);
+    timing.freeze(5); // the answers have arrived, but the timers of the driver are first
+    for (const call of waiting) call.reject(NO_ANSWER);
+    await timing.settle();
+    t.notOk(breaker.isOpen());
+    t.equal(probes.length, 1, 'one question for all of them');
+    if (isAnswered) probes[0]?.resolve();
+    else {
+      await timing.advance(2);
+      probes[0]?.reject(NO_ANSWER);
+    }
+    await timing.settle();
+    t.equal(breaker.isOpen(), !isAnswered);
+    await timing.advance(1);
+    t.equal(givenUpAt.length, isAnswered ? 0 : 1);
+  }
+});
+
+t.test('a question whose time passed while this process did not run is asked again', async (t) => {
+  const { breaker, timing, probes, begin } = openBreaker();
+  const slow = begin();
+  await timing.advance(1.1);
+  t.equal(probes.length, 1);
+  timing.freeze(4);
+  probes[0]?.reject(NO_ANSWER);
+  await timing.settle();
+  t.notOk(breaker.isOpen());
+  t.equal(probes.length, 2);
+  probes[1]?.resolve();
+  await timing.advance(5);
+  t.notOk(breaker.isOpen());
+  slow.resolve('rows');
+  await timing.settle();
+  t.equal(slow.answer, 'rows');
+});
+
+t.test('a process that hardly runs opens the breaker after some questions, and not never', async (t) => {
+  const { breaker, timing, probes, begin } = openBreaker();
+  begin();
+  await timing.advance(1.1);
+  for (let asked = 1; asked <= 3; asked += 1) {
+    timing.freeze(4);
+    probes.at(-1)?.reject(NO_ANSWER);
+    await timing.settle();
+    t.strictSame([breaker.isOpen(), probes.length], [false, asked + 1]);
+  }
+  timing.freeze(4);
+  probes.at(-1)?.reject(NO_ANSWER);
+  await timing.settle();
+  t.ok(breaker.isOpen());
+});
+
+t.test('a short pause excuses nothing', async (t) => {
+  const { breaker, timing, begin } = openBreaker();
+  const call = begin();
+  await timing.advance(0.5);
+  timing.freeze(0.15);
+  call.reject(NO_ANSWER);
+  await timing.settle();
+  t.ok(breaker.isOpen());
+});
+
 t.test('a closed breaker sends no probe', async (t) => {
   const { breaker, timing, probes, trip } = openBreaker();
   await trip();
