@@ -7,6 +7,6 @@ const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::(\d{0,5}))?$/i;
  * refused, because no name in the DNS needs it and readers interpret it differently.
  */
 export function isHost(value: string): boolean {
-  const port = HOST.exec(value)?.[1];
-  return HOST.test(value) && Number(port ?? 0) <= 65_535;
+  const [host, port] = HOST.exec(value) ?? [];
+  return host !== undefined && Number(port ?? 0) <= 65_535;
 }

@@ -170,12 +170,16 @@ const NO_ESTIMATES = new URL('./processes/no-estimates.ts', import.meta.url).hre
 
 /**
  * Starts src/main.ts as a separate process on a free port. Its environment is `settings` and a few defaults. It
- * estimates no password, except with FULL_STRENGTH.
+ * estimates no password, except with FULL_STRENGTH. `nodeFlags` are further flags of Node.
  */
-export async function spawnService(t: Test, settings: Record<string, string>): Promise<ServiceProcess> {
+export async function spawnService(
+  t: Test,
+  settings: Record<string, string>,
+  nodeFlags: readonly string[] = [],
+): Promise<ServiceProcess> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const loaded = 'PASSWORD_MIN_LENGTH' in settings ? [] : ['--import', NO_ESTIMATES];
-  const child = spawn(process.execPath, [...loaded, join(ROOT, 'src', 'main.ts')], {
+  const child = spawn(process.execPath, [...nodeFlags, ...loaded, join(ROOT, 'src', 'main.ts')], {
     env: {
       ...PROGRAM_ENVIRONMENT,
       ...QUIET,

@@ -25,8 +25,8 @@ export class Connection {
   add(request: IncomingMessage, response: ServerResponse): void {
     this.unanswered += 1;
     this.latest = { request, response };
-    // Node emits this after the whole answer, and also when the connection ends before that.
-    response.once('close', () => {
+    // Node emits this once, after the whole answer, and also when the connection ends before that.
+    response.on('close', () => {
       this.unanswered -= 1;
       this.idleSinceMs = monotonicMs();
       this.#act();

@@ -37,6 +37,7 @@ export function openAvailability(options: AvailabilityOptions): Availability {
   const breaker = createBreaker({
     probe: () => Promise.all([appUrl, systemUrl].map((url) => askServer(url, connectMs))),
     onGiveUp: connections.endBusy,
+    onError: (error) => writability.note(error),
   });
 
   async function probe(): Promise<void> {
@@ -52,14 +53,7 @@ export function openAvailability(options: AvailabilityOptions): Availability {
   });
   return {
     isOpen: breaker.isOpen,
-    async run(work) {
-      try {
-        return await breaker.run(work);
-      } catch (error) {
-        writability.note(error);
-        throw error;
-      }
-    },
+    run: breaker.run,
     ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
     checkWrites: writability.check,
     close: breaker.close,

@@ -2,6 +2,7 @@
 // answers again: the circuit breaker probes it on its own connections, and refuses every request at once. outage.ts
 // decides which errors are an outage.
 import { createPauseWatch } from '../loops/pause-watch.ts';
+import { Running } from '../loops/running.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { asUnavailable, DatabaseUnavailable, isOutage, isPoolExhausted, isUnreachable } from './outage.ts';
 
@@ -22,6 +23,8 @@ export interface BreakerOptions {
   readonly probe: () => Promise<unknown>;
   /** Called when the work that waited while the breaker opened is abandoned, so that its connections can be closed. */
   readonly onGiveUp?: () => void;
+  /** Called with each error that a caller of `run` gets. */
+  readonly onError?: (error: unknown) => void;
   readonly timing?: Timing;
 }
 
@@ -42,28 +45,48 @@ const WAIT_WHILE_OPEN_MS = 500;
 
 type State = 'closed' | 'suspecting' | 'open';
 
+interface CallOptions {
+  /** Called once for each call that takes longer than SUSPECT_MS. */
+  readonly onSlow: () => void;
+  readonly onAnswer: () => void;
+  /** Returns the error that the caller gets. */
+  readonly judge: (error: unknown, begunAt: number) => unknown;
+  readonly onError: ((error: unknown) => void) | undefined;
+  readonly timing: Timing;
+}
+
 /** The calls that wait for PostgreSQL now. */
-function createCalls() {
-  const waiting = new Set<{ refuse: (reason: Error) => void; isGivenUp: boolean }>();
+function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) {
+  const waiting = new Running<(reason: unknown) => void>(SUSPECT_MS, onSlow, timing);
+
+  function fail(refuse: (reason: unknown) => void, error: unknown): void {
+    onError?.(error);
+    refuse(error);
+  }
+
   return {
-    /** Waits for the work, or until it is abandoned. `onError` changes the error of the work. */
-    async wait<T>(work: () => Promise<T>, onError: (error: unknown) => unknown): Promise<T> {
-      const { promise: givenUp, reject: refuse } = Promise.withResolvers<never>();
-      const call = { refuse, isGivenUp: false };
-      waiting.add(call);
-      try {
-        return await Promise.race([work(), givenUp]);
-      } catch (error) {
-        throw call.isGivenUp ? error : onError(error);
-      } finally {
-        waiting.delete(call);
-      }
+    /** Waits for the work, or until it is abandoned. Then its end says nothing any more. */
+    wait<T>(work: () => Promise<T>): Promise<T> {
+      // Promise.race would make several objects more for each statement.
+      return new Promise((resolve, refuse) => {
+        const begunAt = timing.elapsed();
+        const working = work();
+        const call = waiting.begin(refuse);
+        working.then(
+          (result) => {
+            if (!waiting.end(call)) return;
+            onAnswer();
+            resolve(result);
+          },
+          (error: unknown) => {
+            if (waiting.end(call)) fail(refuse, judge(error, begunAt));
+          },
+        );
+      });
     },
+    refuse: () => new Promise<never>((_, refuse) => fail(refuse, noAnswer())),
     giveUp(): void {
-      for (const call of waiting) {
-        call.isGivenUp = true;
-        call.refuse(noAnswer());
-      }
+      for (const refuse of waiting.endAll()) fail(refuse, noAnswer());
     },
   };
 }
@@ -135,8 +158,8 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
  * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it. If this
  * process did not run meanwhile, the cause of the silence may be this process, so it probes once more first.
  */
-export function createBreaker({ probe, onGiveUp, timing = systemTiming }: BreakerOptions): Breaker {
-  const calls = createCalls();
+export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
+  const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });
   const own = watchOwnPauses(timing);
   const prober = createProber({ probe, timing }, onVerdict);
   let state: State = 'closed';
@@ -195,18 +218,7 @@ export function createBreaker({ probe, onGiveUp, timing = systemTiming }: Breake
   }
 
   return {
-    async run(work) {
-      if (state === 'open') throw noAnswer();
-      const begun = timing.elapsed();
-      const cancelSuspicion = timing.after(SUSPECT_MS, suspect);
-      try {
-        const result = await calls.wait(work, (error) => judge(error, begun));
-        calm();
-        return result;
-      } finally {
-        cancelSuspicion();
-      }
-    },
+    run: (work) => (state === 'open' ? calls.refuse() : calls.wait(work)),
     isOpen: () => state === 'open',
     close() {
       isClosed = true;

@@ -177,9 +177,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectMs: bounds.acquireMs,
   });
 
-  const ask: Ask = async (pool, use, subject, work) => {
+  const ask: Ask = (pool, use, subject, work) => {
     // Nobody waits for a connection to a PostgreSQL that does not answer.
-    if (availability.isOpen()) throw new DatabaseUnavailable('PostgreSQL does not answer');
+    if (availability.isOpen()) return Promise.reject(new DatabaseUnavailable('PostgreSQL does not answer'));
     return pool.run(use, subject, () => availability.run(() => retryConflicts(work)));
   };
 

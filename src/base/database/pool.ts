@@ -82,13 +82,13 @@ export function openPool(options: PoolOptions): Pool {
     run(use, subject, work) {
       const whose = isHolding() ? null : subject;
       const atOnceMax = whose === null ? Number.POSITIVE_INFINITY : atOnce[use];
-      return queue.run({ subject: whose, kind: use, atOnceMax, onGone: currentRequester()?.onGone }, work);
+      return queue.run({ subject: whose, kind: use, atOnceMax, requester: currentRequester() }, work);
     },
     scan(subject, work) {
-      const onGone = currentRequester()?.onGone;
-      return scans.run({ subject, kind: 'scan', atOnceMax: 1, onGone }, async () => {
+      const requester = currentRequester();
+      return scans.run({ subject, kind: 'scan', atOnceMax: 1, requester }, async () => {
         let isGone = false;
-        const stopListening = onGone?.(() => {
+        const stopListening = requester?.onGone(() => {
           isGone = true;
         });
         const assertWanted = () => {

@@ -247,6 +247,12 @@ export function isEndpoint(candidate: Endpoint): boolean {
   return endpoints.has(candidate);
 }
 
+/** The status of a successful answer, unless the operation sets another one: the first that is declared. */
+export function statusOf({ reply }: Endpoint): number {
+  for (const status in reply) return Number(status);
+  throw new Error('The endpoint declares no reply');
+}
+
 /** Whether the request changes a resource that has an ETag. A request that creates one has no ETag to compare with. */
 export function changesVersioned({ method, versioned, reply }: Endpoint): boolean {
   return versioned !== undefined && method !== 'GET' && !(201 in reply);

@@ -39,6 +39,7 @@ function requester(subject: string): Requester & { leave(): void } {
   let listeners: (() => void)[] = [];
   return {
     subject,
+    isSent: false,
     onGone(listener) {
       listeners.push(listener);
       return () => {

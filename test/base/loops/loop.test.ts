@@ -221,7 +221,7 @@ t.test('a run that a request has caused is the work of the service, and not of t
   const seen: unknown[] = [];
   const { loop, timing } = openNoted(t, { work: async () => void seen.push(currentRequester()) });
   loop.start();
-  const requester = { subject: 'organization 1', onGone: () => () => undefined };
+  const requester = { subject: 'organization 1', isSent: false, onGone: () => () => undefined };
   await workFor(requester, async () => {
     loop.nudge();
     timing.advance(0);

@@ -116,9 +116,11 @@ t.test('a task whose requester has disconnected leaves the queue and never runs'
   const { queue, begun, ask, end, results } = opened({ places: 2 });
   const gone = new Map<string, () => void>();
   const leaving = (name: string): Partial<Turn> => ({
-    onGone(listener) {
-      gone.set(name, listener);
-      return () => gone.delete(name);
+    requester: {
+      onGone(listener) {
+        gone.set(name, listener);
+        return () => gone.delete(name);
+      },
     },
   });
   for (const name of ['A 1', 'A 2', 'A 3']) ask(name, leaving(name));
@@ -129,11 +131,11 @@ t.test('a task whose requester has disconnected leaves the queue and never runs'
   await end('A 1');
   t.same(begun, ['A 1', 'A 3'], 'the task behind it has its place');
   t.same([...gone.keys()], [], 'no listener is left');
-  const before = (listener: () => void) => {
+  const onGone = (listener: () => void) => {
     listener();
     return () => undefined;
   };
-  ask('A 4', { onGone: before });
+  ask('A 4', { requester: { onGone } });
   await t.rejects(
     results.get('A 4') as Promise<unknown>,
     { message: 'requester is gone' },
