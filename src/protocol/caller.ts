@@ -15,6 +15,8 @@ export interface Caller {
   readonly epoch: number;
   /** The epoch of the membership. Null for a token without an organization, and for a token of the previous version. */
   readonly membershipEpoch: number | null;
+  /** The epoch of the organization's roles. Null as above. */
+  readonly rolesEpoch: number | null;
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   /** When the token was issued, in seconds since 1970. */
@@ -88,6 +90,7 @@ export function principalOf(claims: AccessClaims | ClientClaims, keyId?: string)
     roles: claims.roles ?? [],
     permissionsElsewhere: claims.permissions_ref === true,
     membershipEpoch: claims.mep ?? null,
+    rolesEpoch: claims.rep ?? null,
     authenticatedAt: claims.auth_time,
   });
 }

@@ -24,6 +24,8 @@ export interface AccessClaims {
   readonly epoch: number;
   /** The epoch of the membership in `org`. Tokens of the previous version do not have it. */
   readonly mep?: number;
+  /** The epoch of the roles of `org`. Tokens of the previous version do not have it. */
+  readonly rep?: number;
   readonly org?: string;
   readonly org_slug?: string;
   readonly roles?: readonly string[];
@@ -78,7 +80,7 @@ function isStrings(value: unknown): value is string[] {
 }
 
 // Claims of user tokens only. A client's token with one of them would be accepted as both kinds.
-const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'roles', 'permissions_ref'] as const;
+const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'rep', 'roles', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a service client's token. The caller checks the values. */
 export function isClientClaims(payload: Record<string, unknown>): boolean {
@@ -91,7 +93,7 @@ export function isClientClaims(payload: Record<string, unknown>): boolean {
 }
 
 // Claims that a user's token has only together with `org`.
-const ORGANIZATIONS_CLAIMS = ['org_slug', 'mep', 'roles', 'permissions', 'permissions_ref'] as const;
+const ORGANIZATIONS_CLAIMS = ['org_slug', 'mep', 'rep', 'roles', 'permissions', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a user's access token. The caller checks the values. */
 export function isAccessClaims(payload: Record<string, unknown>): boolean {
@@ -103,7 +105,7 @@ export function isAccessClaims(payload: Record<string, unknown>): boolean {
   if (payload.org === undefined) {
     return ORGANIZATIONS_CLAIMS.every((name) => payload[name] === undefined);
   }
-  if (payload.mep !== undefined && !isInstant(payload.mep)) return false;
+  if ([payload.mep, payload.rep].some((epoch) => epoch !== undefined && !isInstant(epoch))) return false;
   const held = payload.permissions_ref === true ? payload.permissions === undefined : isStrings(payload.permissions);
   return isUuid(payload.org) && typeof payload.org_slug === 'string' && isStrings(payload.roles) && held;
 }

@@ -132,6 +132,43 @@ t.test(
   },
 );
 
+t.test('a change of a role refuses the older tokens that name the role, and no others', async (t) => {
+  const { map } = openMap();
+  const [org, elsewhere] = [randomUUID(), randomUUID()];
+  const change = (role: string, epoch: number) => map.add({ kind: 'role', org, role, epoch });
+  t.ok(change('sales team', 7));
+  t.notOk(change('sales team', 7), 'the same event says nothing new');
+  t.ok(change('support', 6), 'an older event of another role does');
+  const judge = (rolesEpoch: number | null | undefined, roles: string[], organizationId: string | null = org) =>
+    map.judge(token({ organizationId, roles, ...(rolesEpoch === undefined ? {} : { rolesEpoch }) }));
+  t.equal(judge(6, ['viewer', 'sales team']), 'token_stale');
+  t.equal(judge(7, ['viewer', 'sales team']), null);
+  t.equal(judge(6, ['support']), null);
+  t.equal(judge(5, ['support']), 'token_stale');
+  t.equal(judge(0, ['viewer']), null, 'another role');
+  t.equal(judge(0, ['sales team'], elsewhere), null, 'a role of another organization');
+  t.equal(judge(0, ['sales team'], null), null);
+  for (const older of [null, undefined]) t.equal(judge(older, ['sales team']), null, 'a token of the previous version');
+  t.equal(map.judge(token({ organizationId: org, rolesEpoch: 0 })), null, 'a token without roles');
+  t.same([map.rolesEpochOf(org), map.rolesEpochOf(elsewhere)], [7, 0]);
+  t.same(
+    [...map.events()].sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
+    [
+      { kind: 'role', org, role: 'sales team', epoch: 7 },
+      { kind: 'role', org, role: 'support', epoch: 6 },
+    ],
+  );
+});
+
+t.test('a change of a role has no form for the previous version, and is read strictly', async (t) => {
+  const changed: Revocation = { kind: 'role', org: randomUUID(), role: 'sales team', epoch: 3 };
+  t.equal(olderFormOf(changed), null);
+  t.same(revocationOf({ ...changed }), changed);
+  for (const bad of [{ org: 'x' }, { role: 1 }, { role: 'x'.repeat(1_000) }, { epoch: -1 }, { epoch: undefined }]) {
+    t.equal(revocationOf({ ...changed, ...bad }), null);
+  }
+});
+
 t.test('a change of a membership has a form that the previous version takes as a change of the user', async (t) => {
   const [sub, org] = [randomUUID(), randomUUID()];
   const changed: Revocation = { kind: 'membership', sub, org, epoch: 3 };

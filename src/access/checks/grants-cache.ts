@@ -69,7 +69,8 @@ export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
     set(entry) {
       const key = keyOf(entry.grants.organizationId, entry.grants.userId);
       // Of two queries, the one that began later may end first. The older result must not replace the newer result.
-      if ((entries.get(key)?.grants.epoch ?? 0) > entry.grants.epoch) return;
+      const known = entries.get(key)?.grants;
+      if (known && (known.epoch > entry.grants.epoch || known.rolesEpoch > entry.grants.rolesEpoch)) return;
       drop(key);
       entries.set(key, entry);
       permissions += permissionsOf(entry);

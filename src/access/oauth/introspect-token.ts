@@ -43,6 +43,7 @@ export interface ActiveToken {
   readonly permissions_ref?: true;
   readonly epoch?: number;
   readonly mep?: number;
+  readonly rep?: number;
 }
 export type Introspection = ActiveToken | { readonly active: false };
 
@@ -103,6 +104,7 @@ async function ofAccessToken(
     ...('permissions_ref' in claims ? { permissions_ref: claims.permissions_ref } : {}),
     epoch,
     ...('mep' in claims ? { mep: claims.mep } : {}),
+    ...('rep' in claims ? { rep: claims.rep } : {}),
   };
 }
 

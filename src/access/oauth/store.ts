@@ -13,13 +13,18 @@ const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.e
   WHERE r.kind = 'user' AND r.subject = u.id AND r.epoch > $3::int AND r.epoch <= u.epoch
     AND r.membership_organization_id IS NOT NULL)`;
 
+// $4 organization, $7 epoch of the roles and $8 roles of the token.
+const NO_ROLE_CHANGED = `NOT EXISTS (SELECT FROM revocations r
+  WHERE r.kind = 'user' AND r.subject = $4 AND r.epoch > $7 AND r.role_name = ANY($8::text[]))`;
+
 // $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the membership; a token of the previous version
-// has only the epoch. $6 the key that signed it. All of them are values of the token.
+// has only the epoch. $6 the key that signed it, $7 epoch of the roles, $8 roles. All of them are values of the token.
 const USER_TOKEN = statement(`
 SELECT ${LIVE_SESSION} AND u.status = 'active' AND NOT ${isKeyRevokedSql('$6::text')}
   AND u.epoch >= $3::int AND (u.epoch = $3::int OR ${ONLY_MEMBERSHIPS_CHANGED})
   AND ($4::uuid IS NULL OR EXISTS (SELECT FROM memberships m JOIN organizations o ON o.id = m.organization_id
     WHERE m.organization_id = $4 AND m.user_id = u.id AND m.epoch <= coalesce($5::int, $3::int)
+      AND ($7::int IS NULL OR $7 >= o.roles_epoch OR ${NO_ROLE_CHANGED})
       AND m.status = 'active' AND o.status = 'active')) AS live
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid AND s.user_id = $2::uuid`);
 
@@ -34,20 +39,23 @@ export interface UserTokenClaims {
   readonly epoch: number;
   readonly org?: string;
   readonly mep?: number;
+  readonly rep?: number;
+  readonly roles?: readonly string[];
 }
 
 /**
  * A token is live if its session is live, its key is not revoked, the user, the membership and the organization are
- * active, and neither the user nor the membership has changed since the token was issued. Returns null for an unknown
- * session.
+ * active, and neither the user nor the membership, nor a role of the token that many members have, has changed since the
+ * token was issued. Returns null for an unknown session.
  */
 export async function findUserTokenState(
   tx: SystemReader,
   claims: UserTokenClaims,
   kid: string,
 ): Promise<TokenState | null> {
-  const { sid, sub, epoch, org, mep } = claims;
-  const [row] = await tx.rows<TokenState>(USER_TOKEN, [sid, sub, epoch, org ?? null, mep ?? null, kid]);
+  const { sid, sub, epoch, org, mep, rep, roles } = claims;
+  const values = [sid, sub, epoch, org ?? null, mep ?? null, kid, rep ?? null, roles ?? []];
+  const [row] = await tx.rows<TokenState>(USER_TOKEN, values);
   return row ?? null;
 }
 

@@ -63,6 +63,7 @@ const RAISE_CLIENTS = raise('clients');
 // The epochs of memberships come from the counter of their users.
 const RAISE_MEMBERSHIPS = statement(`
 UPDATE memberships m SET epoch = u.epoch FROM users u WHERE u.id = m.user_id`);
+const RAISE_ROLES = statement(`UPDATE organizations SET roles_epoch = roles_epoch + ${EPOCHS_PASSED}`);
 
 const END_INVITATION_TOKENS = statement(`
 WITH ended AS (
@@ -88,6 +89,7 @@ export async function markEverythingEnded(tx: SystemTx, restoredAt: string): Pro
   };
   const users = await total(RAISE_USERS, []);
   await tx.rows(RAISE_MEMBERSHIPS, []);
+  await tx.rows(RAISE_ROLES, []);
   const clients = await total(RAISE_CLIENTS, []);
   const sessions = await total(END_SESSIONS, [restoredAt]);
   const invitations = await total(END_INVITATION_TOKENS, [restoredAt]);

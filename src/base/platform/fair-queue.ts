@@ -46,8 +46,14 @@ interface Lane {
 
 interface Waiter {
   begin(): void;
-  refuse(error: Error): void;
+  refuse(why: Refusal): void;
 }
+
+/**
+ * Many requests that came together have waited for too long together, and answering each of them takes time. So only this
+ * number is refused before other events are handled.
+ */
+const REFUSED_AT_ONCE = 8;
 
 export class FairQueue {
   readonly #options: FairQueueOptions;
@@ -55,6 +61,9 @@ export class FairQueue {
   readonly #subjects = new Map<string | null, Subject>();
   // Every lane in which a task waits. The lane that was served last comes last.
   readonly #waitingLanes = new Set<Lane>();
+  /** The tasks that have waited for too long and are not refused yet. One of them may still begin. */
+  readonly #overdue = new Set<Waiter>();
+  #isRefusing = false;
   #running = 0;
   #runningForSubjects = 0;
   #waiting = 0;
@@ -160,23 +169,35 @@ export class FairQueue {
       this.#waiting -= 1;
       if (lane.waiting.size === 0) this.#waitingLanes.delete(lane);
       clearTimeout(timer);
+      this.#overdue.delete(waiter);
       stopListening?.();
       return true;
     };
     const waiter: Waiter = {
       begin: () => void (leave() && resolve()),
-      refuse: (error) => {
+      refuse: (why) => {
         if (!leave()) return;
         this.#forgetIdle(lane);
-        reject(error);
+        reject(refusal(why));
       },
     };
-    const refuse = (why: Refusal) => () => waiter.refuse(refusal(why));
-    const timer = Number.isFinite(waitMs) ? setTimeout(refuse('waited too long'), waitMs) : undefined;
+    const timer = Number.isFinite(waitMs) ? setTimeout(() => this.#refuseSoon(waiter), waitMs) : undefined;
     lane.waiting.add(waiter);
     this.#waitingLanes.add(lane);
     this.#waiting += 1;
-    stopListening = onGone?.(refuse('requester is gone'));
+    stopListening = onGone?.(() => waiter.refuse('requester is gone'));
     return promise;
+  }
+
+  #refuseSoon(waiter: Waiter): void {
+    this.#overdue.add(waiter);
+    if (!this.#isRefusing) setImmediate(() => this.#refuseSome());
+    this.#isRefusing = true;
+  }
+
+  #refuseSome(): void {
+    for (const waiter of [...this.#overdue].slice(0, REFUSED_AT_ONCE)) waiter.refuse('waited too long');
+    this.#isRefusing = this.#overdue.size > 0;
+    if (this.#isRefusing) setImmediate(() => this.#refuseSome());
   }
 }

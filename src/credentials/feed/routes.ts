@@ -28,6 +28,7 @@ const Event = z
       }),
     }),
     z.strictObject({ kind: z.literal('membership'), sub: z.uuid(), org: z.uuid(), epoch: z.int() }),
+    z.strictObject({ kind: z.literal('role'), org: z.uuid(), role: z.string(), epoch: z.int() }),
     z.strictObject({ kind: z.literal('client'), client_id: z.uuid(), epoch: z.int() }),
     z.strictObject({
       kind: z.literal('organization'),

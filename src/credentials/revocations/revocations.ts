@@ -50,6 +50,8 @@ export interface Revocations {
    * of the user's membership there. Data that was read at a lower epoch is out of date.
    */
   epochOf(id: string, organizationId?: string): number;
+  /** The newest epoch known of the roles of the organization, 0 for none. */
+  rolesEpochOf(organizationId: string): number;
   isSuspended(organizationId: string): boolean;
   /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;
@@ -175,7 +177,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     untilCurrent: catchUp.untilCurrent,
     isClockTrusted: () => !clocks.isApart(),
     doubtedBefore: lineage.doubtedBefore,
-    epochOf: map.epochOf,
+    ...{ epochOf: map.epochOf, rolesEpochOf: map.rolesEpochOf },
     isSuspended: map.isSuspended,
     readSecondsAgo: freshness.readSecondsAgo,
     freshSecondsAgo: freshness.freshSecondsAgo,

@@ -36,8 +36,13 @@ export interface AccessGrant {
   readonly amr: readonly string[];
   /** The end of the session. No token of the session lives longer. */
   readonly notAfter: Date;
-  /** With the epoch of the user's membership. */
-  readonly organization: { readonly id: string; readonly slug: string; readonly membershipEpoch: number } | null;
+  /** With the epoch of the user's membership, and of the organization's roles. */
+  readonly organization: {
+    readonly id: string;
+    readonly slug: string;
+    readonly membershipEpoch: number;
+    readonly rolesEpoch: number;
+  } | null;
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
 }
@@ -108,8 +113,8 @@ function organizationClaims({ organization, roles, permissions }: AccessGrant) {
   if (!organization) return {};
   const held = canonicalPermissions(permissions);
   const carried = held.length > PERMISSIONS_IN_TOKEN_MAX ? { permissions_ref: true as const } : { permissions: held };
-  const { id: org, slug: org_slug, membershipEpoch: mep } = organization;
-  return { mep, org, org_slug, roles, ...carried };
+  const { id: org, slug: org_slug, membershipEpoch: mep, rolesEpoch: rep } = organization;
+  return { mep, rep, org, org_slug, roles, ...carried };
 }
 
 /** How far the clock of a process that signs or judges tokens may differ from the clock of PostgreSQL, in seconds. */

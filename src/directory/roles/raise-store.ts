@@ -36,19 +36,6 @@ export async function insertUnfinishedChange(
   return row;
 }
 
-const OF_ROLE = statement(`
-SELECT ${COLUMNS} FROM unfinished_role_changes c WHERE c.role_owner_key = $1::uuid AND c.role_id = $2::uuid`);
-
-/** The unfinished change of a role. Null when every member of the role is done. */
-export async function findUnfinishedChange(
-  tx: OrganizationTx,
-  ownerKey: string,
-  roleId: string,
-): Promise<UnfinishedChange | null> {
-  const [row] = await tx.rows<UnfinishedChange>(OF_ROLE, [ownerKey, roleId]);
-  return row ?? null;
-}
-
 const OF_OWNER = statement(`SELECT ${COLUMNS} FROM unfinished_role_changes c WHERE c.role_owner_key = $1::uuid`);
 
 /** The unfinished changes of all system roles, or of all roles of an organization. */

@@ -88,7 +88,8 @@ function createIndexes() {
       if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
       if (revocation.kind === 'user' || revocation.kind === 'membership') return bySubject.sets.get(revocation.sub);
       if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
-      if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
+      if (revocation.kind === 'organization' || revocation.kind === 'role')
+        return byOrganization.sets.get(revocation.org);
       return all; // a restored backup or a revoked key concerns nearly every entry
     },
   };

@@ -112,7 +112,7 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
       auth_time: Math.floor(now / 1000),
       amr: ['pwd'],
       sid: randomUUID(),
-      ...(isMember ? { mep: 1, org: organizationId, org_slug: 'test', roles: [] } : {}),
+      ...(isMember ? { mep: 1, rep: 1, org: organizationId, org_slug: 'test', roles: [] } : {}),
       ...(isMember && claims.permissions_ref !== true ? { permissions: [] } : {}),
     };
     return make(own, claims, extras);

@@ -23,6 +23,7 @@ const MEMBER: OrganizationCaller = Object.freeze({
   permissionsElsewhere: false,
   epoch: 0,
   membershipEpoch: 0,
+  rolesEpoch: 0,
   authenticatedAt: 0,
   issuedAt: 0,
 });

@@ -152,6 +152,26 @@ t.test('a task that has waited for too long is refused, and the place that it wa
   t.same({ running: queue.running, waiting: queue.waiting }, { running: 1, waiting: 0 });
 });
 
+t.test('of many tasks that have waited for too long, few are refused before other events are handled', async (t) => {
+  const { queue, ask, end, results } = opened({ places: 1, waitMs: 20, waitingMax: 200 });
+  ask('A running');
+  let refused = 0;
+  for (let at = 0; at < 200; at += 1) {
+    ask(`A ${at}`);
+    results.get(`A ${at}`)?.catch(() => (refused += 1));
+  }
+  const ofTurns: number[] = [];
+  while (refused < 200) {
+    const before = refused;
+    await new Promise(setImmediate);
+    ofTurns.push(refused - before);
+  }
+  t.ok(Math.max(...ofTurns) <= 8, `${Math.max(...ofTurns)} in one turn`);
+  t.equal(queue.waiting, 0);
+  await end('A running');
+  t.equal(queue.running, 0);
+});
+
 t.test('a task that fails frees its place and raises its own error', async (t) => {
   const { queue, begun, ask, end, results } = opened({ places: 2 });
   for (const name of ['A 1', 'A 2']) ask(name);

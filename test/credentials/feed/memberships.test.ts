@@ -1,5 +1,6 @@
-// The change of a membership in the feed: in the form of this version, and in the form that the previous version reads.
+// The change of a membership, and of a role that many members have, in the feed: in the form of this version, and in the form that the previous version reads.
 import t, { type Test } from 'tap';
+import { raiseRolesEpoch } from '../../../src/directory/users/epoch-store.ts';
 import { principalOf } from '../../../src/protocol/caller.ts';
 import type { AccessClaims } from '../../../src/protocol/claims.ts';
 import { revocationOf } from '../../../src/protocol/revocation.ts';
@@ -140,4 +141,30 @@ t.test('a snapshot in parts has both forms in each part', async (t) => {
     new Set(parts.flatMap(({ extended }) => extended?.map((event) => JSON.stringify(event)))).size,
     events.length,
   );
+});
+
+t.test('the change of a role has one form, and reaches the clients of its organization alone', async (t) => {
+  const { app, api, follow, readers, p } = await open(t);
+  const { db, publish } = app.parts;
+  const former = openFormerVerifier();
+  const stream = await follow();
+  for (const frame of await untilHeartbeat(stream)) former.take(frame);
+  const role = { kind: 'role', org: p.id, role: 'agent', epoch: 1 };
+  await publish(await db.organization({ organizationId: p.id }, (tx) => raiseRolesEpoch(tx, p.id, 'agent')));
+  const frames = await untilHeartbeat(stream);
+  t.same(
+    about(frames).map(({ event, data }) => ({ event, data })),
+    [{ event: 'extended', data: role }],
+  );
+  for (const frame of frames) former.take(frame);
+  t.ok(former.isComplete(), 'a verifier of the previous version does not see it');
+  const [snapshot] = await (await follow()).until(({ event }) => event === 'snapshot');
+  t.same([snapshot?.data.events, snapshot?.data.extended], [[], [role]]);
+  for (const [reader, events] of [
+    ['p', [role]],
+    ['all', [role]],
+    ['q', []],
+  ] as const) {
+    t.same((await api.get('/revocations', { token: readers[reader].token })).body.data.events, events, reader);
+  }
 });

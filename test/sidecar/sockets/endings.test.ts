@@ -161,6 +161,25 @@ t.test('a change in one organization closes the user’s sockets there, and no s
   }
 });
 
+t.test('a changed role closes the sockets whose tokens name it, and no others', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const closing = await open('/', issuer.token({ roles: ['viewer', 'sales'], rep: 1 }));
+  const elsewhere = '0196f0aa-0000-7000-8000-0000000000cc';
+  const staying = [
+    await open('/', issuer.token({ roles: ['sales'], rep: 2 })),
+    await open('/', issuer.token({ roles: ['sales'], rep: undefined })),
+    await open('/', issuer.token({ roles: ['viewer'], rep: 1 })),
+    await open('/', issuer.token({ roles: ['sales'], rep: 1, org: elsewhere })),
+    await open('/', issuer.clientToken()),
+  ];
+  issuer.revoke({ kind: 'role', org: issuer.organizationId, role: 'sales', epoch: 2 });
+  t.same(await closing.closed, { code: 4401, reason: 'token_stale' });
+  for (const { socket, message } of staying) {
+    socket.send('here');
+    t.equal(await message(), 'here');
+  }
+});
+
 t.test('when a user’s older token ends, a socket with a newer token stays open', async (t) => {
   const { open, issuer } = await openStand(t);
   const older = await open('/', issuer.token({ epoch: 1 }));
