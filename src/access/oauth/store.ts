@@ -59,6 +59,7 @@ export async function findUserTokenState(
   return row ?? null;
 }
 
+// $1 client, $2 epoch, $3 organization or null, $4 the key that signed the token.
 const CLIENT_TOKEN = statement(`
 SELECT c.status = 'active' AND c.epoch = $2::int AND c.organization_id IS NOT DISTINCT FROM $3::uuid
   AND (c.organization_id IS NULL OR o.status = 'active') AND NOT ${isKeyRevokedSql('$4::text')} AS live
