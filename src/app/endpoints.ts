@@ -1,4 +1,4 @@
-// The table of contents of the service. It lists every feature folder with endpoints, and the URLs of the folder. Each
+// The list of the feature folders that have endpoints, with the URLs of each. Each
 // folder declares its endpoints in its routes.ts.
 import { checkRoutes } from '../access/checks/routes.ts';
 import { clientRoutes } from '../access/clients/routes.ts';

@@ -14,7 +14,7 @@ import type { Guard } from '../base/http/mount.ts';
 import type { FeedRouteDeps } from '../credentials/feed/routes.ts';
 import type { KeyRouteDeps } from '../credentials/keys/routes.ts';
 import type { InvitationDeps } from '../directory/invitations/invitations.ts';
-import type { RemoveMemberDeps } from '../directory/members/remove-member.ts';
+import type { MemberChangeDeps } from '../directory/members/event.ts';
 import type { OrganizationRouteDeps } from '../directory/organizations/routes.ts';
 import type { PermissionRouteDeps } from '../directory/permissions/routes.ts';
 import type { ProfileDeps } from '../directory/profile/profile.ts';
@@ -23,7 +23,7 @@ import type { RoleDeps } from '../directory/roles/roles.ts';
 import type { Caller, Principal } from '../protocol/caller.ts';
 import type { JoinDeps } from '../sign-in/accept-invitation/accept-invitation.ts';
 import type { AcceptRouteDeps } from '../sign-in/accept-invitation/routes.ts';
-import { endSessionsOfRemoved, type MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
+import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
 import { identify } from '../sign-in/sessions/authenticate.ts';
@@ -42,7 +42,7 @@ export interface Features {
   readonly roles: RoleDeps;
   readonly permissions: PermissionRouteDeps;
   readonly administration: AdministrationDeps;
-  readonly members: RemoveMemberDeps;
+  readonly members: MemberChangeDeps;
   readonly memberSessions: MemberSessionDeps;
   readonly checks: CheckDeps;
   readonly forwardAuth: ForwardDeps;
@@ -55,7 +55,7 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** The maximum of failed authentications of one service client from one network in a minute. */
+/** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
 export function composeFeatures(config: Config, parts: Parts, health: HealthDeps): Features {
@@ -98,7 +98,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     roles: { ...changing, lockAndAuthorize },
     permissions: { db },
     administration: changing,
-    members: { ...changing, endSessionsOfRemoved },
+    members: changing,
     memberSessions: { db, publish },
     checks: { access },
     forwardAuth: { revocations, holds: access.holds },

@@ -64,13 +64,13 @@ t.test('every start of a path in the table is used by a URL', async (t) => {
   );
 });
 
-t.test('each folder in the table of contents is listed once, exists, and has a routes.ts', async (t) => {
+t.test('each folder in the list of features is listed once, exists, and has a routes.ts', async (t) => {
   const folders = CHAPTERS.map(({ folder }) => folder);
   t.equal(new Set(folders).size, folders.length);
   for (const folder of folders) t.ok(existsSync(`${ROOT}/src/${folder}/routes.ts`), folder);
 });
 
-t.test('the URLs in the table of contents equal those that the routes declare', async (t) => {
+t.test('the URLs in the list of features equal those that the routes declare', async (t) => {
   const health = CHAPTERS.filter(({ folder }) => folder === 'base/health');
   const checked = (urls: readonly string[]) => () =>
     describeEndpoints(
