@@ -59,6 +59,27 @@ interface Given {
   readonly personal: Personal;
 }
 
+function accountTables(users: number, now: string, personal: Personal): Table[] {
+  return [
+    {
+      name: 'users',
+      columns: ['id', 'email_sealed', 'email_lookup', 'name_sealed', 'email_verified_at'],
+      rows: () =>
+        upTo(users, (u) => {
+          const [id, email] = [idOf('user', u), emailOf(u)];
+          const sealed = bytes(personal.seal('users.email', id, email));
+          const found = bytes(personal.lookup('users.email', email));
+          return [id, sealed, found, bytes(personal.seal('users.name', id, nameOf(u))), now];
+        }),
+    },
+    {
+      name: 'user_search',
+      columns: ['user_id', 'name_grams', 'email_grams'],
+      rows: () => upTo(users, (u) => [idOf('user', u), personal.grams(nameOf(u)), personal.grams(emailOf(u))]),
+    },
+  ];
+}
+
 // In the order of the foreign keys. Within a table, rows are ordered by time, as in a real database.
 function tablesOf(people: Population, { hash, systemRoles, now, personal }: Given): Table[] {
   const { users, organizations } = people;
@@ -88,22 +109,7 @@ function tablesOf(people: Population, { hash, systemRoles, now, personal }: Give
           return [idOf('role', o), owner, owner, 'support', 30, SUPPORT];
         }),
     },
-    {
-      name: 'users',
-      columns: ['id', 'email_sealed', 'email_lookup', 'name_sealed', 'email_verified_at'],
-      rows: () =>
-        upTo(users, (u) => {
-          const [id, email] = [idOf('user', u), emailOf(u)];
-          const sealed = bytes(personal.seal('users.email', id, email));
-          const found = bytes(personal.lookup('users.email', email));
-          return [id, sealed, found, bytes(personal.seal('users.name', id, nameOf(u))), now];
-        }),
-    },
-    {
-      name: 'user_search',
-      columns: ['user_id', 'name_grams', 'email_grams'],
-      rows: () => upTo(users, (u) => [idOf('user', u), personal.grams(nameOf(u)), personal.grams(emailOf(u))]),
-    },
+    ...accountTables(users, now, personal),
     {
       name: 'passwords',
       columns: ['user_id', 'hash'],

@@ -7,6 +7,7 @@ import { openLog } from '../../src/base/platform/log.ts';
 import { systemRandom } from '../../src/base/platform/random.ts';
 import { openKeyRing } from '../../src/credentials/keys/ring.ts';
 import { answerSession, type SessionDeps, storeSession } from '../../src/sign-in/sessions/open-session.ts';
+import { personalIn } from '../../test/support/personal.ts';
 import type { Service, Testbed } from './testbed.ts';
 
 export interface Opened {
@@ -29,7 +30,8 @@ export async function openSessionMaker(testbed: Testbed, service: Service): Prom
   const config = readConfig({ PUBLIC_URL: `http://localhost:${service.port}`, KEYS_DIR: testbed.keysDirectory });
   const log = openLog({ level: 'warn', pretty: false });
   const urls = { appUrl: roleUrl(ownerUrl, APP_ROLE), systemUrl: roleUrl(ownerUrl, SYSTEM_ROLE) };
-  const db = openDatabase({ ...urls, poolSize: 4, log });
+  const personal = await personalIn(testbed.keysDirectory);
+  const db = openDatabase({ ...urls, poolSize: 4, log, personal });
   const ring = (use: 'access' | 'refresh', retentionSeconds: number) =>
     openKeyRing({ clock: systemClock, log, directory: `${config.KEYS_DIR}/${use}`, use, retentionSeconds });
   const accessKeys = await ring('access', config.ACCESS_TOKEN_TTL);

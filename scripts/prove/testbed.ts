@@ -23,6 +23,8 @@ export interface ServiceOptions {
   readonly port?: number;
   /** Environment variables in addition to those that the testbed sets. */
   readonly settings?: Record<string, string>;
+  /** The folder of another checkout, whose service is started. */
+  readonly root?: string;
   /** Flags for Node. */
   readonly nodeFlags?: readonly string[];
   /** Starts the service through scripts/launch.mjs, as `npm start` does. */
@@ -120,7 +122,7 @@ async function startService(options: ServiceOptions, parts: TestbedParts): Promi
   // The launcher sets flags of its own. Without the launcher, the same flags are set here.
   const program = options.launched ? ['scripts/launch.mjs', 'src/main.ts'] : ['--max-semi-space-size=8', 'src/main.ts'];
   const child = spawn(process.execPath, [...(options.nodeFlags ?? []), ...program], {
-    cwd: ROOT,
+    cwd: options.root ?? ROOT,
     stdio: ['ignore', output, output],
     env: {
       PATH: process.env.PATH ?? '',

@@ -7,7 +7,6 @@ import type { Config } from '../base/config/config.ts';
 import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
-import { openPersonalPhase, type PersonalPhase } from '../base/database/personal-phase.ts';
 import type { Authenticate } from '../base/http/mount.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
@@ -15,6 +14,7 @@ import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import type { Clock } from '../base/platform/clock.ts';
 import type { Random } from '../base/platform/random.ts';
 import { createPersonal } from '../base/secrets/personal.ts';
+import { openPersonalPhase, type PersonalPhase } from '../credentials/data-keys/phase.ts';
 import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts';
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
@@ -79,11 +79,7 @@ const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 /** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
-  const dataKeys = await openDataKeys({
-    ...{ clock: machineClock, log, directory: `${config.KEYS_DIR}/data`, passphrase: config.KEYS_PASSPHRASE },
-  });
-  dataKeys.assertUsable();
-  dataKeys.watch();
+  const dataKeys = await openUsableDataKeys(options);
   const personal = createPersonal(dataKeys, random);
   const db = openDatabase({
     ...options.urls,
@@ -159,6 +155,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       strength: options.strength ?? openStrength(),
     }),
   };
+}
+
+async function openUsableDataKeys({ config, clock, log }: PartsOptions): Promise<DataKeyRing> {
+  const { KEYS_DIR, KEYS_PASSPHRASE: passphrase } = config;
+  const keys = await openDataKeys({ directory: `${KEYS_DIR}/data`, clock, log, passphrase });
+  keys.assertUsable();
+  keys.watch();
+  return keys;
 }
 
 async function openRings(

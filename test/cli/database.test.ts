@@ -1,5 +1,4 @@
 // The commands that prepare a database and maintain its roles: migrate, seed, roles, doctor.
-
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

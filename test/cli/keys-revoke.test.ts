@@ -101,6 +101,8 @@ t.test('keys list and the doctor name revoked keys, and the files of them that h
     data: [
       { use: 'access', kid: keys.older.kid, state: 'signing' },
       { use: 'refresh' },
+      { use: 'data', state: 'sealing' },
+      { use: 'data', state: 'lookup' },
       { use: null, kid: keys.newer.kid, state: 'revoked', file: null, revokedAt: String },
     ],
     meta: { revokedUnknown: null },

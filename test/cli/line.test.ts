@@ -33,7 +33,7 @@ t.test('every command has a description, and every command that prints an answer
   const leaves = leavesOf(tree);
   t.same(
     leaves.map(({ name }) => name),
-    `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,roles list,roles apply,roles diff,
+    `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,keys seal,keys reseal,roles list,roles apply,roles diff,
     roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs subscription,users list,users create,users invite,
     users set-password,users disable,users enable,users grant,sessions list,sessions revoke,restore,recover,database accept,
     clients list,clients create,clients rotate,clients set-audience,clients disable,clients enable,clients delete,

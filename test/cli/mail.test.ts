@@ -1,5 +1,4 @@
 // `tenantry mail`: unsent mail is listed with its reason, retried, or dropped.
-
 import t from 'tap';
 import { MailRefused } from '../../src/base/mail/failures.ts';
 import type { SendMail } from '../../src/base/mail/smtp.ts';

@@ -1,6 +1,5 @@
 // The interaction at a terminal: passwords without echo, confirmations, the progress bar of long work, and Ctrl-C. The
 // tests use streams that report a terminal, and once a real pseudo terminal.
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -19,6 +19,9 @@ interface Exception {
 const OWNERS: Readonly<Record<string, string>> = {
   events: 'base/events',
   revocations: 'credentials/revocations',
+  user_search: 'directory/users',
+  person_keys: 'sign-in/sessions',
+  personal_data: 'credentials/data-keys',
   roles: 'directory/roles',
 };
 // Every change writes its event and its revocation in its own statement, so that none is lost.
@@ -52,7 +55,16 @@ const FOREIGN_TABLES: readonly Exception[] = [
   },
   {
     at: 'admin/personal-data',
-    writes: ['users', 'user_search', 'sessions', 'invitations', 'outbox', 'person_keys', 'a table by a variable'],
+    writes: [
+      'users',
+      'user_search',
+      'sessions',
+      'invitations',
+      'outbox',
+      'person_keys',
+      'personal_data',
+      'a table by a variable',
+    ],
     reason:
       'Rows of every table are sealed after the update, and again with a newer key. What they say stays the same.',
   },
@@ -69,7 +81,8 @@ const FOREIGN_TABLES: readonly Exception[] = [
 ];
 
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
-// transaction. A statement that ends sessions is built with these functions.
+// transaction. A statement that ends sessions, or that finds somebody by
+// the e-mail address, is built with these functions. `withPerson` opens a row.
 const FOR_ALL: readonly string[] = [
   'raiseEpochs',
   'raiseMembershipEpochs',
@@ -79,6 +92,8 @@ const FOR_ALL: readonly string[] = [
   'endSessionsSql',
   'endSessionsStatement',
   'runEndSessions',
+  'byEmail',
+  'withPerson',
 ];
 
 const FOREIGN_WRITERS: readonly Exception[] = [

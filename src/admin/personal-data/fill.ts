@@ -4,7 +4,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
-import type { Personal } from '../../base/secrets/personal.ts';
 import {
   listUnsealedInvitations,
   listUnsealedMails,
@@ -109,13 +108,7 @@ export async function sealRows(
 }
 
 /** Opens the loop that seals rows while the database still has rows in clear. */
-export function openSealing({
-  db,
-  log,
-}: {
-  readonly db: Database & { readonly personal: Personal };
-  readonly log: Log;
-}): Loop {
+export function openSealing({ db, log }: { readonly db: Database; readonly log: Log }): Loop {
   return openLoop({
     name: 'sealing of personal data',
     everyMs: CHECK_EVERY_MS,

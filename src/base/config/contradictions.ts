@@ -42,11 +42,8 @@ export function contradictions(config: Config, settings: Settings): string[] {
   if (settings.SMTP_URL && /@localhost>?$/i.test(settings.MAIL_FROM)) {
     problems.push('MAIL_FROM: is required in production together with SMTP_URL');
   }
-  const singleFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
-  if (!settings.KEYS_DIR && !singleFiles) {
-    problems.push(
-      'KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), because development keys are refused',
-    );
+  if (!settings.KEYS_DIR) {
+    problems.push('KEYS_DIR: is required in production, because development keys are refused');
   }
   if (isEverybody(config.TRUSTED_PROXIES)) {
     const widest = config.TRUSTED_PROXIES.find((range) => isEverybody([range]));

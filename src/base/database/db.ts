@@ -10,9 +10,8 @@ import { noteSent } from '../platform/sent.ts';
 import { NO_DATA_KEYS } from '../secrets/data-keys.ts';
 import { createPersonal, type Personal } from '../secrets/personal.ts';
 import { openAvailability } from './availability.ts';
-import { createClients } from './clients.ts';
 import { DatabaseUnavailable, isConflict, isOutage } from './outage.ts';
-import { BOUNDS, type DatabaseBounds, openPool, type Pool, type Use, whileHolding } from './pool.ts';
+import { BOUNDS, createClients, type DatabaseBounds, openPool, type Pool, type Use, whileHolding } from './pool.ts';
 import { runScoped } from './scoped-query.ts';
 import { type Statement, statement } from './statement.ts';
 

@@ -161,8 +161,9 @@ async function runBetweenLocks(client: pg.Client, sql: string): Promise<void> {
   }
 }
 
+// A deadlock with a running service has undone the whole message, too.
 function isLockTimeout(error: unknown): boolean {
-  return (error as { code?: unknown }).code === '55P03';
+  return ['55P03', '40P01'].includes((error as { code?: string }).code ?? '');
 }
 
 /**

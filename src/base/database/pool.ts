@@ -1,11 +1,14 @@
-// A pool of connections to PostgreSQL, and the queue before it. The queue gives each organization, user or network a
+// A pool of connections to PostgreSQL with its client of Prisma, and the queue before it. The queue gives each organization, user or network a
 // fair share of the connections. So the pool itself never has to queue.
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { PrismaClient } from '../../generated/prisma/client.ts';
 import { FairQueue, type Refusal } from '../platform/fair-queue.ts';
 import type { Log } from '../platform/log.ts';
 import { currentRequester } from '../platform/requester.ts';
 import { DatabaseBusy } from './outage.ts';
+import { statementName } from './statement.ts';
 
 export interface DatabaseBounds {
   /** The maximum duration of one statement, and of a whole transaction. */
@@ -144,4 +147,38 @@ function openConnections({ url, size, name, log, bounds, statementMs = bounds.st
   // process. The running query fails through its own promise.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
+}
+
+const STATEMENTS_MAX = 500;
+
+/** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
+function createStatementNames(): (query: { sql: string }) => string {
+  const names = new Map<string, string>();
+  return ({ sql }) => {
+    const known = names.get(sql);
+    if (known !== undefined || names.size >= STATEMENTS_MAX) return known ?? '';
+    const name = statementName(sql);
+    names.set(sql, name);
+    return name;
+  };
+}
+
+/** The clients of Prisma, one for each pool. */
+export function createClients() {
+  const clients = new Map<Pool, PrismaClient>();
+  return {
+    of(pool: Pool): PrismaClient {
+      const known = clients.get(pool);
+      if (known) return known;
+      const adapter = new PrismaPg(pool.connections, { statementNameGenerator: createStatementNames() });
+      const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
+      clients.set(pool, client);
+      return client;
+    },
+    async close(pool: Pool): Promise<void> {
+      await clients.get(pool)?.$disconnect();
+      clients.delete(pool);
+      await pool.connections.end();
+    },
+  };
 }

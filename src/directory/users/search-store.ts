@@ -30,8 +30,8 @@ members AS MATERIALIZED (
 SELECT size.large, f.* FROM size LEFT JOIN (
   SELECT ${COLUMNS} FROM members JOIN user_search s ON s.user_id = members.user_id WHERE ${FOUND}
 ) AS f ON true`);
-// $1 grams, $2 organization.
-const AMONG_MANY = statement(`
+/** The query of a search in a large organization. A test checks its plan. $1 grams, $2 organization. */
+export const AMONG_MANY = statement(`
 WITH found AS MATERIALIZED (SELECT ${COLUMNS}, s.user_id FROM user_search s WHERE ${FOUND})
 SELECT f.id, f."inName", f."inEmail" FROM found f JOIN memberships m ON m.user_id = f.user_id
 WHERE m.organization_id = $2::uuid`);
@@ -68,14 +68,21 @@ export async function listUnsealed(tx: SystemReader, organizationId: string | nu
   return (await tx.rows<{ id: string }>(UNSEALED, [organizationId])).map(({ id }) => id);
 }
 
-const NAMES = statement(`
-SELECT u.id::text, ${stored('u.email')} AS email, ${stored('u.name')} AS name FROM users u
-WHERE u.id = ANY($1::text[]::uuid[])`);
+// $1 ids, $2 whether the name is needed, $3 whether the e-mail is needed.
+const STORED = statement(`
+SELECT u.id::text, CASE WHEN c.in_name THEN ${stored('u.name')} END AS name,
+  CASE WHEN c.in_email THEN ${stored('u.email')} END AS email
+FROM unnest($1::text[]::uuid[], $2::text[]::boolean[], $3::text[]::boolean[]) AS c (id, in_name, in_email)
+JOIN users u ON u.id = c.id`);
 
-/** The people with these ids, with their e-mail and name as they are stored. */
+/** The candidates with their names and e-mails as they are stored: only those in which the parts were found. */
 export function listStored(
   tx: SystemReader,
-  ids: readonly string[],
-): Promise<{ readonly id: string; readonly email: string; readonly name: string }[]> {
-  return tx.rows(NAMES, [ids]);
+  candidates: readonly Candidate[],
+): Promise<{ readonly id: string; readonly name: string | null; readonly email: string | null }[]> {
+  return tx.rows(STORED, [
+    candidates.map(({ id }) => id),
+    candidates.map(({ inName }) => String(inName)),
+    candidates.map(({ inEmail }) => String(inEmail)),
+  ]);
 }

@@ -1,5 +1,4 @@
 // The query plan for the rights of a member in a database with many members.
-
 import t from 'tap';
 import { openMembershipAccess } from '../../../src/access/checks/membership-access.ts';
 import { openDatabase, type Statement, statement } from '../../../src/base/database/db.ts';

@@ -1,6 +1,5 @@
 // What administrators of the platform see of organizations, how they search for them, and the refusal of all other
 // users.
-
 import t, { type Test } from 'tap';
 import {
   grantPlatformAdministrator,

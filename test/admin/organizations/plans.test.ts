@@ -1,5 +1,4 @@
 // The query plan of the search among all organizations in a large database, with known and unknown parameter values.
-
 import t from 'tap';
 import {
   countAdministeredOrganizations,

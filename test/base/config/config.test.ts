@@ -209,7 +209,9 @@ t.test('production refuses values that are suitable only for development', async
   const mixed = problemsOf({ ...PRODUCTION, CORS_ORIGINS: 'https://app.example.com,http://app.example.com' });
   t.strictSame(mixed, ['CORS_ORIGINS: http://app.example.com must be https in production']);
   const single = { JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem', JWT_REFRESH_PRIVATE_KEY_PATH: '/r.pem' };
-  t.same(problemsOf({ ...without('KEYS_DIR'), ...single }), [], 'two single keys work as well');
+  t.same(problemsOf({ ...PRODUCTION, ...single }), [], 'two single keys work as well');
+  const withoutFolder = namesIn(problemsOf({ ...without('KEYS_DIR'), ...single }));
+  t.strictSame(withoutFolder, ['KEYS_DIR'], 'which has the keys of personal data');
   t.strictSame(namesIn(problemsOf({ ...without('KEYS_DIR'), JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem' })), ['KEYS_DIR']);
   const roles = { DATABASE_APP_URL: 'postgres://app@db/x', DATABASE_SYSTEM_URL: 'postgres://system@db/x' };
   t.same(problemsOf({ ...without('DATABASE_URL'), ...roles }), [], 'the owner may be unknown');

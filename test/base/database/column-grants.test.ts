@@ -1,6 +1,5 @@
 // The restricted role may write only those columns of its organization's rows that the service changes. Tested with
 // plain SQL.
-
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { raiseAnyClientEpoch, raiseClientEpoch } from '../../../src/access/clients/epoch-store.ts';

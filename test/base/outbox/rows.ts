@@ -1,5 +1,4 @@
 // Opens an outbox that sends only when a test calls it, and reads the rows of the outbox.
-
 import type { Test } from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';

@@ -1,6 +1,5 @@
 // How many mails an organization can send and an address can receive. An operator's invitations are limited only by the
 // seats.
-
 import t, { type Test } from 'tap';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { atOnce } from '../../support/client.ts';

@@ -1,5 +1,4 @@
 // Opens an organization that invites, with a real mailbox, for the tests of invitations.
-
 import type { Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';

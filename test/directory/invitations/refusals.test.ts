@@ -1,6 +1,5 @@
 // Which acceptances are refused: every invalid token in the same way, the wrong user, the wrong tenant. A refusal does
 // not use up the token.
-
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';

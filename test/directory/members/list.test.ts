@@ -1,5 +1,4 @@
 // The list of members: content, search, filters and pages, and the query plan.
-
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { LIST } from '../../../src/directory/members/list-store.ts';
@@ -197,10 +196,10 @@ async function planOf(t: Test, database: TestDatabase, organizationId: string, v
   return rows.map((row) => row['QUERY PLAN'] as string).join('\n');
 }
 
-t.test('no page and no search needs a full table scan', async (t) => {
+t.test('no page needs a full table scan', async (t) => {
   const { database } = await openTeam(t);
   const organizationId = await insertThousands(database);
-  const asked = { page: [null, null, null], search: ['son 1', null, null], all: ['son', 'active', 'agent'] };
+  const asked = { page: [null, null], status: ['active', null], all: ['active', 'agent'] };
   for (const [what, filter] of Object.entries(asked)) {
     for (const mode of ['force_custom_plan', 'force_generic_plan']) {
       const plan = await planOf(t, database, organizationId, [...filter, 20, 0], mode);

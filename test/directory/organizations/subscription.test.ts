@@ -1,5 +1,4 @@
 // The subscription of the current organization: plan, trial, limits, and their usage.
-
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { setSubscription } from '../../../src/admin/organizations/organizations.ts';

@@ -1,6 +1,5 @@
 // Applying system roles to the database: the plan, the written roles and events, the ended tokens, and that a second
 // run changes nothing.
-
 import t from 'tap';
 import { applyFirstPreset, applyPreset, exportRoles } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';

@@ -1,5 +1,4 @@
 // When a preset is refused: the message gives the reason, and nothing is written.
-
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';

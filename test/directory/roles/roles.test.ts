@@ -1,5 +1,4 @@
 // Roles over HTTP: listing, creating, changing and deleting roles, the refusals, and the effect of each change.
-
 import t, { type Test } from 'tap';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { furtherTeam, openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';

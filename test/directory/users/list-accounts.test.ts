@@ -1,5 +1,4 @@
 // Operators list and search accounts. A search reads all accounts in slices, and its pages are those of one list.
-
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import { SLICE_ACCOUNTS } from '../../../src/directory/users/account-store.ts';

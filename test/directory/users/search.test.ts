@@ -1,11 +1,12 @@
 // A search in sealed names and e-mail addresses finds exactly what a plain comparison finds.
 import { createHash } from 'node:crypto';
+import pg from 'pg';
 import t from 'tap';
 import { findFew, findPeople } from '../../../src/directory/users/search.ts';
-import { AT_ONCE_MAX } from '../../../src/directory/users/search-store.ts';
-import { createDatabase } from '../../support/database.ts';
+import { AMONG_MANY, AT_ONCE_MAX } from '../../../src/directory/users/search-store.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { seededId, seedOrganization } from '../../support/fixtures/people.ts';
-import { insertPeople } from '../../support/personal.ts';
+import { insertPeople, testPersonal } from '../../support/personal.ts';
 import { openService } from '../../support/service.ts';
 import { cases } from '../../support/thorough.ts';
 
@@ -53,6 +54,19 @@ function someName(): string {
 const folded = (text: string) =>
   [...text.normalize('NFKC')].map((character) => character.toUpperCase().toLowerCase()).join('');
 
+async function planOf(database: TestDatabase, mode: string, grams: readonly string[], organizationId: string) {
+  const client = new pg.Client({ connectionString: database.systemUrl });
+  await client.connect();
+  try {
+    await client.query(`SET plan_cache_mode = ${mode}`);
+    await client.query(`PREPARE asked (text[], uuid) AS ${AMONG_MANY.text}`);
+    const { rows } = await client.query(`EXPLAIN EXECUTE asked ('{${grams.join()}}', '${organizationId}')`);
+    return rows.map((row) => row['QUERY PLAN']).join('\n');
+  } finally {
+    await client.end();
+  }
+}
+
 t.test('a search finds the same people as a plain comparison, in a dozen scripts', async (t) => {
   const database = await createDatabase(t);
   const { db } = (await openService(t, database)).app.parts;
@@ -95,6 +109,10 @@ t.test('a search finds the same people as a plain comparison, in a dozen scripts
     t.same((await findFew(reader, query, small.id))?.sort(), plain(members[small.id] ?? [], query), label);
   }
   t.ok(found > QUERIES, 'the queries find people');
+  const { grams } = testPersonal.searched('nobody has this name');
+  for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+    t.match(await planOf(database, mode, grams, large.id), 'user_search_grams_idx', mode);
+  }
   t.equal(await findFew(reader, 'a', large.id), null, 'a large organization is searched by the index');
   t.equal((await findPeople(reader, '', null)).length, PEOPLE, 'everything contains nothing');
 });

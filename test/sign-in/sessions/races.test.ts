@@ -1,6 +1,5 @@
 // Two requests at the same moment: two refreshes, a refresh and a logout, two registrations. Each race runs in many
 // rounds, and in each round a barrier starts all requests.
-
 import t from 'tap';
 import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';

@@ -109,7 +109,7 @@ const WAYS: readonly Way[] = [
   {
     name: 'write of a model',
     failing: /^UPDATE "public"."users"/,
-    run: (db) => db.system((tx) => tx.models.user.updateMany({ data: { name: 'x' } })),
+    run: (db) => db.system((tx) => tx.models.user.updateMany({ data: { status: 'active' } })),
   },
   { name: 'commit', failing: /^COMMIT/, run: (db) => db.system((tx) => tx.rows(marked, [])) },
   {
