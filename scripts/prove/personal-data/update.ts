@@ -4,11 +4,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Api, openApi } from '../../test/support/client.ts';
-import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
-import { asAdmin, type Query } from './database.ts';
-import { demand } from './proof.ts';
-import { ROOT, type Service, type Testbed, withTestbed } from './testbed.ts';
+import { type Api, openApi } from '../../../test/support/client.ts';
+import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
+import { asAdmin, type Query } from '../database.ts';
+import { demand } from '../proof.ts';
+import { ROOT, type Service, type Testbed, withTestbed } from '../testbed.ts';
 
 const [before, accounts = '100000'] = process.argv.slice(2);
 const COUNT = Number(accounts);
