@@ -12,15 +12,14 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Principal } from '../../protocol/caller.ts';
+import { assertFormType, parseForm } from '../bodies/form.ts';
+import { assertJsonType, parseBody } from '../bodies/json.ts';
 import { answerByHand, type HandWritten } from '../connections/broken-connection.ts';
 import { type Connections, watchConnections } from '../connections/connections.ts';
 import { endConnections } from '../connections/farewell.ts';
 import { judgeHead } from '../connections/head.ts';
-
-import { assertJsonType, parseBody } from './body.ts';
 import { limitTime } from './deadline.ts';
 import type { Endpoint } from './endpoint.ts';
-import { assertFormType, parseForm } from './form.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
 import { sendProblem, type Translate, toProblem, withOutcome } from './problems.ts';
