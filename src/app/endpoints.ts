@@ -5,6 +5,7 @@ import { clientRoutes } from '../access/clients/routes.ts';
 import { forwardRoutes } from '../access/forward-auth/routes.ts';
 import { oauthRoutes } from '../access/oauth/routes.ts';
 import { administrationRoutes } from '../admin/organizations/routes.ts';
+import { assetRoutes } from '../base/assets/routes.ts';
 import { docsRoutes } from '../base/docs/routes.ts';
 import { healthRoutes } from '../base/health/routes.ts';
 import type { Endpoint } from '../base/http/endpoint.ts';
@@ -143,6 +144,11 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'base/health',
     urls: ['/healthz', '/readyz'],
     routes: ({ health }) => healthRoutes(health),
+  },
+  {
+    folder: 'base/assets',
+    urls: ['/assets/:name'],
+    routes: () => assetRoutes(),
   },
   {
     folder: 'base/docs',

@@ -136,6 +136,7 @@ export function composeGuard(parts: Parts): Omit<Guard, 'draw'> {
     actFor: (caller, references) => actFor(parts, caller, references),
     holds: parts.access.holds,
     idempotency: parts.idempotency,
+    pages: { kit: parts.kit, authenticateBrowser: async () => null },
     isPlatformAdministrator: (caller) => isPlatformAdministrator(parts.db.systemReader(), caller.id),
   };
 }

@@ -11,6 +11,7 @@ import type { Authenticate } from '../base/http/mount.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
+import { type Kit, openKit } from '../base/page-kit/kit.ts';
 import type { Clock } from '../base/platform/clock.ts';
 import type { Random } from '../base/platform/random.ts';
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
@@ -62,6 +63,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly access: MembershipAccess;
   readonly feed: Feed;
   readonly outbox: Outbox;
+  readonly kit: Kit;
   readonly idempotency: Idempotency;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -73,6 +75,7 @@ const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 /** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
+  const kit = openKit(config, random);
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
   const revocations = openRevocations({
     ...{ db, log, redis: redisOf(config), clock: machineClock },
@@ -125,6 +128,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,
     }),
     outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
+    kit,
     idempotency: openIdempotency({
       db,
       random,

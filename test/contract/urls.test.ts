@@ -31,6 +31,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/.well-known/oauth-authorization-server': 'access/oauth',
   '/healthz': 'base/health',
   '/readyz': 'base/health',
+  '/assets': 'base/assets',
   '/docs': 'base/docs',
 };
 

@@ -11,17 +11,20 @@ import {
   type Principal,
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
-import { type FieldIssue, problem } from '../errors/problem.ts';
+import { validate } from '../bodies/validate.ts';
+import { problem } from '../errors/problem.ts';
+import { assertOwnTenant, namedTenants } from '../headers/tenant.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
+import type { Kit } from '../page-kit/kit.ts';
 import { workFor } from '../platform/requester.ts';
 import { noteWhatIsSent } from '../platform/sent.ts';
 import { type Deadline, deadlineOf } from './deadline.ts';
 import { type Access, type Endpoint, type HandlerInput, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import { admitVisit, type PageGuard } from './page-admission.ts';
 import type { WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { guardChange, isKnown, Prepared, render } from './reply.ts';
 import { FastifyRequestInfo, PreparedAnswer, requesterOf, subjectOf } from './request-info.ts';
-import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that were made by `endpoint()`. */
 export const ROUTE_MARK = Symbol('endpoint');
@@ -48,6 +51,8 @@ export interface Guard {
   readonly draw: DrawLimit;
   /** Needed for endpoints that take an Idempotency-Key. */
   readonly idempotency?: Idempotency | undefined;
+  /** Needed for pages. */
+  readonly pages?: PageGuard | undefined;
 }
 
 /** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
@@ -84,7 +89,9 @@ async function operate(
     };
     const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
     const info = new FastifyRequestInfo(request, reply, guard.draw);
-    result = await noted(request, async () => declared.handle(new OperationInput(input, guarded, info, deadline)));
+    result = await noted(request, async () =>
+      declared.handle(new OperationInput(input, guarded, { request: info, deadline, kit: guard.pages?.kit ?? null })),
+    );
     assertUsed();
   } catch (error) {
     if (deadline.isOver) return ignoreLate(request, reply, error);
@@ -118,12 +125,12 @@ class OperationInput implements Input {
   readonly assertVersion: Input['assertVersion'];
   readonly request: Input['request'];
   readonly #deadline: Deadline;
+  readonly #kit: Kit | null;
 
   constructor(
     { caller, body, query, params, answer }: Validated,
     { once, assertVersion }: Pick<Input, 'once' | 'assertVersion'>,
-    request: Input['request'],
-    deadline: Deadline,
+    { request, deadline, kit }: { request: Input['request']; deadline: Deadline; kit: Kit | null },
   ) {
     this.caller = caller;
     this.body = body;
@@ -134,6 +141,12 @@ class OperationInput implements Input {
     this.assertVersion = assertVersion;
     this.request = request;
     this.#deadline = deadline;
+    this.#kit = kit;
+  }
+
+  get kit(): Kit {
+    if (!this.#kit) throw new Error('The server has no kit for pages');
+    return this.#kit;
   }
 
   get signal(): AbortSignal {
@@ -160,7 +173,7 @@ function ignoreLate(request: FastifyRequest, reply: FastifyReply, error: unknown
 /** The size limit of the endpoint. An endpoint without its own limit has the limit of the server. */
 function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: number } {
   if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
-  return limit === 'sign_in' || wire === 'oauth' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
+  return limit === 'sign_in' || wire !== 'json' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
 }
 
 const NOTHING = z.strictObject({});
@@ -170,7 +183,8 @@ const ANYTHING = z.looseObject({});
  * Runs before the body is read. A call of an open route counts against the allowance of the network. A call of any
  * other route counts against the allowance of the principal.
  */
-async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  if (declared.wire === 'page') return admitVisit(declared, guard, request, reply);
   if (declared.access.kind === 'open' && declared.limit === 'none') return;
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
@@ -242,29 +256,6 @@ function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {
   // A form without parameters has an empty body.
   if (request.body === undefined && (declared.bodyOptional || declared.wire === 'oauth')) return {};
   return request.body;
-}
-
-function validate(schema: z.ZodType, value: unknown, part: '' | 'query' | 'path'): unknown {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues: FieldIssue[] = parsed.error.issues.slice(0, 20).flatMap((issue) => {
-    // A repeated parameter of the query is a list.
-    const isRepeated = part === 'query' && issue.code === 'invalid_type' && Array.isArray(valueAt(value, issue.path));
-    if (isRepeated) return { path: pathOf(part, issue.path), message: 'must be sent once' };
-    if (issue.code !== 'unrecognized_keys') return { path: pathOf(part, issue.path), message: issue.message };
-    return issue.keys
-      .slice(0, 20)
-      .map((key) => ({ path: pathOf(part, [...issue.path, key.slice(0, 100)]), message: 'is not known here' }));
-  });
-  throw problem('validation_failed', { issues });
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null)?.[key], value);
-}
-
-function pathOf(part: string, path: readonly PropertyKey[]): string {
-  return [part, ...path.map(String)].filter((name) => name !== '').join('.');
 }
 
 function send(declared: Endpoint, request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
