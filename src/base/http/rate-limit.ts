@@ -24,6 +24,7 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 
 const IPV6_SUBNET = 64;
+const NAMED_IPV6_BITS = 48;
 /** The limit of keys of each allowance, about 12 MB. The least recently used key is forgotten first. */
 const KEYS_MAX = 50_000;
 
@@ -36,9 +37,11 @@ export function networkOf(ip: string | undefined): string {
   return ip && isIP(ip) !== 0 ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
 }
 
-/** Returns the first bits of an IPv6 address, or a whole IPv4 address. */
-export function prefixOf(ip: string, bits: number): string {
-  return normalizeIP(ip, bits);
+/** Returns the address without its last part. The result identifies a network, but not a person. */
+export function networkName(ip: string | undefined): string {
+  if (!ip) return 'unknown';
+  const network = normalizeIP(ip, NAMED_IPV6_BITS); // an IPv4 address inside an IPv6 address becomes IPv4
+  return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
 }
 
 /** Creates the allowances of a server. */

@@ -23,7 +23,7 @@ import type { Endpoint } from './endpoint.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
 import { prefersPage, sendProblem, sendProblemPage, type Translate, toProblem, withOutcome } from './problems.ts';
-import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
+import { type LimitSettings, networkName, networkOf, openLimits } from './rate-limit.ts';
 import { keepRequesters } from './request-info.ts';
 import { securityHeaders } from './security-headers.ts';
 import { unknownRoutes } from './unknown-route.ts';
@@ -205,7 +205,7 @@ async function registerPlugins(
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime * 10) / 10,
-        network: wideNetwork(request.ip),
+        network: networkName(request.ip),
         [caller?.kind === 'client' ? 'clientId' : 'userId']: caller?.id,
         ...request.getDecorator<object | null>('serviceClient'),
         organizationId: caller?.organizationId ?? undefined,
@@ -218,13 +218,6 @@ async function registerPlugins(
   app.decorateRequest('caller', null);
   app.decorateRequest('work', null);
   app.decorateRequest('serviceClient', null);
-}
-
-/** Returns the address without its last part. The result identifies a network, but not a person. */
-function wideNetwork(ip: string | undefined): string {
-  if (!ip) return 'unknown';
-  const network = prefixOf(ip, 48); // an IPv4 address inside an IPv6 address becomes IPv4
-  return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
 }
 
 /**

@@ -57,8 +57,6 @@ export const en = {
     email: 'E-mail',
     save: 'Save',
     saved: 'Your changes are saved.',
-    language: 'Language of these pages',
-    change: 'Change',
   },
   devices: {
     title: 'Devices',

@@ -58,8 +58,6 @@ export const es: Catalogue = {
     email: 'Correo electrónico',
     save: 'Guardar',
     saved: 'Sus cambios están guardados.',
-    language: 'Idioma de estas páginas',
-    change: 'Cambiar',
   },
   devices: {
     title: 'Dispositivos',

@@ -58,8 +58,6 @@ export const pt: Catalogue = {
     email: 'E-mail',
     save: 'Salvar',
     saved: 'As suas alterações foram salvas.',
-    language: 'Idioma destas páginas',
-    change: 'Alterar',
   },
   devices: {
     title: 'Dispositivos',

@@ -191,7 +191,8 @@ export const SessionScalarFieldEnum = {
   successorAt: 'successorAt',
   replacedChildAt: 'replacedChildAt',
   childReissuedAt: 'childReissuedAt',
-  childReissuedTo: 'childReissuedTo'
+  childReissuedTo: 'childReissuedTo',
+  browserKey: 'browserKey'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]

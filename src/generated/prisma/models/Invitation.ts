@@ -509,10 +509,6 @@ export type InvitationUncheckedUpdateManyWithoutOrganizationNestedInput = {
   deleteMany?: Prisma.InvitationScalarWhereInput | Prisma.InvitationScalarWhereInput[]
 }
 
-export type NullableBytesFieldUpdateOperationsInput = {
-  set?: runtime.Bytes | null
-}
-
 export type InvitationCreateNestedOneWithoutRolesInput = {
   create?: Prisma.XOR<Prisma.InvitationCreateWithoutRolesInput, Prisma.InvitationUncheckedCreateWithoutRolesInput>
   connectOrCreate?: Prisma.InvitationCreateOrConnectWithoutRolesInput

@@ -44,6 +44,7 @@ export type SessionMinAggregateOutputType = {
   replacedChildAt: Date | null
   childReissuedAt: Date | null
   childReissuedTo: string | null
+  browserKey: runtime.Bytes | null
 }
 
 export type SessionMaxAggregateOutputType = {
@@ -66,6 +67,7 @@ export type SessionMaxAggregateOutputType = {
   replacedChildAt: Date | null
   childReissuedAt: Date | null
   childReissuedTo: string | null
+  browserKey: runtime.Bytes | null
 }
 
 export type SessionCountAggregateOutputType = {
@@ -89,6 +91,7 @@ export type SessionCountAggregateOutputType = {
   replacedChildAt: number
   childReissuedAt: number
   childReissuedTo: number
+  browserKey: number
   _all: number
 }
 
@@ -113,6 +116,7 @@ export type SessionMinAggregateInputType = {
   replacedChildAt?: true
   childReissuedAt?: true
   childReissuedTo?: true
+  browserKey?: true
 }
 
 export type SessionMaxAggregateInputType = {
@@ -135,6 +139,7 @@ export type SessionMaxAggregateInputType = {
   replacedChildAt?: true
   childReissuedAt?: true
   childReissuedTo?: true
+  browserKey?: true
 }
 
 export type SessionCountAggregateInputType = {
@@ -158,6 +163,7 @@ export type SessionCountAggregateInputType = {
   replacedChildAt?: true
   childReissuedAt?: true
   childReissuedTo?: true
+  browserKey?: true
   _all?: true
 }
 
@@ -254,6 +260,7 @@ export type SessionGroupByOutputType = {
   replacedChildAt: Date | null
   childReissuedAt: Date | null
   childReissuedTo: string | null
+  browserKey: runtime.Bytes | null
   _count: SessionCountAggregateOutputType | null
   _min: SessionMinAggregateOutputType | null
   _max: SessionMaxAggregateOutputType | null
@@ -298,6 +305,7 @@ export type SessionWhereInput = {
   replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
+  browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }
@@ -323,6 +331,7 @@ export type SessionOrderByWithRelationInput = {
   replacedChildAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrderInput | Prisma.SortOrder
+  browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
   user?: Prisma.UserOrderByWithRelationInput
   membership?: Prisma.MembershipOrderByWithRelationInput
 }
@@ -351,6 +360,7 @@ export type SessionWhereUniqueInput = Prisma.AtLeast<{
   replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
+  browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }, "id">
@@ -376,6 +386,7 @@ export type SessionOrderByWithAggregationInput = {
   replacedChildAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrderInput | Prisma.SortOrder
+  browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.SessionCountOrderByAggregateInput
   _max?: Prisma.SessionMaxOrderByAggregateInput
   _min?: Prisma.SessionMinOrderByAggregateInput
@@ -405,6 +416,7 @@ export type SessionScalarWhereWithAggregatesInput = {
   replacedChildAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableWithAggregatesFilter<"Session"> | string | null
+  browserKey?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
 }
 
 export type SessionCreateInput = {
@@ -426,6 +438,7 @@ export type SessionCreateInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
@@ -451,6 +464,7 @@ export type SessionUncheckedCreateInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateInput = {
@@ -472,6 +486,7 @@ export type SessionUpdateInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
@@ -497,6 +512,7 @@ export type SessionUncheckedUpdateInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionCreateManyInput = {
@@ -520,6 +536,7 @@ export type SessionCreateManyInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateManyMutationInput = {
@@ -541,6 +558,7 @@ export type SessionUpdateManyMutationInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyInput = {
@@ -564,6 +582,7 @@ export type SessionUncheckedUpdateManyInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionListRelationFilter = {
@@ -597,6 +616,7 @@ export type SessionCountOrderByAggregateInput = {
   replacedChildAt?: Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrder
+  browserKey?: Prisma.SortOrder
 }
 
 export type SessionMaxOrderByAggregateInput = {
@@ -619,6 +639,7 @@ export type SessionMaxOrderByAggregateInput = {
   replacedChildAt?: Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrder
+  browserKey?: Prisma.SortOrder
 }
 
 export type SessionMinOrderByAggregateInput = {
@@ -641,6 +662,7 @@ export type SessionMinOrderByAggregateInput = {
   replacedChildAt?: Prisma.SortOrder
   childReissuedAt?: Prisma.SortOrder
   childReissuedTo?: Prisma.SortOrder
+  browserKey?: Prisma.SortOrder
 }
 
 export type SessionCreateNestedManyWithoutUserInput = {
@@ -736,6 +758,10 @@ export type SessionUpdateamrInput = {
   push?: string | string[]
 }
 
+export type NullableBytesFieldUpdateOperationsInput = {
+  set?: runtime.Bytes | null
+}
+
 export type SessionCreateWithoutUserInput = {
   id: string
   amr?: Prisma.SessionCreateamrInput | string[]
@@ -755,6 +781,7 @@ export type SessionCreateWithoutUserInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
 
@@ -778,6 +805,7 @@ export type SessionUncheckedCreateWithoutUserInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionCreateOrConnectWithoutUserInput = {
@@ -830,6 +858,7 @@ export type SessionScalarWhereInput = {
   replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
+  browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
 }
 
 export type SessionCreateWithoutMembershipInput = {
@@ -851,6 +880,7 @@ export type SessionCreateWithoutMembershipInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
 }
 
@@ -873,6 +903,7 @@ export type SessionUncheckedCreateWithoutMembershipInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionCreateOrConnectWithoutMembershipInput = {
@@ -921,6 +952,7 @@ export type SessionCreateManyUserInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateWithoutUserInput = {
@@ -942,6 +974,7 @@ export type SessionUpdateWithoutUserInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
 
@@ -965,6 +998,7 @@ export type SessionUncheckedUpdateWithoutUserInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyWithoutUserInput = {
@@ -987,6 +1021,7 @@ export type SessionUncheckedUpdateManyWithoutUserInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionCreateManyMembershipInput = {
@@ -1008,6 +1043,7 @@ export type SessionCreateManyMembershipInput = {
   replacedChildAt?: Date | string | null
   childReissuedAt?: Date | string | null
   childReissuedTo?: string | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateWithoutMembershipInput = {
@@ -1029,6 +1065,7 @@ export type SessionUpdateWithoutMembershipInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
 }
 
@@ -1051,6 +1088,7 @@ export type SessionUncheckedUpdateWithoutMembershipInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyWithoutMembershipInput = {
@@ -1072,6 +1110,7 @@ export type SessionUncheckedUpdateManyWithoutMembershipInput = {
   replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 
@@ -1097,6 +1136,7 @@ export type SessionSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  browserKey?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1122,6 +1162,7 @@ export type SessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  browserKey?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1147,6 +1188,7 @@ export type SessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  browserKey?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1172,9 +1214,10 @@ export type SessionSelectScalar = {
   replacedChildAt?: boolean
   childReissuedAt?: boolean
   childReissuedTo?: boolean
+  browserKey?: boolean
 }
 
-export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo", ExtArgs["result"]["session"]>
+export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "browserKey", ExtArgs["result"]["session"]>
 export type SessionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1215,6 +1258,7 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     replacedChildAt: Date | null
     childReissuedAt: Date | null
     childReissuedTo: string | null
+    browserKey: runtime.Bytes | null
   }, ExtArgs["result"]["session"]>
   composites: {}
 }
@@ -1660,6 +1704,7 @@ export interface SessionFieldRefs {
   readonly replacedChildAt: Prisma.FieldRef<"Session", 'DateTime'>
   readonly childReissuedAt: Prisma.FieldRef<"Session", 'DateTime'>
   readonly childReissuedTo: Prisma.FieldRef<"Session", 'String'>
+  readonly browserKey: Prisma.FieldRef<"Session", 'Bytes'>
 }
     
 
