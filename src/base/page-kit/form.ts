@@ -71,7 +71,7 @@ export function field(view: View, attempt: Attempt, asked: Field): Html {
   const shown = isSecret ? '' : (attempt.typed[name] ?? value ?? '');
   const input = html`<input id="${id}" name="${name}" type="${type}" autocomplete="${autocomplete}"${
     shown !== '' && html` value="${shown}"`
-  }${isOptional ? '' : html` required`}${type !== 'text' && html` autocapitalize="none" spellcheck="false"`}${
+  }${!isOptional && html` required`}${type !== 'text' && html` autocapitalize="none" spellcheck="false"`}${
     described.length > 0 && html` aria-describedby="${described.join(' ')}"`
   }${wrong !== null && html` aria-invalid="true" autofocus`} dir="auto">`;
   const { showPassword, hidePassword, optional } = view.text.layout;

@@ -17,7 +17,8 @@ export function nameDevice(userAgent: string | null): DeviceName | null {
   const system = os.name ? [os.name, shortVersion(os.name, os.versionName)].filter(Boolean).join(' ') : null;
   if (browser.name && system !== null) return { browser: browser.name, system };
   const program = PROGRAM.exec(userAgent)?.[1];
-  const name = browser.name ?? (program === 'Mozilla' ? undefined : program);
+  // The library names an unknown browser by an empty text.
+  const name = browser.name || (program === 'Mozilla' ? undefined : program);
   return name === undefined ? null : { browser: name, system };
 }
 

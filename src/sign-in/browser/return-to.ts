@@ -7,9 +7,11 @@ export type ReturnTo = (asked: string | undefined) => URL | null;
 export function returnTo(origins: readonly string[]): ReturnTo {
   const allowed = new Set(origins.map((origin) => new URL(origin).origin));
   return (asked) => {
-    if (asked === undefined || !URL.canParse(asked)) return null;
+    // Programs differ in how they read blanks and backslashes.
+    if (asked === undefined || /[\s\\]/.test(asked) || !URL.canParse(asked)) return null;
     const url = new URL(asked);
-    // Names and passwords in a URL make it look as if it led elsewhere.
+    // A blob: URL has the origin of its maker. Names and passwords in a URL make it look as if it led elsewhere.
+    if (!/^https?:$/.test(url.protocol)) return null;
     return allowed.has(url.origin) && url.username === '' && url.password === '' ? url : null;
   };
 }

@@ -30,6 +30,8 @@ const COMPONENTS: Readonly<Record<string, (text: string) => Html>> = {
       },
       { name: 'name', label: text, autocomplete: 'name' },
     ),
+  'field that is optional': (text) =>
+    field(view, FRESH, { name: 'name', label: text, type: 'email', autocomplete: 'name', isOptional: true }),
   hidden: (text) => hidden('name', text),
   done,
   remark,
