@@ -86,7 +86,7 @@ export const en = {
     joined: 'Member since',
     action: 'What you can do',
     current: 'current',
-    use: 'Switch to it',
+    use: 'Switch',
     useOf: (name: string) => `Switch to ${name}`,
     leave: 'Leave',
     leaveOf: (name: string) => `Leave ${name}`,

@@ -87,7 +87,7 @@ export const es: Catalogue = {
     joined: 'Miembro desde',
     action: 'Lo que puede hacer',
     current: 'actual',
-    use: 'Cambiar a ella',
+    use: 'Cambiar',
     useOf: (name) => `Cambiar a ${name}`,
     leave: 'Abandonar',
     leaveOf: (name) => `Abandonar ${name}`,

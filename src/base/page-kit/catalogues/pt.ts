@@ -87,7 +87,7 @@ export const pt: Catalogue = {
     joined: 'Membro desde',
     action: 'O que você pode fazer',
     current: 'atual',
-    use: 'Mudar para ela',
+    use: 'Mudar',
     useOf: (name) => `Mudar para ${name}`,
     leave: 'Deixar',
     leaveOf: (name) => `Deixar ${name}`,
