@@ -1,6 +1,6 @@
-// Owns: the bounds. A bound is the least work that a hot path must do, so it shows the highest possible speed. The
-// argument names the bound, which has this process for itself. The process answers a message with the number of
-// operations that it did. The bare server answers with its port.
+// The bounds. A bound is the least work that a hot path must do, so it shows the highest possible speed. The argument
+// names the bound, and this process runs no other. The process answers a message with the number of operations that it
+// did. The bare server answers with its port.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { argon2id, hash } from 'argon2';

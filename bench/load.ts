@@ -1,4 +1,4 @@
-// Owns: the load client: raw HTTP/1.1 over sockets that stay open, one request at a time on each. The load client is a
+// The load client: raw HTTP/1.1 over sockets that stay open, one request at a time on each. The load client is a
 // separate process, so that it shares no event loop with the measured program. The parent process sends Tasks, and
 // receives a Tally for each Task.
 import { once } from 'node:events';
@@ -29,7 +29,7 @@ export interface Task {
    * comes again. Used instead of `bodies`.
    */
   readonly tokens?: readonly string[];
-  /** Whether the load goes on after an answer that is not 2xx. */
+  /** Whether the load continues after an answer that is not 2xx. */
   readonly goesOn?: boolean;
   /** Whether the tally lists every duration. */
   readonly keepDurations?: boolean;

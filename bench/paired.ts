@@ -1,4 +1,4 @@
-// Owns: measuring a path of the service and its bound in turns, and the table of the results.
+// Measures a path of the service and its bound in turns, and formats the table of the results.
 import { cpuMicroseconds } from './worker.ts';
 
 export interface Measured {

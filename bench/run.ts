@@ -1,5 +1,5 @@
-// Owns: `npm run bench`: measures each hot path and its bound in turns within one run, and prints a table. Leaves to
-// others: the load (load.ts), the bounds (bound.ts), what the figures mean (README.md).
+// `npm run bench` measures each hot path and its bound in turns within one run, and prints a table. Other files have
+// the load (load.ts) and the bounds (bound.ts). README.md explains the figures.
 import { availableParallelism } from 'node:os';
 import { type Service, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
 import { openApi } from '../test/support/client.ts';

@@ -1,6 +1,5 @@
-// Owns: the paths whose cost must not grow with the number of organizations and users: their callers in a seeded
-// database, and their requests. Leaves to others: sending them (load.ts), seeding the database (seed-rows.ts),
-// measuring.
+// The paths whose cost must not grow with the number of organizations and users: their callers in a seeded
+// database, and their requests. Other files send the requests (load.ts) and seed the database (seed-rows.ts).
 import type { Api } from '../test/support/client.ts';
 import type { Turn } from './load.ts';
 import { PASSWORD } from './seed-rows.ts';

@@ -1,5 +1,5 @@
-// Owns: the check that no query plan of the measured paths reads a large table as a whole, on a seeded database. Leaves
-// to others: reading plans (test/base/database/plans/relay.ts), the paths (scale-paths.ts).
+// The check that no query plan of the measured paths reads a large table as a whole, on a seeded database. Other files
+// read the plans (test/base/database/plans/relay.ts) and have the paths (scale-paths.ts).
 import { demand } from '../scripts/prove/proof.ts';
 import type { Testbed } from '../scripts/prove/testbed.ts';
 import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/base/database/plans/relay.ts';

@@ -1,4 +1,4 @@
-// Owns: measuring one path on two databases in turns, and the table of the results.
+// Measures one path on two databases in turns, and formats the table of the results.
 import { median } from './paired.ts';
 
 /** Measures one round and returns its durations in milliseconds. The number of the first round is 0. */

@@ -1,6 +1,6 @@
-// Owns: `npm run bench:scale`: seeds a small and a large database and measures the same paths on both, in turns within
-// one run. Leaves to others: the users (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the query plans
-// (scale-plans.ts), the load (load.ts), what the figures mean (README.md).
+// `npm run bench:scale` seeds a small and a large database and measures the same paths on both, in turns within
+// one run. Other files have the users (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the query plans
+// (scale-plans.ts) and the load (load.ts). README.md explains the figures.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';

@@ -1,5 +1,5 @@
-// Owns: seeding a migrated database with users: the rows of every table, and how long each table took. Leaves to
-// others: who the users are (seed-shape.ts), the protocol (seed-copy.ts), creating the database.
+// Seeds a migrated database with users: inserts the rows of every table, and measures the time for each table. Other
+// files have the users (seed-shape.ts) and the protocol (seed-copy.ts).
 import { argon2id, hash } from 'argon2';
 import pg from 'pg';
 import { copyRows, type Value } from './seed-copy.ts';

@@ -1,4 +1,4 @@
-// Owns: starting the other processes of a measurement, and reading the memory and CPU time of a process.
+// Starts the other processes of a measurement, and reads the memory and CPU time of a process.
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// Owns: passing signals to a program that a script starts, and ending the script as that program ended.
+// Passes signals to a program that a script starts, and ends the script as that program ended.
 
 import { constants } from 'node:os';
 

@@ -1,6 +1,6 @@
-// Owns: the installed packages. Checks that every version pinned in package.json is installed, and runs npm if one is
-// not. Only one process at a time runs npm. Plain JavaScript for Node 18 and later, because it runs before anything is
-// installed.
+// The installed packages. This file checks that every version pinned in package.json is installed, and runs npm if one
+// is not. Only one process at a time runs npm. It is plain JavaScript for Node 18 and later, because it runs before
+// anything is installed.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

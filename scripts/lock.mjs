@@ -1,4 +1,4 @@
-// Owns: the lock that lets one process at a time do a task of these scripts. Uses the protocol of
+// The lock that lets one process at a time do a task of these scripts. It uses the protocol of
 // src/base/embedded/lock.ts in plain JavaScript: a lock is a folder that contains owner.json and is renamed into place.
 
 import { randomBytes } from 'node:crypto';

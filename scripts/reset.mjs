@@ -1,5 +1,5 @@
-// Owns: `npm run reset`: removes everything that the service wrote into this folder, and the database that it keeps
-// outside of it. Refuses while the service runs. The file is plain JavaScript and needs no packages.
+// `npm run reset` removes everything that the service wrote into this folder, and the database that it keeps
+// outside of it. It refuses to run while the service runs. The file is plain JavaScript and needs no packages.
 
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Owns: the command `tenantry` in a clone: `npx tenantry <command>` and `npm run tenantry -- <command>`. It starts the
+// The command `tenantry` in a clone: `npx tenantry <command>` and `npm run tenantry -- <command>`. It starts the
 // program of the service with arguments. launch.mjs installs the packages first and finds a Node that can run it.
-// Plain JavaScript for Node 18 and later, because it runs before anything is installed.
+// This is plain JavaScript for Node 18 and later, because it runs before anything is installed.
 
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';

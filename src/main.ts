@@ -28,7 +28,7 @@ class StartRefused extends OperatorError {
   override readonly name = 'StartRefused';
 }
 
-/** What ends the service: the functions that close its parts, and the signal that asks for the end. */
+/** What ends the service: the functions that close its parts, and the signal that requests the end. */
 interface Ending {
   /** Run in this order. */
   readonly stops: (() => Promise<unknown>)[];

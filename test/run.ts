@@ -1,8 +1,8 @@
-// Owns: a whole test run: one disposable PostgreSQL for all test files, tap in all of them, and the totals as the last line.
+// Runs all tests: one disposable PostgreSQL for all test files, tap in all of them, and the totals as the last line.
 // `npm test -- [options] [files, folders or patterns]`: --jobs=N sets the number of processes at a time, --durations prints
 // how long each file took, --record saves these durations, which decide the order of later runs.
-// Leaves to others: the schema that tests start from (support/template.ts), which file runs when and where (runner/), the
-// sum (runner/totals.ts), the tests.
+// Other files have the schema that tests start from (support/template.ts), the order of the files (runner/) and the
+// totals (runner/totals.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
@@ -21,9 +21,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startEmbedded } from '../src/base/embedded/embedded.ts';
+import { coreSeconds } from './runner/cpu.ts';
 import { planFiles, recordDurations } from './runner/plan.ts';
 import { createPool, type FileResult, type Pool } from './runner/pool.ts';
 import { failureOf, totalsOf } from './runner/totals.ts';
+import { fillPostgresFolder } from './support/servers/postgres.ts';
 
 interface Options {
   /** Processes at a time. */
@@ -90,10 +92,20 @@ function hasRoom(directory: string): boolean {
   }
 }
 
+/** Makes the files for every PostgreSQL of this run. Undefined where PostgreSQL must keep its data elsewhere. */
+async function makePostgresFiles(): Promise<string | undefined> {
+  const directory = join(folder, 'made');
+  await (await startEmbedded({ directory, disposable: true })).stop();
+  rmSync(join(directory, 'port')); // each server looks for a free port
+  return existsSync(join(directory, 'data')) ? directory : undefined;
+}
+
 /** Runs everything and returns the exit code. */
 async function runTests({ jobs, isRecording, showsDurations, names }: Options): Promise<number> {
   const files = planFiles(root, names);
-  const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
+  const made = await makePostgresFiles();
+  const directory = fillPostgresFolder(join(folder, 'postgres'), made);
+  const postgres = await startEmbedded({ directory, disposable: true });
   const results: FileResult[] = [];
   let endings: readonly string[] = [];
   try {
@@ -103,6 +115,7 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
     pool = createPool(jobs, {
       TEST_POSTGRES_ADMIN_URL: postgres.adminUrl,
       TEST_POSTGRES_OWNER_URL: postgres.ownerUrl,
+      TEST_POSTGRES_FILES: made ?? '',
       NODE_ENV: 'test',
       TAP_CHILD_ID: '1', // the totals are computed file by file
     });
@@ -117,7 +130,12 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
   } finally {
     await postgres.stop();
   }
-  if (showsDurations) for (const line of durationLines(results)) console.log(line);
+  if (showsDurations) {
+    for (const line of durationLines(results)) console.log(line);
+    console.log(
+      `${coreSeconds().toFixed(1).padStart(7)} s of CPU in all, with PostgreSQL and the start of the processes`,
+    );
+  }
   if (isRecording) recordDurations(root, results);
   const totals = totalsOf(results, endings);
   if (totals === undefined || results.length < files.length) console.error('Not every test file ran to its end.');

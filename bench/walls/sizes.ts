@@ -1,5 +1,5 @@
-// Owns: `npm run bench:sizes`: the time of every operation whose work may grow with the size of an organization, or with the
-// number of a person's organizations. Leaves to others: the rows (SEED), what the figures mean (README.md).
+// `npm run bench:sizes` measures the time of every operation whose work may grow with the size of an organization, or
+// with the number of a person's organizations. README.md explains the figures.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
@@ -65,6 +65,10 @@ async function timed(name: string, work: () => Promise<Reply | string | undefine
   const answer = typeof done === 'string' ? done : done ? `${done.status} ${done.code ?? ''}` : '';
   console.log(`${milliseconds.toFixed(0).padStart(8)}  ${name.padEnd(64)}${answer}`);
   return typeof done === 'string' ? undefined : done;
+}
+
+async function untilNone(query: Query, ...asked: Parameters<Query>): Promise<void> {
+  while ((await query(...asked)).length > 0) await new Promise((resolve) => setTimeout(resolve, 250));
 }
 
 async function register(api: Api, name: string) {
@@ -134,21 +138,14 @@ async function members(bench: Bench) {
   return { owner, token, id };
 }
 
-/** A change is acknowledged when the tokens of all holders are refused. Until then, the same request is sent again. */
+/** After the answer, every process refuses the older tokens of all holders. The epochs of their memberships follow. */
 async function roles({ api, query }: Bench, { roleId, token }: { roleId: string; token: { token: string } }) {
   const path = `/roles/${roleId}`;
-  const change = (name: string, body: object) =>
-    timed(name, async () => {
-      for (let requests = 1; ; requests += 1) {
-        const reply = await api.patch(path, body, token);
-        if (reply.code !== 'service_busy') return `${reply.status} ${reply.code ?? ''} at request ${requests}`;
-      }
-    });
-  await change('permissions of the role of all members: seen at all at the answer', { permissions: ['deals:write'] });
-  const [found] = await query<{ seen: number }>(
-    'SELECT count(DISTINCT subject)::int AS seen FROM revocations WHERE membership_organization_id IS NOT NULL',
-  );
-  console.log(`          … ${found?.seen} members have a revocation`);
+  const change = (name: string, body: object) => timed(name, () => api.patch(path, body, token));
+  await change('permissions of the role of all members', { permissions: ['deals:write'] });
+  const begun = performance.now();
+  await untilNone(query, 'SELECT 1 FROM unfinished_role_changes');
+  console.log(`          … the last membership is raised ${(performance.now() - begun).toFixed(0)} ms later`);
   await change('name of the role of all members', { name: 'sellers' });
   await change('level of the role of all members', { level: 0 });
   await timed('deleting the role that all members have', () => api.delete(path, token));
@@ -196,11 +193,7 @@ async function deletion({ api, query }: Bench, token: { token: string }, organiz
   await timed('deleting the organization: refused everywhere at the answer', () =>
     api.delete('/organizations/current', fresh),
   );
-  for (;;) {
-    const rows = await query('SELECT 1 FROM organizations WHERE id = $1', [organizationId]);
-    if (rows.length === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
+  await untilNone(query, 'SELECT 1 FROM organizations WHERE id = $1', [organizationId]);
   console.log(`          … its last row is removed after ${(performance.now() - begun).toFixed(0)} ms`);
 }
 

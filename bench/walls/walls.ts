@@ -1,5 +1,5 @@
-// Owns: `npm run bench:walls`: measures the requests of one organization while another one is quiet, and while it sends
-// much load, in turns within one run. Leaves to others: the load (load.ts), what the figures mean (README.md).
+// `npm run bench:walls` measures the requests of one organization while another one is quiet, and while it sends
+// much load, in turns within one run. load.ts sends the load. README.md explains the figures.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
@@ -9,7 +9,11 @@ import type { Tally, Task } from '../load.ts';
 import { startWorker, type Worker } from '../worker.ts';
 
 const { values: options } = parseArgs({
-  options: { members: { type: 'string', default: '100000' }, quick: { type: 'boolean', default: false } },
+  options: {
+    members: { type: 'string', default: '100000' },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+  },
 });
 const ROUNDS = options.quick ? 1 : 3;
 const MILLISECONDS = options.quick ? 1_500 : 4_000;
@@ -100,7 +104,7 @@ await withTestbed({ name: 'walls', disposable: true }, async (testbed) => {
     for (const request of Object.values(MEASURED)) await measured(request); // warms up
     console.log(`${''.padEnd(24)} quiet p50   p99  loaded p50   p99 ms   ratio  B failed  A answered + refused`);
     let isGood = true;
-    for (const [flood, load] of Object.entries(floodsOf(a))) {
+    for (const [flood, load] of Object.entries(floodsOf(a)).filter(([name]) => name.includes(options.only))) {
       for (const [what, request] of Object.entries(MEASURED)) {
         const pairs: Pair[] = [];
         for (let round = 0; round < ROUNDS; round += 1) {

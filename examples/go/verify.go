@@ -1,4 +1,4 @@
-// go get github.com/lestrrat-go/jwx/v3 github.com/lestrrat-go/httprc/v3          go run . <token>…
+// go mod init verify && go mod tidy          go run . <token>…
 package main
 
 import (
@@ -46,6 +46,8 @@ type Claims struct {
 	Session      string   `json:"sid"`
 	Epoch        *int64   `json:"epoch"`
 	Membership   *int64   `json:"mep"`
+	Roles        []string `json:"roles"`
+	RolesEpoch   *int64   `json:"rep"` // nil: a token of an older version of the service
 	IssuedAt     int64    `json:"iat"`
 	Permissions  []string `json:"permissions"`
 	AskForThem   bool     `json:"permissions_ref"` // if true, ask POST /api/v1/authz/check
@@ -156,6 +158,7 @@ type event struct {
 	Client    string  `json:"client_id"`
 	Epoch     int64   `json:"epoch"`
 	Org       string  `json:"org"`
+	Role      string  `json:"role"`
 	State     string  `json:"state"`
 	At        float64 `json:"at"`
 	NotBefore int64   `json:"not_before"`
@@ -235,6 +238,9 @@ func (r *Revocations) take(e event, now time.Time) {
 		// With an organization, the event is about the membership there, and not about all tokens of the user.
 		id := e.User + e.Client + e.Org // the user or the client is set
 		r.epochs[id] = seen[int64]{max(e.Epoch, r.epochs[id].value), now}
+	case "role":
+		id := e.Org + " " + e.Role
+		r.epochs[id] = seen[int64]{max(e.Epoch, r.epochs[id].value), now}
 	case "organization":
 		if known, ok := r.suspended[e.Org]; !ok || known.value.At <= e.At { // the later change wins
 			r.suspended[e.Org] = seen[event]{e, now}
@@ -278,6 +284,10 @@ func (r *Revocations) judge(claims Claims, kid string) error {
 	case *claims.Epoch < r.epochs[claims.Subject].value:
 		return errStale
 	case claims.Organization != "" && claims.membershipEpoch() < r.epochs[claims.Subject+claims.Organization].value:
+		return errStale
+	case claims.RolesEpoch != nil && slices.ContainsFunc(claims.Roles, func(role string) bool {
+		return *claims.RolesEpoch < r.epochs[claims.Organization+" "+role].value
+	}):
 		return errStale
 	case r.suspended[claims.Organization].value.State == "suspended":
 		return errSuspended

@@ -159,6 +159,10 @@ public final class Verify {
             (String) event.get("client".equals(event.get("kind")) ? "client_id" : "sub") + event.getOrDefault("org", ""),
             new Seen<>(((Number) event.get("epoch")).longValue(), now),
             (known, news) -> new Seen<>(Math.max(known.value, news.value), now));
+        case "role" -> epochs.merge(
+            event.get("org") + " " + event.get("role"),
+            new Seen<>(((Number) event.get("epoch")).longValue(), now),
+            (known, news) -> new Seen<>(Math.max(known.value, news.value), now));
         case "organization" -> organizations.merge(
             (String) event.get("org"),
             new Seen<>(new Change(((Number) event.get("at")).doubleValue(), "suspended".equals(event.get("state"))), now),
@@ -182,6 +186,11 @@ public final class Verify {
       var membership = organization == null ? null : epochs.get(claims.getSubject() + organization);
       var own = claims.getClaim("mep") == null ? claims.getLongClaim("epoch") : claims.getLongClaim("mep");
       if (membership != null && own < membership.value) throw new Refused("token_stale");
+      Long ofRoles = claims.getLongClaim("rep"); // null: a token of an older version of the service
+      for (String role : ofRoles == null ? List.<String>of() : claims.getStringListClaim("roles")) {
+        var changed = epochs.get(organization + " " + role);
+        if (changed != null && ofRoles < changed.value) throw new Refused("token_stale");
+      }
       var change = organization == null ? null : organizations.get(organization);
       if (change != null && change.value.suspended) throw new Refused("organization_suspended");
     }

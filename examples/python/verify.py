@@ -68,6 +68,9 @@ class Revocations:
             # With `org`, the event is about the membership there, and not about all tokens of the user.
             key = "epoch", event["client_id" if kind == "client" else "sub"], event.get("org")
             self.known[key] = (max(event["epoch"], self.known.get(key, (0, 0))[0]), now)
+        elif kind == "role":
+            key = "role", event["org"], event["role"]
+            self.known[key] = (max(event["epoch"], self.known.get(key, (0, 0))[0]), now)
         elif kind == "organization":
             key, change = ("organization", event["org"]), (event["at"], event["state"] == "suspended")
             self.known[key] = (max(change, self.known.get(key, (change, 0))[0]), now)  # the later change counts
@@ -88,6 +91,9 @@ class Revocations:
             raise Refused("token_stale")
         if claims.get("mep", claims["epoch"]) < known.get(("epoch", claims["sub"], claims.get("org")), (0, 0))[0]:
             raise Refused("token_stale")
+        for role in claims.get("roles", []) if "rep" in claims else []:
+            if claims["rep"] < known.get(("role", claims["org"], role), (0, 0))[0]:
+                raise Refused("token_stale")
         if known.get(("organization", claims.get("org")), ((0, False), 0))[0][1]:
             raise Refused("organization_suspended")
 

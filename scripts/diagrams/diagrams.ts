@@ -1,4 +1,4 @@
-// Owns: the diagrams of docs/diagrams/: each is a text file, with an SVG file of the same name beside it. A graph is
+// The diagrams of docs/diagrams/: each is a text file, with an SVG file of the same name beside it. A graph is
 // written in Graphviz's language (*.dot), a sequence in the language that sequence.ts reads (*.txt).
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Owns: the layout and drawing of a sequence diagram. The distance of columns follows from their texts. The width of a
+// Draws a sequence diagram. The texts decide the distance between the columns. The width of a
 // text is an upper estimate, because the reader's system chooses the font.
 import { BOX, FONT, type Heading, INK, LINE, NOTE, svgFile, xml } from './document.ts';
 import type { Item, Sequence } from './sequence.ts';

@@ -1,5 +1,5 @@
-// Owns: the list of all endpoints without a running service, and its golden file (one line for each endpoint).
-// Leaves to others: what the endpoints are (src/app/endpoints.ts) and their reference (openapi.ts).
+// The list of all endpoints without a running service, and its golden file (one line for each endpoint).
+// Other files have the endpoints (src/app/endpoints.ts) and their reference (openapi.ts).
 import { fileURLToPath } from 'node:url';
 import { describeEndpoints } from '../../src/app/endpoints.ts';
 import { type Access, changesVersioned, type Endpoint } from '../../src/base/http/endpoint.ts';
@@ -18,7 +18,7 @@ export function accessText(access: Access): string {
       return 'open';
     case 'signed_in':
       if (access.orClient) return 'signed in, or client';
-      return access.alsoSuspended ? 'signed in, also suspended' : 'signed in';
+      return access.alsoSuspended ? 'signed in, even if suspended' : 'signed in';
     case 'member':
       return access.orClient ? 'member or client' : 'member';
     case 'needs':

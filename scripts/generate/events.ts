@@ -1,5 +1,5 @@
-// Owns: docs/events.md, the catalogue of events for people.
-// Leaves to others: the catalogue itself (src/base/events/catalogue.ts).
+// Writes docs/events.md, the catalogue of events for readers.
+// The catalogue itself is src/base/events/catalogue.ts.
 import { z } from 'zod';
 import { EVENT_TYPES, EVENTS } from '../../src/base/events/catalogue.ts';
 

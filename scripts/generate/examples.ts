@@ -1,4 +1,4 @@
-// Owns: the examples of the reference: one person who registers, signs in and refreshes.
+// The examples of the reference: one person who registers, signs in and refreshes.
 
 const USER = {
   id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01',

@@ -1,4 +1,4 @@
-// Owns: which files of the repository are generated, and comparing them with what they should be.
+// The list of the generated files of the repository, and the comparison of each with its expected content.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describeEndpoints } from '../../src/app/endpoints.ts';

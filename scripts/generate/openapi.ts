@@ -1,5 +1,5 @@
-// Owns: openapi.yaml, written from the endpoints and their zod schemas.
-// Leaves to others: which problems and headers an endpoint answers with (responses.ts), and the examples (examples.ts).
+// Writes openapi.yaml from the endpoints and their zod schemas.
+// Other files have the problems and headers of an endpoint (responses.ts) and the examples (examples.ts).
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';

@@ -1,5 +1,5 @@
-// Owns: the pages that are written from tables in the code: the variables and the problems.
-// Leaves to others: the tables themselves (src/base/config/variables.ts, src/base/errors/catalogue.ts).
+// The pages that are written from tables in the code: the variables and the problems.
+// The tables are in src/base/config/variables.ts and src/base/errors/catalogue.ts.
 import { type Variable, variables } from '../../src/base/config/variables.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
 import { problemBody } from '../../src/base/errors/problem-body.ts';
@@ -85,7 +85,7 @@ These rules are the same for every endpoint, and are checked before the endpoint
   \`Idempotency-Key\`, \`If-Match\`, \`Last-Event-ID\`, \`Origin\`, \`Sec-Fetch-Site\`, \`User-Agent\`, \`X-Tenant-ID\` and
   \`X-Organization-Slug\` at most once each (400 \`bad_request\`). At most 100 headers and 32 KiB (431).
 - **Query.** Each parameter at most once (422).
-- **JSON.** UTF-8 without a byte order mark. Each member of an object once, also when it is spelled differently, such as
+- **JSON.** UTF-8 without a byte order mark. Each member of an object once, even when it is spelled differently, such as
   \`"a"\` and \`"\\u0061"\` (400 \`duplicate_member\`). At most 32 levels and 10,000 values. Text without NUL and without halves of
   surrogate pairs. No number that JSON readers turn into another one: \`-0\`, or a number so close to 0 or so large that it
   becomes 0 or infinite, such as \`1e-400\` (422).
@@ -94,7 +94,7 @@ These rules are the same for every endpoint, and are checked before the endpoint
 - **Time.** The head arrives within 10 s and the body within 8 s (408). The answer follows within 10 s of the head, otherwise
   it is 503 \`service_busy\`.
 
-A path with another method is answered 405, with the methods in the header \`Allow\`. An answer to bytes that are no request
+A path with another method is answered 405, with the methods in the header \`Allow\`. An answer to bytes that are not a request
 is a problem too, and ends the connection.
 `;
 }

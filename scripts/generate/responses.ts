@@ -1,5 +1,5 @@
-// Owns: the parts of the reference that every operation shares: headers, and the problems that an endpoint can answer.
-// Leaves to others: the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
+// The parts of the reference that every operation shares: headers, and the problems that an endpoint can return.
+// Other files have the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
@@ -126,7 +126,10 @@ const FORBIDDEN = {
 /** The refusals of requests that do not arrive whole, are too large or expect something, before any endpoint has them. */
 const OF_THE_CONNECTION = ['RequestTimeout', 'ExpectationFailed', 'HeadersTooLarge'];
 
-/** Returns the responses of OAuth endpoints that are problems, because no endpoint had the request yet. */
+/**
+ * Returns the responses at OAuth endpoints that are problems, because they are sent before an endpoint gets the
+ * request.
+ */
 export function connectionResponses(): ZodOpenApiResponsesObject {
   return Object.fromEntries(
     OF_THE_CONNECTION.flatMap((name) => (SHARED[name] ?? []).map((code) => [PROBLEMS[code].status, name] as const)).map(
@@ -154,7 +157,7 @@ function isCode(code: string): code is ProblemCode {
   return code in PROBLEMS;
 }
 
-/** Returns the problems that the endpoint can answer, by status. Raises TypeError for an unknown code. */
+/** Returns the problems that the endpoint can return, by status. Raises TypeError for an unknown code. */
 export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]> {
   const found = new Map<number, Set<ProblemCode>>();
   for (const code of [...commonCodes(declared), ...(declared.problems ?? [])]) {

@@ -1,5 +1,6 @@
-// Owns: docs/urls.md, from every URL to the file that declares it.
-// Leaves to others: the list of endpoints and their files (src/app/endpoints.ts), the text of an access (endpoints.ts).
+// Writes docs/urls.md, which lists every URL with the file that declares it.
+// Other files have the list of endpoints with their files (src/app/endpoints.ts) and the text of an access
+// (endpoints.ts).
 import type { DeclaredEndpoint } from '../../src/app/endpoints.ts';
 import { accessText } from './endpoints.ts';
 

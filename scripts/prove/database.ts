@@ -1,4 +1,4 @@
-// Owns: queries on the database of a testbed that no policy restricts.
+// Queries on the database of a testbed, as a role that no policy restricts.
 import pg from 'pg';
 import type { Testbed } from './testbed.ts';
 

@@ -1,4 +1,4 @@
-// Owns: the commands that an operator runs beside a service, as separate processes.
+// The commands that an operator runs beside a service, as separate processes.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

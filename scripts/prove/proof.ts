@@ -1,5 +1,5 @@
-// Owns: running a proof: its temporary folder, the cleanup at its end or at a signal, and the one line that says what
-// was shown. Leaves to others: databases and services (testbed.ts).
+// Runs a proof, with its temporary folder, the cleanup at its end or at a signal, and the one line that says what
+// was shown. testbed.ts owns databases and services.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

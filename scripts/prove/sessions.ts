@@ -1,4 +1,4 @@
-// Owns: opening many sessions for a proof, without one password hash for each.
+// Opens many sessions for a proof, without one password hash for each.
 import { readConfig } from '../../src/base/config/config.ts';
 import { openDatabase } from '../../src/base/database/db.ts';
 import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/base/database/roles.ts';

@@ -1,5 +1,5 @@
-// Owns: the testbed of a proof or a measurement: its own PostgreSQL in a temporary folder, signing keys, and the
-// service as a separate process. Leaves to others: the cleanup (proof.ts), and what a proof shows.
+// The testbed of a proof or a measurement: its own PostgreSQL in a temporary folder, signing keys, and the
+// service as a separate process. proof.ts cleans up.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';

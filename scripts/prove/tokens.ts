@@ -1,4 +1,4 @@
-// Owns: reading a token without checking it, for proofs.
+// Reads a token without checking it, for proofs.
 
 function payloadOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));

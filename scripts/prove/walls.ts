@@ -1,6 +1,6 @@
 // Proves: whoever may change a member in one organization cannot lock this person out, neither of another organization
 // nor of their own. An owner of A changes the person's roles, status and a role that the person holds as fast as the
-// service lets, while the person works in A and in B with one session. `prove:walls [seconds]`.
+// service allows, while the person works in A and in B with one session. `prove:walls [seconds]`.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
@@ -16,7 +16,7 @@ const REFRESH_EVERY_MILLISECONDS = 5_000;
 const TRIES_MAX = 4;
 /** The part of the time after which the owner also suspends and activates the person. */
 const STATUS_AFTER = 0.7;
-/** How long the client does not ask for A again after it was told that it has no access there. */
+/** How long the client requests nothing from A after an answer that it has no access there. */
 const DENIED_MILLISECONDS = 5_000;
 
 interface Walls {

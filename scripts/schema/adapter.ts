@@ -1,6 +1,6 @@
-// Owns: a PostgreSQL connection as Prisma's schema engine needs it. @prisma/adapter-pg is made for queries: it splits
+// A PostgreSQL connection as Prisma's schema engine needs it. @prisma/adapter-pg is made for queries: it splits
 // scripts at every semicolon, does not support the type "char" of the catalogue, and uses the main database as the
-// shadow database. Leaves to others: the calls of the engine (engine.ts).
+// shadow database. engine.ts calls the engine.
 import { PrismaPg } from '@prisma/adapter-pg';
 import {
   ColumnTypeEnum,

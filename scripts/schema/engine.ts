@@ -1,5 +1,5 @@
-// Owns: calling Prisma's schema engine (WebAssembly) to compare schema.prisma with the migrations. A development tool:
-// the service migrates with src/base/database/migrate.ts. Leaves to others: the connections (adapter.ts).
+// Calls Prisma's schema engine (WebAssembly) to compare schema.prisma with the migrations. This is a development tool:
+// the service migrates with src/base/database/migrate.ts. adapter.ts opens the connections.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -22,7 +22,7 @@ export interface AppOptions extends PartsOptions {
   readonly handlerTimeoutMs?: number;
 }
 
-/** How long a connection without a request stays open when the service leaves. A request may be on its way. */
+/** How long a connection without a request stays open when the service stops. A request may be on its way. */
 const IDLE_MS = 1_000;
 
 export interface App {
@@ -32,7 +32,7 @@ export interface App {
   /** Makes the service not ready. Every request is still served. */
   drain(): void;
   /**
-   * Makes the service not ready and ends its connections: every answer asks its client to close the connection, and no
+   * Makes the service not ready and ends its connections: every answer tells its client to close the connection, and no
    * new connections are accepted after a short time. Resolves when every connection has ended.
    */
   leave(): Promise<void>;

@@ -1,5 +1,5 @@
-// The table of contents of the service. It lists every feature folder with endpoints, and the URLs of the folder. Each
-// folder declares its endpoints in its routes.ts, and its pages in its pages.ts.
+// The list of the feature folders that have endpoints, with the URLs of each. Each folder declares its endpoints in its
+// routes.ts, and its pages in its pages.ts.
 import { checkRoutes } from '../access/checks/routes.ts';
 import { clientRoutes } from '../access/clients/routes.ts';
 import { forwardRoutes } from '../access/forward-auth/routes.ts';

@@ -14,7 +14,7 @@ import type { Guard } from '../base/http/mount.ts';
 import type { FeedRouteDeps } from '../credentials/feed/routes.ts';
 import type { KeyRouteDeps } from '../credentials/keys/routes.ts';
 import type { InvitationDeps } from '../directory/invitations/invitations.ts';
-import type { RemoveMemberDeps } from '../directory/members/remove-member.ts';
+import type { MemberChangeDeps } from '../directory/members/event.ts';
 import type { OrganizationRouteDeps } from '../directory/organizations/routes.ts';
 import type { PermissionRouteDeps } from '../directory/permissions/routes.ts';
 import type { ProfileDeps } from '../directory/profile/profile.ts';
@@ -27,8 +27,7 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
-import { endSessionsOfRemoved, type MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
-
+import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
 import { identify } from '../sign-in/sessions/authenticate.ts';
@@ -49,7 +48,7 @@ export interface Features {
   readonly roles: RoleDeps;
   readonly permissions: PermissionRouteDeps;
   readonly administration: AdministrationDeps;
-  readonly members: RemoveMemberDeps;
+  readonly members: MemberChangeDeps;
   readonly memberSessions: MemberSessionDeps;
   readonly checks: CheckDeps;
   readonly forwardAuth: ForwardDeps;
@@ -62,7 +61,7 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** The maximum of failed authentications of one service client from one network in a minute. */
+/** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
 export function composeFeatures(config: Config, parts: Parts, health: HealthDeps): Features {
@@ -104,14 +103,14 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
     },
-    account: { ...refreshing, ...changing, endSessionsOfRemoved },
+    account: { ...refreshing, ...changing },
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
     roles: { ...changing, lockAndAuthorize },
     permissions: { db },
     administration: changing,
-    members: { ...changing, endSessionsOfRemoved },
+    members: changing,
     memberSessions: { db, publish },
     checks: { access },
     forwardAuth: { revocations, holds: access.holds },

@@ -42,7 +42,7 @@ export function startLoops(loops: readonly BackgroundWork[]): void {
   for (const loop of loops) loop.start();
 }
 
-/** Stops every loop, also when one of them fails. Then raises the first error. */
+/** Stops every loop, even when one of them fails. Then raises the first error. */
 export async function stopLoops(loops: readonly BackgroundWork[]): Promise<void> {
   const stops = await Promise.allSettled(loops.map(async (loop) => loop.stop()));
   for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;

@@ -66,14 +66,14 @@ export function clientsCommands(program: Command, invocation: Invocation): void 
     .action(act<Confirmed & { overlap: string }>(invocation, rotate));
   leaf(clients, 'set-audience <client> [audience]', 'Give the tokens of the client another audience; its tokens end')
     .addHelpText('after', '\nWithout an audience, its tokens have TOKEN_AUDIENCE again.')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<Confirmed>(invocation, setAudience));
   leaf(clients, 'disable <client>', 'Refuse the client and its tokens from now on')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<Confirmed>(invocation, disable));
   leaf(clients, 'enable <client>', 'Accept the client again').action(act(invocation, enable));
   leaf(clients, 'delete <client>', 'Delete the client with its secrets for ever; its tokens end')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<Confirmed>(invocation, remove));
 }
 

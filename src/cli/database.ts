@@ -10,7 +10,7 @@ import { confirm } from './line/terminal.ts';
 export function databaseCommands(program: Command, invocation: Invocation): void {
   const database = program.command('database').summary('Decide about a database after a failover');
   leaf(database, 'accept', 'Accept sessions and tokens from before a failover that lost nothing of importance')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<{ readonly yes?: true }>(invocation, accept));
 }
 

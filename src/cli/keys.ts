@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../base/config/config.ts';
 import { accessKeyRetention } from '../base/config/derived.ts';
-import { findRunning } from '../base/embedded/running.ts';
 import { systemClock } from '../base/platform/clock.ts';
 import { isKidShaped, type KeyBits } from '../credentials/keys/generate.ts';
 import {
@@ -18,9 +17,10 @@ import {
 import { revokeSigningKey } from '../credentials/revocations/revoke-key.ts';
 import { act, group, leaf, type Outcome } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
-import { configuration, embeddedDirectory, withOperator } from './line/operator.ts';
+import { configuration } from './line/operator.ts';
 import { CommandRefused } from './line/refusal.ts';
 import { confirm } from './line/terminal.ts';
+import { findRevokedKeys, withOperatorIfAny } from './revoked-keys.ts';
 
 type Use = 'access' | 'refresh';
 
@@ -47,9 +47,9 @@ export function keysCommands(program: Command, invocation: Invocation): void {
   const use = () =>
     new Option('--use <use>', 'only this one of the two folders; both by default').choices(['access', 'refresh']);
   const bits = () => new Option('--bits <bits>', 'the length of the key').choices(['2048', '3072', '4096']);
-  leaf(keys, 'list', 'List every key with its state, and every refused file with its reason')
+  leaf(keys, 'list', 'List every key with its state, every refused file with its reason, and every revoked key')
     .addOption(use())
-    .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, list)));
+    .action(act<Options>(invocation, list));
   leaf(keys, 'generate', 'Make a key that signs at once, in each folder without a key')
     .addOption(use())
     .addOption(bits())
@@ -71,8 +71,8 @@ export function keysCommands(program: Command, invocation: Invocation): void {
     .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, prune)));
   leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
-    .option('--removed', 'also when no file has the key any more')
-    .option('--yes', 'do not ask')
+    .option('--removed', 'even when no file contains the key')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<Options>(invocation, revoke));
 }
 
@@ -85,14 +85,12 @@ async function inEach(
   invocation: Invocation,
   wanted: Use | undefined,
   work: (use: Use, folder: KeyFolderOptions) => Promise<Answer>,
-): Promise<Outcome> {
+): Promise<Answer & Outcome> {
   const config = configuration(invocation);
   const answers: Answer[] = [];
   for (const use of usesOf(wanted)) answers.push(await work(use, keyFolderOf(config, use)));
-  return {
-    document: { data: answers.flatMap(({ data }) => data) },
-    text: answers.flatMap(({ lines }) => lines).join('\n'),
-  };
+  const [data, lines] = [answers.flatMap((one) => one.data), answers.flatMap((one) => one.lines)];
+  return { data, lines, document: { data }, text: lines.join('\n') };
 }
 
 function usesOf(wanted: Use | undefined): Use[] {
@@ -103,20 +101,49 @@ function bitsOf({ bits }: Options): KeyBits | undefined {
   return ([2048, 3072, 4096] as const).find((size) => String(size) === bits);
 }
 
-async function list(use: Use, folder: KeyFolderOptions): Promise<Answer> {
-  const { keys, refused } = await listKeys(folder);
+async function list(invocation: Invocation, options: Options): Promise<Outcome> {
+  const asked = await findRevokedKeys(invocation, configuration(invocation));
+  const revokedAt = new Map('found' in asked ? asked.found.map((key) => [key.kid, key.revokedAt]) : []);
+  const gone = new Map(revokedAt);
+  const files = await inEach(invocation, options.use, async (use, folder) => {
+    const listed = await listKeys(folder, new Set(revokedAt.keys()));
+    for (const { kid } of listed.keys) gone.delete(kid);
+    return listOne(use, listed, revokedAt);
+  });
+  const unknown = 'unknown' in asked ? asked.unknown : null;
+  // A key without a file may have been of either use.
+  const data = [...gone].map(([kid, at]) => ({ use: null, kid, state: 'revoked', file: null, revokedAt: at }));
+  const lines = [...gone].map(([kid, at]) => `revoked: ${kid}, since ${at.toISOString()}, no file here`);
+  if (unknown !== null) lines.push(`revoked: not known, because the database cannot be read: ${unknown}`);
+  return {
+    document: { data: [...files.data, ...data], meta: { revokedUnknown: unknown } },
+    text: [...files.lines, ...lines].join('\n'),
+  };
+}
+
+function listOne(
+  use: Use,
+  { keys, refused }: Awaited<ReturnType<typeof listKeys>>,
+  revokedAt: ReadonlyMap<string, Date>,
+): Answer {
   const none = keys.length + refused.length === 0 ? [`${use}: no key`] : [];
   return {
-    data: [...keys.map((key) => ({ use, ...key })), ...refused.map((file) => ({ use, state: 'refused', ...file }))],
+    data: [
+      ...keys.map((key) => ({ use, ...key, revokedAt: revokedAt.get(key.kid) })),
+      ...refused.map((file) => ({ use, state: 'refused', ...file })),
+    ],
     lines: [
       ...none,
-      ...keys.map((key) => `${use}: ${describe(key)}`),
+      ...keys.map((key) => `${use}: ${describe(key, revokedAt.get(key.kid))}`),
       ...refused.map(({ file, reason }) => `${use}: refused ${JSON.stringify(file)}: ${reason}`),
     ],
   };
 }
 
-function describe({ kid, state, bits, activeFrom, verifiesUntil, file }: ListedKey): string {
+function describe({ kid, state, bits, activeFrom, verifiesUntil, file }: ListedKey, revokedAt?: Date): string {
+  if (revokedAt) {
+    return `${kid} revoked, since ${revokedAt.toISOString()}: no service uses its file (${file}), which tenantry keys revoke ${kid} removes`;
+  }
   const until = verifiesUntil ? `, verifies until ${verifiesUntil.toISOString()}` : '';
   return `${kid} ${state}, ${bits} bits, from ${activeFrom.toISOString()}${until} (${file})`;
 }
@@ -172,21 +199,15 @@ function unrecorded(kid: string, reason: string): string {
 }
 
 /**
- * Records the revocation for all processes, also for those that do not run now. Returns the reason if the database cannot
- * be reached: the file of the key is removed all the same. An embedded database is not started for this.
+ * Records the revocation for all processes, including those that do not run now. Returns the reason if the database
+ * cannot be reached: the file of the key is still removed.
  */
 async function recordRevocation(invocation: Invocation, config: Config, kid: string): Promise<string | null> {
-  try {
-    const directory = embeddedDirectory(config);
-    if (directory !== null && !(await findRunning(directory))) return 'no database runs here';
-    await withOperator(invocation, (operator) => revokeSigningKey(operator, kid));
-    return null;
-  } catch (error) {
-    return (error as Error).message.replace(/\.?\s*$/, '');
-  }
+  const done = await withOperatorIfAny(invocation, config, (operator) => revokeSigningKey(operator, kid));
+  return 'unknown' in done ? done.unknown : null;
 }
 
-/** Revokes a key whose file is gone already. Raises `unrecorded` if the database cannot be reached. */
+/** Revokes a key whose file is already deleted. Raises `unrecorded` if the database cannot be reached. */
 async function revokeRemoved(invocation: Invocation, { yes }: Options, kid: string): Promise<Outcome> {
   await confirm(invocation, `Every token that the key ${kid} signed will be refused.`, yes);
   const failure = await recordRevocation(invocation, configuration(invocation), kid);

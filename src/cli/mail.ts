@@ -40,7 +40,7 @@ export function mailCommands(program: Command, invocation: Invocation): void {
     .action(act<ChangeOptions>(invocation, retry));
   leaf(mail, 'drop [id...]', 'Drop mails that could not be sent, or that wait; they are never sent')
     .addOption(allDead())
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<ChangeOptions>(invocation, drop));
 }
 

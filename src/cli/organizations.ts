@@ -64,7 +64,7 @@ export function organizationsCommands(program: Command, invocation: Invocation):
     .option('--slug <slug>', 'its slug; made from the name by default')
     .action(act<CreateOptions>(invocation, create));
   leaf(orgs, 'suspend <organization>', 'Refuse sign-ins to an organization and all its tokens from now on')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<{ yes?: true }>(invocation, suspend));
   leaf(orgs, 'activate <organization>', 'End the suspension of an organization').action(act(invocation, activate));
   leaf(orgs, 'subscription <organization>', 'Show the subscription, or change the given parts of it')

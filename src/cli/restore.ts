@@ -26,7 +26,7 @@ function withOptions(command: Command): Command {
   return command
     .requiredOption('--restored-at <instant>', 'the time from which the restored database was used', instant)
     .option('--dry-run', 'count what would end, and change nothing')
-    .option('--yes', 'do not ask');
+    .option('--yes', 'do not ask for confirmation');
 }
 
 // With --json, standard error must contain one document or nothing.

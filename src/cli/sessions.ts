@@ -30,7 +30,7 @@ export function sessionsCommands(program: Command, invocation: Invocation): void
   leaf(sessions, 'revoke [session]', 'End one session by its id, all of a user, or all of all users')
     .option('--user <e-mail or id>', 'end every session of this user')
     .addOption(new Option('--all', 'end every session of every user').conflicts('user'))
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<RevokeOptions>(invocation, revoke));
 }
 

@@ -74,7 +74,7 @@ export function usersCommands(program: Command, invocation: Invocation): void {
     .option('--yes', 'do not ask for confirmation')
     .action(act<ChangeOptions>(invocation, changePassword));
   leaf(users, 'disable <user>', 'Disable an account: the user cannot sign in; ends all their sessions')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<ChangeOptions>(invocation, disable));
   leaf(users, 'enable <user>', 'Enable an account: the user can sign in again').action(act(invocation, enable));
   inOrganization(leaf(users, 'grant <user>', 'Give a user roles, or the administration of the platform'), false)

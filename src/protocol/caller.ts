@@ -13,8 +13,10 @@ export interface Caller {
   /** True if the permissions were too many for the token. Then only the check endpoint knows the permissions. */
   readonly permissionsElsewhere: boolean;
   readonly epoch: number;
-  /** The epoch of the membership. Null for a token without an organization, and for a token of the version before. */
+  /** The epoch of the membership. Null for a token without an organization, and for a token of the previous version. */
   readonly membershipEpoch: number | null;
+  /** The epoch of the organization's roles. Null as above. */
+  readonly rolesEpoch: number | null;
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   /** When the token was issued, in seconds since 1970. */
@@ -62,7 +64,7 @@ export function actsForOrganization(caller: Principal): boolean {
 }
 
 /**
- * The database scope of a caller: the organization and, for a user, their own rows. A client has no rows of its own.
+ * The database scope of a caller: the organization and, for a user, their own rows. No rows belong to a client.
  */
 export function scopeOf(caller: OrganizationPrincipal): { readonly organizationId: string; readonly userId?: string } {
   const { organizationId, id } = caller;
@@ -88,6 +90,7 @@ export function principalOf(claims: AccessClaims | ClientClaims, keyId?: string)
     roles: claims.roles ?? [],
     permissionsElsewhere: claims.permissions_ref === true,
     membershipEpoch: claims.mep ?? null,
+    rolesEpoch: claims.rep ?? null,
     authenticatedAt: claims.auth_time,
   });
 }

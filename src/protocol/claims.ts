@@ -4,7 +4,7 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
 export const REFRESH_TOKEN_TYPE = 'rt+jwt';
 /** The client_id in the tokens of users who signed in with a password at the service itself. */
 export const FIRST_PARTY_CLIENT = 'tenantry';
-/** The longest life of an access token that any configuration allows, in seconds. */
+/** The longest lifetime of an access token that any configuration allows, in seconds. */
 export const ACCESS_TTL_MAX_SECONDS = 900;
 /** A token with more permissions than this has `permissions_ref` instead of them. */
 export const PERMISSIONS_IN_TOKEN_MAX = 200;
@@ -22,8 +22,10 @@ export interface AccessClaims {
   readonly amr: readonly string[];
   readonly sid: string;
   readonly epoch: number;
-  /** The epoch of the membership in `org`. Tokens of the version before do not have it. */
+  /** The epoch of the membership in `org`. Tokens of the previous version do not have it. */
   readonly mep?: number;
+  /** The epoch of the roles of `org`. Tokens of the previous version do not have it. */
+  readonly rep?: number;
   readonly org?: string;
   readonly org_slug?: string;
   readonly roles?: readonly string[];
@@ -77,8 +79,8 @@ function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }
 
-// Claims of user tokens only. A client's token with one of them would pass for both kinds.
-const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'roles', 'permissions_ref'] as const;
+// Claims of user tokens only. A client's token with one of them would be accepted as both kinds.
+const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'rep', 'roles', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a service client's token. The caller checks the values. */
 export function isClientClaims(payload: Record<string, unknown>): boolean {
@@ -91,7 +93,7 @@ export function isClientClaims(payload: Record<string, unknown>): boolean {
 }
 
 // Claims that a user's token has only together with `org`.
-const ORGANIZATIONS_CLAIMS = ['org_slug', 'mep', 'roles', 'permissions', 'permissions_ref'] as const;
+const ORGANIZATIONS_CLAIMS = ['org_slug', 'mep', 'rep', 'roles', 'permissions', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a user's access token. The caller checks the values. */
 export function isAccessClaims(payload: Record<string, unknown>): boolean {
@@ -103,7 +105,7 @@ export function isAccessClaims(payload: Record<string, unknown>): boolean {
   if (payload.org === undefined) {
     return ORGANIZATIONS_CLAIMS.every((name) => payload[name] === undefined);
   }
-  if (payload.mep !== undefined && !isInstant(payload.mep)) return false;
+  if ([payload.mep, payload.rep].some((epoch) => epoch !== undefined && !isInstant(epoch))) return false;
   const held = payload.permissions_ref === true ? payload.permissions === undefined : isStrings(payload.permissions);
   return isUuid(payload.org) && typeof payload.org_slug === 'string' && isStrings(payload.roles) && held;
 }

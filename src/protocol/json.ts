@@ -3,7 +3,7 @@
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Something that JSON.parse would hide. `path` leads to it, such as `settings.limits.0`. */
+/** Something that JSON.parse would hide. `path` is its position, such as `settings.limits.0`. */
 export interface JsonFlaw {
   /** `inexact_number` is -0, or a number that would become 0 or infinite. */
   readonly kind: 'repeated_member' | 'inexact_number';

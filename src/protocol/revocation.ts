@@ -1,8 +1,11 @@
-// Revocations. Each names the tokens that must stop working before they expire. This file also owns the form of a
-// revocation in the feed and in the stream, and the form that processes of the version before read.
+// Revocations. Each names the tokens that must stop working before they expire. This file also defines the form of a
+// revocation in the feed and in the stream, and the form that processes of the previous version read.
 
 import { isWrittenId } from './id.ts';
 import { KID_LENGTH_MAX } from './jws.ts';
+
+/** Longer than any name of a role that the service accepts. */
+const ROLE_NAME_LENGTH_MAX = 400;
 
 export type Revocation =
   | { readonly kind: 'session'; readonly sid: string }
@@ -12,6 +15,11 @@ export type Revocation =
    * their memberships come from one counter, so a token without an epoch of its membership is judged by its own epoch.
    */
   | { readonly kind: 'membership'; readonly sub: string; readonly org: string; readonly epoch: number }
+  /**
+   * A change of a role that many members of the organization have. It concerns the tokens that name the role. Events of the
+   * memberships follow, for tokens of the previous version, which have no epoch of the roles.
+   */
+  | { readonly kind: 'role'; readonly org: string; readonly role: string; readonly epoch: number }
   | { readonly kind: 'client'; readonly client_id: string; readonly epoch: number }
   /**
    * `at` is the time of the change by the database's clock (ms since 1970, to the microsecond). The later change
@@ -33,8 +41,12 @@ export interface RevocableToken {
   readonly id: string;
   readonly sessionId?: string;
   readonly epoch: number;
-  /** The epoch of the membership. Null or absent in a token of the version before: then `epoch` counts. */
+  /** The epoch of the membership. Null or absent in a token of the previous version: then `epoch` counts. */
   readonly membershipEpoch?: number | null;
+  /** The names of the roles in the token, and the epoch of the organization's roles. A client has neither. */
+  readonly roles?: readonly string[];
+  /** Null or absent in a token of the previous version. */
+  readonly rolesEpoch?: number | null;
   readonly organizationId: string | null;
   /** Seconds since 1970. */
   readonly issuedAt: number;
@@ -47,14 +59,16 @@ export type RevocationVerdict = 'invalid_token' | 'session_revoked' | 'token_sta
 
 const isKid = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= KID_LENGTH_MAX && /^[\x21-\x7e]+$/.test(value);
+const isRoleName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= ROLE_NAME_LENGTH_MAX;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** The kinds that the version before does not know. A process of that version must never get them as an event. */
-export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'key'];
+/** The kinds that the previous version does not know. A process of that version must never get them as an event. */
+export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'role', 'key'];
 
 /**
- * The form of an event that the version before also reads. It ignores `org`, and so takes the event of a membership as
- * an event of the user, which refuses more. Null for an event that has no such form.
+ * The form of an event that the previous version also reads. It ignores `org`, and so takes the event of a membership
+ * as an event of the user, which refuses more. Null for an event that has no such form.
  */
 export function olderFormOf(revocation: Revocation): object | null {
   if (revocation.kind === 'membership') {
@@ -67,11 +81,13 @@ export function olderFormOf(revocation: Revocation): object | null {
 /** Reads an event from a JSON value of the wire, in either form. Null for an unknown kind or shape. */
 export function revocationOf(value: unknown): Revocation | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { kind, sid, sub, client_id, epoch, org, state, at, not_before, kid } = value as Record<string, unknown>;
+  const { kind, sid, sub, client_id, epoch, org, role, state, at, not_before, kid } = value as Record<string, unknown>;
   if (kind === 'session') return isWrittenId(sid) ? { kind, sid } : null;
   if (kind === 'membership' || (kind === 'user' && org !== undefined)) {
     return isWrittenId(sub) && isWrittenId(org) && isCount(epoch) ? { kind: 'membership', sub, org, epoch } : null;
   }
+  if (kind === 'role')
+    return isWrittenId(org) && isRoleName(role) && isCount(epoch) ? { kind, org, role, epoch } : null;
   if (kind === 'user') return isWrittenId(sub) && isCount(epoch) ? { kind, sub, epoch } : null;
   if (kind === 'client') return isWrittenId(client_id) && isCount(epoch) ? { kind, client_id, epoch } : null;
   if (kind === 'key') return isKid(kid) ? { kind, kid } : null;

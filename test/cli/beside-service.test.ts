@@ -115,7 +115,7 @@ t.test('a command uses the embedded database of a running service, or starts it 
   t.notOk(readdirSync(join(folder, 'postgres')).includes('lock'));
 });
 
-t.test('serve runs the service, and handles signals as before', async (t) => {
+t.test('serve runs the service, which handles signals itself', async (t) => {
   const cli = spawnCli({ PORT: 'x' });
   const refused = await cli('serve');
   t.equal(refused.status, 1);

@@ -88,7 +88,11 @@ t.test('running services apply the rotation, disabling, enabling and deletion of
   const { clientSecret: second } = (await cli('clients', 'rotate', id, '--overlap', '2h', '--json')).json.data;
   t.equal(await ask(), 'token_stale');
   t.ok((await enter(id, first)) && (await enter(id, second)), 'both work for two hours');
-  t.equal((await cli('clients', 'rotate', id, '--overlap', '0')).status, 2, 'an ending command asks first');
+  t.equal(
+    (await cli('clients', 'rotate', id, '--overlap', '0')).status,
+    2,
+    'a command that ends something asks for confirmation',
+  );
   const third = (await cli('clients', 'rotate', id, '--overlap', '0', '--yes', '--json')).json.data.clientSecret;
   t.same([await enter(id, first), await enter(id, second)], [null, null]);
   t.ok(await enter(id, third));

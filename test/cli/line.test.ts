@@ -131,7 +131,7 @@ t.test('a reader that closes the pipe early is not an error', async (t) => {
   t.equal(stderr, '');
 });
 
-t.test('the command line as a process gives the same answers and exit codes, also through npm', async (t) => {
+t.test('the command line as a process gives the same answers and exit codes, even through npm', async (t) => {
   const calls = [['--version'], ['users', 'list'], ['nonsense'], ['users', 'grant', 'x', '--json']];
   for (const args of calls) {
     const { status, stdout, stderr } = await cli(...args);
@@ -208,7 +208,7 @@ t.test('an argument may begin with a hyphen: a kid as it is, any other after --'
   const [short, long] = ['-'.padEnd(42, 'x'), '-'.padEnd(44, 'x')];
   for (const typed of [short, long, '--yse', '-']) {
     const { status, stderr } = await keys('keys', 'revoke', typed);
-    t.equal(status, typed === '-' ? 1 : 2, 'a hyphen alone is no option');
+    t.equal(status, typed === '-' ? 1 : 2, 'a hyphen alone is not an option');
     t.match(stderr, typed === '-' ? /has the key -:/ : hint, typed);
   }
   const kid = '-'.padEnd(43, 'x');

@@ -98,10 +98,14 @@ t.test('one command retries or drops every dead letter, and changes no other mai
   await database.query(`UPDATE outbox SET due_at = NULL WHERE recipient_key = ANY($1)`, [emails]);
   t.equal((await cli('mail', 'drop', '--all-dead')).status, 2, 'asks');
   t.match((await cli('mail', 'drop', '--all-dead', '--yes')).stdout, '3 mails are dropped.');
-  t.match((await cli('mail', 'drop', '--all-dead', '--json')).json, { data: { changed: [] } }, 'nothing to ask about');
+  t.match(
+    (await cli('mail', 'drop', '--all-dead', '--json')).json,
+    { data: { changed: [] } },
+    'there is nothing to confirm',
+  );
   t.match(await rowOf(inviting, waiting), { attempts: 0, waiting: true, done: false });
   const { id } = await rowOf(inviting, waiting);
-  t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'by its id also a waiting one');
+  t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'a waiting mail is dropped by its id');
 });
 
 t.test('the mail of an invitation that has ended is not sent when an operator retries it', async (t) => {
@@ -117,7 +121,7 @@ t.test('the mail of an invitation that has ended is not sent when an operator re
   t.match((await cli('mail', 'list', '--state', 'unwanted', '--json')).json.data, [{ id, state: 'unwanted' }]);
 });
 
-/** Dead mails, made from the row of one. */
+/** Inserts dead mails as copies of the row of one dead mail. */
 async function deadMails(count: number): Promise<string[]> {
   const copied = 'organization_id, kind, subject_id, recipient_key, actor_id, attempts, failure, tried_at';
   const rows = await database.query<{ id: string }>(
@@ -128,7 +132,7 @@ async function deadMails(count: number): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-t.test('many mails that are named are changed in several transactions, or none of them is', async (t) => {
+t.test('many named mails are changed in several transactions, or none of them is changed', async (t) => {
   const ids = await deadMails(120);
   const unknown = '00000000-0000-7000-8000-000000000001';
   t.equal((await cli('mail', 'retry', ...ids, unknown, '--json')).json.error.code, 'not_found');
@@ -146,7 +150,7 @@ t.test('many mails that are named are changed in several transactions, or none o
   t.equal((await cli('mail', 'drop', ...ids, '--yes')).status, 0);
 });
 
-t.test('a dead mail that goes while all are changed is left out', async (t) => {
+t.test('a dead mail that is removed while all are changed is left out', async (t) => {
   const [gone = '', ...rest] = await deadMails(3);
   const { parts } = inviting.service.app;
   const reader = parts.db.systemReader();
@@ -161,7 +165,7 @@ t.test('a dead mail that goes while all are changed is left out', async (t) => {
   t.notOk(changed.includes(gone));
 });
 
-t.test('a mail that the version before ended is not said to be sent', async (t) => {
+t.test('a mail that the previous version ended is not reported as sent', async (t) => {
   const [id = ''] = await deadMails(1);
   await database.query('UPDATE outbox SET done_at = now() WHERE id = $1', [id]);
   t.match((await cli('mail', 'list', '--state', 'done', '--json')).json.data, [{ id, state: 'done' }]);
@@ -170,7 +174,7 @@ t.test('a mail that the version before ended is not said to be sent', async (t) 
   t.notOk(sent.some((mail: { id: string }) => mail.id === id));
 });
 
-t.test('the doctor reports that mails cannot be read next to all other findings', async (t) => {
+t.test('if mails cannot be read, the doctor reports this beside all other findings', async (t) => {
   await database.query(
     'CREATE POLICY unreadable ON outbox AS RESTRICTIVE FOR SELECT TO tenantry_system USING (1 / 0 = 1)',
   );
@@ -182,7 +186,7 @@ t.test('the doctor reports that mails cannot be read next to all other findings'
   t.match(stdout, /^ok +(database|migrations|postgresql)/im);
 });
 
-t.test('invalid commands, and unknown mails', async (t) => {
+t.test('invalid commands and unknown mails are refused', async (t) => {
   const nobody = '00000000-0000-7000-8000-000000000000';
   for (const args of [['retry'], ['retry', 'x'], ['drop'], ['drop', nobody, '--all-dead'], ['list', '--state', 'x']]) {
     t.equal((await cli('mail', ...args, '--json')).status, 2, args.join(' '));

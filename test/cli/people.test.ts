@@ -184,7 +184,7 @@ t.test('a new password ends every session, and the old password no longer works'
   t.equal((await api.post('/auth/login', { email, password: PASSWORD })).status, 200);
 });
 
-t.test('sessions are listed, and ended one by one or all of a user at once', async (t) => {
+t.test('sessions are listed, and an operator ends one of them or all of a user', async (t) => {
   const { cli, api, synchronize } = await openStage(t);
   const { email, password, ...first } = await newAccount(api);
   const second = (await api.post('/auth/login', { email, password })).body.data;

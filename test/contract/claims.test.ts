@@ -8,7 +8,7 @@ import { openService } from '../support/service.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const COMMON = ['amr', 'aud', 'auth_time', 'client_id', 'epoch', 'exp', 'iat', 'iss', 'jti', 'sid', 'sub'];
-const OF_ORGANIZATION = ['mep', 'org', 'org_slug', 'roles'];
+const OF_ORGANIZATION = ['mep', 'org', 'org_slug', 'rep', 'roles'];
 
 async function opened(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
@@ -49,6 +49,7 @@ t.test('an access token has exactly the header and the claims of the contract', 
     sid: account.sessionId,
     epoch: 0,
     mep: 0,
+    rep: 0,
     org: account.organization.id,
     org_slug: account.organization.slug,
     roles: ['owner'],
@@ -118,7 +119,7 @@ t.test('the permissions in a token are sorted, have no repeats, and keep their w
   t.same(claims.roles, ['one', 'two']);
 });
 
-t.test('a token has up to 200 permissions, and with more permissions only a claim that says so', async (t) => {
+t.test('a token has up to 200 permissions; instead of more, it has a claim that says so', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'wide', permissions: numbered(200), instead: true });
   await grant(database, account, { name: 'same', permissions: numbered(150) });

@@ -1,5 +1,5 @@
 // Every change checks in its own transaction that the session of the caller is live. In these tests the session has
-// ended, and this process has not heard of it, as within the second after a logout at another replica.
+// ended, and this process does not know it yet, as within the second after a logout at another replica.
 import t from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';

@@ -58,7 +58,7 @@ t.test('openapi.yaml and the other generated files match the code', async (t) =>
 t.test('every example matches its schema', async (t) => {
   const shown = operations.flatMap((operation) => Object.values(operation.requestBody?.content ?? {}));
   const examples = shown.filter(({ example }) => example !== undefined);
-  t.ok(examples.length >= 5, 'register, login, refresh and the checks show one');
+  t.ok(examples.length >= 5, 'register, login, refresh and the checks have an example');
   for (const { schema, example } of examples) t.ok(validator(schema).safeParse(example).success);
   t.notOk(validator(examples[0]?.schema ?? {}).safeParse({ email: 'ada@example.com' }).success, 'less does not fit');
   const answers = operations.flatMap(({ responses }) => Object.values(responses['200']?.content ?? {}));

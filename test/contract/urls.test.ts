@@ -70,7 +70,7 @@ t.test('every start of a path in the table is used by a URL', async (t) => {
   );
 });
 
-t.test('each folder in the table of contents is listed once, exists, and has a routes.ts or a pages.ts', async (t) => {
+t.test('each folder in the list of features is listed once, exists, and has a routes.ts or a pages.ts', async (t) => {
   const folders = CHAPTERS.map(({ folder }) => folder);
   t.equal(new Set(folders).size, folders.length);
   for (const { endpoint, folder } of declared) {
@@ -79,7 +79,7 @@ t.test('each folder in the table of contents is listed once, exists, and has a r
   }
 });
 
-t.test('the URLs in the table of contents equal those that the routes declare', async (t) => {
+t.test('the URLs in the list of features equal those that the routes declare', async (t) => {
   const health = CHAPTERS.filter(({ folder }) => folder === 'base/health');
   const checked = (urls: readonly string[]) => () =>
     describeEndpoints(

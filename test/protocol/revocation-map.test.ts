@@ -65,14 +65,14 @@ t.test('a revoked key is never forgotten, because whoever has it can sign new to
   t.strictSame([map.judge(token({ keyId: 'other' })), map.judge(token())], [null, null]);
   t.equal(map.isKeyRevoked('other'), false);
   t.same([...map.events()], [{ kind: 'key', kid }]);
-  t.equal(olderFormOf({ kind: 'key', kid }), null, 'the version before must not get it as an event');
+  t.equal(olderFormOf({ kind: 'key', kid }), null, 'the previous version must not get it as an event');
   t.same(revocationOf({ kind: 'key', kid, more: 1 }), { kind: 'key', kid });
   for (const wrong of [undefined, null, '', 7, 'a b', 'ä', 'x'.repeat(129), [kid]]) {
     t.equal(revocationOf({ kind: 'key', kid: wrong }), null, String(wrong));
   }
 });
 
-t.test('an event that arrives again with more data is stored anew', async (t) => {
+t.test('an event that arrives again with more data is stored again', async (t) => {
   const { clock, map } = openMap();
   const [sub, org] = [randomUUID(), randomUUID()];
   map.add({ kind: 'user', sub, epoch: 1 });
@@ -104,7 +104,7 @@ t.test('the order of the events makes no difference', async (t) => {
 });
 
 t.test(
-  'a change of a membership refuses the older tokens of this user for this organization, and no others',
+  'a change of a membership ends the older tokens of this user for this organization, and no others',
   async (t) => {
     const { map } = openMap();
     const [sub, org, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
@@ -118,21 +118,58 @@ t.test(
     t.equal(judge({ epoch: 0, membershipEpoch: 0, id: randomUUID() }), null, 'of another user');
     for (const membershipEpoch of [undefined, null]) {
       const older = (epoch: number) => judge({ epoch, ...(membershipEpoch === null ? { membershipEpoch } : {}) });
-      t.equal(older(6), 'token_stale', 'a token of the version before is judged by its epoch');
+      t.equal(older(6), 'token_stale', 'a token of the previous version is judged by its epoch');
       t.equal(older(7), null);
     }
     t.equal(map.epochOf(sub), 0, 'the person has not changed');
     t.equal(map.epochOf(sub, org), 7);
     t.equal(map.epochOf(sub, elsewhere), 0);
     map.add({ kind: 'user', sub, epoch: 8 });
-    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person refuses all older tokens');
+    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person ends all older tokens');
     t.equal(judge({ epoch: 7, membershipEpoch: 7, organizationId: elsewhere }), 'token_stale');
     t.equal(judge({ epoch: 8, membershipEpoch: 7 }), null);
     t.equal(map.epochOf(sub, org), 8);
   },
 );
 
-t.test('a change of a membership has a form that the version before takes as a change of the user', async (t) => {
+t.test('a change of a role refuses the older tokens that name the role, and no others', async (t) => {
+  const { map } = openMap();
+  const [org, elsewhere] = [randomUUID(), randomUUID()];
+  const change = (role: string, epoch: number) => map.add({ kind: 'role', org, role, epoch });
+  t.ok(change('sales team', 7));
+  t.notOk(change('sales team', 7), 'the same event says nothing new');
+  t.ok(change('support', 6), 'an older event of another role does');
+  const judge = (rolesEpoch: number | null | undefined, roles: string[], organizationId: string | null = org) =>
+    map.judge(token({ organizationId, roles, ...(rolesEpoch === undefined ? {} : { rolesEpoch }) }));
+  t.equal(judge(6, ['viewer', 'sales team']), 'token_stale');
+  t.equal(judge(7, ['viewer', 'sales team']), null);
+  t.equal(judge(6, ['support']), null);
+  t.equal(judge(5, ['support']), 'token_stale');
+  t.equal(judge(0, ['viewer']), null, 'another role');
+  t.equal(judge(0, ['sales team'], elsewhere), null, 'a role of another organization');
+  t.equal(judge(0, ['sales team'], null), null);
+  for (const older of [null, undefined]) t.equal(judge(older, ['sales team']), null, 'a token of the previous version');
+  t.equal(map.judge(token({ organizationId: org, rolesEpoch: 0 })), null, 'a token without roles');
+  t.same([map.rolesEpochOf(org), map.rolesEpochOf(elsewhere)], [7, 0]);
+  t.same(
+    [...map.events()].sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
+    [
+      { kind: 'role', org, role: 'sales team', epoch: 7 },
+      { kind: 'role', org, role: 'support', epoch: 6 },
+    ],
+  );
+});
+
+t.test('a change of a role has no form for the previous version, and is read strictly', async (t) => {
+  const changed: Revocation = { kind: 'role', org: randomUUID(), role: 'sales team', epoch: 3 };
+  t.equal(olderFormOf(changed), null);
+  t.same(revocationOf({ ...changed }), changed);
+  for (const bad of [{ org: 'x' }, { role: 1 }, { role: 'x'.repeat(1_000) }, { epoch: -1 }, { epoch: undefined }]) {
+    t.equal(revocationOf({ ...changed, ...bad }), null);
+  }
+});
+
+t.test('a change of a membership has a form that the previous version takes as a change of the user', async (t) => {
   const [sub, org] = [randomUUID(), randomUUID()];
   const changed: Revocation = { kind: 'membership', sub, org, epoch: 3 };
   t.same(olderFormOf(changed), { kind: 'user', sub, epoch: 3, org });
@@ -166,7 +203,7 @@ t.test('only expired events are removed, a few thousand at a time', async (t) =>
     most = Math.max(most, left - sizeOf(map));
     left = sizeOf(map);
   }
-  t.ok(rounds >= 8 && most <= 5_000, `in ${rounds} rounds of up to ${most}`);
+  t.ok(rounds >= 8 && most <= 5_000, `${rounds} rounds removed up to ${most} entries each`);
   t.equal(left, young.length);
   t.ok(young.every((sid) => map.judge(token({ sessionId: sid })) === 'session_revoked'));
   t.ok(old.every((sid) => map.judge(token({ sessionId: sid })) === null));

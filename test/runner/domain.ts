@@ -1,4 +1,4 @@
-// Owns: which test an uncaught error belongs to. tap uses async-hook-domain for this, which follows every promise of
+// Decides to which test an uncaught error belongs. tap uses async-hook-domain for this, which follows every promise of
 // the process. That takes a sixth of the time of a test with many queries, so this module replaces it. Tests run one
 // after another here, so the error belongs to the test that started last and has not ended.
 

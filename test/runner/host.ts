@@ -1,14 +1,14 @@
-// Owns: a process that runs test files one after another, because starting Node, tap and the service takes more time
+// A process that runs test files one after another, because starting Node, tap and the service takes more time
 // than most files. Each file is a sub-test of tap's root test, and the sub-test has the name of the file. The `t` that
 // a file imports from tap is this sub-test. The parent process names the next file in a message. After the results of a
-// file, a comment on the standard output lists the resources that the file left open. Leaves to pool.ts: the choice of
-// the next file, and the report of a process that ends early.
-import { readFileSync } from 'node:fs';
+// file, a comment on the standard output lists the resources that the file left open. pool.ts chooses the next file,
+// and reports a process that ends early.
 import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Base, Test } from 'tap';
+import { coreSeconds } from './cpu.ts';
 import { Domain } from './domain.ts';
 import { DONE, type Done, FILE_SECONDS_MAX } from './protocol.ts';
 
@@ -93,20 +93,4 @@ function tally(kinds: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   return counts;
-}
-
-/** Returns the CPU time of this process, and on Linux that of the processes that it has started and that have ended. */
-function coreSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000_000 + childSeconds();
-}
-
-function childSeconds(): number {
-  try {
-    const stat = readFileSync('/proc/self/stat', 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[13]) + Number(fields[14])) / 100; // Linux counts in hundredths of a second
-  } catch {
-    return 0;
-  }
 }

@@ -1,4 +1,4 @@
-// Owns: the list of the test files of a run, and their order. The longest files come first, so that no long file runs
+// The list of the test files of a run, and their order. The longest files come first, so that no long file runs
 // alone at the end. The durations come from durations.json, which `npm test -- --record` writes. A file that is not in
 // durations.json starts among the longest files. An outdated entry costs a few idle seconds at most.
 import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';

@@ -82,7 +82,7 @@ t.test('a file that damages its process fails, and the files before and after it
   }
 });
 
-t.test('a process that does not end well is a failure, although its files were green', async (t) => {
+t.test('a process that fails at its end is a failure, although its files passed', async (t) => {
   const folder = written(t, {
     good: GOOD,
     spoils: `process.on('exit', () => { process.exitCode = 3; }); ${GOOD}`,
@@ -110,7 +110,7 @@ t.test('a process that does not end well is a failure, although its files were g
   t.strictSame(totals, { line: '1 passed, 1 failed', isGreen: false, reasons: shared.found });
 });
 
-t.test('the longest file comes first, after those of unknown length; a file may ask for its own process', async (t) => {
+t.test('the longest file comes first, after those of unknown length; a file may require its own process', async (t) => {
   const apart = '// Runs in a process of its own: it measures memory.';
   const folder = written(t, { slow: apart, quick: '', unknown: '' });
   t.strictSame(

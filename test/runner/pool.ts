@@ -1,4 +1,4 @@
-// Owns: running the test files in few processes. A process gets the next file when its file has ended. A file that ends
+// Runs the test files in few processes. A process gets the next file when its file has ended. A file that ends
 // or damages its process fails, and the later files get a new process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -24,7 +24,7 @@ export interface PlannedFile {
 export interface Pool {
   /**
    * Runs the files in order, `jobs` at a time. Calls `onResult` at the end of each. Returns the failures of processes
-   * that did not end well although every file in them was green.
+   * that failed at their end although every file in them passed.
    */
   run(files: readonly PlannedFile[], onResult: (result: FileResult) => void): Promise<readonly string[]>;
   /** Ends all processes. No further file starts. */
@@ -81,7 +81,7 @@ interface Host {
   /** True when no other file should run in this process. */
   readonly isSpoilt: boolean;
   run(file: string): Promise<FileResult>;
-  /** Returns how the process ended, if that was not well and no file in it was red. */
+  /** Returns how the process ended, if it failed although no file in it failed. */
   end(): Promise<string | undefined>;
   kill(signal: NodeJS.Signals): void;
 }

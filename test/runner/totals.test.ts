@@ -79,7 +79,7 @@ not ok 5 - test/red.test.ts # time=64.015ms
 };
 
 t.test(
-  'a file that ends early without a failed assertion counts as one failure, and every other by its own',
+  'a file that ends early without a failed assertion counts as one failure, and other files count their own failures',
   async (t) => {
     const lineOf = (...results: FileResult[]) => totalsOf(results)?.line;
     t.equal(lineOf(GOOD), '1 passed, 0 failed');
@@ -111,5 +111,5 @@ t.test('the report names each failed file with its first failure, which is the i
 
 t.test('a run in which no file ran has no totals', async (t) => {
   t.equal(totalsOf([]), undefined);
-  t.equal(totalsOf([{ ...GOOD, pass: 0, skip: 1 }]), undefined, 'nor one that skipped all');
+  t.equal(totalsOf([{ ...GOOD, pass: 0, skip: 1 }]), undefined, 'a run that skipped all has no totals');
 });

@@ -1,5 +1,5 @@
-// Owns: the totals of a whole run, which are computed from the results of its files. A file that ended early counts as
-// a failure, also without a failed assertion.
+// The totals of a whole run, which are computed from the results of its files. A file that ended early counts as a
+// failure, even without a failed assertion.
 import type { FileResult } from './pool.ts';
 
 export interface Totals {
@@ -12,7 +12,7 @@ export interface Totals {
 
 const REASON_LINES_MAX = 40;
 
-/** The totals of a run, in which each bad ending of a process is a failure. Undefined when no file ran to its end. */
+/** The totals of a run, in which each failed end of a process is a failure. Undefined when no file ran to its end. */
 export function totalsOf(results: readonly FileResult[], endings: readonly string[] = []): Totals | undefined {
   const sum = (count: (result: FileResult) => number) => results.reduce((total, result) => total + count(result), 0);
   const passed = sum(({ pass }) => pass);

@@ -7,7 +7,8 @@ import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
 import type { Sidecar } from '../../src/sidecar/core/contract.ts';
 import { openSidecar, type SidecarOptions } from '../../src/sidecar/core/sidecar.ts';
 import type { VerifierOptions } from '../../src/verifier/core/options.ts';
-import { createTestIssuer, type TestIssuer } from '../../src/verifier/testkit/testkit.ts';
+import type { TestIssuer } from '../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../support/issuer.ts';
 
 /** A socket on the side of the upstream. */
 export interface Accepted {
@@ -106,7 +107,7 @@ export interface StandOptions {
 
 /** Waits until all sockets are open. */
 export async function openStand(t: Test, options: StandOptions = {}): Promise<Stand> {
-  const issuer = options.issuer ?? createTestIssuer();
+  const issuer = options.issuer ?? openIssuer();
   const upstream = options.upstream ?? (await openUpstream(t, options.upstreamOptions));
   const lines: LogLine[] = [];
   const write = (level: string) => (line: object, message: string) => void lines.push({ ...line, level, message });

@@ -38,7 +38,7 @@ export async function ownersOf(database: TestDatabase, organizationId: string): 
   return row?.owners ?? 0;
 }
 
-/** Makes the budgets of changes whole again, for tests that change members or roles more often than a person would. */
+/** Resets the budgets of changes, for tests that change members or roles more often than a person would. */
 export async function refillChangeBudgets(database: TestDatabase): Promise<void> {
   await database.query('UPDATE memberships SET changes_paid_until = NULL WHERE changes_paid_until IS NOT NULL');
   await database.query(

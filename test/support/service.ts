@@ -166,10 +166,20 @@ export interface ServiceProcess {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts src/main.ts as a separate process on a free port. Its environment is `settings` and a few defaults. */
-export async function spawnService(t: Test, settings: Record<string, string>): Promise<ServiceProcess> {
+const NO_ESTIMATES = new URL('./processes/no-estimates.ts', import.meta.url).href;
+
+/**
+ * Starts src/main.ts as a separate process on a free port. Its environment is `settings` and a few defaults. It
+ * estimates no password, except with FULL_STRENGTH. `nodeFlags` are further flags of Node.
+ */
+export async function spawnService(
+  t: Test,
+  settings: Record<string, string>,
+  nodeFlags: readonly string[] = [],
+): Promise<ServiceProcess> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
-  const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {
+  const loaded = 'PASSWORD_MIN_LENGTH' in settings ? [] : ['--import', NO_ESTIMATES];
+  const child = spawn(process.execPath, [...nodeFlags, ...loaded, join(ROOT, 'src', 'main.ts')], {
     env: {
       ...PROGRAM_ENVIRONMENT,
       ...QUIET,

@@ -39,14 +39,14 @@ function scriptsOf({ text }: Source): string[] {
 
 export const documentRules: readonly Rule[] = [
   {
-    name: 'every path that the documentation names is there',
+    name: 'every path that the documentation names exists',
     find: (repository) =>
       repository.pages.flatMap((page) =>
         [...pathsOf(page, repository), ...placesOf(page, repository)].map((word) => `${page.path}: ${word} is missing`),
       ),
   },
   {
-    name: 'every npm script that the documentation names is there',
+    name: 'every npm script that the documentation names exists',
     find: ({ pages, scripts }) =>
       pages.flatMap((page) =>
         scriptsOf(page)
@@ -55,7 +55,7 @@ export const documentRules: readonly Rule[] = [
       ),
   },
   {
-    name: 'every file that an npm script runs is there',
+    name: 'every file that an npm script runs exists',
     find: ({ scripts, has }) =>
       Object.values(scripts)
         .flatMap((command) => command.match(/[\w/-]+\.(ts|mjs)\b/g) ?? [])

@@ -18,7 +18,7 @@ const speaksSql = (file: string) => STORE.test(file) || placeOf(file) === 'base/
 
 export const edgeRules: readonly Rule[] = [
   {
-    name: 'only routes.ts, pages.ts and cookie.ts know base/http, and schema.ts the shared fields of wire.ts',
+    name: 'only routes.ts, pages.ts and cookie.ts import base/http, and schema.ts only the shared fields of wire.ts',
     find: (repository) =>
       shown(
         edgesOf(repository).filter(({ file, to, place, target }) => {
@@ -28,14 +28,14 @@ export const edgeRules: readonly Rule[] = [
       ),
   },
   {
-    name: 'only base/http and app know Fastify',
+    name: 'only base/http and app import Fastify',
     find: (repository) =>
       shown(
         edgesOf(repository).filter(({ to, place }) => /^@?fastify\b/.test(to) && !['base/http', 'app'].includes(place)),
       ),
   },
   {
-    name: 'only stores and base/database know Prisma, and PostgreSQL by its driver only base/database and base/embedded',
+    name: 'only stores and base/database import Prisma, and only base/database and base/embedded import the driver',
     find: (repository) =>
       shown(
         edgesOf(repository).filter(({ file, to, place }) => {
@@ -45,7 +45,7 @@ export const edgeRules: readonly Rule[] = [
       ),
   },
   {
-    name: 'only stores and base/database speak SQL; base/embedded makes the database, and app pings it',
+    name: 'only stores and base/database contain SQL; base/embedded creates the database, and app pings it',
     find: (repository) => {
       const asking = edgesOf(repository).filter(
         ({ file, target, names }) =>

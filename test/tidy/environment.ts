@@ -16,7 +16,7 @@ function only(name: string, pattern: RegExp, allowed: RegExp): Rule {
 
 export const environmentRules: readonly Rule[] = [
   only(
-    'main.ts alone touches the process: its arguments, environment, streams and end',
+    'only main.ts uses the arguments, environment, streams and end of the process',
     /\bprocess\.(env|argv|stdin|stdout|stderr|exit|exitCode)\b|\bfrom 'node:process'/,
     /^src\/main\.ts$/,
   ),
@@ -27,6 +27,6 @@ export const environmentRules: readonly Rule[] = [
     // package.
     /^src\/(cli\/|main\.ts$|base\/platform\/clock\.ts$|base\/embedded\/running\.ts$|verifier\/core\/clock\.ts$)/,
   ),
-  only('chance comes from node:crypto', /\bMath\.random\b/, /^$/),
+  only('randomness comes from node:crypto', /\bMath\.random\b/, /^$/),
   only('nothing prints to the console', /\bconsole\./, /^$/),
 ];

@@ -31,12 +31,12 @@ export const nameRules: readonly Rule[] = [
         .map(({ path }) => `${path}: an edge has a fixed name`),
   },
   {
-    name: 'a file begins with a comment that says what it owns',
+    name: 'a file begins with a comment that says what the file is for',
     find: ({ sources }) =>
       sources.filter(({ text }) => !/^(#!.*\n)?\/[/*]/.test(text)).map(({ path }) => `${path}: has no first comment`),
   },
   {
-    name: 'no test is skipped, put off or run alone',
+    name: 'no test is skipped, marked as todo or run alone',
     find: ({ sources }) =>
       sources
         .filter((source) => source.path.startsWith('test/') && holdsTests(source))

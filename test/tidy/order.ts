@@ -52,23 +52,23 @@ function isDetour({ file, to, specifier }: Edge): boolean {
 
 export const orderRules: readonly Rule[] = [
   {
-    name: 'every folder of src/ has its rank',
+    name: 'every folder of src/ has a place in the order',
     find: (repository) =>
       ownSources(repository)
         .filter(({ path }) => !hasRank(path.replace('src/', '')))
         .map(({ path }) => `${path}: its folder is not in the order`),
   },
   {
-    name: 'nothing imports what stands after it',
+    name: 'no file imports from a folder that is later in the order',
     find: (repository) =>
       shown(edgesOf(repository).filter((edge) => !['', 'generated'].includes(edge.target) && isAgainstOrder(edge))),
   },
   {
-    name: 'what is published stands alone',
+    name: 'published code imports only published code',
     find: (repository) => shown(edgesOf(repository).filter(({ file, to }) => ALONE[wingOf(file)]?.test(to) === false)),
   },
   {
-    name: 'an import takes the shortest way',
+    name: 'an import has the shortest path',
     find: (repository) => shown(edgesOf(repository).filter((edge) => edge.target !== '' && isDetour(edge))),
   },
 ];

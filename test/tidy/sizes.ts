@@ -54,7 +54,7 @@ function over(
     ...measures
       .filter(({ name, size }) => size > (exceptions[name] ?? max))
       .map(({ name, size }) => `${name}: ${size} ${unit}`),
-    ...idle.map((name) => `${name}: is within ${max} ${unit}, and is an exception no more`),
+    ...idle.map((name) => `${name}: is within ${max} ${unit}, and needs no exception`),
   ];
 }
 

@@ -8,7 +8,7 @@ export interface ManualTiming extends Timing {
   settle(): Promise<void>;
   /** Moves only the wall clock. */
   step(seconds: number): void;
-  /** Moves both clocks without running timers, like a machine that was asleep. */
+  /** Moves both clocks without running timers, like a machine that was suspended. */
   freeze(seconds: number): void;
 }
 

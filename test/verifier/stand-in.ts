@@ -3,7 +3,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
 import type { Revocation } from '../../src/verifier/index.ts';
-import { createTestIssuer, type TestIssuer } from '../../src/verifier/testkit/testkit.ts';
+import type { TestIssuer } from '../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../support/issuer.ts';
 import { type Asked, json, type LocalServer, openLocalServer } from './local-server.ts';
 
 export type Endpoint = (asked: Asked, response: ServerResponse) => void;
@@ -48,7 +49,7 @@ export function beginStream(response: ServerResponse): void {
 
 /** Starts the stand-in for the service. The feed begins with an empty snapshot unless a test sets another start. */
 export async function openStandIn(t: Test): Promise<StandIn> {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const streams: ServerResponse[] = [];
   const endpoints: StandIn['endpoints'] = {
     token: (_, response) => json(response, 200, { access_token: 'own-token', token_type: 'Bearer', expires_in: 900 }),

@@ -32,7 +32,7 @@ t.test('the service never receives an organization that a client names, only tha
       t.strictSame(tenantOf(headers), path === '/healthz' ? {} : own, `${path} ${fields}`);
       t.notOk(reply.text.includes('other'));
     }
-    // nginx before 1.23 asks about the first of two headers. The service gets neither of them.
+    // nginx before 1.23 sends only the first of two headers in its check. The service gets neither of them.
     for (const twice of [
       [id, 'X-Tenant-ID: other'],
       [slug, 'X-Organization-Slug: other'],

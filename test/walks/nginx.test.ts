@@ -1,4 +1,4 @@
-// A service behind a real nginx with the documented configuration. nginx asks Tenantry about each request.
+// A service behind a real nginx with the documented configuration. nginx checks each request at Tenantry.
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
@@ -186,7 +186,7 @@ t.test('nginx decides by the same path that the service receives', async (t) => 
   }
 });
 
-t.test('requests arrive complete, and nginx asks Tenantry over connections that stay open', async (t) => {
+t.test('requests arrive complete, and nginx sends its checks over connections that stay open', async (t) => {
   const front = await openFront(t);
   const token = await holding(front, 'deals:write');
   let connections = 0;
@@ -199,7 +199,7 @@ t.test('requests arrive complete, and nginx asks Tenantry over connections that 
     const heard = await front.seen('/deals?page=2', token, { method, body, headers: { 'content-type': 'text/plain' } });
     t.match(heard, { method, url: '/deals?page=2', bytes: 900_000, headers: { 'content-type': 'text/plain' } });
   }
-  t.ok(connections <= 2, `${connections} connections for 30 questions`);
+  t.ok(connections <= 2, `${connections} connections for 30 checks`);
   const fields = [`Authorization: Bearer ${token}`, 'Transfer-Encoding: chunked'];
   const chunked = await sendRaw(front.nginx.url, requestHead('POST', '/deals', ...fields), '5\r\nhello\r\n0\r\n\r\n');
   t.equal((JSON.parse(chunked.text) as Seen).bytes, 5);
@@ -259,7 +259,7 @@ t.test('a websocket upgrade is checked like any request, and only its own path a
   }
 });
 
-t.test('while Tenantry cannot decide or answer, a request gets 503 with Retry-After and does not pass', async (t) => {
+t.test('while Tenantry cannot decide or answer, a request gets 503 and is not forwarded', async (t) => {
   const front = await openForwardAuth(t);
   const token = await holding(front, 'deals:read');
   const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
@@ -277,10 +277,10 @@ t.test('while Tenantry cannot decide or answer, a request gets 503 with Retry-Af
   await once(nonsense.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => nonsense.close());
   const astray = await openProxied(t, `http://127.0.0.1:${(nonsense.address() as AddressInfo).port}`);
-  t.strictSame(later(await astray.call('/', token))[0], 500, 'a server other than Tenantry lets no request pass');
+  t.strictSame(later(await astray.call('/', token))[0], 500, 'an answer of another server forwards no request');
 });
 
-t.test('an invalid required permission in the configuration lets no request pass', async (t) => {
+t.test('if the required permission in the configuration is invalid, no request is forwarded', async (t) => {
   const front = await openForwardAuth(t);
   const token = await holding(front, '*:*');
   for (const mistaken of ['/_tenantry/Reports:export', '/_tenantry/', '/_tenantry/reports:']) {

@@ -87,7 +87,7 @@ export async function openProxied(t: Test, tenantryUrl: string, shipped?: string
   return { nginx, call, seen, raw };
 }
 
-/** Starts Tenantry with one organization, and a service behind nginx that asks it. */
+/** Starts Tenantry with one organization, and a service behind an nginx that sends its checks there. */
 export async function openFront(t: Test): Promise<ForwardAuth & Proxied> {
   const front = await openForwardAuth(t);
   return { ...front, ...(await openProxied(t, front.service.url)) };

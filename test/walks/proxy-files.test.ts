@@ -25,7 +25,7 @@ function valuesOf<T>(document: unknown, member: string): T[] {
   return [...objects(document)].flatMap((object) => (member in object ? [object[member] as T] : []));
 }
 
-t.test('nginx sets every header from the answer, and asks with both tenant headers', async (t) => {
+t.test('nginx sets every header from the answer, and sends both tenant headers in its check', async (t) => {
   const text = read('nginx.conf');
   const set = [...text.matchAll(/^ {2}proxy_set_header (X-\S+) +\$tenantry_(\w+);$/gm)];
   t.same(lower(set.map(([, name = '']) => name)), all);

@@ -9,7 +9,7 @@ import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { base64url, partsOf } from '../support/forge.ts';
-import { spawnService } from '../support/service.ts';
+import { FULL_STRENGTH, spawnService } from '../support/service.ts';
 
 // The issuer is the public address. The test fetches the keys from the service directly, not through a proxy.
 const EXPECTED = { issuer: 'http://localhost:3000', audience: 'tenantry' };
@@ -56,7 +56,7 @@ const LIBRARIES = {
 
 t.test('a service with only the key set verifies access tokens, and accepts no other token as one', async (t) => {
   const database = await createDatabase(t);
-  const { api, url } = await spawnService(t, { DATABASE_URL: database.ownerUrl });
+  const { api, url } = await spawnService(t, { DATABASE_URL: database.ownerUrl, ...FULL_STRENGTH });
   const account = await newAccount(api);
   for (const [library, verifier] of Object.entries(LIBRARIES)) {
     await t.test(`with ${library}`, async (t) => {

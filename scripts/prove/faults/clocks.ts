@@ -1,7 +1,7 @@
 // Proves: a replica whose clock is wrong by an hour neither signs nor judges a token, says so, and works again once the
-// clock is right. Replicas whose clocks differ by less than the limit work together, and a token that was revoked does not
-// come back to life in the time that follows, which passes faster here. `prove:clocks`. The clocks are real for the
-// processes: Debian's libfaketime answers their questions for the time.
+// clock is right. Replicas whose clocks differ by less than the limit work together, and a revoked token stays refused
+// in the time that follows, which passes faster here. `prove:clocks`. The clocks are real for the processes: Debian's
+// libfaketime sets the time that they read.
 import { setTimeout as delay } from 'node:timers/promises';
 import { SERVER_ENVIRONMENT } from '../../../src/base/embedded/native.ts';
 import { type Api, openApi, type Reply } from '../../../test/support/client.ts';

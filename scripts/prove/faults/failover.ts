@@ -1,7 +1,7 @@
-// Proves: when a standby takes over that lacks acknowledged logouts, nobody gets in with their tokens, and everything
-// from before is refused with 503 until an operator decides. A failover that lost nothing changes nothing. The standby is
-// a real one with asynchronous replication, the primary is killed, and the service runs on. `prove:failover [people]`:
-// how many people log out before each failover.
+// Proves: when a standby takes over that lacks acknowledged logouts, nobody gets access with their tokens, and
+// everything from before is refused with 503 until an operator decides. A failover that lost nothing changes nothing.
+// The standby is a real one with asynchronous replication, the primary is killed, and the service continues to run.
+// `prove:failover [people]`: how many people log out before each failover.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type EmbeddedPostgres, startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { createVerifier } from '../../../src/verifier/index.ts';
@@ -18,7 +18,7 @@ import { startStandby } from './standby.ts';
 import { type Following, type Holder, openWatch, type Watch } from './watch-tokens.ts';
 
 const [people = 6] = process.argv.slice(2).map(Number);
-/** Longer than the feed may be silent, after which a verifier asks the service. */
+/** Longer than the feed may be silent, after which a verifier calls the service. */
 const DOUBT_MILLISECONDS = 35_000;
 const CALM_MILLISECONDS = 5_000;
 const RECOVERY_MILLISECONDS_MAX = 30_000;
@@ -97,7 +97,7 @@ async function failOver(
   const { primary: lost, directory: lostDirectory } = setup;
   killFamily(lost.pid);
   network.cut();
-  // Only a start and an orderly stop give back the shared memory of a server that was killed.
+  // Only a start and an orderly stop release the shared memory of a server that was killed.
   testbed.teardown(async () => {
     await lost.stop();
     await (await startEmbedded({ directory: lostDirectory })).stop();
@@ -128,7 +128,7 @@ async function losing(setup: Setup, decision: 'restore' | 'accept'): Promise<str
   const doubts = await kept.end();
   demand(refusals.of('200') === 0, `a lost logout came back to life at ${refusals.accepted()}: ${refusals.shown()}`);
   demand(refusals.refusedHolders() === leaving.length, `not all tokens were refused: ${refusals.shown()}`);
-  // A verifier goes on with what it knows until the feed has been silent for too long.
+  // A verifier uses what it knows until the feed has been silent for too long.
   const accepting = doubts.accepted();
   demand(['', 'the verifier'].includes(accepting), `something from before was accepted at ${accepting}`);
   const unsure = await watch.once(staying, there);

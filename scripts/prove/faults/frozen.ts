@@ -1,4 +1,4 @@
-// Owns: a PostgreSQL that is frozen or lost with its connections open, and senders whose bodies never arrive.
+// A PostgreSQL that is frozen or lost with its connections open, and senders whose bodies never arrive.
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
@@ -15,7 +15,7 @@ function familyOf(pid: number): number[] {
   return [pid, ...children.map(Number)];
 }
 
-/** Freezes PostgreSQL. Returns the function that lets it go on. */
+/** Freezes PostgreSQL. Returns the function that lets it continue. */
 export function freeze(pid: number): () => void {
   const frozen = familyOf(pid);
   for (const one of frozen) process.kill(one, 'SIGSTOP');

@@ -1,4 +1,4 @@
-// Owns: a network between the services and PostgreSQL of a testbed, which can be cut and can lead to another server.
+// A network between the services and PostgreSQL of a testbed. It can be cut, and it can be connected to another server.
 import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import type { Testbed } from '../testbed.ts';
 

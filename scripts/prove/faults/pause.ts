@@ -25,7 +25,7 @@ const AFTER_MILLISECONDS = 3_000;
 const BETWEEN_MILLISECONDS = 5;
 const SETTLED_MILLISECONDS = 2_000;
 
-/** A process that is stopped, and the addresses that judge a token there. */
+/** A process that is stopped, and the addresses that check a token there. */
 interface Target {
   readonly name: string;
   readonly pid: number;
@@ -33,7 +33,7 @@ interface Target {
 }
 
 interface Setup {
-  /** The replica that runs on. */
+  /** The replica that continues to run. */
   readonly api: Api;
   readonly targets: readonly Target[];
   readonly socketUrl: string;
@@ -65,7 +65,7 @@ async function openSetup(testbed: Testbed): Promise<Setup> {
     { name: 'verifier', pid: verifier.pid, urls: [`http://127.0.0.1:${port}/`] },
     { name: 'sidecar', pid: sidecar.child.pid ?? 0, urls: [`${sidecar.url.replace('ws:', 'http:')}/plain`] },
   ];
-  // A stopped process must go on to be able to end.
+  // A stopped process must continue before it can end.
   testbed.teardown(() => targets.map(({ pid }) => signal(pid, 'SIGCONT')));
   return { api, targets, socketUrl: `${sidecar.url}/echo`, maker, userId, tally: new Map() };
 }
@@ -122,7 +122,7 @@ async function settle({ waiting }: Round): Promise<void> {
   await Promise.all(waiting.splice(0));
 }
 
-/** Ends the sessions at the replica that runs on. */
+/** Ends the sessions at the replica that continues to run. */
 async function end({ api }: Setup, ended: readonly Opened[]): Promise<void> {
   for (const { refreshToken } of ended) {
     const reply = await api.post('/auth/logout', { refreshToken });

@@ -1,4 +1,4 @@
-// Owns: waiting for what /readyz of a service says.
+// Waits until /readyz of a service gives a wanted answer.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi, type Reply } from '../../../test/support/client.ts';
 import { demand } from '../proof.ts';

@@ -1,10 +1,12 @@
-// Owns: a small disk that can be filled: a file system in memory, in a mount namespace that ends with the proof. So
-// nothing stays mounted, even if the proof is killed. Needs Linux and root.
+// A small disk that can be filled: a file system in memory, in a mount namespace that ends with the proof. So
+// nothing stays mounted, even if the proof is killed. This needs Linux and root.
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Frame, NotShown } from '../proof.ts';
+import type { Testbed } from '../testbed.ts';
 
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const MARK = '--in-namespace';
@@ -13,7 +15,8 @@ const PAGE_BYTES = 4096;
 
 /**
  * Runs the program of this process again, in a mount namespace of its own. Returns the arguments in the process that
- * runs there. The first process never gets them, and ends as the second does.
+ * runs there. In the first process this promise never resolves, and the first process ends with the exit code of the
+ * second.
  */
 export function argumentsInNamespace(): Promise<string[]> {
   const [program = '', ...args] = process.argv.slice(1);
@@ -51,6 +54,16 @@ export async function mountSmallDisk(directory: string, megabytes: number, { atE
     throw new NotShown(`${NEEDED} (${(error as Error).message.trim()})`);
   }
   atEnd(() => promisify(execFile)('umount', [directory]));
+}
+
+/** Moves the write-ahead log of the testbed's PostgreSQL to another folder, and starts PostgreSQL again. */
+export async function moveLog(testbed: Testbed, directory: string): Promise<void> {
+  const [current, moved] = [join(testbed.folder, 'postgres', 'data', 'pg_wal'), join(directory, 'pg_wal')];
+  await testbed.postgres.stop();
+  await promisify(execFile)('cp', ['-a', current, moved]);
+  rmSync(current, { recursive: true });
+  symlinkSync(moved, current);
+  await testbed.restartPostgres();
 }
 
 /** Fills the disk with a file until nothing more fits. Returns the function that removes the file. */

@@ -1,4 +1,4 @@
-// Owns: a standby that follows a PostgreSQL over a network that can stall, and its promotion. The replication is
+// A standby that follows a PostgreSQL over a network that can stall, and its promotion. The replication is
 // asynchronous, as it is in PostgreSQL by default.
 import { execFile } from 'node:child_process';
 import { appendFileSync, chownSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Owns: a service that checks its requests with the verifier, as a process of its own. It is controlled by messages: see
-// VerifierOrder. Leaves to others: what the proof shows.
+// A service that checks its requests with the verifier, as a separate process. It is controlled by messages: see
+// VerifierOrder.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createVerifier, VerificationError, type Verifier } from '../../../src/verifier/index.ts';

@@ -1,5 +1,5 @@
-// Owns: presenting tokens again and again in every way a token is used: to services, to a verifier, and as a refresh
-// token. Leaves to others: which answers are right.
+// Presents tokens again and again in every way that a token is used: to services, to a verifier, and as a refresh
+// token. The caller decides which answers are right.
 import { setTimeout as delay } from 'node:timers/promises';
 import { VerificationError, type Verifier } from '../../../src/verifier/index.ts';
 import { openApi } from '../../../test/support/client.ts';
@@ -31,7 +31,7 @@ export interface Following {
 }
 
 export interface Watch {
-  /** Presents the tokens until `end`. A service that does not answer is asked again. */
+  /** Presents the tokens until `end`. A request without an answer is repeated. */
   follow(holders: readonly Holder[], services: readonly Service[]): Following;
   /** Presents each token once. */
   once(holders: readonly Holder[], services: readonly Service[]): Promise<Answers>;
@@ -67,7 +67,7 @@ function answersOf(all: readonly Answer[]): Answers {
   };
 }
 
-/** Opens a watch that also asks this verifier. */
+/** Opens a watch that also presents the tokens to this verifier. */
 export function openWatch(verifier: Verifier): Watch {
   // A refresh token of a living session is replaced by each use, so the newest one is presented.
   const newest = new Map<string, string>();

@@ -1,4 +1,4 @@
-// Owns: running npm in a clone as a chosen user, and the check that no process of the clone is left. Linux only.
+// Runs npm in a clone as a chosen user, and checks that no process of the clone is left. It works on Linux only.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';

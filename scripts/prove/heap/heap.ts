@@ -28,7 +28,7 @@ interface Reading {
   readonly bytes: number;
 }
 
-/** The slope of the line through the readings that has the least squares, in bytes for each token. */
+/** The slope of the line that fits the readings best (least squares), in bytes for each token. */
 function slopeOf(readings: readonly Reading[]): number {
   const mean = (pick: (reading: Reading) => number) =>
     readings.reduce((sum, reading) => sum + pick(reading), 0) / readings.length;

@@ -1,4 +1,4 @@
-// Owns: the live heap of a service, read over the inspector of Node. Only a service that was started with `--inspect`
+// The live heap of a service, read over the inspector of Node. Only a service that was started with `--inspect`
 // has an inspector, so the service itself contains nothing for this.
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';

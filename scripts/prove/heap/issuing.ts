@@ -1,4 +1,4 @@
-// Owns: clients that get tokens in every way and use each of them once.
+// Clients that get tokens in every way and use each of them once.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../../test/support/client.ts';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
@@ -17,7 +17,10 @@ export interface Issuing {
 
 const WORKERS = 8;
 const PAUSE_MILLISECONDS = 1_000;
-/** One token of so many comes from a login, which is followed by a logout. The others are refreshes and service clients. */
+/**
+ * One of this many tokens comes from a login, and its session then logs out. The others are refreshes and service
+ * clients.
+ */
 const LOGIN_EVERY = 50;
 
 interface Accounts {

@@ -1,4 +1,4 @@
-// Owns: the checks of the database after a kill: registrations are complete, and each session has one lineage.
+// The checks of the database after a kill: registrations are complete, and each session has one lineage.
 import type { Query } from '../database.ts';
 import { demand } from '../proof.ts';
 import { jtiOf, parentOf } from '../tokens.ts';

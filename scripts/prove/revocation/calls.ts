@@ -1,4 +1,4 @@
-// Owns: the timing of calls that revoke, and pools of subjects that one target uses at a time.
+// The timing of calls that revoke, and pools of subjects that one target uses at a time.
 import { setTimeout as delay } from 'node:timers/promises';
 import { demand } from '../proof.ts';
 import { machineMilliseconds } from './machine-clock.ts';

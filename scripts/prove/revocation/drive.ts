@@ -1,5 +1,5 @@
-// Owns: revoking many tokens through random replicas, some at a time, while the verifiers check them. Leaves to others:
-// judging the observations.
+// Revokes many tokens through random replicas, some at a time, while the verifiers check them. history.ts judges the
+// observations.
 import { setTimeout as delay } from 'node:timers/promises';
 import { demand } from '../proof.ts';
 import type { Observation } from './history.ts';

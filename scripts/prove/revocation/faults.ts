@@ -1,5 +1,5 @@
-// Owns: the faults of Redis and of the network to it, in an order and at moments that follow from a seed, and the
-// record of the times without a fault. Leaves to others: what a fault means for a token (history.ts).
+// The faults of Redis and of the network to it, in an order and at moments that follow from a seed, and the
+// record of the times without a fault. history.ts decides what a fault means for a token.
 import { setTimeout as delay } from 'node:timers/promises';
 import { machineMilliseconds } from './machine-clock.ts';
 import type { Setup } from './setup.ts';

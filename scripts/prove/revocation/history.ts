@@ -1,6 +1,6 @@
-// Owns: finding the violations in a history. A history says when tokens were issued and revoked, and when each observer
-// accepted and refused them. All its times are milliseconds of one clock that all processes share. Leaves to others:
-// making the history.
+// Finds the violations in a history. A history says when tokens were issued and revoked, and when each observer
+// accepted and refused them. All its times are milliseconds of one clock that all processes share. Other files record
+// the history.
 
 export interface TokenHistory {
   readonly token: number;

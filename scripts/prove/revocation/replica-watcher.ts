@@ -1,5 +1,5 @@
-// Owns: repeated calls of GET /verify of a replica on one connection, and noting when the replica first refused the
-// token. Leaves to others: which tokens are checked, and what the observations mean (history.ts).
+// Calls GET /verify of a replica again and again on one connection, and notes when the replica first refused the token.
+// The caller chooses the token. history.ts judges the observations.
 import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from '../testbed.ts';

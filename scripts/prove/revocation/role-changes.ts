@@ -1,5 +1,5 @@
-// Owns: members whose roles are changed, with their tokens: of the organization of the change, which the change revokes,
-// and of a second organization, which must stay good. Leaves to others: watching them.
+// Members whose roles are changed, with their tokens. The change revokes the tokens for its organization. The tokens
+// for a second organization must stay valid. Other files watch the tokens.
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { asAdmin } from '../database.ts';
 import { demand } from '../proof.ts';

@@ -1,6 +1,6 @@
-// Owns: the setup of a measurement of revocation: three replicas of the service on one database and one Redis, a
-// network to Redis that can be cut, and an organization with an owner, members and a service client. Leaves to others:
-// the observers (watcher.ts, socket-holder.ts), the tokens (targets.ts), the faults (faults.ts).
+// The setup of a measurement of revocation: three replicas of the service on one database and one Redis, a
+// network to Redis that can be cut, and an organization with an owner, members and a service client. Other files own
+// the observers (watcher.ts, socket-holder.ts), the tokens (targets.ts) and the faults (faults.ts).
 import { type Api, openApi } from '../../../test/support/client.ts';
 import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { type Redis, startRedis } from '../../../test/support/servers/redis.ts';

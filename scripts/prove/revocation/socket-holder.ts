@@ -1,6 +1,5 @@
-// Owns: a process that holds one socket for each token through the sidecar, and notes when each was opened and closed.
-// It is controlled by messages: see SocketOrder. Leaves to others: which tokens are used, and what the observations
-// mean (history.ts).
+// A process that holds one socket for each token through the sidecar, and notes when each was opened and closed.
+// It is controlled by messages: see SocketOrder. Its parent chooses the tokens. history.ts judges the observations.
 import { WebSocket } from 'ws';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';

@@ -1,5 +1,4 @@
-// Owns: tokens of every kind that can be revoked, and how each is revoked through a replica. Leaves to others: watching
-// them.
+// Tokens of every kind that can be revoked, and how each is revoked through a replica. Other files watch the tokens.
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';

@@ -1,5 +1,4 @@
-// Owns: twenty verifiers that check the watched tokens. They run in five processes. Leaves to others: which tokens are
-// watched.
+// Twenty verifiers that check the watched tokens. They run in five processes. The caller chooses the tokens.
 import type { Testbed } from '../testbed.ts';
 import type { Observation } from './history.ts';
 import { AUDIENCE, type Setup } from './setup.ts';

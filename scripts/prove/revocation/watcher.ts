@@ -1,6 +1,6 @@
-// Owns: a process with several verifiers, each of which follows the feed of one replica. The verifiers check tokens all
+// A process with several verifiers, each of which follows the feed of one replica. The verifiers check tokens all
 // the time and note when each was first and last accepted and first refused. The process is controlled by messages: see
-// Order. Leaves to others: which tokens are watched and when (drive.ts), and what the observations mean (history.ts).
+// Order. drive.ts decides which tokens are watched and when. history.ts judges the observations.
 import { createVerifier, type Verifier } from '../../../src/verifier/index.ts';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';

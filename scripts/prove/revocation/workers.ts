@@ -1,5 +1,5 @@
-// Owns: processes that receive orders by messages, and their side of it. A process may have several unanswered orders at a
-// time. Leaves to others: the orders.
+// Starts processes that receive orders by messages, and handles the orders in such a process. A process may have
+// several unanswered orders at a time.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -50,7 +50,7 @@ export function startWorker<Order>(file: string): Worker<Order> {
   };
 }
 
-/** Answers every order that this process gets from `startWorker`. Ends the process when the other side is gone. */
+/** Answers every order that this process gets from `startWorker`. Ends the process when the other side has ended. */
 export function answerOrders<Order>(obey: (order: Order) => Promise<unknown>): void {
   process.on('message', ({ id, order }: { id: number; order: Order }) => {
     obey(order).then(

@@ -1,4 +1,4 @@
-// Owns: a small reverse proxy that sends requests to replicas in turn, and only to those whose /readyz answers 200. It
+// A small reverse proxy that sends requests to replicas in turn, and only to those whose /readyz answers 200. It
 // keeps its connections to the replicas, and never sends a request twice, so that every lost request is seen.
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';

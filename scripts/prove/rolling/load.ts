@@ -1,5 +1,5 @@
-// Owns: clients that send requests one after the other over connections that they keep, and the count of their answers.
-// A client that talks to the replicas without a proxy stays with one replica until an answer closes its connection.
+// Clients that send requests one after the other over connections that they keep, and the count of their answers.
+// A client that connects to the replicas without a proxy stays with one replica until an answer closes its connection.
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Account } from '../../../test/support/fixtures/accounts.ts';
 
@@ -7,7 +7,7 @@ export interface Tally {
   sent: number;
   readonly answers: Map<string, number>;
   readonly failures: string[];
-  /** The number of answers that asked a client without a proxy to close its connection. */
+  /** The number of answers that told a client without a proxy to close its connection. */
   closes: number;
 }
 

@@ -1,5 +1,5 @@
-// Owns: users with open sockets: each has some sessions, and each session some sockets, whose token is renewed in time.
-// Leaves to others: what happens to the sockets.
+// Users with open sockets. Each user has some sessions, and each session has some sockets, whose token is renewed in
+// time.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { Api } from '../../../test/support/client.ts';

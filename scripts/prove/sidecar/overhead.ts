@@ -1,5 +1,5 @@
-// Owns: measuring the extra cost of a message through the sidecar. The same messages go to the same server directly and
-// through the sidecar, in turns within one run. Leaves to others: judging the figures.
+// Measures the extra cost of a message through the sidecar. The same messages go to the same server directly and
+// through the sidecar, in turns within one run.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { openSocket } from './holders.ts';

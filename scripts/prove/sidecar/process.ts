@@ -1,4 +1,5 @@
-// Owns: the sidecar as a separate process, started as an operator does. Leaves to others: its clients and its upstream.
+// The sidecar as a separate process, started as an operator does. Other files have its clients (holders.ts) and its
+// upstream (upstream.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
-// Owns: the server behind the sidecar, a separate process without code for tokens. It echoes messages, returns the
+// The server behind the sidecar, a separate process without code for tokens. It echoes messages, returns the
 // headers that it received, or sends as much as the socket takes. The process is controlled by messages: see
-// UpstreamOrder. Leaves to others: what the proof shows.
+// UpstreamOrder.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';

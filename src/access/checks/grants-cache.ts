@@ -31,12 +31,15 @@ function keyOf(organizationId: string, userId: string): string {
   return `${organizationId} ${userId}`;
 }
 
-/** What the assignments of an entry take, in permissions. One of those takes about 60 bytes. */
+/** The memory that the assignments of an entry take, counted in permissions. One permission takes about 60 bytes. */
 function permissionsOf({ grants }: CachedGrants): number {
   return grants.assignments.reduce((total, { role, scope }) => total + role.permissions.size + weightOf(scope), 0);
 }
 
-/** An empty scope counts as nothing. In another, a name and its value take about as much as two permissions and their text. */
+/**
+ * An empty scope counts as nothing. In any other scope, a name and its value take about as much as two permissions and
+ * their text.
+ */
 function weightOf(scope: Scope): number {
   const names = Object.keys(scope);
   return names.length === 0 ? 0 : names.length * 2 + Math.ceil(scopeBytes(scope) / 60);
@@ -66,7 +69,8 @@ export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
     set(entry) {
       const key = keyOf(entry.grants.organizationId, entry.grants.userId);
       // Of two queries, the one that began later may end first. The older result must not replace the newer result.
-      if ((entries.get(key)?.grants.epoch ?? 0) > entry.grants.epoch) return;
+      const known = entries.get(key)?.grants;
+      if (known && (known.epoch > entry.grants.epoch || known.rolesEpoch > entry.grants.rolesEpoch)) return;
       drop(key);
       entries.set(key, entry);
       permissions += permissionsOf(entry);

@@ -28,6 +28,8 @@ export interface MemberGrants {
    * may have changed since then.
    */
   readonly epoch: number;
+  /** The same for the roles of the organization. */
+  readonly rolesEpoch: number;
   /** Unscoped assignments come first. Within each group, the highest level comes first. */
   readonly assignments: readonly Assignment[];
 }
@@ -47,6 +49,7 @@ export function toMemberGrants(organizationId: string, row: MemberGrantsRow | nu
       userActive: member.userStatus === 'active',
       memberActive: member.status === 'active',
       epoch: member.epoch,
+      rolesEpoch: row?.rolesEpoch ?? 0,
       assignments: assignmentsOf(member, roles),
     },
   ]);

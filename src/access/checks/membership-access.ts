@@ -1,7 +1,8 @@
 // The present grants of members. They come from memory while no change is known, and otherwise from PostgreSQL. Every
-// change of a member's rights raises the epoch of the membership, and every change of a user the epoch of the user, in the
-// same transaction. Every cached entry has the user's epoch at its query, so an entry is out of date when a higher epoch
-// of either is known. decide.ts makes the decisions.
+// change of a member's rights raises the epoch of the membership, and every change of a user raises the epoch of the
+// user, in the same transaction. A change of a role that many members have raises the epoch of the organization's roles.
+// Every cached entry has the epochs of the user and of the roles at its query, so an entry is out of date when a higher
+// epoch of the user, of the membership or of the roles is known. decide.ts makes the decisions.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -16,7 +17,7 @@ import { findMemberGrants } from './store.ts';
 
 export interface MembershipAccessDeps {
   readonly db: Pick<Database, 'organizationReader'>;
-  readonly revocations: Pick<Revocations, 'epochOf' | 'isSuspended' | 'readSecondsAgo'>;
+  readonly revocations: Pick<Revocations, 'epochOf' | 'rolesEpochOf' | 'isSuspended' | 'readSecondsAgo'>;
 }
 
 export interface MembershipAccess {
@@ -52,23 +53,29 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
     return revocations.isSuspended(organizationId) || revocations.readSecondsAgo() > STALE_SECONDS_MAX;
   }
 
+  function isOfNow({ organizationId, userId, epoch, rolesEpoch }: MemberGrants): boolean {
+    const areRolesNow = rolesEpoch >= revocations.rolesEpochOf(organizationId);
+    return areRolesNow && epoch >= revocations.epochOf(userId, organizationId);
+  }
+
   function recall(organizationId: string, userId: string): MemberGrants | undefined {
     const entry = cache.get(organizationId, userId);
     if (!entry) return undefined;
     const young = monotonicMs() - entry.readAtMs < REMEMBERED_MS_MAX;
-    if (young && entry.grants.epoch >= revocations.epochOf(userId, organizationId)) return entry.grants;
+    if (young && isOfNow(entry.grants)) return entry.grants;
     cache.delete(organizationId, userId);
     return undefined;
   }
 
   /**
-   * Reads again when a change became known during the query. The author of the change may already have got the answer
-   * that the change is done.
+   * Reads again when a change became known during the query. The caller that made the change may already have the
+   * answer that the change is done.
    */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
     const reader = deps.db.organizationReader({ organizationId }, { bulk: userIds.length > 1 });
+    const { isSuspended, rolesEpochOf } = revocations;
     const epochOf = (userId: string) => revocations.epochOf(userId, organizationId);
-    const known = () => [revocations.isSuspended(organizationId), ...userIds.map(epochOf)].join();
+    const known = () => [isSuspended(organizationId), rolesEpochOf(organizationId), ...userIds.map(epochOf)].join();
     for (let reading = 0; reading < READINGS_MAX; reading += 1) {
       const [before, readAtMs] = [known(), monotonicMs()];
       const row = await findMemberGrants(reader, organizationId, userIds);

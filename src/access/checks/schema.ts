@@ -28,7 +28,7 @@ export const CheckQuestion = z
   .strictObject({
     userId: Id.optional().meta({
       description:
-        'If left out, you. A user needs `users:read` to ask about somebody else. A service client must name a user.',
+        'The default is the caller. A user needs `users:read` to ask about somebody else. A service client must name a user.',
     }),
     resource: Name,
     action: Name,

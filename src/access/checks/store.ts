@@ -27,6 +27,7 @@ export interface MemberRow {
 
 export interface MemberGrantsRow {
   readonly status: Status;
+  readonly rolesEpoch: number;
   /** The requested users who are members, unsorted. */
   readonly members: readonly MemberRow[];
   /** Every role of these members. Each role is listed once. */
@@ -38,7 +39,7 @@ WITH held AS (
   SELECT a.id, a.user_id, a.scope, a.role_owner_key, a.role_id FROM role_assignments a
   WHERE a.organization_id = $1 AND a.user_id = ANY($2::text[]::uuid[])
 )
-SELECT o.status,
+SELECT o.status, o.roles_epoch AS "rolesEpoch",
   (SELECT coalesce(json_agg(json_build_object('userId', m.user_id, 'status', m.status, 'userStatus', u.status,
       'epoch', u.epoch, 'assignments', (
         SELECT coalesce(json_agg(json_build_object('id', h.id, 'roleId', h.role_id, 'scope', h.scope)), '[]')

@@ -112,7 +112,7 @@ const STAND_INS: Readonly<Record<AssertionAlgorithm, PublicKey>> = {
 
 /**
  * Whether one of the keys signed the assertion. If the assertion has a kid, only the key with that kid counts. Without
- * a fitting key, this takes the same time.
+ * a matching key, this takes the same time.
  */
 export async function isSignedByOne(assertion: Assertion, keys: readonly PublicKey[]): Promise<boolean> {
   const { alg, kid } = assertion;

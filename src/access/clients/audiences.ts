@@ -1,7 +1,7 @@
-// Decides which audience a service client may have. Services accept every token with their audience that the key of the
-// installation has signed. So an organization chooses only from the list that the operator keeps (TOKEN_AUDIENCES). The
-// same check runs when a client is created or changed, and again whenever a token is issued, because the list may have
-// become shorter.
+// Decides which audience a service client may have. A service accepts every token that has its audience and a signature
+// by a key of the installation. So an organization chooses only from the list that the operator keeps
+// (TOKEN_AUDIENCES). The same check runs when a client is created or changed, and again whenever a token is issued,
+// because the list may have become shorter.
 import { isReservedAudience } from '../../base/config/audience.ts';
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

@@ -18,7 +18,7 @@ type OtherField = Exclude<Field, 'status'>;
 const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
 /**
- * Changes the given fields. If the change asks for the present state, nothing is written. Raises the errors of
+ * Changes the given fields. If the client already has the requested state, nothing is written. Raises the errors of
  * `runClientChange`, not_found, precondition_failed, audience_not_listed, and validation_failed for keys of a client that
  * uses secrets. Raises grant_exceeds_own for a client with permissions that the actor lacks. For such a client, the actor
  * may still change the name or
@@ -40,7 +40,8 @@ export async function changeClient(
     const touchesTokens = changed.some((field) => OF_TOKENS.includes(field));
     const turns = changed.includes('status');
     if (touchesTokens || (turns && enables)) change.assertHolds([...old.permissions, ...content.permissions]);
-    // A change that does not name the audience keeps it. The token endpoint refuses the client if it is not allowed.
+    // A change that does not name the audience keeps it. The token endpoint refuses the client if the audience is not
+    // allowed.
     const { organizationId } = change;
     if (wanted.audience !== undefined) assertAudience(deps, { organizationId, audience: wanted.audience });
     if (changed.length === 0) return old;

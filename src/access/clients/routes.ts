@@ -133,7 +133,7 @@ function secretRoutes(deps: ClientDeps): Endpoint[] {
       url: '/api/v1/clients/:id/secret',
       access: MANAGES,
       id: 'rotateClientSecret',
-      summary: 'Add a new secret to a service client; the former ones stay valid for an overlap time',
+      summary: 'Add a new secret to a service client; the older ones stay valid for an overlap time',
       tag: 'Clients',
       params: ById,
       body: RotateSecret,

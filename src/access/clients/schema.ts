@@ -86,7 +86,7 @@ export const RotateSecret = z
       .min(0)
       .max(OVERLAP_MAX_SECONDS)
       .default(OVERLAP_DEFAULT_SECONDS)
-      .meta({ description: 'How long every former secret stays valid at most; 0 ends them at once.' }),
+      .meta({ description: 'The maximum time for which every older secret stays valid; 0 ends them at once.' }),
   })
   .meta({ id: 'RotateSecret' });
 

@@ -2,7 +2,9 @@
 // the client.
 
 import { oauthError } from '../../base/errors/oauth.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { isIdShaped } from '../../protocol/id.ts';
+import { assertNotInDoubt } from '../../sign-in/sessions/authenticate.ts';
 import {
   type AuthenticateClientDeps,
   type AuthenticatedClient,
@@ -12,6 +14,7 @@ import { type PresentedCredentials, readCredentials } from './credentials.ts';
 import type { ClientThrottle } from './throttle.ts';
 
 export interface AdmitDeps extends AuthenticateClientDeps {
+  readonly revocations: Revocations;
   readonly clientThrottle: ClientThrottle;
 }
 
@@ -26,7 +29,8 @@ export interface Presented extends PresentedCredentials {
 
 /**
  * Returns the authenticated client of a request. Only requests with right credentials count against the client's rate
- * limit. Raises invalid_client, invalid_request, too_many_requests.
+ * limit. Raises invalid_client, invalid_request, too_many_requests. While the database may have lost a client or its
+ * secret, raises database_set_back and not invalid_client.
  */
 export async function admitClient(deps: AdmitDeps, presented: Presented): Promise<AuthenticatedClient> {
   const credentials = readCredentials(presented);
@@ -47,6 +51,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   const client = await authenticateClient(deps, credentials).catch(undecided);
   if (!client) {
     attempt.failed();
+    assertNotInDoubt(deps.revocations, 0);
     throw oauthError('invalid_client');
   }
   attempt.succeeded();

@@ -3,15 +3,15 @@
 
 import type { Database } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
-import { type AccessTokenDeps, readAccessToken } from '../../credentials/tokens/access.ts';
+import { type AccessTokenDeps, type ReadAccessToken, readAccessToken } from '../../credentials/tokens/access.ts';
 import { type RefreshTokenDeps, revocableOf, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import { principalOf } from '../../protocol/caller.ts';
-import { type AccessClaims, type ClientClaims, FIRST_PARTY_CLIENT } from '../../protocol/claims.ts';
+import { FIRST_PARTY_CLIENT } from '../../protocol/claims.ts';
 import type { RevocableToken } from '../../protocol/revocation.ts';
-import { assertNotInDoubt } from '../../sign-in/sessions/authenticate.ts';
+import { assertNotInDoubt, assertNotLost } from '../../sign-in/sessions/authenticate.ts';
 import type { AuthenticatedClient } from '../client-authentication/authenticate.ts';
 import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
-import { findUsableRefreshToken, isClientTokenLive, isUserTokenLive } from './store.ts';
+import { findClientTokenState, findRefreshTokenState, findUserTokenState } from './store.ts';
 
 export interface IntrospectDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random'>, RefreshTokenDeps {
   readonly db: Database;
@@ -43,6 +43,7 @@ export interface ActiveToken {
   readonly permissions_ref?: true;
   readonly epoch?: number;
   readonly mep?: number;
+  readonly rep?: number;
 }
 export type Introspection = ActiveToken | { readonly active: false };
 
@@ -50,7 +51,8 @@ const INACTIVE: Introspection = Object.freeze({ active: false });
 
 /**
  * Introspects a token for a client. A client of an organization gets only the content of tokens of that organization.
- * Changes nothing. Raises the errors of admitClient, and DatabaseUnavailable.
+ * Changes nothing. Raises the errors of admitClient, database_set_back while the token cannot be judged, and
+ * DatabaseUnavailable.
  */
 export async function introspectToken(
   deps: IntrospectDeps,
@@ -58,8 +60,8 @@ export async function introspectToken(
   token: string,
 ): Promise<Introspection> {
   const client = await admitClient(deps, presented);
-  const claims = await readAccessToken(deps, token);
-  return (await (claims ? ofAccessToken(deps, client, claims) : ofRefreshToken(deps, client, token))) ?? INACTIVE;
+  const access = await readAccessToken(deps, token);
+  return (await (access ? ofAccessToken(deps, client, access) : ofRefreshToken(deps, client, token))) ?? INACTIVE;
 }
 
 function mayRead({ organization }: AuthenticatedClient, organizationId: string | null | undefined): boolean {
@@ -70,20 +72,24 @@ function mayRead({ organization }: AuthenticatedClient, organizationId: string |
  * A permanently revoked token needs no query. This process may know about the revocation before it is in the database.
  */
 function isKnownRevoked({ revocations }: IntrospectDeps, token: RevocableToken): boolean {
-  return ['session_revoked', 'token_stale'].includes(revocations.judge(token) ?? '');
+  return ['invalid_token', 'session_revoked', 'token_stale'].includes(revocations.judge(token) ?? '');
 }
 
 async function ofAccessToken(
   deps: IntrospectDeps,
   client: AuthenticatedClient,
-  claims: AccessClaims | ClientClaims,
+  { claims, kid }: ReadAccessToken,
 ): Promise<ActiveToken | null> {
   const isOver = claims.exp <= deps.clock.now().getTime() / 1000;
-  if (isOver || !mayRead(client, claims.org) || isKnownRevoked(deps, principalOf(claims))) return null;
+  if (isOver || !mayRead(client, claims.org) || isKnownRevoked(deps, principalOf(claims, kid))) return null;
+  // While a token is in doubt, the database may lack what made the token active, or what ended it.
+  const beganAt = 'auth_time' in claims ? claims.auth_time : claims.iat;
+  assertNotInDoubt(deps.revocations, beganAt);
   const reader = deps.db.systemReader();
-  const live = await ('sid' in claims ? isUserTokenLive(reader, claims) : isClientTokenLive(reader, claims));
-  if (!live) return null;
-  assertNotInDoubt(deps.revocations, 'auth_time' in claims ? claims.auth_time : claims.iat);
+  const asked = 'sid' in claims ? findUserTokenState(reader, claims, kid) : findClientTokenState(reader, claims, kid);
+  const state = await asked;
+  if (state === null) await assertNotLost(deps.revocations, beganAt);
+  if (!state?.live) return null;
   const { iss, aud, sub, client_id, jti, iat, exp, epoch, org, org_slug, permissions } = claims;
   return {
     active: true,
@@ -98,6 +104,7 @@ async function ofAccessToken(
     ...('permissions_ref' in claims ? { permissions_ref: claims.permissions_ref } : {}),
     epoch,
     ...('mep' in claims ? { mep: claims.mep } : {}),
+    ...('rep' in claims ? { rep: claims.rep } : {}),
   };
 }
 
@@ -110,16 +117,19 @@ async function ofRefreshToken(
   const verified = await verifyRefreshToken(deps, token);
   if (!verified || verified.expired) return null;
   const { sub, sid, iss, aud, exp, iat, jti } = verified.claims;
-  if (isKnownRevoked(deps, revocableOf(verified.claims))) return null;
-  const usable = await findUsableRefreshToken(deps.db.systemReader(), verified.claims, deps.graceSeconds);
-  if (!usable || !mayRead(client, usable.organizationId)) return null;
-  assertNotInDoubt(deps.revocations, usable.openedAt.getTime() / 1000);
+  if (isKnownRevoked(deps, revocableOf(verified))) return null;
+  assertNotInDoubt(deps.revocations, iat); // no session begins after its tokens
+  const found = await findRefreshTokenState(deps.db.systemReader(), verified, deps.graceSeconds);
+  if (found === null) await assertNotLost(deps.revocations, 0);
+  if (!found || !mayRead(client, found.organizationId)) return null;
+  assertNotInDoubt(deps.revocations, found.openedAt.getTime() / 1000);
+  if (!found.live) return null;
   return {
     active: true,
     token_type: 'refresh_token',
     client_id: FIRST_PARTY_CLIENT,
     ...{ sub, aud, iss, exp, iat, jti, sid },
-    ...(usable.organizationId === null ? {} : { org: usable.organizationId }),
-    ...(usable.organizationSlug === null ? {} : { org_slug: usable.organizationSlug }),
+    ...(found.organizationId === null ? {} : { org: found.organizationId }),
+    ...(found.organizationSlug === null ? {} : { org_slug: found.organizationSlug }),
   };
 }

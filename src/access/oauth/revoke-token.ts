@@ -24,7 +24,7 @@ export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps
 export async function revokeToken(deps: RevokeDeps, presented: Presented, token: string): Promise<void> {
   const client = await admitClient(deps, presented);
   const organizationId = client.organization?.id ?? null;
-  const access = await readAccessToken(deps, token);
+  const access = (await readAccessToken(deps, token))?.claims;
   if (access && !('sid' in access)) return endOwnTokens(deps, client, access);
   if (access) {
     if (organizationId !== null && access.org !== organizationId) return;

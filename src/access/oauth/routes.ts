@@ -91,7 +91,7 @@ function revokeRoute(deps: OAuthRouteDeps): Endpoint {
     ...COMMON,
     url: '/oauth/revoke',
     id: 'revokeToken',
-    summary: 'End the session of a user’s token, or all tokens of the client; repeating it is no error',
+    summary: 'End the session of a user’s token, or all tokens of the client; repeating it is not an error',
     body: wire.AboutToken,
     bodyBytesMax: TOKEN_BODY_BYTES_MAX,
     reply: { 200: null },

@@ -71,6 +71,7 @@ const ActiveToken = z
     permissions_ref: z.literal(true).optional(),
     epoch: z.int().optional(),
     mep: z.int().optional(),
+    rep: z.int().optional(),
   })
   .meta({ id: 'ActiveToken' });
 const InactiveToken = z.strictObject({ active: z.literal(false) }).meta({ id: 'InactiveToken' });

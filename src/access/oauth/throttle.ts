@@ -63,7 +63,7 @@ function assertBelow({ count, until }: Failures, max: number, now: number): void
   if (count >= max) throw problem('too_many_requests', { retryAfterSeconds: (until - now) / 1000 });
 }
 
-/** The oldest entries leave when they say nothing any more, or when there are too many. */
+/** The oldest entries are removed when they have no effect any more, or when there are too many. */
 function dropOld(entries: Map<string, Failures & Partial<ClientEntry>>, now: number): void {
   for (const [oldest, { until, right, underWay = 0, waiting = [] }] of entries) {
     const isInUse = until > now || underWay > 0 || waiting.length > 0 || (right?.until ?? 0) > now;

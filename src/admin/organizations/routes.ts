@@ -60,9 +60,9 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
     }),
     change(
       'suspend',
-      'Suspend an organization, so that nobody can act for it; repeating it is no error',
+      'Suspend an organization, so that nobody can act for it; repeating it is not an error',
       suspendOrganization,
     ),
-    change('activate', 'Activate a suspended organization; repeating it is no error', activateOrganization),
+    change('activate', 'Activate a suspended organization; repeating it is not an error', activateOrganization),
   ];
 }

@@ -71,8 +71,8 @@ export async function endEverything(
 }
 
 /**
- * Decides that nothing of importance was lost with a failover: what was in doubt is valid again. Returns since when it was
- * in doubt; null if nothing was.
+ * Records the operator's decision that a failover lost nothing important: tokens that were in doubt are valid again.
+ * Returns the time since which they were in doubt; null if none were.
  */
 export async function acceptDatabase(deps: OperatorDeps): Promise<Date | null> {
   const lineage = await findLineage(deps.db.systemReader());

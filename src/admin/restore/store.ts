@@ -63,6 +63,7 @@ const RAISE_CLIENTS = raise('clients');
 // The epochs of memberships come from the counter of their users.
 const RAISE_MEMBERSHIPS = statement(`
 UPDATE memberships m SET epoch = u.epoch FROM users u WHERE u.id = m.user_id`);
+const RAISE_ROLES = statement(`UPDATE organizations SET roles_epoch = roles_epoch + ${EPOCHS_PASSED}`);
 
 const END_INVITATION_TOKENS = statement(`
 WITH ended AS (
@@ -88,6 +89,7 @@ export async function markEverythingEnded(tx: SystemTx, restoredAt: string): Pro
   };
   const users = await total(RAISE_USERS, []);
   await tx.rows(RAISE_MEMBERSHIPS, []);
+  await tx.rows(RAISE_ROLES, []);
   const clients = await total(RAISE_CLIENTS, []);
   const sessions = await total(END_SESSIONS, [restoredAt]);
   const invitations = await total(END_INVITATION_TOKENS, [restoredAt]);
@@ -107,7 +109,8 @@ export async function findLineage(tx: SystemReader): Promise<string | null> {
   return rows[0]?.lineage ?? null;
 }
 
-// The row is missing when no process of this version has used the database. The first one then takes it as it is.
+// The row is missing when no process of this version has used the database. The first process then accepts the database
+// as it is.
 const DECIDE = statement(`
 WITH former AS (SELECT doubted_at FROM database_lineage FOR UPDATE),
 decided AS (
@@ -116,7 +119,7 @@ decided AS (
 )
 SELECT f.doubted_at AS "doubtedAt" FROM former f, decided`);
 
-/** Ends the doubt about a database that was set back. Returns since when the doubt was; null if there was none. */
+/** Ends the doubt about a database that was set back. Returns when the doubt began; null if there was none. */
 export async function markDecided(tx: SystemTx, lineage: string | null): Promise<Date | null> {
   const [row] = await tx.rows<{ doubtedAt: Date | null }>(DECIDE, [lineage]);
   return row?.doubtedAt ?? null;

@@ -1,5 +1,5 @@
 // Answers requests that never reach a route. These have headers that are too large, are malformed, never end, have an
-// unknown expectation, or ask for a tunnel. The answers have the headers and the body of every other refusal.
+// unknown expectation, or request a tunnel. The answers have the headers and the body of every other refusal.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';

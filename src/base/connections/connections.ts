@@ -14,7 +14,7 @@ export class Connection {
   latest: { readonly request: IncomingMessage; readonly response: ServerResponse } | null = null;
   /** When the last answer was complete, or when the connection was opened, in the milliseconds of `monotonicMs`. */
   idleSinceMs = monotonicMs();
-  /** True once its bytes were no request, so that nothing more is read from it. */
+  /** True once bytes that are not a request have arrived, so that nothing more is read from the connection. */
   isBroken = false;
   #waiting: { readonly atMost: number; readonly act: () => void } | null = null;
 
@@ -25,15 +25,15 @@ export class Connection {
   add(request: IncomingMessage, response: ServerResponse): void {
     this.unanswered += 1;
     this.latest = { request, response };
-    // Node emits this after the whole answer, and also when the connection ends before that.
-    response.once('close', () => {
+    // Node emits this once, after the whole answer, and also when the connection ends before that.
+    response.on('close', () => {
       this.unanswered -= 1;
       this.idleSinceMs = monotonicMs();
       this.#act();
     });
   }
 
-  /** Calls `act` once at most this number of requests waits for an answer. Only the first call counts. */
+  /** Calls `act` as soon as at most this number of requests waits for an answer. Only the first call counts. */
   whenUnanswered(atMost: number, act: () => void): void {
     this.#waiting ??= { atMost, act };
     this.#act();
@@ -51,7 +51,7 @@ export interface Connections {
   /** The open connections. */
   readonly open: ReadonlySet<Connection>;
   of(socket: Duplex): Connection | undefined;
-  /** From now on the last answer of every connection asks the client to close it (RFC 9112 §9.6). */
+  /** From now on the last answer of every connection tells the client to close it (RFC 9112 §9.6). */
   askToClose(): void;
 }
 
@@ -76,7 +76,7 @@ export function watchConnections(server: Server): Connections {
     if (previous && !previous.headersSent) previous.shouldKeepAlive = true;
     response.shouldKeepAlive = false;
   };
-  // Before the listener of the framework, which may answer at once.
+  // This listener must run before that of the framework, which may answer at once.
   server.prependListener('request', begin);
   server.prependListener('checkExpectation', begin);
   return {

@@ -1,4 +1,4 @@
-// Ends the connections of a server that stops, without losing a request. Every answer asks its client to close the
+// Ends the connections of a server that stops, without losing a request. Every answer tells its client to close the
 // connection. A connection without a request ends after it was idle for a while.
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../platform/clock.ts';
@@ -10,7 +10,7 @@ export interface FarewellOptions {
    * to send a request.
    */
   readonly idleMs: number;
-  /** After this time the connections that are left are cut. */
+  /** After this time the remaining connections are closed. */
   readonly withinMs: number;
   /** Accepts no more connections. */
   readonly stopListening: () => void;

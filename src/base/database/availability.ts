@@ -1,4 +1,4 @@
-// Whether PostgreSQL answers and stores changes, for the two pools of the service: puts together the circuit breaker, the
+// Whether PostgreSQL answers and stores changes, for the two pools of the service: combines the circuit breaker, the
 // probes and the connections.
 import type { Socket } from 'node:net';
 import type pg from 'pg';
@@ -20,7 +20,7 @@ export interface AvailabilityOptions {
 export interface Availability {
   /** Whether work is refused without being tried. */
   isOpen(): boolean;
-  /** Runs work that asks PostgreSQL. Raises DatabaseUnavailable for an outage. */
+  /** Runs work that queries PostgreSQL. Raises DatabaseUnavailable for an outage. */
   run<T>(work: () => Promise<T>): Promise<T>;
   /** See Database in db.ts. */
   ping(): Promise<void>;
@@ -37,6 +37,7 @@ export function openAvailability(options: AvailabilityOptions): Availability {
   const breaker = createBreaker({
     probe: () => Promise.all([appUrl, systemUrl].map((url) => askServer(url, connectMs))),
     onGiveUp: connections.endBusy,
+    onError: (error) => writability.note(error),
   });
 
   async function probe(): Promise<void> {
@@ -52,14 +53,7 @@ export function openAvailability(options: AvailabilityOptions): Availability {
   });
   return {
     isOpen: breaker.isOpen,
-    async run(work) {
-      try {
-        return await breaker.run(work);
-      } catch (error) {
-        writability.note(error);
-        throw error;
-      }
-    },
+    run: breaker.run,
     ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
     checkWrites: writability.check,
     close: breaker.close,
@@ -71,7 +65,7 @@ function reportWrites(log: Log, reason: string | null): void {
   else log.error({ reason }, 'PostgreSQL answers but stores no changes: requests that change something get 503');
 }
 
-/** The connections of the pools, so that those that lead nowhere can be ended without the help of PostgreSQL. */
+/** The connections of the pools, so that those to an unreachable server can be ended without the help of PostgreSQL. */
 interface Connections {
   /** Ends the connections that are in use. Their statements fail. */
   endBusy(): void;

@@ -1,6 +1,8 @@
 // A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
-// answers again: the circuit breaker asks on its own connections, and refuses every request at once. outage.ts decides
-// which errors are an outage.
+// answers again: the circuit breaker probes it on its own connections, and refuses every request at once. outage.ts
+// decides which errors are an outage.
+import { createPauseWatch } from '../loops/pause-watch.ts';
+import { Running } from '../loops/running.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { asUnavailable, DatabaseUnavailable, isOutage, isPoolExhausted, isUnreachable } from './outage.ts';
 
@@ -9,147 +11,218 @@ export interface Breaker {
   run<T>(work: () => Promise<T>): Promise<T>;
   /** Whether requests are refused without being tried. */
   isOpen(): boolean;
-  /** Asks PostgreSQL no more. */
+  /** Sends no more probes. */
   close(): void;
 }
 
 export interface BreakerOptions {
   /**
-   * Asks PostgreSQL on connections of its own. Resolves with its answer and rejects with its error. It must settle by
+   * Probes PostgreSQL on connections of its own. Resolves with its answer and rejects with its error. It must settle by
    * itself, after a few seconds at most.
    */
   readonly probe: () => Promise<unknown>;
-  /** Called when the work that waited while the breaker opened is given up, so that its connections can be closed. */
+  /** Called when the work that waited while the breaker opened is abandoned, so that its connections can be closed. */
   readonly onGiveUp?: () => void;
+  /** Called with each error that a caller of `run` gets. */
+  readonly onError?: (error: unknown) => void;
   readonly timing?: Timing;
 }
 
 /** A refusal that takes no longer than this delays no request, so it does not open the breaker. */
 const SLOW_MS = 100;
-/** Work that takes longer than this makes the breaker ask whether PostgreSQL answers at all. */
+/** Work that takes longer than this makes the breaker probe whether PostgreSQL answers at all. */
 const SUSPECT_MS = 1_000;
 const PROBE_EVERY_MS = 500;
 /** Probes at the same time. A later probe may succeed where an earlier one waits for a lost packet. */
 const PROBES_MAX = 4;
-/** How long work may still wait that had begun before the breaker opened. */
+/** After a pause of this process that was longer than this, answers may have arrived that nobody has read. */
+const OWN_PAUSE_MS_MAX = 300;
+const OWN_PAUSE_TICK_MS = 100;
+/** How many silences in a row may be this process's own. A process that never runs long enough also opens the breaker. */
+const OWN_SILENCES_MAX = 3;
+/** How long work that began before the breaker opened may still wait. */
 const WAIT_WHILE_OPEN_MS = 500;
 
 type State = 'closed' | 'suspecting' | 'open';
 
+interface CallOptions {
+  /** Called once for each call that takes longer than SUSPECT_MS. */
+  readonly onSlow: () => void;
+  readonly onAnswer: () => void;
+  /** Returns the error that the caller gets. */
+  readonly judge: (error: unknown, begunAt: number) => unknown;
+  readonly onError: ((error: unknown) => void) | undefined;
+  readonly timing: Timing;
+}
+
 /** The calls that wait for PostgreSQL now. */
-function createCalls() {
-  const waiting = new Set<{ refuse: (reason: Error) => void; isGivenUp: boolean }>();
+function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) {
+  const waiting = new Running<(reason: unknown) => void>(SUSPECT_MS, onSlow, timing);
+
+  function fail(refuse: (reason: unknown) => void, error: unknown): void {
+    onError?.(error);
+    refuse(error);
+  }
+
   return {
-    /** Waits for the work, or until it is given up. `onError` changes the error of the work. */
-    async wait<T>(work: () => Promise<T>, onError: (error: unknown) => unknown): Promise<T> {
-      const { promise: givenUp, reject: refuse } = Promise.withResolvers<never>();
-      const call = { refuse, isGivenUp: false };
-      waiting.add(call);
-      try {
-        return await Promise.race([work(), givenUp]);
-      } catch (error) {
-        throw call.isGivenUp ? error : onError(error);
-      } finally {
-        waiting.delete(call);
-      }
+    /** Waits for the work, or until it is abandoned. Then its end says nothing any more. */
+    wait<T>(work: () => Promise<T>): Promise<T> {
+      // Promise.race would make several objects more for each statement.
+      return new Promise((resolve, refuse) => {
+        const begunAt = timing.elapsed();
+        const working = work();
+        const call = waiting.begin(refuse);
+        working.then(
+          (result) => {
+            if (!waiting.end(call)) return;
+            onAnswer();
+            resolve(result);
+          },
+          (error: unknown) => {
+            if (waiting.end(call)) fail(refuse, judge(error, begunAt));
+          },
+        );
+      });
     },
+    refuse: () => new Promise<never>((_, refuse) => fail(refuse, noAnswer())),
     giveUp(): void {
-      for (const call of waiting) {
-        call.isGivenUp = true;
-        call.refuse(noAnswer());
-      }
+      for (const refuse of waiting.endAll()) fail(refuse, noAnswer());
     },
   };
 }
+
+type Verdict = 'answer' | 'busy' | 'silence' | 'failure';
 
 /**
  * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not answer, or
  * another outage, which says nothing about other calls.
  */
-function verdictOf(error: unknown, waitedMs: number): 'answer' | 'busy' | 'silence' | 'failure' {
+function verdictOf(error: unknown, waitedMs: number): Verdict {
   if (!isOutage(error)) return 'answer'; // an error that PostgreSQL returned is an answer too
   if (isPoolExhausted(error)) return 'busy';
   return isUnreachable(error) && waitedMs > SLOW_MS ? 'silence' : 'failure';
 }
 
+/** Asks PostgreSQL, once or again and again. `onVerdict` gets each verdict with the time at which it was asked. */
+function createProber(
+  { probe, timing }: Required<Pick<BreakerOptions, 'probe' | 'timing'>>,
+  onVerdict: (verdict: Verdict, begun: number) => void,
+) {
+  let running = 0;
+  let cancel = () => {};
+
+  async function ask(): Promise<void> {
+    const begun = timing.elapsed();
+    running += 1;
+    const verdict = await probe().then(
+      (): Verdict => 'answer',
+      (error) => verdictOf(error, timing.elapsed() - begun),
+    );
+    running -= 1;
+    onVerdict(verdict, begun);
+  }
+
+  function askAgain(): void {
+    cancel = timing.after(PROBE_EVERY_MS, askAgain);
+    if (running < PROBES_MAX) void ask();
+  }
+
+  return { ask, askAgain, stop: () => cancel() };
+}
+
+/** Knows which silences a pause of this process may explain. */
+function watchOwnPauses(timing: Timing) {
+  const pauses = createPauseWatch({ timing, tickMs: OWN_PAUSE_TICK_MS, pauseMsMax: OWN_PAUSE_MS_MAX });
+  let excused = 0;
+  pauses.start();
+  return {
+    /** When the last pause since `begun` ended. Null if there was none, or if too many silences were excused by one. */
+    resumedSince(begun: number): number | null {
+      const resumedAt = pauses.resumedAt();
+      return begun >= resumedAt || excused >= OWN_SILENCES_MAX ? null : resumedAt;
+    },
+    excuse() {
+      excused += 1;
+    },
+    forget() {
+      excused = 0;
+    },
+    stop: pauses.stop,
+  };
+}
+
 const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
- * Creates a closed breaker. It opens when work, or a probe because of slow work, ended without an answer of PostgreSQL.
- * It closes at the first answer of any kind. A pool without a free connection alone neither opens nor closes it.
+ * Creates a closed breaker. It opens when work, or a probe because of slow work, ends without an answer of PostgreSQL.
+ * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it. If this
+ * process did not run meanwhile, the cause of the silence may be this process, so it probes once more first.
  */
-export function createBreaker({ probe, onGiveUp, timing = systemTiming }: BreakerOptions): Breaker {
-  const calls = createCalls();
+export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
+  const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });
+  const own = watchOwnPauses(timing);
+  const prober = createProber({ probe, timing }, onVerdict);
   let state: State = 'closed';
-  let probes = 0;
   let suspectedAt = Number.NEGATIVE_INFINITY;
   let cancelGivingUp = () => {};
-  let cancelProbe = () => {};
   let isClosed = false;
 
   function calm(): void {
+    own.forget();
     if (state === 'closed') return;
     state = 'closed';
     cancelGivingUp();
-    cancelProbe();
+    prober.stop();
   }
 
   function trip(): void {
     if (state === 'open' || isClosed) return;
     state = 'open';
     cancelGivingUp = timing.after(WAIT_WHILE_OPEN_MS, () => [calls.giveUp(), onGiveUp?.()]);
-    probeAgain();
+    prober.askAgain();
   }
 
-  function probeAgain(): void {
-    cancelProbe = timing.after(PROBE_EVERY_MS, probeAgain);
-    if (probes < PROBES_MAX) void ask();
-  }
-
-  async function ask(): Promise<void> {
-    const begun = timing.elapsed();
-    probes += 1;
-    const verdict = await probe().then(
-      () => 'answer',
-      (error) => verdictOf(error, timing.elapsed() - begun),
-    );
-    probes -= 1;
+  function onVerdict(verdict: Verdict, begun: number): void {
     if (verdict !== 'silence') calm();
-    else if (state === 'suspecting') trip();
+    else if (state === 'suspecting') onSilence(begun);
   }
 
   function suspect(): void {
     const isRecent = timing.elapsed() - suspectedAt < SUSPECT_MS;
-    if (state !== 'closed' || isRecent || isClosed) return;
+    if (state === 'closed' && !isRecent) askAnew();
+  }
+
+  function askAnew(): void {
+    if (isClosed) return;
     state = 'suspecting';
     suspectedAt = timing.elapsed();
-    void ask();
+    void prober.ask();
+  }
+
+  /** PostgreSQL did not answer what was asked at `begun`. */
+  function onSilence(begun: number): void {
+    const resumedAt = own.resumedSince(begun);
+    if (resumedAt === null) trip();
+    else if (state === 'closed' || (state === 'suspecting' && suspectedAt < resumedAt)) {
+      own.excuse();
+      askAnew();
+    } // otherwise the answer to a question since then decides
   }
 
   function judge(error: unknown, begun: number): unknown {
     const verdict = verdictOf(error, timing.elapsed() - begun);
     if (verdict === 'busy') suspect();
-    else if (verdict === 'silence') trip();
+    else if (verdict === 'silence') onSilence(begun);
     else if (verdict === 'answer' || state === 'suspecting') calm();
     return verdict === 'answer' ? error : asUnavailable(error);
   }
 
   return {
-    async run(work) {
-      if (state === 'open') throw noAnswer();
-      const begun = timing.elapsed();
-      const cancelSuspicion = timing.after(SUSPECT_MS, suspect);
-      try {
-        const result = await calls.wait(work, (error) => judge(error, begun));
-        calm();
-        return result;
-      } finally {
-        cancelSuspicion();
-      }
-    },
+    run: (work) => (state === 'open' ? calls.refuse() : calls.wait(work)),
     isOpen: () => state === 'open',
     close() {
       isClosed = true;
+      own.stop();
       calm();
     },
   };

@@ -57,7 +57,9 @@ export interface SystemOptions {
 }
 
 export interface ReaderOptions {
-  /** True for lists, and for other statements that may read many rows. Few of them run at once for one requester. */
+  /**
+   * True for lists, and for other statements that may read many rows. Only a few of them run at once for one requester.
+   */
   readonly bulk?: boolean;
 }
 
@@ -76,7 +78,7 @@ export interface Database {
   /**
    * Runs statements that together read many rows of an organization. One such work at a time runs for each organization;
    * the next one waits without a connection. Between two statements, the work holds no connection either. Raises
-   * DatabaseBusy when too many wait, when one waits for too long, and when the requester is gone.
+   * DatabaseBusy when too many wait, when one waits for too long, or when nobody waits for the answer any more.
    */
   scanOrganization<T>(scope: OrganizationScope, work: (reader: OrganizationReader) => Promise<T>): Promise<T>;
   userReader(userId: string, options?: ReaderOptions): UserReader;
@@ -85,7 +87,7 @@ export interface Database {
   ping(): Promise<void>;
   /**
    * Resolves when PostgreSQL has answered both roles and has stored something. Raises DatabaseNotWritable when it is
-   * read-only, its disk is full, or it lately could not store a change of a request for such a reason.
+   * read-only, its disk is full, or it recently could not store a change of a request for such a reason.
    */
   checkWrites(): Promise<void>;
   close(): Promise<void>;
@@ -103,7 +105,7 @@ export interface DatabaseOptions {
   readonly bounds?: DatabaseBounds;
 }
 
-// A transaction waits this much longer for its begin than for a connection. The timeout that runs out first then shows
+// A transaction waits this much longer for its BEGIN than for a connection. The timeout that runs out first then shows
 // whether the pool is busy or PostgreSQL does not answer.
 const BEGIN_EXTRA_MS = 500;
 
@@ -175,9 +177,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectMs: bounds.acquireMs,
   });
 
-  const ask: Ask = async (pool, use, subject, work) => {
+  const ask: Ask = (pool, use, subject, work) => {
     // Nobody waits for a connection to a PostgreSQL that does not answer.
-    if (availability.isOpen()) throw new DatabaseUnavailable('PostgreSQL does not answer');
+    if (availability.isOpen()) return Promise.reject(new DatabaseUnavailable('PostgreSQL does not answer'));
     return pool.run(use, subject, () => availability.run(() => retryConflicts(work)));
   };
 

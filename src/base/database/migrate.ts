@@ -27,7 +27,7 @@ export interface Migration {
   readonly otherChecksums: readonly string[];
 }
 
-/** A migration cannot be applied, or the database does not fit the files. The message says what to do next. */
+/** A migration cannot be applied, or the database does not match the files. The message says what to do next. */
 export class MigrationRefused extends OperatorError {
   override readonly name = 'MigrationRefused';
 }
@@ -138,7 +138,8 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
 }
 
 // A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a few
-// seconds only, lets the others through, and tries again. In total less than other processes wait for this one.
+// seconds only, lets the other queries run, and tries again. In total it waits for less time than other processes wait
+// for this one.
 const LOCK_WAIT_MS = 3_000;
 const LOCK_PAUSE_MS = 1_000;
 const LOCK_TRIES = 12;
@@ -164,7 +165,10 @@ function isLockTimeout(error: unknown): boolean {
   return (error as { code?: unknown }).code === '55P03';
 }
 
-/** Raises MigrationRefused unless the database is exactly at the version of the folder. The role needs to read only. */
+/**
+ * Raises MigrationRefused unless the database is exactly at the version of the folder. The role only needs the right to
+ * read.
+ */
 export async function assertMigrated(client: pg.Client, directory: string): Promise<void> {
   const { rows: table } = await client.query<{ found: boolean }>(
     `SELECT to_regclass('public._prisma_migrations') IS NOT NULL AS found`,

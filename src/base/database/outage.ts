@@ -1,9 +1,9 @@
 // Distinguishes an outage of PostgreSQL from an answer of PostgreSQL, and says what kind of outage it is. breaker.ts
 // decides whether a request may try to reach PostgreSQL.
-import { sqlStateOf } from './sql-state.ts';
+import { type ErrorShape, errorsIn, sqlStateOf, textsOf } from './sql-state.ts';
 
 /**
- * PostgreSQL did not answer. What was asked of it may have been carried out all the same: see platform/sent.ts.
+ * PostgreSQL did not answer. It may still have executed the statements: see platform/sent.ts.
  */
 export class DatabaseUnavailable extends Error {
   override readonly name: string = 'DatabaseUnavailable';
@@ -16,9 +16,9 @@ export class DatabaseBusy extends DatabaseUnavailable {
 }
 
 /** Why PostgreSQL answers, but stores nothing. */
-export type NotWritable = 'read_only' | 'disk_full' | 'io_error';
+export type NotWritable = 'read_only' | 'disk_full' | 'io_error' | 'wraparound';
 
-/** PostgreSQL answers, but cannot store a change now. Statements that only read work. */
+/** PostgreSQL answers, but cannot store a change now. Statements that only read still succeed. */
 export class DatabaseNotWritable extends DatabaseUnavailable {
   override readonly name = 'DatabaseNotWritable';
   readonly reason: NotWritable;
@@ -32,28 +32,29 @@ const SENTENCES: Readonly<Record<NotWritable, string>> = {
   read_only: 'PostgreSQL is read-only: it is a standby, or default_transaction_read_only is on',
   disk_full: 'the disk of PostgreSQL is full',
   io_error: 'PostgreSQL cannot write to its disk',
+  wraparound: 'PostgreSQL has no transaction IDs left until its tables are vacuumed',
 };
 
 // 08: connection exception. 28 and 3D: a password that is being changed, a database that is being restored. 40: a
-// transaction that was undone because of another one, or because its end is unknown. 53: insufficient resources. 57:
-// operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006: a
-// standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
+// transaction that was undone because of another one, or because its outcome is unknown. 53: insufficient resources.
+// 57: operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006:
+// a standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
 // another connection. 55: the server or an object is not in the needed state, such as a lock that is not available.
 const OUTAGE_STATES = /^(08|28|3D|40|53|55|57|58|F0|XX|25006|25P03|25P04|26000)/;
-const OUTAGE_SYSTEM_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ENOENT',
+// Errors of a connection, of looking up its address, and of TLS, and a limit of this process or machine that allows no
+// further connection.
+const OUTAGE_SYSTEM_CODES =
+  /^(?:E(?:CONN\w+|PIPE|TIMEDOUT|HOST\w+|NET\w+|NOTFOUND|AI_\w+|NOENT|NOTCONN|PROTO|ADDRNOTAVAIL|[MN]FILE|NOBUFS|NOMEM)|ERR_STREAM_(?:DESTROYED|WRITE_AFTER_END)|ERR_(?:TLS|SSL|SOCKET)_\w+|(?:\w+_)?(?:CERT|CRL)(?:_\w+)?|UNABLE_TO_\w+|INVALID_CA|HOSTNAME_MISMATCH)$/;
+// The adapter of Prisma replaces the code of a socket error or of TLS by one of these kinds.
+const OUTAGE_KINDS = new Set<unknown>([
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'SocketTimeout',
+  'TlsConnectionError',
+  'TransactionAlreadyClosed',
 ]);
-// These codes of Prisma mean that PostgreSQL cannot be reached or timed out, that the connection was closed, or that
-// the pool timed out. The others mean a transaction that could not begin, was lost, or was undone because of a
+// These codes of Prisma mean that PostgreSQL cannot be reached, refuses the connection or timed out, that the connection was
+// closed, or that the pool timed out. The others mean a transaction that could not begin, was lost, or was undone because of a
 // conflict.
 const OUTAGE_PRISMA_CODES = new Set([
   'P1000',
@@ -61,40 +62,31 @@ const OUTAGE_PRISMA_CODES = new Set([
   'P1002',
   'P1003',
   'P1008',
+  'P1010',
+  'P1011',
   'P1017',
+  'P1018',
   'P2024',
   'P2028',
   'P2034',
   'P2037',
 ]);
 const OUTAGE_SENTENCES =
-  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly|not currently accepting connections/i;
-
-interface ErrorShape {
-  code?: unknown;
-  message?: unknown;
-  cause?: unknown;
-  errors?: unknown;
-  originalCode?: unknown;
-  /** The adapter of Prisma keeps the message of PostgreSQL in this member. */
-  originalMessage?: unknown;
-  /** Prisma keeps the driver's error in this member. */
-  meta?: { driverAdapterError?: unknown };
-}
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly|not currently accepting connections|does not support SSL|establishing an SSL connection/i;
 
 /** Whether an error, or any error that it wraps, says that PostgreSQL could not answer. */
-export function isOutage(error: unknown, depth = 0): boolean {
-  if (error instanceof DatabaseUnavailable) return true;
-  if (typeof error !== 'object' || error === null || depth > 5) return false;
-  const { code, message, cause, errors, originalCode, meta } = error as ErrorShape;
-  for (const candidate of [code, originalCode]) {
-    if (typeof candidate !== 'string') continue;
-    if (OUTAGE_SYSTEM_CODES.has(candidate) || OUTAGE_PRISMA_CODES.has(candidate)) return true;
-    if (/^[0-9A-Z]{5}$/.test(candidate) && OUTAGE_STATES.test(candidate)) return true;
-  }
-  if (typeof message === 'string' && OUTAGE_SENTENCES.test(message)) return true;
-  if (Array.isArray(errors) && errors.some((inner) => isOutage(inner, depth + 1))) return true;
-  return isOutage(cause, depth + 1) || isOutage(meta?.driverAdapterError, depth + 1);
+export function isOutage(error: unknown): boolean {
+  return notWritable(error) !== null || errorsIn(error).some(isSignOfOutage);
+}
+
+function isSignOfOutage(error: ErrorShape): boolean {
+  if (error instanceof DatabaseUnavailable || OUTAGE_KINDS.has(error.kind)) return true;
+  const isOutageCode = (code: unknown) =>
+    typeof code === 'string' &&
+    (OUTAGE_PRISMA_CODES.has(code) ||
+      OUTAGE_SYSTEM_CODES.test(code) ||
+      (/^[0-9A-Z]{5}$/.test(code) && OUTAGE_STATES.test(code)));
+  return [error.code, error.originalCode].some(isOutageCode) || OUTAGE_SENTENCES.test(textsOf(error));
 }
 
 const NOT_WRITABLE: Readonly<Record<string, NotWritable>> = {
@@ -102,22 +94,24 @@ const NOT_WRITABLE: Readonly<Record<string, NotWritable>> = {
   '53100': 'disk_full',
   '58030': 'io_error',
 };
-// PostgreSQL has no state of its own for a quota or a limit of the size of files, and reports an internal error.
-const FULL = /No space left on device|Disk quota exceeded|File too large/i;
+// PostgreSQL has no state of its own for these, and reports an internal error, a missing right or a limit of a program.
+const BY_TEXT: readonly (readonly [RegExp, RegExp, NotWritable])[] = [
+  [/^XX/, /No space left on device|Disk quota exceeded|File too large/i, 'disk_full'],
+  [/^42501/, /could not \w+ (?:\w+ )?(?:file|directory|symbolic link)/i, 'io_error'],
+  [/^54000/, /not accepting commands/i, 'wraparound'],
+];
 
 /** Why PostgreSQL could not store a change, by the error of a statement; null for any other error. */
 export function notWritable(error: unknown): NotWritable | null {
   if (error instanceof DatabaseNotWritable) return error.reason;
-  const known = NOT_WRITABLE[sqlStateOf(error) ?? ''];
+  const state = sqlStateOf(error) ?? '';
+  const known = NOT_WRITABLE[state];
   if (known) return known;
-  return sqlStateOf(error)?.startsWith('XX') && FULL.test(messageOf(error)) ? 'disk_full' : null;
+  const [, , reason] = BY_TEXT.find(([states, texts]) => states.test(state) && texts.test(allTexts(error))) ?? [];
+  return reason ?? null;
 }
 
-function messageOf(error: unknown): string {
-  const { message, meta } = (error ?? {}) as ErrorShape;
-  const { cause } = (meta?.driverAdapterError ?? {}) as ErrorShape;
-  return `${message ?? ''} ${(cause as ErrorShape | undefined)?.originalMessage ?? ''}`;
-}
+const allTexts = (error: unknown) => errorsIn(error).map(textsOf).join(' ');
 
 /** The error of an outage as callers of the database see it. */
 export function asUnavailable(error: unknown): DatabaseUnavailable {
@@ -131,11 +125,8 @@ export function asUnavailable(error: unknown): DatabaseUnavailable {
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
 const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // it took longer than statement_timeout
 
-function hasCode(error: unknown, codes: ReadonlySet<unknown>, depth = 0): boolean {
-  if (typeof error !== 'object' || error === null || depth > 5) return false;
-  const { code, originalCode, cause, meta } = error as ErrorShape;
-  if (codes.has(code) || codes.has(originalCode)) return true;
-  return hasCode(cause, codes, depth + 1) || hasCode(meta?.driverAdapterError, codes, depth + 1);
+function hasCode(error: unknown, codes: ReadonlySet<unknown>): boolean {
+  return errorsIn(error).some(({ code, originalCode }) => codes.has(code) || codes.has(originalCode));
 }
 
 /**
@@ -146,16 +137,18 @@ export function isConflict(error: unknown): boolean {
   return hasCode(error, CONFLICTS);
 }
 
-/** Whether PostgreSQL answered that it could not finish the work in time or beside the work of others. */
+/** Whether PostgreSQL answered that it could not finish the work in time, or because of other work. */
 function isBusy(error: unknown): boolean {
   return hasCode(error, STATEMENT_CANCELLED) || isConflict(error);
 }
 
+const UNREACHABLE =
+  /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|due to connection timeout|timeout expired|Query read timeout|57P01|57P02|57P03|P1001|P1002/;
+const UNREACHABLE_KINDS = new Set<unknown>(['DatabaseNotReachable', 'SocketTimeout']);
+
 /** Whether the error is about the whole database or its connections, and not about one slow statement. */
 export function isUnreachable(error: unknown): boolean {
-  return /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|due to connection timeout|timeout expired|Query read timeout|57P01|57P02|57P03|P1001|P1002/.test(
-    textOf(error),
-  );
+  return UNREACHABLE.test(textOf(error)) || errorsIn(error).some(({ kind }) => UNREACHABLE_KINDS.has(kind));
 }
 
 /**
@@ -168,6 +161,6 @@ export function isPoolExhausted(error: unknown): boolean {
 }
 
 function textOf(error: unknown): string {
-  const { code, message } = error as ErrorShape;
+  const { code, message } = (error ?? {}) as ErrorShape;
   return `${code ?? ''} ${message ?? ''}`;
 }

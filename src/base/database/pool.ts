@@ -8,7 +8,7 @@ import { currentRequester } from '../platform/requester.ts';
 import { DatabaseBusy } from './outage.ts';
 
 export interface DatabaseBounds {
-  /** How long one statement may take, and how long a whole transaction. */
+  /** The maximum duration of one statement, and of a whole transaction. */
   readonly statementMs: number;
   /** How long to wait for a connection. */
   readonly acquireMs: number;
@@ -27,13 +27,13 @@ export type Use = 'statement' | 'transaction' | 'bulk';
 export interface Pool {
   readonly connections: pg.Pool;
   /**
-   * Runs the work when its turn has come. `subject` is whose share it takes, if the current requester does not decide.
-   * Raises DatabaseBusy when the work would have to wait for too long.
+   * Runs the work when its turn has come. `subject` names whose share the work uses, if the current requester does not
+   * decide that. Raises DatabaseBusy when the work would have to wait for too long.
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
   /**
    * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted` raises
-   * DatabaseBusy once the requester is gone. Raises DatabaseBusy as `run` does.
+   * DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run` does.
    */
   scan<T>(subject: string, work: (assertWanted: () => void) => Promise<T>): Promise<T>;
 }
@@ -82,13 +82,13 @@ export function openPool(options: PoolOptions): Pool {
     run(use, subject, work) {
       const whose = isHolding() ? null : subject;
       const atOnceMax = whose === null ? Number.POSITIVE_INFINITY : atOnce[use];
-      return queue.run({ subject: whose, kind: use, atOnceMax, onGone: currentRequester()?.onGone }, work);
+      return queue.run({ subject: whose, kind: use, atOnceMax, requester: currentRequester() }, work);
     },
     scan(subject, work) {
-      const onGone = currentRequester()?.onGone;
-      return scans.run({ subject, kind: 'scan', atOnceMax: 1, onGone }, async () => {
+      const requester = currentRequester();
+      return scans.run({ subject, kind: 'scan', atOnceMax: 1, requester }, async () => {
         let isGone = false;
-        const stopListening = onGone?.(() => {
+        const stopListening = requester?.onGone(() => {
           isGone = true;
         });
         const assertWanted = () => {
@@ -112,7 +112,7 @@ export async function whileHolding<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await holders.run(holder, work);
   } finally {
-    holder.holds = false; // work that is still running after this holds nothing
+    holder.holds = false; // work that is still running after this holds no connection
   }
 }
 

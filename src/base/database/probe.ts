@@ -1,11 +1,11 @@
-// Asks PostgreSQL, apart from all requests, whether it answers and whether it stores changes.
+// Checks, apart from all requests, whether PostgreSQL answers and whether it stores changes.
 import pg from 'pg';
 import { systemTiming, type Timing } from '../loops/timing.ts';
 import { DatabaseNotWritable, DatabaseUnavailable, notWritable } from './outage.ts';
 import { type Statement, statement } from './statement.ts';
 
 /**
- * Connects once and asks for one row. Raises the error of PostgreSQL or of the network, after `withinMs` at the latest.
+ * Connects once and queries one row. Raises the error of PostgreSQL or of the network, after `withinMs` at the latest.
  */
 export async function askServer(connectionString: string, withinMs: number): Promise<void> {
   const client = new pg.Client({
@@ -19,7 +19,7 @@ export async function askServer(connectionString: string, withinMs: number): Pro
     await client.connect();
     await client.query('SELECT 1');
   } finally {
-    client.end().catch(() => undefined); // a server that does not answer does not answer the farewell either
+    client.end().catch(() => undefined); // such a server does not confirm the end of the connection either
   }
 }
 
@@ -47,7 +47,7 @@ export function assertWritten(row: { readonly readOnly: boolean } | undefined): 
   if (row?.readOnly !== false) throw new DatabaseNotWritable('read_only');
 }
 
-/** How long an outcome of the probe counts, so that frequent questions do not become load. */
+/** How long an outcome of the probe counts, so that frequent calls cause no load. */
 const COUNTS_MS = 1_000;
 /** How long a refused write of a request counts although a probe could write. */
 const REFUSAL_COUNTS_MS = 10_000;
@@ -62,10 +62,10 @@ export interface WritabilityDeps {
 export interface Writability {
   /**
    * Resolves if PostgreSQL stores changes. Callers at the same time share one probe, and its success counts for a
-   * second. Raises DatabaseUnavailable, and DatabaseNotWritable, also when a write of a request was refused lately.
+   * second. Raises DatabaseUnavailable, and DatabaseNotWritable, also when a write of a request was refused recently.
    */
   check(): Promise<void>;
-  /** Notes the error of any statement. */
+  /** Notes the error of a statement. */
   note(error: unknown): void;
 }
 

@@ -61,7 +61,7 @@ class ScopedQuery extends BaseQuery {
 }
 
 /** Runs one statement in the scope ([organization id or '', user id or '']). Returns its rows. */
-export async function runScoped<Row>(
+export function runScoped<Row>(
   client: pg.PoolClient,
   scope: readonly string[],
   statement: Statement,

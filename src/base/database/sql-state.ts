@@ -1,29 +1,50 @@
-// Reads from an error why PostgreSQL refused a statement. A single statement of a reader raises the driver's own error.
-// A transaction raises an error of Prisma that contains the driver's error (P2003 for a model, P2010 for a raw
-// statement).
+// Reads from an error why PostgreSQL refused a statement. A single statement of a reader raises the driver's own error. A
+// transaction raises an error of Prisma that contains the error of its adapter (P2003 for a model, P2010 for a raw
+// statement), or for a BEGIN or COMMIT the error of the adapter itself. That one contains the driver's error, or only a kind.
 
 const FOREIGN_KEY = '23503';
-// Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is none.
+// Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is not an
+// SQLSTATE.
 const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 
-interface ErrorShape {
+/** The members of these errors that say what happened. */
+export interface ErrorShape {
   readonly code?: unknown;
+  /** The driver has the name of the constraint, and the adapter of Prisma an object with it. */
   readonly constraint?: unknown;
-  /** The adapter of Prisma raises its own error for a BEGIN or COMMIT that was refused. */
-  readonly cause?: { readonly originalCode?: unknown } | undefined;
-  /** Prisma keeps the driver's error in this member. */
-  readonly meta?: {
-    readonly driverAdapterError?: {
-      readonly cause?: { readonly originalCode?: unknown; readonly constraint?: { readonly index?: unknown } };
-    };
-  };
+  readonly message?: unknown;
+  readonly cause?: unknown;
+  /** Node puts the errors of several addresses into one error. */
+  readonly errors?: unknown;
+  /** The adapter of Prisma keeps the code and the message of PostgreSQL in these members. */
+  readonly originalCode?: unknown;
+  readonly originalMessage?: unknown;
+  /** The adapter of Prisma has a kind for each error. An error of a socket or of TLS has only that. */
+  readonly kind?: unknown;
+  /** Prisma keeps the error of the adapter in this member. */
+  readonly meta?: { readonly driverAdapterError?: unknown };
+}
+
+const DEPTH_MAX = 5;
+
+/** The error itself and all errors that it contains. */
+export function errorsIn(error: unknown, depth = 0): readonly ErrorShape[] {
+  if (typeof error !== 'object' || error === null || depth > DEPTH_MAX) return [];
+  const shape = error as ErrorShape;
+  const several = Array.isArray(shape.errors) ? (shape.errors as readonly unknown[]) : [];
+  const inner = [shape.cause, shape.meta?.driverAdapterError, ...several];
+  return [shape, ...inner.flatMap((each) => errorsIn(each, depth + 1))];
+}
+
+/** What an error says, without the errors that it contains. */
+export function textsOf({ message, originalMessage }: ErrorShape): string {
+  return [message, originalMessage].filter((text) => typeof text === 'string').join(' ');
 }
 
 /** The SQLSTATE of an error that PostgreSQL answered with; undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
-  const { code, cause, meta } = (error ?? {}) as ErrorShape;
-  const state = meta?.driverAdapterError?.cause?.originalCode ?? cause?.originalCode ?? code;
-  return typeof state === 'string' && SQL_STATE.test(state) ? state : undefined;
+  const codes = errorsIn(error).flatMap(({ originalCode, code }) => [originalCode, code]);
+  return codes.find((code): code is string => typeof code === 'string' && SQL_STATE.test(code));
 }
 
 /**
@@ -32,6 +53,7 @@ export function sqlStateOf(error: unknown): string | undefined {
  */
 export function isForeignKeyViolation(error: unknown, constraint: string): boolean {
   if (sqlStateOf(error) !== FOREIGN_KEY) return false;
-  const { constraint: named, meta } = error as ErrorShape;
-  return (meta?.driverAdapterError?.cause?.constraint?.index ?? named) === constraint;
+  return errorsIn(error).some(({ constraint: named }) => named === constraint || indexOf(named) === constraint);
 }
+
+const indexOf = (constraint: unknown) => (constraint as { readonly index?: unknown } | undefined)?.index;

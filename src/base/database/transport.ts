@@ -24,7 +24,7 @@ export function databaseRemarks(config: Pick<Config, (typeof NAMES)[number]>): s
   });
 }
 
-/** The driver itself reads the address, with all its ways to ask for TLS. No connection is made. */
+/** The driver itself reads the address, with every form in which it can require TLS. No connection is made. */
 function transportOf(connectionString: string): { readonly transport: Transport; readonly host: string } {
   try {
     const { host, ssl } = new pg.Client({ connectionString }) as unknown as { host: string; ssl: unknown };
@@ -33,6 +33,6 @@ function transportOf(connectionString: string): { readonly transport: Transport;
     const isChecked = (ssl as { rejectUnauthorized?: unknown }).rejectUnauthorized !== false;
     return { transport: isChecked ? 'verified' : 'unverified', host };
   } catch {
-    return { transport: 'local', host: '' }; // such as a missing file: the first connection says so
+    return { transport: 'local', host: '' }; // such as a missing file: the first connection reports it
   }
 }

@@ -13,6 +13,7 @@ const REMEDIES: Readonly<Record<NotWritable, string>> = {
   read_only: 'check that DATABASE_URL leads to the primary, and that default_transaction_read_only is off',
   disk_full: 'free some space on the disk of PostgreSQL',
   io_error: 'check the disk of PostgreSQL and its log',
+  wraparound: 'vacuum the database, as the log of PostgreSQL says',
 };
 const NO_RIGHT = '42501';
 // System error codes; PostgreSQL is starting or shutting down; a broken connection.

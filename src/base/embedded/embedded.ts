@@ -1,6 +1,6 @@
-// Owns: a private PostgreSQL server, for the start with one command and for tests. Starts it, takes it over, stops it,
-// and creates the owner role with its database. Leaves to others: files and users (files.ts), the process (server.ts),
-// the lock (lock.ts), and everything inside the database (migrations).
+// A private PostgreSQL server, for the start with one command and for tests. This file starts it, takes it over, stops
+// it, and creates the owner role with its database. Other files own files and users (files.ts), the process
+// (server.ts), the lock (lock.ts), and everything inside the database (migrations).
 
 import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -19,7 +19,7 @@ export interface EmbeddedPostgres {
   readonly adminUrl: string;
   readonly port: number;
   readonly pid: number;
-  /** Fast shutdown; resolves when the server process is gone. */
+  /** Fast shutdown; resolves when the server process has ended. */
   stop(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
-// Owns: the folders for the data and passwords of the embedded PostgreSQL, the user that the server runs as, and the
-// creation of a new data folder. Leaves to others: the programs (native.ts), the running server (server.ts) and the
-// lock (lock.ts).
+// The folders for the data and passwords of the embedded PostgreSQL, the user that the server runs as, and the
+// creation of a new data folder. Other files are responsible for the programs (native.ts), the running server
+// (server.ts) and the lock (lock.ts).
 
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';

@@ -1,5 +1,5 @@
-// Owns: a lock on a folder, which one process at a time can hold, and the check whether a process still runs.
-// Leaves to others: the content of the folder (embedded.ts).
+// A lock on a folder, which one process at a time can hold, and the check whether a process still runs.
+// embedded.ts is responsible for the content of the folder.
 //
 // A lock is a folder with owner.json inside. The folder is prepared under another name and then renamed. Renaming to
 // the name of a folder that is not empty fails. So exactly one process gets the lock, and no process sees a lock

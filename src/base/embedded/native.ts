@@ -1,5 +1,5 @@
-// Owns: the PostgreSQL programs that come with the package for this platform. Finds them, completes their links, and
-// copies them when the installed ones cannot be used. Leaves to others: the data that these programs use (files.ts).
+// The PostgreSQL programs that come with the package for this platform. This file finds them, completes their links,
+// and copies them when the installed ones cannot be used. files.ts is responsible for the data that these programs use.
 
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

@@ -1,5 +1,5 @@
-// Owns: the search for an embedded PostgreSQL that another process already runs in this folder, so that both use the
-// same server. Starting and stopping it belong to embedded.ts.
+// Finds an embedded PostgreSQL that another process already runs in this folder, so that both use the same server.
+// embedded.ts starts and stops a server.
 
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
-// Owns: one running PostgreSQL server process. Starts the server, takes over a server whose parent has ended, stops the
-// server, and explains why it did not start. Leaves to others: the server's files (files.ts), roles and databases
-// (embedded.ts).
+// One running PostgreSQL server process. This file starts the server, takes over a server whose parent has ended, stops
+// the server, and explains why it did not start. Other files are responsible for the server's files (files.ts), and for
+// its roles and databases (embedded.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { SERVER_ENVIRONMENT } from './native.ts';
 export interface Server {
   readonly pid: number;
   readonly port: number;
-  /** Fast shutdown; resolves when the process is gone. */
+  /** Fast shutdown; resolves when the process has ended. */
   stop(): Promise<void>;
 }
 

@@ -191,7 +191,7 @@ export const PROBLEMS = {
   precondition_failed: {
     status: 412,
     title: 'Changed meanwhile',
-    detail: 'The state is not the one that If-Match names, and nothing was changed: read it again and decide anew.',
+    detail: 'The state is not the one that If-Match names, and nothing was changed: read it again and decide again.',
   },
   idempotency_key_reused: {
     status: 422,
@@ -265,7 +265,7 @@ export const PROBLEMS = {
   client_secret_limit: {
     status: 409,
     title: 'Too many secrets',
-    detail: 'This service client already has ten valid secrets: end the former ones first.',
+    detail: 'This service client already has ten valid secrets: end the older ones first.',
   },
   client_without_secret: {
     status: 409,

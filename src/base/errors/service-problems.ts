@@ -41,7 +41,7 @@ export const SERVICE_PROBLEMS = {
     status: 503,
     title: 'Clock skewed',
     detail:
-      'The clock of this server differs from the clock of its database, so it judges no token: try again after the seconds in Retry-After.',
+      'The clock of this server differs from the clock of its database, so this server accepts no token: try again after the seconds in Retry-After.',
   },
   signing_unavailable: {
     status: 503,

@@ -9,7 +9,7 @@ const about = z.strictObject({
 
 export const MAIL_EVENTS = {
   'mail.retried': {
-    when: 'An operator requested that a dead mail is tried again.',
+    when: 'An operator requested another attempt to send a dead mail.',
     ...{ actor: ['operator'], target: 'mail', organization: 'maybe', data: about },
   },
   'mail.dropped': {

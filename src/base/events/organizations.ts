@@ -64,7 +64,7 @@ export const INSTALLATION_EVENTS = {
     data: z.strictObject({
       reason: z
         .enum(['lost', 'unwitnessed'])
-        .describe('lost: the database lacks what a process knew; unwitnessed: no process was there to know'),
+        .describe('lost: the database lacks an event that a process knew; unwitnessed: no process ran at that time'),
     }),
   },
   'installation.database_accepted': {

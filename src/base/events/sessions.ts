@@ -7,7 +7,7 @@ const EndReason = z.enum([
   'ended_by_user',
   'ended_by_organization',
   'ended_by_operator',
-  'membership_removed',
+  'membership_removed', // only in events of the versions before
   'too_many_sessions',
   'revoked_by_client',
   'mailbox_proven',
@@ -40,11 +40,11 @@ export const SESSION_EVENTS = {
     data: z.strictObject({ jti: z.uuid().describe('the id of the refresh token') }),
   },
   'session.child_reissued': {
-    when: 'A refresh token came again after its child had been handed out and not used, later than REFRESH_REUSE_GRACE, and got another child. The answer with the former child was lost, or somebody has a copy of the token. It is recorded at most once an hour for a session, and once a minute if the network changes.',
+    when: 'A refresh token was sent again later than REFRESH_REUSE_GRACE after its child was issued and not used, and got another child. The answer with the former child was lost, or somebody has a copy of the token. It is recorded at most once an hour for a session, and once a minute if the network changes.',
     ...{ actor: ['user'], target: 'session', organization: 'maybe' },
     data: z.strictObject({
       network: z.string().describe('the IPv4 address, or the /64 of the IPv6 address, that sent the token'),
-      ageSeconds: count.describe('how long before the former child was handed out'),
+      ageSeconds: count.describe('the age of the former child at that moment'),
     }),
   },
   'sessions.all_ended': {

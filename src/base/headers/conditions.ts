@@ -4,7 +4,7 @@ import { problem } from '../errors/problem.ts';
 import { matchesStrongly, matchesWeakly, readTags, type Tags } from './etag.ts';
 
 /**
- * Raises precondition_failed when the request is conditional and the state that `current` returns is another one. A
+ * Raises precondition_failed when the request is conditional and the state that `current` returns does not match. A
  * change calls this in its transaction, under the lock that keeps the state unchanged. `current` is called only for a
  * conditional request.
  */
@@ -69,7 +69,7 @@ export function assertConditions({ match, noneMatch }: Conditions, etag: string)
 }
 
 const UNVERSIONED = {
-  detail: 'This resource has no entity tag, so If-Match cannot hold for it: send the request without If-Match.',
+  detail: 'This resource has no entity tag, so If-Match cannot match it: send the request without If-Match.',
 };
 
 /** Raises precondition_failed for If-Match with tags, for a resource that has no tag. */

@@ -1,6 +1,6 @@
 // Entity tags (RFC 9110 §8.8.3): makes the tag of a representation, and reads the lists of tags in If-Match and
 // If-None-Match.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export interface Tag {
   /** The opaque tag with its quotes. */
@@ -20,7 +20,7 @@ const TAG = /^(W\/)?("[\x21\x23-\x7e\x80-\xff]*")$/;
  * every change that a reader can see.
  */
 export function etagOf(representation: string): string {
-  return `"${createHash('sha256').update(representation).digest('base64url').slice(0, LENGTH)}"`;
+  return `"${hash('sha256', representation, 'base64url').slice(0, LENGTH)}"`;
 }
 
 /** Reads `*` or a list of tags. Returns null for any other text. A list may have empty elements (RFC 9110 §5.6.1.2). */

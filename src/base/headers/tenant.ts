@@ -7,9 +7,12 @@ import {
   type NamedTenants,
   oneOrganization as namedOnce,
   namedTenants as readTenants,
+  TENANT_HEADERS,
   TWO_TENANTS,
 } from '../../protocol/tenant-headers.ts';
 import { problem } from '../errors/problem.ts';
+
+const NONE: readonly string[] = [];
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -18,6 +21,7 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
  * has an id and a slug. Only the database knows whether an id and a slug are the same organization. Raises bad_request.
  */
 export function namedTenants(headers: Headers): readonly string[] {
+  if (TENANT_HEADERS.every((name) => headers[name] === undefined)) return NONE;
   return referencesOf(readTenants((name) => [headers[name] ?? []].flat()));
 }
 

@@ -1,8 +1,10 @@
 // The time that a request may take, from the end of its head until its answer: guards, body and operation together. The
-// time limit of the framework ends when the body was read, because Node closes the request then
+// time limit of the framework ends when the body has been read, because Node then closes the request
 // (https://github.com/fastify/fastify/pull/6725).
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Problem, problem } from '../errors/problem.ts';
+import { type Run, Running } from '../loops/running.ts';
+import type { Place } from '../platform/list.ts';
 
 export interface TimeLimits {
   /** How long a request may take. */
@@ -18,24 +20,47 @@ export class Deadline {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #limits: TimeLimits;
+  readonly #running: Running<Deadline>;
+  readonly #place: Place<Run<Deadline>>;
+  #closeListeners: (() => void)[] | undefined;
   #aborting: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
   #reason: Error | undefined;
 
-  constructor(request: FastifyRequest, reply: FastifyReply, limits: TimeLimits) {
+  constructor(request: FastifyRequest, reply: FastifyReply, limits: TimeLimits, running: Running<Deadline>) {
     this.#request = request;
     this.#reply = reply;
     this.#limits = limits;
-    this.#timer = setTimeout(() => this.#atBodyLimit(), limits.bodyMs);
-    // Node emits this after the whole answer, and also when the client disconnects before that.
-    reply.raw.once('close', () => {
-      this.lift();
-      if (!reply.raw.writableFinished) this.#abort(new DOMException('The client is gone.', 'AbortError'));
-    });
+    this.#running = running;
+    this.#place = running.begin(this);
+    // Node emits this once, after the whole answer, and also when the client disconnects before that.
+    reply.raw.on('close', () => this.#atClose());
   }
 
-  /** Aborts when the time is over or the client is gone. What the operation returns after that is not sent. */
+  /**
+   * Calls the listener when the connection ends, or when the answer has been sent because the time was over. Returns the
+   * function that removes the listener.
+   */
+  onClose(listener: () => void): () => void {
+    if (this.#reply.raw.closed) {
+      listener();
+      return () => undefined;
+    }
+    this.#closeListeners ??= [];
+    this.#closeListeners.push(listener);
+    return () => {
+      this.#closeListeners = this.#closeListeners?.filter((kept) => kept !== listener);
+    };
+  }
+
+  #atClose(): void {
+    this.lift();
+    if (!this.#reply.raw.writableFinished) this.#abort(new DOMException('The client is gone.', 'AbortError'));
+    for (const listener of this.#closeListeners ?? []) listener();
+  }
+
+  /** Aborts when the time is over or the client has disconnected. What the operation returns after that is not sent. */
   get signal(): AbortSignal {
     this.#aborting ??= new AbortController(); // only a few operations read it
     if (this.#reason !== undefined) this.#aborting.abort(this.#reason);
@@ -49,10 +74,12 @@ export class Deadline {
 
   /** Removes the limit, for an answer that is sent in parts for as long as the client wants. */
   lift(): void {
+    this.#running.end(this.#place);
     clearTimeout(this.#timer);
   }
 
-  #atBodyLimit(): void {
+  /** Call this when the time for the body is over. */
+  atBodyLimit(): void {
     const { bodyMs, requestMs } = this.#limits;
     if (this.#isBodySlow()) this.#answer(problem('request_timeout'));
     else this.#timer = setTimeout(() => this.#answer(this.#late()), requestMs - bodyMs);
@@ -91,9 +118,10 @@ export class Deadline {
 
 /** Gives every request a deadline. Call this before any other hook is added. */
 export function limitTime(app: FastifyInstance, limits: TimeLimits): void {
+  const running = new Running<Deadline>(limits.bodyMs, (deadline) => deadline.atBodyLimit());
   app.decorateRequest(DECORATOR, null);
   app.addHook('onRequest', (request, reply, done) => {
-    request.setDecorator(DECORATOR, new Deadline(request, reply, limits));
+    request.setDecorator(DECORATOR, new Deadline(request, reply, limits, running));
     done();
   });
 }

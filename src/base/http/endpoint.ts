@@ -75,7 +75,7 @@ export type CallerOf<A extends Access> = A extends { kind: 'open' }
           ? OrganizationCaller
           : Caller;
 
-/** The most bytes of a body with credentials or a refresh token. */
+/** The maximum size in bytes of a body with credentials or a refresh token. */
 export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
 
 /**
@@ -157,7 +157,8 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
    */
   readonly assertVersion: AssertVersion<unknown>;
   /**
-   * Aborts when the time of the request is over or its client is gone. What the operation returns after that is not sent.
+   * Aborts when the time of the request is over or its client has disconnected. What the operation returns after that
+   * is not sent.
    */
   readonly signal: AbortSignal;
   /** What pages share. */
@@ -260,6 +261,12 @@ export function endpoint<
 /** Whether the declaration was made by `endpoint()`. */
 export function isEndpoint(candidate: Endpoint): boolean {
   return endpoints.has(candidate);
+}
+
+/** The status of a successful answer, unless the operation sets another one: the first that is declared. */
+export function statusOf({ reply }: Endpoint): number {
+  for (const status in reply) return Number(status);
+  throw new Error('The endpoint declares no reply');
 }
 
 /** Whether the request changes a resource that has an ETag. A request that creates one has no ETag to compare with. */

@@ -16,15 +16,20 @@ import { problem } from '../errors/problem.ts';
 import { assertOwnTenant, namedTenants } from '../headers/tenant.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
 import type { Kit } from '../page-kit/kit.ts';
-import { workFor } from '../platform/requester.ts';
-import { noteWhatIsSent } from '../platform/sent.ts';
+import { type Requester, workFor } from '../platform/requester.ts';
 import { type Deadline, deadlineOf } from './deadline.ts';
-import { type Access, type Endpoint, type HandlerInput, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import {
+  type Access,
+  type Endpoint,
+  type HandlerInput,
+  isEndpoint,
+  SIGN_IN_BODY_BYTES_MAX,
+  statusOf,
+} from './endpoint.ts';
 import { admitVisit, type PageGuard } from './page-admission.ts';
-import type { WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
-import { guardChange, isKnown, Prepared, render } from './reply.ts';
-import { FastifyRequestInfo, PreparedAnswer, requesterOf, subjectOf } from './request-info.ts';
+import { guardChange, send } from './reply.ts';
+import { FastifyRequestInfo, PreparedAnswer, workOf } from './request-info.ts';
 
 /** Marks the routes that were made by `endpoint()`. */
 export const ROUTE_MARK = Symbol('endpoint');
@@ -58,13 +63,14 @@ export interface Guard {
 /** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
 export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: Guard): void {
   if (!isEndpoint(declared)) throw new Error(`${declared.method} ${declared.url} was not declared by endpoint()`);
+  const status = statusOf(declared);
   app.route({
     method: declared.method,
     url: declared.url,
     config: { mark: ROUTE_MARK, wire: declared.wire, idempotent: declared.idempotent } as object,
     ...bodyLimit(declared),
-    onRequest: (request, reply) => workFor(requesterOf(request, reply), () => admit(declared, guard, request, reply)),
-    handler: (request, reply) => workFor(requesterOf(request, reply), () => operate(declared, guard, request, reply)),
+    ...(isForAll(declared) ? {} : { onRequest: (request, reply) => admit(declared, guard, request, reply) }),
+    handler: (request, reply) => workFor(workOf(request), () => operate(declared, guard, request, reply.code(status))),
   });
 }
 
@@ -74,29 +80,31 @@ async function operate(
   guard: Guard,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<FastifyReply> {
+): Promise<FastifyReply | undefined> {
   const deadline = deadlineOf(request);
+  const work = workOf(request);
   const answer = new PreparedAnswer();
-  reply.code(Number(Object.keys(declared.reply)[0]));
   let result: unknown;
+  work.begin();
   try {
     const input = {
       caller: request.getDecorator<Principal | null>('caller'),
       body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
-      query: validate(declared.query ?? NOTHING, request.query, 'query'),
-      params: validate(declared.params ?? ANYTHING, request.params, 'path'),
+      query: declared.query ? validate(declared.query, request.query, 'query') : assertEmpty(request.query),
+      params: declared.params ? validate(declared.params, request.params, 'path') : request.params,
       answer,
     };
-    const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
+    const guarded = guardChange(declared, guard.idempotency, request, input);
     const info = new FastifyRequestInfo(request, reply, guard.draw);
-    result = await noted(request, async () =>
-      declared.handle(new OperationInput(input, guarded, { request: info, deadline, kit: guard.pages?.kit ?? null })),
-    );
-    assertUsed();
+    const parts = { request: info, deadline, kit: guard.pages?.kit ?? null };
+    result = await declared.handle(new OperationInput(input, guarded, parts));
+    guarded.assertUsed();
   } catch (error) {
     if (deadline.isOver) return ignoreLate(request, reply, error);
     answer.applyTo(reply);
     throw error;
+  } finally {
+    work.end();
   }
   if (deadline.isOver) {
     if (result instanceof Readable) result.destroy();
@@ -105,7 +113,9 @@ async function operate(
   answer.applyTo(reply);
   if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
   if (declared.streams && result instanceof Readable) deadline.lift();
-  return send(declared, request, reply, result);
+  send(declared, request, reply, result);
+  // The framework waits for an answer that is sent in parts only if it gets the reply.
+  return reply.sent ? undefined : reply;
 }
 
 type Input = HandlerInput<Principal | null, unknown, unknown, unknown>;
@@ -154,15 +164,6 @@ class OperationInput implements Input {
   }
 }
 
-/** Runs the work, and notes for the answer of a failure what is known about it. */
-function noted(request: FastifyRequest, work: () => Promise<unknown>): Promise<unknown> {
-  const note: WorkNote = { isSent: false, isRunning: true };
-  request.setDecorator('work', note);
-  return noteWhatIsSent(note, work).finally(() => {
-    note.isRunning = false;
-  });
-}
-
 /** The client already has the answer that the time is over. */
 function ignoreLate(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
   const reason = error instanceof Error ? error.message : undefined;
@@ -176,22 +177,24 @@ function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: numbe
   return limit === 'sign_in' || wire !== 'json' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
 }
 
-const NOTHING = z.strictObject({});
-const ANYTHING = z.looseObject({});
+/** Whether everybody may call the endpoint as often as they want. */
+function isForAll({ access, limit }: Endpoint): boolean {
+  return access.kind === 'open' && limit === 'none';
+}
 
 /**
  * Runs before the body is read. A call of an open route counts against the allowance of the network. A call of any
- * other route counts against the allowance of the principal.
+ * other route counts against the allowance of the principal. Of the guard, only the calls that may read PostgreSQL run
+ * for the requester.
  */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   if (declared.wire === 'page') return admitVisit(declared, guard, request, reply);
-  if (declared.access.kind === 'open' && declared.limit === 'none') return;
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
     namedTenants(request.headers); // raises for contradicting headers, even when the operation does not read them
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
     else if (declared.limit !== 'client') await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
-    return;
+    return undefined;
   }
   let caller: Principal;
   try {
@@ -200,16 +203,21 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     if (declared.limit !== 'none') await guard.draw(request, reply, 'other', network); // limits the guessing of tokens
     throw refused;
   }
+  const work = workOf(request);
+  work.isFor(caller);
   request.setDecorator('caller', caller);
-  requesterOf(request, reply).subject = subjectOf(caller);
   if (declared.limit !== 'none') {
     const allowance = caller.kind === 'client' ? 'client' : 'other';
     await guard.draw(request, reply, allowance, `${caller.kind} ${caller.id}`);
   }
-  const acting = await inTenant(guard, caller, request);
-  request.setDecorator('caller', acting);
-  requesterOf(request, reply).subject = subjectOf(acting);
-  await assertAllowed(declared, guard, acting);
+  const references = namedTenants(request.headers);
+  const acting = references.length === 0 ? caller : await inTenant(guard, caller, references, work);
+  if (acting !== caller) {
+    work.isFor(acting);
+    request.setDecorator('caller', acting);
+  }
+  await assertAllowed(declared, guard, acting, work);
+  return undefined;
 }
 
 /** Platform administrators act for no organization, so they can activate even their own suspended organization. */
@@ -221,10 +229,15 @@ function alsoSuspended({ access }: Endpoint): boolean {
  * Returns the caller in the organization of the request. Tenant headers may name the organization, but the token always
  * decides.
  */
-async function inTenant(guard: Guard, caller: Principal, request: FastifyRequest): Promise<Principal> {
-  const references = namedTenants(request.headers);
-  if (references.length === 0) return caller;
-  if (caller.kind === 'user' && !actsForOrganization(caller)) return guard.actFor(caller, references);
+async function inTenant(
+  guard: Guard,
+  caller: Principal,
+  references: readonly string[],
+  requester: Requester,
+): Promise<Principal> {
+  if (caller.kind === 'user' && !actsForOrganization(caller)) {
+    return workFor(requester, () => guard.actFor(caller, references));
+  }
   assertOwnTenant(caller, references);
   return caller;
 }
@@ -232,14 +245,22 @@ async function inTenant(guard: Guard, caller: Principal, request: FastifyRequest
 const PLATFORM_ONLY =
   'For platform administrators only. An operator makes a user one: tenantry users grant <user> --platform-admin.';
 
-async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Principal): Promise<void> {
+async function assertAllowed(
+  { access }: Endpoint,
+  guard: Guard,
+  caller: Principal,
+  requester: Requester,
+): Promise<void> {
   if (caller.kind === 'client') return assertClientAllowed(access, caller);
   if (access.kind === 'client') throw problem('client_required');
   if (access.kind === 'platform') {
-    if (!(await guard.isPlatformAdministrator(caller))) throw problem('permission_denied', { detail: PLATFORM_ONLY });
+    const isAllowed = await workFor(requester, () => guard.isPlatformAdministrator(caller));
+    if (!isAllowed) throw problem('permission_denied', { detail: PLATFORM_ONLY });
   } else if (access.kind === 'member' || access.kind === 'needs') {
     if (!actsForOrganization(caller)) throw problem('organization_required');
-    if (access.kind === 'needs' && !(await guard.holds(caller, access.permission))) throw problem('permission_denied');
+    if (access.kind === 'member') return;
+    const isAllowed = await workFor(requester, () => guard.holds(caller, access.permission));
+    if (!isAllowed) throw problem('permission_denied');
   }
 }
 
@@ -258,28 +279,10 @@ function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {
   return request.body;
 }
 
-function send(declared: Endpoint, request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
-  if (result instanceof Prepared) {
-    const { status, headers, body, isReplayed } = result.answered;
-    reply.code(status).headers(headers);
-    if (isReplayed) reply.header('idempotency-replayed', 'true');
-    return sendJson(reply, body);
-  }
-  // This also runs when nothing is sent, which happens for a HEAD request or when the connection is already closed.
-  if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
-  const rendered = render(declared, reply.statusCode, result);
-  if (!rendered) return reply.send(result ?? '');
-  const { body, etag } = rendered;
-  if (etag !== null) {
-    reply.header('etag', etag);
-    if (declared.method === 'GET' && isKnown(request, etag)) return reply.code(304).send();
-  }
-  return sendJson(reply, body);
-}
+const NOTHING = z.strictObject({});
+const EMPTY = Object.freeze({});
 
-function sendJson(reply: FastifyReply, body: string): FastifyReply {
-  return reply
-    .type('application/json; charset=utf-8')
-    .serializer((text: string) => text)
-    .send(body);
+/** For endpoints without a query. */
+function assertEmpty(query: unknown): unknown {
+  return query === null || Object.keys(query as object).length === 0 ? EMPTY : validate(NOTHING, query, 'query');
 }

@@ -4,10 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../protocol/caller.ts';
 import { problem } from '../errors/problem.ts';
 import type { Kit } from '../page-kit/kit.ts';
+import { workFor } from '../platform/requester.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Guard } from './mount.ts';
 import { networkOf } from './rate-limit.ts';
-import { requesterOf, subjectOf } from './request-info.ts';
+import { workOf } from './request-info.ts';
 
 export interface PageGuard {
   readonly kit: Kit;
@@ -41,13 +42,14 @@ export async function admitVisit(
   if (declared.method === 'POST') assertOwnForm(pages.kit.origin, request);
   const { cookies } = pages.kit;
   const key = request.server.parseCookie(request.headers.cookie ?? '')[cookies.name('session')] ?? '';
-  const caller = key === '' ? null : await pages.authenticateBrowser(key);
+  const work = workOf(request);
+  const caller = key === '' ? null : await workFor(work, () => pages.authenticateBrowser(key));
   if (declared.limit !== 'sign_in') {
     await guard.draw(request, reply, 'other', caller ? `user ${caller.id}` : `page ${network}`);
   }
   if (caller) {
     request.setDecorator('caller', caller);
-    requesterOf(request, reply).subject = subjectOf(caller);
+    work.isFor(caller);
     return undefined;
   }
   if (key !== '') reply.header('set-cookie', cookies.clear('session'));

@@ -8,7 +8,6 @@ import { PROBLEM_TYPE, problemBody } from '../errors/problem-body.ts';
 import { preferredType } from '../headers/accept.ts';
 import { type Kit, openView } from '../page-kit/kit.ts';
 import { problemPage } from '../page-kit/problem-page.ts';
-import type { SentNote } from '../platform/sent.ts';
 import { pagePolicy } from './security-headers.ts';
 
 // The problem for each error code of the framework. Every other error of the framework with a 4xx status becomes
@@ -53,10 +52,16 @@ export function toProblem(error: unknown, translate: Translate): Problem {
 }
 
 /** What is known about the work of a request. */
-export interface WorkNote extends SentNote {
-  /** True while the operation runs, also after the time for an answer is over. */
-  isRunning: boolean;
+export interface WorkNote {
+  /**
+   * Whether the operation has certainly changed nothing. It may still run after the time for an answer is over, and then
+   * nobody knows.
+   */
+  readonly isUnchanged: boolean;
 }
+
+/** The decorator of requests for their note, or null. */
+export const WORK = 'work';
 
 const UNCHANGED = 'Nothing was changed.';
 const UNKNOWN = 'What the request asked for may or may not have been done: see what exists now before you repeat it.';
@@ -64,12 +69,12 @@ const REPEATABLE = 'A repeat with the same Idempotency-Key is safe.';
 
 /**
  * Adds to a failure of the service (500 or 503) what it means for a change: that nothing was changed, if this is
- * certain, and otherwise that nobody knows.
+ * certain, and otherwise that this is unknown.
  */
 export function withOutcome(thrown: Problem, request: FastifyRequest): Problem {
   if (thrown.status < 500 || ['GET', 'HEAD', 'OPTIONS'].includes(request.method)) return thrown;
-  const note = request.getDecorator<WorkNote | null>('work');
-  const isUnchanged = thrown.extras.isUnchanged || note === null || (!note.isSent && !note.isRunning);
+  const note = request.getDecorator<WorkNote | null>(WORK);
+  const isUnchanged = thrown.extras.isUnchanged || note === null || note.isUnchanged;
   const { idempotent } = (request.routeOptions.config ?? {}) as { readonly idempotent?: boolean };
   const outcome = isUnchanged ? [UNCHANGED] : [UNKNOWN, ...(idempotent ? [REPEATABLE] : [])];
   const detail = [thrown.message, ...outcome].join(' ');

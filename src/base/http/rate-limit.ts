@@ -24,8 +24,11 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 
 const IPV6_SUBNET = 64;
-const NAMED_IPV6_BITS = 48;
-/** The limit of keys of each allowance, about 12 MB. The least recently used key is forgotten first. */
+/** How many addresses are remembered with what was computed of them. Each takes about 150 bytes. */
+const ADDRESSES_MAX = 2_000;
+/**
+ * The maximum number of keys of each allowance. They take about 12 MB. The least recently used key is forgotten first.
+ */
 const KEYS_MAX = 50_000;
 
 /**
@@ -33,15 +36,27 @@ const KEYS_MAX = 50_000;
  * because one machine has a whole /64. All values from a proxy that are not addresses share one key, so a sender gains
  * nothing by inventing them.
  */
-export function networkOf(ip: string | undefined): string {
-  return ip && isIP(ip) !== 0 ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
-}
+export const networkOf = rememberAddresses((ip) => (isIP(ip) === 0 ? 'unknown' : normalizeIP(ip, IPV6_SUBNET)));
 
 /** Returns the address without its last part. The result identifies a network, but not a person. */
-export function networkName(ip: string | undefined): string {
-  if (!ip) return 'unknown';
-  const network = normalizeIP(ip, NAMED_IPV6_BITS); // an IPv4 address inside an IPv6 address becomes IPv4
+export const wideNetworkOf = rememberAddresses((ip) => {
+  const network = normalizeIP(ip, 48); // an IPv4 address inside an IPv6 address becomes IPv4
   return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
+});
+
+/** Reading an IPv6 address takes long. `of` must depend on nothing but the address; without one, it is 'unknown'. */
+function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
+  const known = new Map<string, string>();
+  return (ip) => {
+    if (!ip) return 'unknown';
+    let result = known.get(ip);
+    if (result === undefined) {
+      result = of(ip);
+      if (known.size >= ADDRESSES_MAX) known.clear();
+      known.set(ip, result);
+    }
+    return result;
+  };
 }
 
 /** Creates the allowances of a server. */

@@ -1,6 +1,7 @@
 // Makes the answer of an endpoint from what its operation returns: the body by the schema of the reply, and the ETag.
 // Also judges the conditions of the request, and runs the operation at most once for an Idempotency-Key.
-import type { FastifyRequest } from 'fastify';
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Principal } from '../../protocol/caller.ts';
 import { problem } from '../errors/problem.ts';
@@ -18,26 +19,59 @@ import type { Answered, Idempotency, KeyedCaller, KeyedRequest } from '../idempo
 import { readIdempotencyKey } from '../idempotency/key.ts';
 import { WITHOUT_KEY } from '../idempotency/once.ts';
 import { canonicalJson } from '../idempotency/seal.ts';
-import { type Access, type Answer, changesVersioned, type Endpoint, type HandlerInput } from './endpoint.ts';
+import { type Access, type Answer, changesVersioned, type Endpoint, type HandlerInput, statusOf } from './endpoint.ts';
 
 type Input = HandlerInput<Principal | null, unknown, unknown, unknown>;
 
 /** An answer whose status, headers and body are final. */
-export class Prepared {
+class Prepared {
   readonly answered: Answered & { readonly isReplayed: boolean };
   constructor(answered: Answered & { readonly isReplayed: boolean }) {
     this.answered = answered;
   }
 }
 
-export interface Rendered {
+interface Rendered {
   readonly body: string;
   /** Null when the answer has no ETag. */
   readonly etag: string | null;
 }
 
-/** The body of an answer with this status; null when the reply is no JSON. */
-export function render(declared: Endpoint, status: number, result: unknown): Rendered | null {
+/** Sends what the operation has returned. */
+export function send(declared: Endpoint, request: FastifyRequest, reply: FastifyReply, result: unknown): void {
+  if (result instanceof Prepared) {
+    const { status, headers, body, isReplayed } = result.answered;
+    reply.code(status).headers(headers);
+    if (isReplayed) reply.header('idempotency-replayed', 'true');
+    sendJson(reply, body);
+    return;
+  }
+  // This also runs when nothing is sent, which happens for a HEAD request or when the connection is already closed.
+  if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
+  const rendered = render(declared, reply.statusCode, result);
+  if (!rendered) {
+    reply.send(result ?? '');
+    return;
+  }
+  const { body, etag } = rendered;
+  if (etag !== null) {
+    reply.header('etag', etag);
+    if (declared.method === 'GET' && isKnown(request, etag)) {
+      reply.code(304).send();
+      return;
+    }
+  }
+  sendJson(reply, body);
+}
+
+const unchanged = (text: string) => text;
+
+function sendJson(reply: FastifyReply, body: string): void {
+  reply.type('application/json; charset=utf-8').serializer(unchanged).send(body);
+}
+
+/** The body of an answer with this status; null when the reply is not JSON. */
+function render(declared: Endpoint, status: number, result: unknown): Rendered | null {
   const schema = declared.reply[status];
   if (!(schema instanceof z.ZodType)) return null;
   // Members that the schema does not name are not sent, so an operation that returns too much leaks nothing.
@@ -50,6 +84,8 @@ export function render(declared: Endpoint, status: number, result: unknown): Ren
 const UNCONDITIONAL: Conditions = { match: null, noneMatch: null };
 
 function conditionsOf(declared: Endpoint, request: FastifyRequest): Conditions {
+  const { headers } = request.raw;
+  if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return UNCONDITIONAL;
   if (declared.method === 'GET' || declared.wire === 'oauth' || declared.ignoresConditions) return UNCONDITIONAL;
   const conditions = readConditions({ headers: request.headers, rawHeaders: request.raw.rawHeaders });
   if (!changesVersioned(declared)) assertUnversioned(conditions);
@@ -57,7 +93,9 @@ function conditionsOf(declared: Endpoint, request: FastifyRequest): Conditions {
 }
 
 /** Judges the conditions of a GET. Returns whether the caller has the representation already, which is a 304 answer. */
-export function isKnown(request: FastifyRequest, etag: string): boolean {
+function isKnown(request: FastifyRequest, etag: string): boolean {
+  const { headers } = request.raw;
+  if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return false;
   const { match } = readConditions({
     headers: { 'if-match': request.headers['if-match'] },
     rawHeaders: request.raw.rawHeaders,
@@ -72,7 +110,21 @@ export interface Guarded extends Pick<Input, 'once' | 'assertVersion'> {
   assertUsed(): void;
 }
 
-/** Returns the functions by which the operation of this request takes part in its key and its conditions. */
+const MISUSED =
+  'Only an endpoint that is idempotent calls `once`, and only a change of a versioned one `assertVersion`';
+
+/** For endpoints that take no key and change nothing that is versioned. */
+const UNGUARDED: Guarded = {
+  async once() {
+    throw new Error(MISUSED);
+  },
+  async assertVersion() {
+    throw new Error(MISUSED);
+  },
+  assertUsed() {},
+};
+
+/** Returns the functions by which the operation of this request uses its key and its conditions. */
 export function guardChange(
   declared: Endpoint,
   idempotency: Idempotency | undefined,
@@ -80,6 +132,7 @@ export function guardChange(
   input: Pick<Input, 'caller' | 'body' | 'query' | 'params' | 'answer'>,
 ): Guarded {
   const conditions = conditionsOf(declared, request);
+  if (!declared.idempotent && !changesVersioned(declared)) return UNGUARDED;
   const key = declared.idempotent
     ? readIdempotencyKey({ headers: request.headers, rawHeaders: request.raw.rawHeaders })
     : null;
@@ -89,10 +142,9 @@ export function guardChange(
     async assertVersion(current) {
       judged = true;
       if (!isConditional(conditions)) return;
-      const status = Number(Object.keys(declared.reply)[0]);
       const data = { data: await current() };
       const { versioned } = declared;
-      const schema = versioned === true ? declared.reply[status] : versioned;
+      const schema = versioned === true ? declared.reply[statusOf(declared)] : versioned;
       if (!(schema instanceof z.ZodType)) throw new Error(`${declared.id} has no representation`);
       assertConditions(conditions, etagOf(JSON.stringify(schema.parse(data))));
     },
@@ -126,7 +178,7 @@ export function guardChange(
 /** Makes the answer that is kept, with the headers that the operation sets. */
 function prepare(declared: Endpoint, toReply: (answer: Answer) => unknown): Answered {
   const headers: Record<string, string> = {};
-  let status = Number(Object.keys(declared.reply)[0]);
+  let status = statusOf(declared);
   const reply = toReply({
     header(name, value) {
       headers[name.toLowerCase()] = value;
@@ -166,5 +218,5 @@ function keyedCaller(caller: Principal, access: Access): KeyedCaller {
   // endpoint() refuses to declare such a route.
   if (caller.kind !== 'user') throw new Error('The kept answers of service clients are not judged');
   const permission = access.kind === 'needs' ? access.permission : null;
-  return { id: caller.id, sessionId: caller.sessionId, permission };
+  return { id: caller.id, sessionId: caller.sessionId, keyId: caller.keyId, permission };
 }

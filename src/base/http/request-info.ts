@@ -1,7 +1,7 @@
-// The parts of a request that an operation may use, the answer that it prepares, and the requester of the request. Each
-// part is computed only when it is read, because most routes read few parts.
+// The parts of a request that an operation may use, the answer that it prepares, and the work of the request. Each part
+// is computed only when it is read, because most routes read few parts.
 import type {} from '@fastify/cookie'; // declares the type of parseCookie
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../protocol/caller.ts';
 import { namedTenants } from '../headers/tenant.ts';
 import {
@@ -12,10 +12,18 @@ import {
   userSubject,
 } from '../platform/requester.ts';
 import { isVisible } from '../platform/visible.ts';
+import { deadlineOf } from './deadline.ts';
 import type { Answer, RequestInfo } from './endpoint.ts';
+import { WORK, type WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 
 const USER_AGENT_LENGTH_MAX = 256;
+
+/** The service client of a request that has no caller. */
+export interface NamedClient {
+  readonly clientId?: string;
+  readonly claimedClientId?: string;
+}
 
 /** Returns the RequestInfo of one Fastify request. */
 export class FastifyRequestInfo implements RequestInfo {
@@ -80,14 +88,18 @@ export class FastifyRequestInfo implements RequestInfo {
     return this.#request.server.parseCookie(this.#header('cookie') ?? '')[name];
   }
   noteServiceClient(id: string, isProven: boolean): void {
-    this.#request.setDecorator('serviceClient', { [isProven ? 'clientId' : 'claimedClientId']: id });
+    const named: NamedClient = isProven ? { clientId: id } : { claimedClientId: id };
+    this.#request.setDecorator('serviceClient', named);
   }
   draw(limit: 'session' | 'organization' | 'client', key: string): Promise<void> {
     return this.#draw(this.#request, this.#reply, limit, `${limit} ${key}`);
   }
 }
 
-/** What an operation sets of its answer. It is applied only when the answer is sent, so that a late one has no effect. */
+/**
+ * What an operation sets of its answer. It is applied only when the answer is sent, so that a late answer has no
+ * effect.
+ */
 export class PreparedAnswer implements Answer {
   readonly #headers: (readonly [name: string, value: string])[] = [];
   #status: number | null = null;
@@ -104,44 +116,61 @@ export class PreparedAnswer implements Answer {
   }
 }
 
-const REQUESTER = 'requester';
-
-/**
- * Prepares the requests of a server for `requesterOf`. A WeakMap would keep every request until the next collection of
- * the whole heap, because its values refer to its keys.
- */
-export function keepRequesters(app: FastifyInstance): void {
-  app.decorateRequest(REQUESTER, null);
-}
-
-/**
- * For whom a request runs (platform/requester.ts). A request counts for the network of its sender until the caller is
- * known, and then for the organization that the caller acts for. A caller without an organization counts alone. Every
- * call for one request returns the same object.
- */
-export function requesterOf(request: FastifyRequest, reply: FastifyReply): Requester {
-  const known = request.getDecorator<Requester | null>(REQUESTER);
-  if (known) return known;
-  const requester: Requester = {
-    subject: networkSubject(networkOf(request.ip)),
-    onGone: (listener) => onClosed(reply, listener),
-  };
-  request.setDecorator(REQUESTER, requester);
-  return requester;
-}
-
-/** Calls the listener when the connection ends, or when the answer has been sent because the time was over. */
-function onClosed({ raw }: FastifyReply, listener: () => void): () => void {
-  if (raw.closed) {
-    listener();
-    return () => undefined;
-  }
-  raw.once('close', listener);
-  return () => raw.off('close', listener);
-}
-
 /** Whose share a caller takes. */
-export function subjectOf(caller: Principal): string {
+function subjectOf(caller: Principal): string {
   if (caller.organizationId !== null) return organizationSubject(caller.organizationId);
   return caller.kind === 'client' ? clientSubject(caller.id) : userSubject(caller.id);
+}
+
+/**
+ * The work of one request: for whom it runs (platform/requester.ts), and what is known about it. It counts for the
+ * network of the sender until the caller is known, and then for the organization that the caller acts for. A caller
+ * without an organization counts alone.
+ */
+export class RequestWork implements Requester, WorkNote {
+  readonly #request: FastifyRequest;
+  #subject: string | null = null;
+  #operation: 'not begun' | 'running' | 'ended' = 'not begun';
+  isSent = false;
+
+  constructor(request: FastifyRequest) {
+    this.#request = request;
+  }
+
+  get subject(): string {
+    this.#subject ??= networkSubject(networkOf(this.#request.ip)); // most work of strangers takes no share
+    return this.#subject;
+  }
+
+  /** From now on the work counts for this caller. */
+  isFor(caller: Principal): void {
+    this.#subject = subjectOf(caller);
+  }
+
+  get isUnchanged(): boolean {
+    return this.#operation === 'not begun' || (this.#operation === 'ended' && !this.isSent);
+  }
+
+  /** The operation begins. What the guard has sent before does not count. */
+  begin(): void {
+    this.isSent = false;
+    this.#operation = 'running';
+  }
+
+  end(): void {
+    this.#operation = 'ended';
+  }
+
+  onGone(listener: () => void): () => void {
+    return deadlineOf(this.#request).onClose(listener);
+  }
+}
+
+/** The work of a request. Every call for one request returns the same object. */
+export function workOf(request: FastifyRequest): RequestWork {
+  const known = request.getDecorator<RequestWork | null>(WORK);
+  if (known) return known;
+  const work = new RequestWork(request);
+  request.setDecorator(WORK, work);
+  return work;
 }

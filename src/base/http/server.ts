@@ -18,13 +18,14 @@ import { answerByHand, type HandWritten } from '../connections/broken-connection
 import { type Connections, watchConnections } from '../connections/connections.ts';
 import { endConnections } from '../connections/farewell.ts';
 import { judgeHead } from '../connections/head.ts';
+import { plainLines } from '../platform/log.ts';
 import { limitTime } from './deadline.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
-import { prefersPage, sendProblem, sendProblemPage, type Translate, toProblem, withOutcome } from './problems.ts';
-import { type LimitSettings, networkName, networkOf, openLimits } from './rate-limit.ts';
-import { keepRequesters } from './request-info.ts';
+import { prefersPage, sendProblem, sendProblemPage, type Translate, toProblem, WORK, withOutcome } from './problems.ts';
+import { type LimitSettings, networkOf, openLimits, wideNetworkOf } from './rate-limit.ts';
+import type { NamedClient } from './request-info.ts';
 import { securityHeaders } from './security-headers.ts';
 import { unknownRoutes } from './unknown-route.ts';
 
@@ -38,7 +39,7 @@ export interface ServerOptions {
   readonly trustedProxies: readonly string[];
   /** Whether answers have a header that makes browsers use https only. */
   readonly https: boolean;
-  /** Whether that header is also for all subdomains of the service's host; false by default. */
+  /** Whether that header also applies to all subdomains of the service's host; false by default. */
   readonly httpsSubdomains?: boolean;
   /** How long one request may take, including its body; 10,000 by default. */
   readonly handlerTimeoutMs?: number;
@@ -63,7 +64,7 @@ const HEAD_LIMITS = {
   maxHeaderSize: 32 * 1024,
   requireHostHeader: false,
 };
-/** How long the end of a server waits for answers after the time of a request. */
+/** When the server ends, it waits this much longer for answers than a request may take. */
 const ANSWERED_MS = 1_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
@@ -125,17 +126,16 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   });
   for (const declared of options.endpoints) mountEndpoint(app, declared, guard);
   // Requests to unknown paths are counted before the body is read, as for every route.
-  app.addHook('onRequest', async (request, reply) => {
-    if (!request.is404) return;
-    await draw(request, reply, 'other', `ip ${networkOf(request.ip)}`);
-    throw unknownRoute(request.url);
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
+    draw(request, reply, 'other', `ip ${networkOf(request.ip)}`).then(() => done(unknownRoute(request.url)), done);
   });
   return app;
 }
 
 /** Decorates the server with `farewell`, and calls it before the server closes. */
 function endConnectionsBeforeClose(app: FastifyInstance, connections: Connections, withinMs: number): void {
-  // The server of node:http would also cut connections that are about to send a request.
+  // The server of node:http would also close connections that are about to send a request.
   const stopListening = () => void NetServer.prototype.close.call(app.server);
   const farewell: Farewell = ({ idleMs }) => endConnections(connections, { idleMs, withinMs, stopListening });
   app.decorate('farewell', farewell);
@@ -197,26 +197,26 @@ async function registerPlugins(
       maxAge: 600,
     });
   }
+  const note = plainLines(options.log, 'request');
   app.addHook('onResponse', (request, reply, done) => {
     const caller = request.getDecorator<Principal | null>('caller');
-    request.log.info(
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? null,
-        status: reply.statusCode,
-        durationMs: Math.round(reply.elapsedTime * 10) / 10,
-        network: networkName(request.ip),
-        [caller?.kind === 'client' ? 'clientId' : 'userId']: caller?.id,
-        ...request.getDecorator<object | null>('serviceClient'),
-        organizationId: caller?.organizationId ?? undefined,
-      },
-      'request',
-    );
+    const named = request.getDecorator<NamedClient | null>('serviceClient');
+    note({
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      network: wideNetworkOf(request.ip),
+      userId: caller?.kind === 'user' ? caller.id : undefined,
+      clientId: caller?.kind === 'client' ? caller.id : named?.clientId,
+      claimedClientId: named?.claimedClientId,
+      organizationId: caller?.organizationId ?? undefined,
+    });
     done();
   });
-  keepRequesters(app);
   app.decorateRequest('caller', null);
-  app.decorateRequest('work', null);
+  app.decorateRequest(WORK, null);
   app.decorateRequest('serviceClient', null);
 }
 

@@ -11,7 +11,7 @@ z.config({
 // Line breaks, control characters, and characters that change the direction of the text around them.
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
-/** One line of text: trimmed, in NFC, with `min` to `max` code points. It may consist of characters that show nothing. */
+/** One line of text: trimmed, in NFC, with `min` to `max` code points. It may consist of invisible characters. */
 export function line(max: number, min: number) {
   return z
     .string()
@@ -28,7 +28,7 @@ export function line(max: number, min: number) {
     .refine((value) => [...value].length <= max, `must have at most ${max} characters`);
 }
 
-/** One line of text for people (see `line`). Unless it is empty, a reader must see something of it. */
+/** One line of text for people (see `line`). Unless it is empty, it must have a visible character. */
 export function text(max: number, min = 1) {
   return line(max, min)
     .refine(isEmptyOrVisible, 'must have a visible character')

@@ -1,7 +1,7 @@
 // Runs a request with an Idempotency-Key at most once. A repeat of the request gets the stored answer. The row with the
 // answer is written in the transaction of the change: see once.ts. So no row ever says that a request is running, and a
 // killed process leaves nothing behind that has to expire. Only answers of requests that changed something are kept: a
-// refused request has changed nothing, and a repeat is judged anew. The caller of a repeat is judged anew, too: see
+// refused request has changed nothing, and a repeat is judged again. The caller of a repeat is judged again, too: see
 // repeat-guard.ts.
 import type { Database, OrganizationTx, SystemTx } from '../database/db.ts';
 import { isOutage } from '../database/db.ts';
@@ -44,6 +44,8 @@ export interface KeyedRequest {
 export interface KeyedCaller {
   readonly id: string;
   readonly sessionId: string;
+  /** The key that signed the caller's token. */
+  readonly keyId?: string | undefined;
   readonly permission: string | null;
 }
 
@@ -97,8 +99,8 @@ export function openIdempotency(deps: IdempotencyDeps): Idempotency {
         await assertMayKeep(deps, request);
         return { ...(await attempt(deps, request, row, work)), isReplayed: false };
       } catch (error) {
-        // Another process may have done the request meanwhile, which this one has then noticed as a conflict. Or the
-        // commit of this request was answered by an error although it took place.
+        // Another process may have executed the same request in the meantime, and its change is the conflict that was
+        // raised here. Or the commit of this request succeeded although its answer was an error.
         if (isOutage(error)) throw error;
         const kept = await findAnswer(request, row);
         if (kept) return { ...kept, isReplayed: true };
@@ -141,8 +143,8 @@ function answerFinder(deps: IdempotencyDeps) {
   return async (request: KeyedRequest, row: Buffer): Promise<Answered | null> => {
     const reader = deps.db.systemReader();
     const { caller, organizationId } = request;
-    const [userId, sessionId] = [caller?.id ?? null, caller?.sessionId ?? null];
-    const kept = await findKept(reader, row, { organizationId, userId, sessionId });
+    const { id: userId = null, sessionId = null, keyId = null } = caller ?? {};
+    const kept = await findKept(reader, row, { organizationId, userId, sessionId, keyId });
     if (!kept) return null;
     if (kept.isExpired) {
       await deleteExpired(reader, row);

@@ -1,5 +1,6 @@
 // Reads the Idempotency-Key of a request (draft-ietf-httpapi-idempotency-key-header-07 §2.1). The draft defines a
-// string in quotes (RFC 9651 §3.3.3). A key without quotes is also taken, because most clients send it so.
+// string in quotes (RFC 9651 §3.3.3). A key without quotes is also accepted, because most clients send keys without
+// quotes.
 
 import { problem } from '../errors/problem.ts';
 import { type SentHeaders, singleHeader } from '../headers/conditions.ts';

@@ -1,4 +1,4 @@
-// How an operation takes part when its request has an Idempotency-Key. The answer is written in the transaction of the
+// What an operation does when its request has an Idempotency-Key. The answer is written in the transaction of the
 // change, so a crash at any moment leaves both or neither.
 import type { OrganizationTx, SystemTx } from '../database/db.ts';
 

@@ -14,7 +14,7 @@ export interface Needed {
 }
 
 export interface RepeatGuard {
-  /** A SELECT of one row about the caller: $1 organization or null, $2 user, $3 session. */
+  /** A SELECT of one row about the caller: $1 organization or null, $2 user, $3 session, $4 the key of the token. */
   readonly sql: string;
   /**
    * Judges the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or null

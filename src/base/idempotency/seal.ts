@@ -1,8 +1,8 @@
-// What is stored of a request with an Idempotency-Key, and how. The database has no key, no body and no answer in clear.
-// The fingerprint of a request and the key that seals its answer are derived from two secrets: the Idempotency-Key,
-// which only the client has, and a secret of the installation, which is not in the database. So a stolen database
-// neither opens an answer nor lets anyone test guesses of a password against a fingerprint, even if clients choose keys
-// that can be guessed.
+// What is stored of a request with an Idempotency-Key, and how. The database has no key, no body and no answer in
+// plaintext. The fingerprint of a request and the key that seals its answer are derived from two secrets: the
+// Idempotency-Key, which only the client has, and a secret of the installation, which is not in the database. So with a
+// stolen database nobody can read an answer, or test guesses of a password against a fingerprint, even if clients
+// choose keys that can be guessed.
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../platform/random.ts';
 
@@ -47,7 +47,7 @@ export function unseal(key: string, secret: Buffer, row: Buffer, sealed: Buffer)
   return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8');
 }
 
-/** The text of a JSON value that does not depend on the order of members. */
+/** A text of a JSON value. The order of members does not change the text. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, member: unknown) => {
     if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;

@@ -17,21 +17,22 @@ export interface Repeating {
   readonly organizationId: string | null;
   readonly userId: string | null;
   readonly sessionId: string | null;
+  readonly keyId: string | null;
 }
 
 /**
  * The query of a kept answer. `aboutCaller` is the SELECT of the RepeatGuard, which runs only if there is an answer.
- * Parameters: $1 organization, $2 user, $3 session, $4 id of the row in hexadecimal digits.
+ * Parameters: $1 organization, $2 user, $3 session, $4 key, $5 id of the row in hexadecimal digits.
  */
 export function keptFinder(aboutCaller: string) {
   const find = statement(`
 SELECT secret_id AS "secretId", encode(fingerprint, 'base64') AS fingerprint, encode(answer, 'base64') AS answer,
   expires_at <= clock_timestamp() AS "isExpired",
   (SELECT row_to_json(found) FROM (${aboutCaller}) AS found) AS caller
-FROM idempotency_keys WHERE id = decode($4, 'hex')`);
+FROM idempotency_keys WHERE id = decode($5, 'hex')`);
   return async (tx: SystemReader, id: Buffer, caller: Repeating): Promise<KeptRow | null> => {
-    const { organizationId, userId, sessionId } = caller;
-    const [row] = await tx.rows<KeptRow>(find, [organizationId, userId, sessionId, id.toString('hex')]);
+    const { organizationId, userId, sessionId, keyId } = caller;
+    const [row] = await tx.rows<KeptRow>(find, [organizationId, userId, sessionId, keyId, id.toString('hex')]);
     return row ?? null;
   };
 }

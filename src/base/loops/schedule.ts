@@ -16,7 +16,7 @@ export interface ScheduleOptions {
 }
 
 export interface Schedule {
-  /** Reports that a run has begun. This run answers every nudge before it. */
+  /** Reports that a run has begun. This run handles every earlier nudge. */
   noteBegin(): void;
   /** Reports that a run has ended or that the loop has started. The next regular run is one interval away. */
   noteEnd(): void;
@@ -36,7 +36,7 @@ export function createSchedule(name: string, options: ScheduleOptions, timing: T
   }
   let begunMs = Number.NEGATIVE_INFINITY;
   let regularMs = Number.POSITIVE_INFINITY; // when the next run is due without a nudge
-  let nudgedMs = Number.POSITIVE_INFINITY; // the time of the first nudge that no run has answered yet
+  let nudgedMs = Number.POSITIVE_INFINITY; // the time of the first nudge that no run has handled yet
   return {
     noteBegin() {
       begunMs = timing.elapsed();

@@ -6,7 +6,7 @@
 const HEADER_LENGTH_MAX = 200;
 
 /**
- * Returns the text as one line in which no reader finds an encoded word. Characters that show nothing or change the
+ * Returns the text as one line in which no reader finds an encoded word. Characters that are invisible or change the
  * direction of text are removed. Compatible forms of a character become the character itself (NFKC), before the other
  * steps, so that no later step of a reader brings `=?` back.
  */

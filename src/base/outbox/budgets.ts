@@ -11,7 +11,7 @@ export interface RequestedMail {
   readonly actorId: string;
 }
 
-/** The most mails in 24 hours. */
+/** The maximum number of mails in 24 hours. */
 export interface MailBounds {
   /** Caused by one organization. */
   readonly organization: number;

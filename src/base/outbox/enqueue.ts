@@ -1,5 +1,5 @@
 // Requests a mail by inserting one row in the transaction that causes the mail. The mail is sent only if that
-// transaction is committed. The row has ids. It never has a secret or the text of the mail.
+// transaction is committed. The row has the ids that the mail needs, and never a secret or the text of the mail.
 import type { OrganizationTx, SystemTx } from '../database/db.ts';
 import { insertMail, insertMailDueAt } from './store.ts';
 

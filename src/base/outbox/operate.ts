@@ -20,7 +20,7 @@ import {
 
 /**
  * `unwanted`: its subject had ended before the mail was sent. `dropped`: an operator dropped it. `done`: sent or
- * unwanted, by the version before, which did not say which.
+ * unwanted. The previous version, which ended the mail, did not record which.
  */
 export const MAIL_STATES = ['waiting', 'dead', 'sent', 'unwanted', 'dropped', 'done'] as const;
 export type MailState = (typeof MAIL_STATES)[number];
@@ -48,7 +48,7 @@ export interface MailsChanged {
   readonly unchanged: readonly { readonly id: string; readonly state: MailState }[];
 }
 
-/** The most mails that one transaction changes. */
+/** The maximum number of mails that one transaction changes. */
 const MAILS_PER_TRANSACTION = 50;
 
 /** Lists the mails of the last 30 days, the newest first. With the state null, lists the mails of every state. */
@@ -95,7 +95,7 @@ export async function changeMails(
   return { changed: done.flatMap(({ changed }) => changed), unchanged: done.flatMap(({ unchanged }) => unchanged) };
 }
 
-/** Retries or drops every dead mail. Returns their ids. A mail that has gone meanwhile is left out. */
+/** Retries or drops every dead mail. Returns their ids. A mail that was removed meanwhile is left out. */
 export async function changeAllDead(deps: MailOperatorDeps, change: MailChange): Promise<MailsChanged> {
   const changed: string[] = [];
   let left = await countDeadMails(deps); // mails that become dead later are not included

@@ -2,7 +2,7 @@
 import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { MailState } from './operate.ts';
 
-// The version before kept no outcome of a mail that was done: it may have been sent or not wanted any more.
+// The previous version stored no outcome of a mail that was done: the mail may have been sent, or was unwanted.
 const STATE = `CASE WHEN due_at IS NOT NULL THEN 'waiting' WHEN done_at IS NULL THEN 'dead' ELSE coalesce(outcome, 'done') END`;
 
 export interface StoredMail {
@@ -45,12 +45,13 @@ export async function countMails(tx: SystemReader, state: MailState | null): Pro
 
 const KNOWN = statement('SELECT id::text FROM outbox WHERE id = ANY($1::uuid[])');
 
-/** Lists those of the ids that have a mail. */
+/** Lists the ids that have a mail, of these ids. */
 export async function listKnown(tx: SystemReader, ids: readonly string[]): Promise<string[]> {
   return (await tx.rows<{ id: string }>(KNOWN, [ids])).map(({ id }) => id);
 }
 
-// Locked in one order, so that two operators who change the same mails wait for each other instead of failing.
+// The rows are locked in one order, so that two operators who change the same mails wait for each other instead of
+// failing.
 const STATES = statement(`
 SELECT id::text, ${STATE} AS state FROM outbox WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`);
 
@@ -79,7 +80,7 @@ const REVIVE = statement(`
 UPDATE outbox SET due_at = clock_timestamp(), attempts = 0
 WHERE id = ANY($1::uuid[]) AND due_at IS NULL AND done_at IS NULL ${CHANGED}`);
 
-/** Makes those of these mails due now that are dead. Each gets all its attempts again. */
+/** Of these mails, makes the dead ones due now. Each gets all its attempts again. */
 export function updateDeadToDue(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(REVIVE, [ids]);
 }
@@ -88,7 +89,7 @@ const DROP = statement(`
 UPDATE outbox SET due_at = NULL, done_at = clock_timestamp(), outcome = 'dropped'
 WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${CHANGED}`);
 
-/** Drops those of these mails that are dead or waiting, so that they are never sent. */
+/** Of these mails, drops those that are dead or waiting, so that they are never sent. */
 export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(DROP, [ids]);
 }

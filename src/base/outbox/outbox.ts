@@ -34,7 +34,7 @@ export interface Outbox {
 const CHECK_EVERY_MS = 1_000;
 const TIDY_EVERY_MS = 10 * 60_000;
 const SETTLED_KEPT_SECONDS = 30 * 86_400;
-/** The most mails that one process sends at once. */
+/** The maximum number of mails that one process sends at once. */
 const AT_ONCE = 4;
 // Twice the longest time for one mail. Before another process claims the mail, this process has finished it or was
 // killed.

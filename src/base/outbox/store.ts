@@ -38,11 +38,11 @@ export interface ClaimedMail extends MailRow {
   readonly triedAt: string;
 }
 
-/** Among so many mails that have been due for longest, the organizations take turns. */
+/** The organizations take turns among this number of mails: those that have been due for the longest time. */
 const TURNS_AMONG = 2_000;
 
-// The first mail of each organization comes before the second one of any, so that an organization with many mails does not
-// hold up the others. $1 number of mails, $2 seconds of the lease, $3 kinds.
+// The first mail of each organization comes before the second one of any, so that an organization with many mails does
+// not delay the others. $1 number of mails, $2 seconds of the lease, $3 kinds.
 const CLAIM = statement(`
 WITH oldest AS (
   SELECT id, organization_id, due_at FROM outbox WHERE due_at <= clock_timestamp() AND kind = ANY($3::text[])

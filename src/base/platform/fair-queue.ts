@@ -1,6 +1,8 @@
 // Shares a number of places fairly between subjects, such as organizations. While subjects wait, the one with the
 // fewest places is served first. A subject that is alone may take more places, but one place stays free for the next
 // subject. The queue and the wait are bounded. The service's own work is not bounded and has a place of its own.
+import { List, type Place } from './list.ts';
+import type { Requester } from './requester.ts';
 
 /** Why a task was refused before it began. */
 export type Refusal = 'queue is full' | 'waited too long' | 'requester is gone';
@@ -18,7 +20,7 @@ export interface FairQueueOptions {
   readonly refusal: (why: Refusal) => Error;
 }
 
-/** What a task asks for. */
+/** What a task requires. */
 export interface Turn {
   /** Whose share the task takes. Null for the service's own work. */
   readonly subject: string | null;
@@ -26,13 +28,15 @@ export interface Turn {
   readonly kind: string;
   /** How many tasks of this kind may run at once for one subject. */
   readonly atOnceMax: number;
-  readonly onGone?: ((listener: () => void) => () => void) | undefined;
+  /** For whom the task waits. */
+  readonly requester?: Pick<Requester, 'onGone'> | undefined;
 }
 
 interface Subject {
   readonly key: string | null;
   running: number;
-  readonly lanes: Map<string, Lane>;
+  /** One for each kind. There are few kinds. */
+  readonly lanes: Lane[];
 }
 
 /** The tasks of one subject and one kind. */
@@ -41,20 +45,34 @@ interface Lane {
   readonly kind: string;
   atOnceMax: number;
   running: number;
-  readonly waiting: Set<Waiter>;
+  readonly waiting: List<Waiter>;
+  /** Among the lanes in which a task waits; null if none waits in this one. */
+  place: Place<Lane> | null;
 }
 
 interface Waiter {
   begin(): void;
-  refuse(error: Error): void;
+  refuse(why: Refusal): void;
 }
+
+/** Up to this number, subjects without tasks are remembered, because most of them come again. Each takes about 400 bytes. */
+const SUBJECTS_REMEMBERED = 1_000;
+
+/**
+ * Many requests that came together have waited for too long together, and answering each of them takes time. So only this
+ * number is refused before other events are handled.
+ */
+const REFUSED_AT_ONCE = 8;
 
 export class FairQueue {
   readonly #options: FairQueueOptions;
   readonly #sharedPlaces: number;
   readonly #subjects = new Map<string | null, Subject>();
   // Every lane in which a task waits. The lane that was served last comes last.
-  readonly #waitingLanes = new Set<Lane>();
+  readonly #waitingLanes = new List<Lane>();
+  /** The tasks that have waited for too long and are not refused yet. One of them may still begin. */
+  readonly #overdue = new List<Waiter>();
+  #isRefusing = false;
   #running = 0;
   #runningForSubjects = 0;
   #waiting = 0;
@@ -87,15 +105,16 @@ export class FairQueue {
   #laneOf({ subject: key, kind, atOnceMax }: Turn): Lane {
     let subject = this.#subjects.get(key);
     if (!subject) {
-      subject = { key, running: 0, lanes: new Map() };
+      subject = { key, running: 0, lanes: [] };
       this.#subjects.set(key, subject);
     }
-    let lane = subject.lanes.get(kind);
-    if (!lane) {
-      lane = { subject, kind, atOnceMax, running: 0, waiting: new Set() };
-      subject.lanes.set(kind, lane);
+    for (const lane of subject.lanes) {
+      if (lane.kind !== kind) continue;
+      lane.atOnceMax = atOnceMax;
+      return lane;
     }
-    lane.atOnceMax = atOnceMax;
+    const lane = { subject, kind, atOnceMax, running: 0, waiting: new List<Waiter>(), place: null };
+    subject.lanes.push(lane);
     return lane;
   }
 
@@ -117,29 +136,28 @@ export class FairQueue {
     lane.running -= 1;
     lane.subject.running -= 1;
     if (lane.subject.key !== null) this.#runningForSubjects -= 1;
-    this.#forgetIdle(lane);
-    this.#serveWaiting();
+    this.#forgetIdle(lane.subject);
+    if (this.#waiting > 0) this.#serveWaiting();
   }
 
-  #forgetIdle({ subject, kind, running, waiting }: Lane): void {
-    if (running === 0 && waiting.size === 0) subject.lanes.delete(kind);
-    if (subject.lanes.size === 0) this.#subjects.delete(subject.key);
+  #forgetIdle({ key, running, lanes }: Subject): void {
+    if (this.#subjects.size <= SUBJECTS_REMEMBERED || running > 0) return;
+    if (lanes.every(({ waiting }) => waiting.size === 0)) this.#subjects.delete(key);
   }
 
   #serveWaiting(): void {
     for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
-      const [waiter] = lane.waiting;
-      this.#waitingLanes.delete(lane);
-      this.#waitingLanes.add(lane);
+      if (lane.place) this.#waitingLanes.moveToEnd(lane.place);
       this.#begin(lane);
-      waiter?.begin();
+      lane.waiting.first?.item?.begin();
     }
   }
 
   /** The lane to serve next: of the subjects with the fewest places, the one that has waited longest for its turn. */
   #nextLane(): Lane | undefined {
     let best: Lane | undefined;
-    for (const lane of this.#waitingLanes) {
+    for (let place = this.#waitingLanes.first; place?.item; place = this.#waitingLanes.after(place)) {
+      const lane = place.item;
       if (best && lane.subject.running >= best.subject.running) continue;
       if (this.#mayBegin(lane)) best = lane;
       if (best?.subject.running === 0) break;
@@ -147,36 +165,54 @@ export class FairQueue {
     return best;
   }
 
-  #wait(lane: Lane, { subject, onGone }: Turn): Promise<void> {
+  #wait(lane: Lane, { subject, requester }: Turn): Promise<void> {
     const { waitingMax, waitMs, refusal } = this.#options;
-    if (subject !== null && lane.waiting.size >= waitingMax) {
-      this.#forgetIdle(lane);
+    const { waiting } = lane;
+    if (subject !== null && waiting.size >= waitingMax) {
+      this.#forgetIdle(lane.subject);
       throw refusal('queue is full');
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let stopListening: (() => void) | undefined;
+    let overdue: Place<Waiter> | undefined;
     const leave = () => {
-      if (!lane.waiting.delete(waiter)) return false;
+      if (!waiting.leave(place)) return false;
       this.#waiting -= 1;
-      if (lane.waiting.size === 0) this.#waitingLanes.delete(lane);
+      if (waiting.size === 0 && lane.place) {
+        this.#waitingLanes.leave(lane.place);
+        lane.place = null;
+      }
       clearTimeout(timer);
+      if (overdue) this.#overdue.leave(overdue);
       stopListening?.();
       return true;
     };
     const waiter: Waiter = {
       begin: () => void (leave() && resolve()),
-      refuse: (error) => {
+      refuse: (why) => {
         if (!leave()) return;
-        this.#forgetIdle(lane);
-        reject(error);
+        this.#forgetIdle(lane.subject);
+        reject(refusal(why));
       },
     };
-    const refuse = (why: Refusal) => () => waiter.refuse(refusal(why));
-    const timer = Number.isFinite(waitMs) ? setTimeout(refuse('waited too long'), waitMs) : undefined;
-    lane.waiting.add(waiter);
-    this.#waitingLanes.add(lane);
+    const refuseSoon = () => {
+      overdue = this.#overdue.add(waiter);
+      if (!this.#isRefusing) setImmediate(() => this.#refuseSome());
+      this.#isRefusing = true;
+    };
+    const timer = Number.isFinite(waitMs) ? setTimeout(refuseSoon, waitMs) : undefined;
+    const place = waiting.add(waiter);
+    lane.place ??= this.#waitingLanes.add(lane);
     this.#waiting += 1;
-    stopListening = onGone?.(refuse('requester is gone'));
+    stopListening = requester?.onGone(() => waiter.refuse('requester is gone'));
     return promise;
+  }
+
+  #refuseSome(): void {
+    for (let refused = 0; refused < REFUSED_AT_ONCE; refused += 1) {
+      this.#overdue.first?.item?.refuse('waited too long');
+    }
+    this.#isRefusing = this.#overdue.size > 0;
+    if (this.#isRefusing) setImmediate(() => this.#refuseSome());
   }
 }

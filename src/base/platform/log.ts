@@ -1,20 +1,39 @@
 // The log of the process. It has JSON lines, or readable lines on a development terminal. Callers log ids and never
 // secrets. The masking below is only a second protection.
 import type { Writable } from 'node:stream';
-import { type LevelWithSilent, type Logger, pino, type TransportSingleOptions } from 'pino';
+import {
+  type DestinationStream,
+  type LevelWithSilent,
+  type Logger,
+  type LoggerOptions,
+  pino,
+  type TransportSingleOptions,
+} from 'pino';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
 const SECRET =
   /^(?:password|currentPassword|newPassword|token|accessToken|refreshToken|secret|clientSecret|client_secret|client_assertion|access_token|refresh_token|authorization|cookie|set-cookie)$/i;
 const DEPTH_MAX = 4;
+/** The names of members are written in the code, so there are few. Names that a sender chooses are not remembered for ever. */
+const NAMES_MAX = 1_000;
+const known = new Map<string, boolean>();
+
+function isSecret(name: string): boolean {
+  const remembered = known.get(name);
+  if (remembered !== undefined) return remembered;
+  if (known.size >= NAMES_MAX) known.clear();
+  const result = SECRET.test(name);
+  known.set(name, result);
+  return result;
+}
 
 /** Returns the object with every secret member masked. An object without nested members and secrets is not copied. */
 function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
   for (const key in value) {
     const member = value[key];
-    if (SECRET.test(key)) {
+    if (isSecret(key)) {
       masked ??= { ...value };
       masked[key] = '[redacted]';
     } else if (typeof member === 'object' && member !== null && !(member instanceof Error) && depth < DEPTH_MAX) {
@@ -35,6 +54,37 @@ export interface LogOptions {
   readonly pretty: boolean;
   /** Where JSON lines go; the standard output of the process by default. */
   readonly to?: Writable;
+}
+
+/** What writes lines of JSON, for each log that does. */
+const destinations = new WeakMap<object, { write(line: string): unknown }>();
+
+/** An object that writes lines of JSON, as all logs of openLog do unless they are for people. */
+function openLines(settings: LoggerOptions, destination: DestinationStream): Logger {
+  const log = pino(settings, destination);
+  destinations.set(log, destination);
+  return log;
+}
+
+/**
+ * Returns a function that writes info lines with this message. It takes a tenth of the time of `log.info`, and masks
+ * nothing: use it only for members that are named in the code, are no secrets, and have no members of their own.
+ */
+export function plainLines(
+  log: Pick<Logger, 'info'>,
+  message: string,
+): (members: Readonly<Record<string, string | number | null | undefined>>) => void {
+  const destination = destinations.get(log);
+  if (!destination) return (members) => log.info(members, message);
+  const begin = `{"level":${pino.levels.values.info}`;
+  const middle = `,"pid":${process.pid},`;
+  const end = `,"msg":${JSON.stringify(message)}}\n`;
+  return (members) => {
+    if (!(log as Logger).isLevelEnabled('info')) return;
+    destination.write(
+      `${begin}${pino.stdTimeFunctions.isoTime()}${middle}${JSON.stringify(members).slice(1, -1)}${end}`,
+    );
+  };
 }
 
 /** The number of the file that a stream writes to; null for a stream without one. */
@@ -60,10 +110,10 @@ export function openLog(options: LogOptions): Logger {
     return pino({ ...settings, transport });
   }
   // Nothing will be written, so this log needs no file, and no timer that writes to the file.
-  if (options.level === 'silent') return pino(settings, { write: () => undefined });
+  if (options.level === 'silent') return openLines(settings, { write: () => undefined });
   const dest = options.to === undefined ? 1 : descriptorOf(options.to);
-  if (options.to && dest === null) return pino(settings, options.to);
+  if (options.to && dest === null) return openLines(settings, options.to);
   // Lines are buffered for up to 50 ms and written asynchronously, so that neither a system call nor a slow reader of the
-  // log holds up a request. pino writes the rest when the process exits.
-  return pino(settings, pino.destination({ dest: dest ?? 1, sync: false, minLength: 4096, periodicFlush: 50 }));
+  // log delays a request. pino writes the rest when the process exits.
+  return openLines(settings, pino.destination({ dest: dest ?? 1, sync: false, minLength: 4096, periodicFlush: 50 }));
 }

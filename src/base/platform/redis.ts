@@ -22,11 +22,11 @@ export interface RedisNode {
 }
 
 export interface RedisConnection {
-  /** Sends a command. Raises when Redis refuses it or does not answer in time, or when the connection is gone. */
+  /** Sends a command. Raises when Redis refuses it or does not answer in time, or when the connection has closed. */
   ask(command: string, ...args: (string | number)[]): Promise<unknown>;
   /** Resolves when the connection has ended, for any reason. */
   readonly gone: Promise<void>;
-  /** Closes the connection. Commands already sent are delivered, but no answer is waited for. */
+  /** Closes the connection. Commands already sent are delivered, but their answers are not awaited. */
   close(): void;
 }
 
@@ -41,7 +41,7 @@ export interface RedisTarget {
 export interface RedisUse extends RedisTarget {
   /** Uses a connection. Raises or returns when the connection can no longer be used. */
   readonly work: (connection: RedisConnection) => Promise<void>;
-  /** Called when the work raises, and when a connection could not be made. The message contains no secret. */
+  /** Called when the work raises an error, and when a connection could not be made. The message contains no secret. */
   readonly onTrouble: (error: Error) => void;
 }
 
@@ -73,7 +73,7 @@ export function holdRedis(hold: RedisUse): { close(): void } {
     const close = () => connection.close();
     signal.addEventListener('abort', close);
     try {
-      if (!signal.aborted) await hold.work(connection); // it may have aborted during the connect
+      if (!signal.aborted) await hold.work(connection); // the signal may have aborted while the connection was opened
     } finally {
       signal.removeEventListener('abort', close);
       close();

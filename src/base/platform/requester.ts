@@ -8,9 +8,11 @@ export interface Requester {
    * Whose share the work takes: an organization, a user or a service client without one, or the network of a caller who
    * is not signed in. It becomes more exact once the caller is known.
    */
-  subject: string;
+  readonly subject: string;
+  /** Whether the work has sent anything to PostgreSQL: see sent.ts. */
+  isSent: boolean;
   /** Calls `listener` when nobody waits for the answer any more. Returns the function that removes the listener. */
-  readonly onGone: (listener: () => void) => () => void;
+  onGone(listener: () => void): () => void;
 }
 
 const current = new AsyncLocalStorage<Requester | undefined>();

@@ -1,20 +1,9 @@
 // Notes whether the work of a request has sent anything to PostgreSQL. Until then a failed request has certainly changed
-// nothing. After that nobody knows: PostgreSQL may have carried out what it never answered.
-import { AsyncLocalStorage } from 'node:async_hooks';
+// nothing. After that nobody knows: PostgreSQL may have executed a statement whose answer never arrived.
+import { currentRequester } from './requester.ts';
 
-export interface SentNote {
-  isSent: boolean;
-}
-
-const notes = new AsyncLocalStorage<SentNote>();
-
-/** Runs the work. Its first statement, in whichever function, is noted. */
-export function noteWhatIsSent<T>(note: SentNote, work: () => T): T {
-  return notes.run(note, work);
-}
-
-/** Call this when a connection is there and before the first statement that may change something. */
+/** Call this when a connection is open and before the first statement that may change something. */
 export function noteSent(): void {
-  const note = notes.getStore();
-  if (note) note.isSent = true;
+  const requester = currentRequester();
+  if (requester) requester.isSent = true;
 }

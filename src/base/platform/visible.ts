@@ -1,9 +1,10 @@
-// Says whether a text shows anything to a reader.
+// Says whether a text has a visible character.
 
 /**
- * One character that a reader sees: a letter, digit, mark of punctuation or symbol. The letters and symbols that are
- * taken away look like a blank: fillers of Hangul and other characters that a font need not draw
- * (Default_Ignorable_Code_Point), the blank of Braille, the notehead that is not drawn, and the placeholder of an object.
+ * One character that a reader sees: a letter, digit, punctuation mark or symbol. The letters and symbols that are
+ * excluded look like a blank: fillers of Hangul and other characters that a font need not draw
+ * (Default_Ignorable_Code_Point), the blank of Braille, the notehead that is not drawn, and the placeholder of an
+ * object.
  */
 const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2800\u{1D159}\uFFFC]]/v;
 
@@ -15,7 +16,7 @@ export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
 
-/** Whether a reader sees something of the text, or it is empty. It is the rule of descriptions. */
+/** Whether the text is empty or has a visible character. Every description must pass this check. */
 export function isEmptyOrVisible(text: string): boolean {
   return text === '' || isVisible(text);
 }

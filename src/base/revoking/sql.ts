@@ -1,5 +1,9 @@
 // The SQL that writes revocations. It is one part of a WITH clause, so that a change and its revocation are one
-// statement. The caller publishes the revocations after the commit: see publish.ts.
+// statement. The caller publishes the revocations after the commit: see publish.ts. The SQL that reads whether a key is
+// revoked is here, too, because every wing has statements that ask PostgreSQL for the present state of a token.
+
+/** A condition: the key was revoked. `kid` is an SQL expression of type text, null for an unknown key. */
+export const isKeyRevokedSql = (kid: string) => `EXISTS (SELECT FROM revoked_keys WHERE kid = ${kid})`;
 
 /** Revokes the sessions that `from` selects. Its rows have `id`. */
 export const revokingSessions = (from: string) =>
@@ -21,3 +25,11 @@ export const revokingEpochs = (kind: 'user' | 'client', from: string, causedIn?:
 export const revokingMemberships = (from: string) =>
   `INSERT INTO revocations (id, kind, subject, epoch, membership_organization_id)
   SELECT gen_random_uuid(), 'user', user_id, epoch, organization_id FROM ${from}`;
+
+/**
+ * Revokes the tokens for one organization that name a role and that have a lower epoch of the roles. The rows of `from` have
+ * the `id` of the organization, the `epoch` of its roles, and `role_name`, as older tokens have it.
+ */
+export const revokingRole = (from: string) =>
+  `INSERT INTO revocations (id, kind, subject, epoch, membership_organization_id, role_name)
+  SELECT gen_random_uuid(), 'user', id, epoch, id, role_name FROM ${from}`;

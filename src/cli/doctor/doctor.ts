@@ -11,6 +11,7 @@ import { databaseRemarks } from '../../base/database/transport.ts';
 import { checkMail } from '../../base/mail/smtp.ts';
 import { countDeadMails } from '../../base/outbox/operate.ts';
 import { systemClock } from '../../base/platform/clock.ts';
+import type { RevokedKey } from '../../credentials/revocations/key-store.ts';
 import { tryStream } from '../../credentials/stream/stream.ts';
 import { planPreset } from '../../directory/presets/plan.ts';
 import { listPresets, readPreset } from '../../directory/presets/presets.ts';
@@ -26,7 +27,9 @@ import {
   withOperator,
 } from '../line/operator.ts';
 import { describeError } from '../line/refusal.ts';
+import { type Besides, findRevokedKeys } from '../revoked-keys.ts';
 import { examineClients } from './clients.ts';
+import { examineDoubt } from './doubt.ts';
 import { examineDisk, examineKeys } from './files.ts';
 
 const NODE_NEEDED = [24, 12] as const;
@@ -73,11 +76,12 @@ async function examineRest(invocation: Invocation): Promise<Finding[]> {
     if (!(error instanceof ConfigRefused)) throw error;
     return error.problems.map((detail) => ({ name: 'configuration', status: 'fail', detail }));
   }
+  const { found, revoked } = await examineData(invocation, config);
   return [
     { name: 'configuration', status: 'ok', detail: `${config.NODE_ENV}, ${config.PUBLIC_URL}` },
     ...examineTransport(config),
-    ...(await examineData(invocation, config)),
-    ...(await examineKeys(config)),
+    ...found,
+    ...(await examineKeys(config, revoked)),
     ...(await examineDisk(config)),
     await examineMail(config),
     ...(await examineStream(config)),
@@ -90,11 +94,18 @@ function examineTransport(config: Config): Finding[] {
   return remarks.map((detail) => ({ name: 'transport', status: 'warn', detail }));
 }
 
-async function examineData(invocation: Invocation, config: Config): Promise<Finding[]> {
+interface Data {
+  readonly found: Finding[];
+  readonly revoked: Besides<readonly RevokedKey[]>;
+}
+
+const UNREAD = { unknown: 'the database cannot be read' } as const;
+
+async function examineData(invocation: Invocation, config: Config): Promise<Data> {
   const directory = embeddedDirectory(config);
   if (directory !== null && !existsSync(directory)) {
     const detail = 'there is no embedded database yet: npm start creates it, or set DATABASE_URL';
-    return [{ name: 'database', status: 'warn', detail }];
+    return { found: [{ name: 'database', status: 'warn', detail }], revoked: { found: [] } };
   }
   try {
     const reached = await reachDatabase(config);
@@ -103,18 +114,20 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
       if (refused !== null) throw refused;
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
       // When a check of the database failed, its content is not examined.
-      if (found.some(({ status }) => status === 'fail')) return found;
-      return [
+      if (found.some(({ status }) => status === 'fail')) return { found, revoked: UNREAD };
+      const all = [
         ...found,
+        ...(await orFailure('sessions', examineDoubt(invocation))),
         ...(await orFailure('roles', examineRoles(invocation, config))),
         ...(await orFailure('outbox', examineOutbox(invocation))),
         ...(await orFailure('service clients', examineClients(invocation))),
       ];
+      return { found: all, revoked: await findRevokedKeys(invocation, config) };
     } finally {
       await reached.release();
     }
   } catch (error) {
-    return [{ name: 'database', status: 'fail', detail: describeError(error).detail }];
+    return { found: [{ name: 'database', status: 'fail', detail: describeError(error).detail }], revoked: UNREAD };
   }
 }
 

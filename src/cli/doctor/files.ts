@@ -6,8 +6,10 @@ import type { Config } from '../../base/config/config.ts';
 import { type Finding, finding } from '../../base/database/examine.ts';
 import { isDevelopmentKey } from '../../credentials/keys/development.ts';
 import { listKeys } from '../../credentials/keys/lifecycle.ts';
+import type { RevokedKey } from '../../credentials/revocations/key-store.ts';
 import { keyFolderOf } from '../keys.ts';
 import { embeddedDirectory } from '../line/operator.ts';
+import type { Besides } from '../revoked-keys.ts';
 
 const FREE_BYTES_OK = 512 * 1024 * 1024;
 const FREE_BYTES_MIN = 64 * 1024 * 1024;
@@ -16,8 +18,10 @@ const FREE_BYTES_MIN = 64 * 1024 * 1024;
  * Checks the keys of both uses. One key of each use must sign. Reports refused files, keys that both uses share and, in
  * production, development keys.
  */
-export async function examineKeys(config: Config): Promise<Finding[]> {
+export async function examineKeys(config: Config, asked: Besides<readonly RevokedKey[]>): Promise<Finding[]> {
+  const revoked = 'found' in asked ? asked.found : [];
   const found: Finding[] = [];
+  const left: string[] = [];
   const kids = new Map<string, string>();
   for (const use of ['access', 'refresh'] as const) {
     const single = use === 'access' ? config.JWT_ACCESS_PRIVATE_KEY_PATH : config.JWT_REFRESH_PRIVATE_KEY_PATH;
@@ -28,7 +32,7 @@ export async function examineKeys(config: Config): Promise<Finding[]> {
     const folder = keyFolderOf(config, use);
     let listed: Awaited<ReturnType<typeof listKeys>> = { keys: [], refused: [] };
     const read = await finding(`${use} keys`, async () => {
-      listed = await listKeys(folder);
+      listed = await listKeys(folder, new Set(revoked.map(({ kid }) => kid)));
       return '';
     });
     found.push(read.status === 'ok' ? { name: `${use} keys`, ...judge(config, use, listed) } : read);
@@ -39,8 +43,22 @@ export async function examineKeys(config: Config): Promise<Finding[]> {
       found.push({ name: `${use} keys`, status: 'fail', detail });
     }
     for (const { kid, file } of keys) kids.set(kid, file);
+    for (const { kid, file, state } of keys) if (state === 'revoked') left.push(`${kid} (${use}/${file})`);
   }
-  return found;
+  return [...found, ...judgeRevoked(asked, left)];
+}
+
+/** Returns no finding when no key was ever revoked. `left` are the revoked keys whose files are still there. */
+function judgeRevoked(asked: Besides<readonly RevokedKey[]>, left: readonly string[]): Finding[] {
+  const name = 'revoked keys';
+  if ('unknown' in asked) return [{ name, status: 'warn', detail: `not known: ${asked.unknown}` }];
+  const [newest] = asked.found;
+  if (!newest) return [];
+  const count = asked.found.length === 1 ? '1 key was revoked' : `${asked.found.length} keys were revoked`;
+  const said = `${count}, the newest ${newest.kid} since ${newest.revokedAt.toISOString()}`;
+  if (left.length === 0) return [{ name, status: 'ok', detail: `${said}; KEYS_DIR has no file of them` }];
+  const detail = `${said}; files are left, which no service uses, of ${left.join(', ')}: remove them with tenantry keys revoke <kid>`;
+  return [{ name, status: 'warn', detail }];
 }
 
 function judge(

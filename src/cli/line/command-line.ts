@@ -1,4 +1,4 @@
-// A command of which an argument may begin with "-", as one of 64 kids does. Commander reads such an argument as an
+// A command with an argument that may begin with "-", as one kid in 64 does. Commander reads such an argument as an
 // unknown option.
 import { Command, type ErrorOptions, type ParseOptionsResult } from 'commander';
 import { isKidShaped } from '../../credentials/keys/generate.ts';

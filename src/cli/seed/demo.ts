@@ -34,15 +34,32 @@ export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<D
   const slug = await chooseSlug(deps, ORGANIZATION, null);
   try {
     const account = { ...owner, name: 'Demo Owner', verified: false, organizationName: ORGANIZATION };
-    await createAccount(deps, account, async (tx, ownerId) => {
-      const organizationId = newId(deps.random, deps.clock);
-      const creating = { organizationId, ownerId, actorId: null, name: ORGANIZATION, slug };
-      if (!(await insertOrganization(deps, tx, creating))) throw problem('slug_taken');
-    });
+    await whenFree(() =>
+      createAccount(deps, account, async (tx, ownerId) => {
+        const organizationId = newId(deps.random, deps.clock);
+        const creating = { organizationId, ownerId, actorId: null, name: ORGANIZATION, slug };
+        if (!(await insertOrganization(deps, tx, creating))) throw problem('slug_taken');
+      }),
+    );
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'email_taken')) throw error;
   }
   return owner;
+}
+
+// Nobody has set a password in this process before, so the dictionaries that judge passwords load now.
+const TRIES_MAX = 12;
+
+/** Runs work again while the service is busy. Each try waits some seconds by itself. */
+async function whenFree<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const isBusy = error instanceof Problem && error.code === 'service_busy';
+      if (!isBusy || tries === TRIES_MAX) throw error;
+    }
+  }
 }
 
 function readOwner(file: string): DemoOwner | null {

@@ -101,17 +101,22 @@ export const SIDECAR_OPTIONS = {
     'the longest message, in bytes',
     DEFAULTS.messageBytesMax,
   ),
-  maxSockets: setting('--max-sockets <n>', wholeNumber(1, 1_000_000), 'the most open sockets', DEFAULTS.socketsMax),
+  maxSockets: setting(
+    '--max-sockets <n>',
+    wholeNumber(1, 1_000_000),
+    'the maximum number of open sockets',
+    DEFAULTS.socketsMax,
+  ),
   maxSocketsPerUser: setting(
     '--max-sockets-per-user <n>',
     wholeNumber(1, 1_000_000),
-    'the most open sockets of one user or client',
+    'the maximum number of open sockets of one user or client',
     DEFAULTS.socketsPerUserMax,
   ),
   maxWaiting: setting(
     '--max-waiting <n>',
     wholeNumber(1, 1_000_000),
-    'the most open sockets that wait for their first message',
+    'the maximum number of open sockets that wait for their first message',
     DEFAULTS.waitingMax,
   ),
   firstMessageTimeout: setting(

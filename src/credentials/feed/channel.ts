@@ -1,5 +1,5 @@
 // New events as bytes, shared by any number of readers, each at its own speed. The channel keeps the newest `bytesMax`
-// bytes. A reader that falls behind them has lost its position.
+// bytes. A reader that needs an older byte has lost its position.
 
 export interface Chunk {
   readonly bytes: Buffer;

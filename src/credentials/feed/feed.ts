@@ -89,7 +89,7 @@ export function openFeed(deps: FeedDeps): Feed {
     await sources.read();
     for (const stream of [...streams]) stream.beat();
   }
-  // Not a loop of base/loops: the time between heartbeats must not depend on how long a reading takes.
+  // This is not a loop of base/loops: the time between heartbeats must not depend on how long a reading takes.
   const timer = setInterval(() => void beat(), deps.heartbeatMs ?? HEARTBEAT_MS).unref();
 
   return {
@@ -161,7 +161,7 @@ interface Sources {
 
 function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources {
   const { db, revocations } = deps;
-  // A heartbeat tells the time, with which consumers compare their clocks. It also says that nothing is in doubt.
+  // A heartbeat has the present time, with which consumers compare their clocks. It also says that nothing is in doubt.
   const isTrusted = () => revocations.isClockTrusted() && revocations.doubtedBefore() === 0;
   const isFresh = () => revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX && isTrusted();
   const isOfOrganization = ({ subscriber }: FeedStream) => subscriber.client.organizationId !== null;
@@ -205,6 +205,8 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
 
   return {
     async initialEvents(organizationId, after) {
+      // A document is the only answer of a client that asks now and then, so it must not say that all is known.
+      if (!isTrusted()) throw problem('revocations_stale', { retryAfterSeconds: 1 });
       const own = organizationId === null ? null : [organizationId];
       if (own === null) database ??= (await readHead(db.systemReader())).database;
       const since = after === null ? null : await readSince(db, own, after);

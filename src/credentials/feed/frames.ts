@@ -11,7 +11,7 @@ const RETRY_MS = 1_000;
 export const STREAM_BEGIN = `retry: ${RETRY_MS}\n\n`;
 
 /**
- * One new event. A verifier of the version before would be out of date after a revocation of a kind that it does not
+ * One new event. A verifier of the previous version would be out of date after a revocation of a kind that it does not
  * know. It ignores events of another name, so such a revocation is sent under the name `extended`.
  */
 export function revocationFrame(id: string, revocation: Revocation): string {
@@ -24,7 +24,7 @@ function isAdded({ kind }: Revocation): boolean {
   return ADDED_KINDS.includes(kind);
 }
 
-// The members of a snapshot: as above, the version before ignores `extended`.
+// The members of a snapshot: as above, the previous version ignores `extended`.
 function eventsText(slice: readonly Revocation[]): string {
   const older = slice.map(olderFormOf).filter((form) => form !== null);
   const extended = slice.filter(isAdded);
@@ -32,7 +32,7 @@ function eventsText(slice: readonly Revocation[]): string {
   return extended.length === 0 ? events : `${events},"extended":${JSON.stringify(extended)}`;
 }
 
-/** A heartbeat. It says that every event up to this moment has been sent. */
+/** A heartbeat. The frame says that every event up to this moment has been sent. */
 export function heartbeatFrame(id: string, now: Date): string {
   return `event: heartbeat\nid: ${id}\ndata: {"at":"${now.toISOString()}"}\n\n`;
 }
@@ -52,7 +52,7 @@ export async function* snapshotFrames(
   }
 }
 
-/** The JSON document, in chunks. An event of an added kind follows the form of it that the version before reads. */
+/** The JSON document, in chunks. An event of an added kind follows its form for the previous version. */
 export async function* documentChunks(
   { cursor, snapshot }: { readonly cursor: string; readonly snapshot: boolean },
   slices: AsyncIterable<readonly Revocation[]>,

@@ -28,6 +28,7 @@ const Event = z
       }),
     }),
     z.strictObject({ kind: z.literal('membership'), sub: z.uuid(), org: z.uuid(), epoch: z.int() }),
+    z.strictObject({ kind: z.literal('role'), org: z.uuid(), role: z.string(), epoch: z.int() }),
     z.strictObject({ kind: z.literal('client'), client_id: z.uuid(), epoch: z.int() }),
     z.strictObject({
       kind: z.literal('organization'),
@@ -62,7 +63,7 @@ const Snapshot = z
 
 const STREAM = z.string().meta({
   description:
-    'Server-sent events: `snapshot` first (those that say `"more": true` are parts of one), or with a good `Last-Event-ID` what was missed; then `revocation` as they happen (`extended` for kinds that were added later), and `heartbeat` every 3 seconds while everything has been told.',
+    'Server-sent events: `snapshot` first (those that say `"more": true` are parts of one), or with a valid `Last-Event-ID` the missed events; then `revocation` as they happen (`extended` for kinds that were added later), and `heartbeat` every 3 seconds while every event has been sent.',
 });
 
 const JSON_TYPE = 'application/json';

@@ -77,8 +77,8 @@ export class FeedStream {
   }
 
   /**
-   * Ends the stream. A consumer that waits for more events gets a proper end. A consumer that does not read is
-   * disconnected.
+   * Ends the stream. A consumer that waits for more events gets a regular end of the stream. A consumer that does not
+   * read is disconnected.
    */
   end(): void {
     this.#ended = true;

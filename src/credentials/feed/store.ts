@@ -33,8 +33,8 @@ export async function readHead(tx: SystemReader): Promise<Head> {
 }
 
 // A reader with a cursor has seen the rows of every older transaction, so none of these rows has a later time than the
-// cursor. If one has, the database was restored to a state before the cursor and has used the same transaction ids
-// again. The first rows after the cursor's time are enough to find that out.
+// cursor. If one of them has a later time, the database was restored to a state before the cursor and has used the same
+// transaction ids again. The first rows after the cursor's time are enough to find that out.
 const JUDGE = statement(`
 SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
   SELECT FROM (SELECT r.tx FROM revocations r WHERE r.at > to_timestamp($2::float8 / 1000) ORDER BY r.at LIMIT 100) first
@@ -43,7 +43,7 @@ SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
 export interface JudgedCursor extends Head {
   /** The first transaction id that was not used yet. */
   readonly ahead: string;
-  /** Whether the database was restored to before the cursor and has grown since. */
+  /** Whether the database was restored to a state before the cursor and has new transactions since then. */
   readonly setBack: boolean;
 }
 
@@ -70,13 +70,13 @@ unseen AS (
 visible AS (${visible})
 SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId",
   (SELECT coalesce(json_agg(json_build_array(visible.tx::text, organization_id, kind, subject, epoch, state,
-    membership_organization_id, kid, ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY visible.tx, visible.id), '[]')
+    membership_organization_id, role_name, kid, ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY visible.tx, visible.id), '[]')
   FROM visible) AS visible
 FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true`);
 
 const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM unseen');
 
-// The organizations that may see a row: for a change of a membership, only the organization of the membership; else the
+// The organizations that may see a row: for a change of a membership or a role, only its organization; else the
 // organization of its cause; every organization that the user is a member of, in any status, because a token for each
 // of them may have this epoch or session; the organization of the client; the organization that the row names; for
 // `everything` and a key, all organizations. A session always acts for one of its user's memberships.
@@ -127,6 +127,7 @@ type FeedEventRow = [
   Row['epoch'],
   Row['state'],
   Row['membershipOf'],
+  Row['role'],
   Row['kid'],
   Row['notBefore'],
   Row['at'],
@@ -147,6 +148,7 @@ function toFeedEvent([
   epoch,
   state,
   membershipOf,
+  role,
   kid,
   notBefore,
   at,
@@ -154,7 +156,7 @@ function toFeedEvent([
   return {
     tx,
     organization,
-    revocation: toRevocation({ kind, subject, epoch, state, membershipOf, kid, notBefore, at }),
+    revocation: toRevocation({ kind, subject, epoch, state, membershipOf, role, kid, notBefore, at }),
   };
 }
 

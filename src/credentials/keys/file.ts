@@ -38,7 +38,7 @@ export type FileBytes = { readonly bytes: Buffer } | { readonly reason: string; 
 export async function readBounded(path: string): Promise<FileBytes> {
   let handle: FileHandle | undefined;
   try {
-    // Non-blocking, because a pipe with the name of a key would block the open call for ever.
+    // The open call does not block, because a pipe with the name of a key would otherwise block it for ever.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     if (!(await handle.stat()).isFile()) return { reason: 'it is not a regular file' };
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(FILE_BYTES_MAX + 1), 0, FILE_BYTES_MAX + 1, 0);

@@ -131,7 +131,8 @@ async function fileState(path: string): Promise<string> {
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch (error) {
     const code = errorCode(error);
-    // If the name is gone, the file was deleted. If the name exists, it is a symbolic link whose target is missing.
+    // If the name no longer exists, the file was deleted. If the name exists, it is a symbolic link whose target is
+    // missing.
     const there = code !== 'ENOENT' || (await lstat(path).catch(() => undefined)) !== undefined;
     return there ? code : 'gone';
   }

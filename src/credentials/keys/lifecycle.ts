@@ -28,9 +28,9 @@ export interface ListedKey {
   readonly activeFrom: Date;
   /**
    * `future`: is published but does not sign yet. `signing`: signs. `retiring`: only verifies. `retired`: may be
-   * pruned.
+   * pruned. `revoked`: no service uses the file.
    */
-  readonly state: 'future' | 'signing' | 'retiring' | 'retired';
+  readonly state: 'future' | 'signing' | 'retiring' | 'retired' | 'revoked';
   /** Undefined while the key has no successor. */
   readonly verifiesUntil: Date | undefined;
 }
@@ -40,11 +40,15 @@ export class UnknownKey extends OperatorError {
   override readonly name = 'UnknownKey';
 }
 
-/** The keys of a folder, oldest first, and the files that are refused. A missing folder has no keys. */
+/**
+ * The keys of a folder, oldest first, and the files that are refused. A missing folder has no keys. The files of keys
+ * that were revoked come last, because a service does as if they were not there.
+ */
 export async function listKeys(
   folder: KeyFolderOptions,
+  revoked: ReadonlySet<string> = NONE,
 ): Promise<{ keys: ListedKey[]; refused: Pick<RefusedFile, 'file' | 'reason'>[] }> {
-  const { dated, refused } = await survey(folder);
+  const { dated, refused, left } = await survey(folder, revoked);
   const now = folder.clock.now();
   const signer = signerAt(dated, now);
   const keys = dated.map((each): ListedKey => {
@@ -52,8 +56,13 @@ export async function listKeys(
     const verifiesUntil = Number.isFinite(each.verifiesUntil) ? new Date(each.verifiesUntil) : undefined;
     return { kid, file, bits, activeFrom, state: stateOf(each, signer, now), verifiesUntil };
   });
+  for (const { kid, file, bits, activeFrom } of left) {
+    keys.push({ kid, file, bits, activeFrom, state: 'revoked', verifiesUntil: undefined });
+  }
   return { keys, refused: refused.map(({ file, reason }) => ({ file, reason })) };
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Creates the next key. It signs after `leadSeconds`, or at once if no key can sign yet. The default of `leadSeconds`
@@ -116,10 +125,18 @@ export async function revokeKey(
   return { removed, replacement };
 }
 
-async function survey(folder: KeyFolderOptions): Promise<Timeline & { readonly refused: readonly RefusedFile[] }> {
+interface Survey extends Timeline {
+  readonly refused: readonly RefusedFile[];
+  /** The keys that were left out because they are revoked. */
+  readonly left: readonly RingKey[];
+}
+
+async function survey(folder: KeyFolderOptions, revoked = NONE): Promise<Survey> {
   const contents = await keyFolder({ directory: folder.directory }, folder.passphrase).read(true);
   if (!contents) throw new Error(`${folder.directory} cannot be read at the moment`);
-  return { ...arrange(contents.keys, folder.retentionSeconds), refused: contents.refused };
+  const left = contents.keys.filter(({ kid }) => revoked.has(kid));
+  const used = contents.keys.filter(({ kid }) => !revoked.has(kid));
+  return { ...arrange(used, folder.retentionSeconds), refused: contents.refused, left };
 }
 
 async function make(folder: KeyFolderOptions, activeFrom: Date, bits: KeyBits | undefined) {

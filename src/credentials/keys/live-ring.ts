@@ -33,7 +33,7 @@ export interface KeyRing {
    * call changes nothing.
    */
   revoke(kid: string): void;
-  /** True for a key that the ring has had at any time since it was opened, even if the file of the key is gone. */
+  /** True for a key that the ring has had at any time since it was opened, even if the file of the key was deleted. */
   hasHeld(kid: string): boolean;
   /** Ignores from now on every key that the other ring has ever had, and logs this. */
   excludeKeysOf(other: KeyRing): void;

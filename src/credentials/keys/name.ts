@@ -18,8 +18,8 @@ export function instantOfName(name: string): NamedInstant {
 }
 
 /**
- * The file name of a key that signs from `instant`, cut to whole seconds. Raises RangeError for a year before 1970 or
- * after 9999.
+ * The file name of a key that signs from `instant`, truncated to whole seconds. Raises RangeError for a year before
+ * 1970 or after 9999.
  */
 export function nameOfInstant(instant: Date, suffix = ''): string {
   const text = instant.toISOString();

@@ -1,9 +1,9 @@
-// Decides when a key whose file has gone counts as revoked for good. A file that is missing for a moment, or whose folder
-// cannot be read, is not a revocation. live-ring.ts refuses such a key as long as its file is missing.
+// Decides when a key whose file is missing counts as revoked for good. A file that is missing for a moment, or whose
+// folder cannot be read, is not a revocation. live-ring.ts refuses such a key as long as its file is missing.
 import { monotonicMs } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 
-/** A file counts as gone after it was missing at every complete reading for this time. Readings are 500 ms apart. */
+/** A file counts as deleted after it was missing at every complete reading for this time. Readings are 500 ms apart. */
 const GONE_MS = 900;
 
 export interface GoneKey {
@@ -24,7 +24,7 @@ export interface Found {
 }
 
 export interface VanishedKeys {
-  /** Begins to observe a key that has gone and whose tokens may still live. */
+  /** Begins to observe a key whose file is missing and whose tokens may still live. */
   add(key: GoneKey): void;
   /** Takes the result of a reading. Does not wait for a revocation. */
   take(found: Found): void;

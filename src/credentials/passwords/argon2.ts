@@ -1,5 +1,6 @@
-// Owns argon2 and its PHC strings (RFC 9106): making one, reading a stored one within limits, and making the stand-in
-// that is checked for an unknown account. hashing.ts owns how many hashes run at once, and the form of the text.
+// This file is responsible for argon2 and its PHC strings (RFC 9106): it makes one, reads a stored one within limits,
+// and makes the stand-in that is checked for an unknown account. hashing.ts is responsible for how many hashes run at
+// once, and for the form of the text.
 import { randomBytes } from 'node:crypto';
 import { argon2id, hash, verify } from 'argon2';
 

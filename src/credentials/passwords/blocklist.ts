@@ -1,11 +1,11 @@
-// Owns the list of common passwords and the look-up in it.
+// The list of common passwords, and the look-up in it.
 //
-// common-passwords.txt.gz has 95,523 passwords of at least eight characters, one a line, in the form of
+// common-passwords.txt.gz has 95,523 passwords of at least eight characters, one per line, in the form of
 // `foldPassword`, sorted by their bytes, each once: everything from
 // - Django 5.2.19, django/contrib/auth/common-passwords.txt.gz (BSD-3-Clause),
 // - zxcvbn 4.4.2, the list "passwords" (MIT), and @zxcvbn-ts/language-common 4.1.3, passwords.json (MIT),
 // and the first 250,000 lines of SecLists' 10-million-password-list-top-1000000.txt (MIT), which is ordered by
-// frequency. Lines with control characters, over 64 characters or of broken encoding are left out.
+// frequency. Lines with control characters, over 64 characters or with an invalid encoding are left out.
 // The notices of these works are in common-passwords.licences.txt.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';

@@ -1,6 +1,6 @@
-// Estimates how many guesses a password takes of somebody who tries words, names, dates, keyboard patterns and their
-// usual changes first. The dictionaries take a hundred megabytes and half a second to load. So only strength-worker.ts
-// imports this file, in a thread of its own.
+// Estimates how many guesses an attacker needs for a password. The attacker first tries words, names, dates, keyboard
+// patterns and their usual changes. The dictionaries take a hundred megabytes and half a second to load. So only
+// strength-worker.ts imports this file, in a thread of its own.
 import { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import * as common from '@zxcvbn-ts/language-common';
 import * as english from '@zxcvbn-ts/language-en';
@@ -9,7 +9,7 @@ import { readings } from './readings.ts';
 
 /** The estimator takes time that grows fast with the length. A longer password is judged in parts of this length. */
 const PART_LENGTH = 64;
-/** Further substitutions of letters by digits and signs cost seconds, and find no weaker password. */
+/** Further substitutions of letters by digits and signs cost seconds, and find no further weak password. */
 const SUBSTITUTIONS_MAX = 4;
 const WORDS_MAX = 100;
 
@@ -31,8 +31,8 @@ const estimator = new ZxcvbnFactory({
 });
 
 /**
- * The decimal logarithm of the guesses. `words` are what a guesser knows of the person, such as names. A long password
- * is as strong as its strongest part, and no further part is read once there are more than `enough`.
+ * The decimal logarithm of the guesses. `words` are what an attacker knows about the person, such as names. A long
+ * password is as strong as its strongest part, and no further part is read once there are more than `enough`.
  */
 export function estimateGuesses(password: string, words: readonly string[], enough = Number.POSITIVE_INFINITY): number {
   const letters = [...password];
@@ -55,11 +55,12 @@ function guessesOf({ guessesLog10, sequence }: ReturnType<typeof check>): number
   return guessesLog10 + additions.reduce((sum, addition) => sum + addition, 0) - (isPattern ? PATTERN_PENALTY : 0);
 }
 
-// A short word with capital letters inside, such as jEnd, is in random text by chance. People write no word so.
+// A short word with capital letters inside, such as jEnd, appears in random text by chance. People do not write words
+// like this.
 const isWordByChance = (token: string) => token.length <= 5 && /[a-z].?[A-Z]/.test(token);
 const CHANCE_ADDITION = 1;
 
-// Walks over the keyboard, sequences, repetitions and dates alone. Guessers know many more of them than the estimator.
+// Keyboard patterns, sequences, repetitions and dates alone. Attackers know many more of them than the estimator.
 const PATTERNS: ReadonlySet<string> = new Set(['spatial', 'sequence', 'repeat', 'date', 'regex']);
 const PATTERN_PENALTY = 4;
 
@@ -81,10 +82,10 @@ function additionOf(token: string): number {
   }, 0);
 }
 
-// Digits and signs around one word, such as Winter2026!, are what people add when a rule asks for them.
+// Digits and signs around one word, such as Winter2026!, are what people add when a rule requires them.
 const ADORNED = /^[^\p{L}]*(?<core>\p{L}.*?)[^\p{L}]*$/su;
 const ADORNMENT_LENGTH_MAX = 8;
-/** A text with fewer guesses than this is a word or a name, or two of the person's own. */
+/** A text with fewer guesses than this is a word or a name, or two of the person's own words. */
 const WORD_GUESSES = 6.2;
 
 /** Whether the text is one word or name with a few digits and signs before and after it. */

@@ -1,6 +1,6 @@
-// Owns hashing and verifying passwords: the form of the text, and the limit on hashes in progress. Verifying for an
-// unknown account takes as much time as for a known one. argon2.ts owns the format of hashes, policy.ts the rules for
-// new passwords.
+// Hashes and verifies passwords: prepares the form of the text, and limits the hashes in progress. Verifying for an
+// unknown account takes as much time as for a known one. argon2.ts is responsible for the format of hashes, and
+// policy.ts for the rules for new passwords.
 import {
   areWithinBounds,
   hashArgon2,

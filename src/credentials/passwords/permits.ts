@@ -1,4 +1,4 @@
-// Owns the limit on how many costly tasks run at once and how many may wait, first come first served.
+// Limits how many costly tasks run at once and how many may wait. The tasks run in the order in which they came.
 
 /**
  * Thrown when the queue is full. The work was not started. The caller may try again after the given number of seconds.

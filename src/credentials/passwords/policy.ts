@@ -1,5 +1,5 @@
-// Owns which passwords may be set: their length, their characters, the list of common ones, the words of their context
-// and how many guesses they take. strength.ts owns the estimate, and hashing.ts owns hashing.
+// Decides which passwords may be set: their length, their characters, the list of common ones, the words of their
+// context and how many guesses they take. strength.ts is responsible for the estimate, and hashing.ts for hashing.
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { foldPassword, isCommonPassword } from './blocklist.ts';
 import { type Strength, StrengthUnknown } from './strength.ts';
@@ -87,7 +87,9 @@ export function judgePassword(password: string, context: PasswordContext, minLen
 
 /** The checks of a password that is to be set, with the settings of the service. */
 export interface PasswordPolicy {
-  /** Returns why the password must not be set, or null. Raises service_busy when that cannot be said at the moment. */
+  /**
+   * Returns why the password must not be set, or null. Raises service_busy when this cannot be decided at the moment.
+   */
   judge(password: string, context: PasswordContext): Promise<PasswordVerdict | null>;
   /** Raises validation_failed, for the field `password`, unless `judge` accepts it. Raises service_busy. */
   assertGood(password: string, context: PasswordContext): Promise<void>;
@@ -101,13 +103,13 @@ export interface PolicySettings {
 }
 
 /**
- * A password must take more than this many guesses, as a decimal logarithm. The throttle of sign-ins stops the guesses
- * over the network long before, and argon2id makes the guesses of a stolen hash slow.
+ * A password must take more than this many guesses, as a decimal logarithm. The throttle of sign-ins stops guesses over
+ * the network long before this number, and argon2id makes the guesses of a stolen hash slow.
  */
 const GUESSES_MIN = 8.01;
 const WORD_LENGTH_MAX = 64;
 
-/** The words that a guesser knows of the person and the installation, whole and in parts. */
+/** The words that an attacker knows about the person and the installation, whole and in parts. */
 function guessersWords({ email = '', name = '', organizationName = '' }: PasswordContext, own: readonly string[]) {
   const texts = [email, email.slice(0, Math.max(0, email.lastIndexOf('@'))), name, organizationName, ...own];
   const words = texts

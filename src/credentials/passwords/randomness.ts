@@ -1,7 +1,8 @@
-// Tells random text from words, abbreviations and numbers that people choose and that no dictionary has. It is about
-// printable ASCII, which generators of passwords use. The functions are pure.
+// Distinguishes random text from words, abbreviations and numbers that people choose and that no dictionary has. It is
+// about printable ASCII, which generators of passwords use. The functions are pure.
 
-// Letters as people write a word: all small, all capital, or the first one capital; and digits and signs around them.
+// Letters as people write a word: all in lower case, all in upper case, or only the first one in upper case; with
+// digits and signs around them.
 const WRITTEN_AS_WORD = /^[^A-Za-z]*(?<letters>[A-Z]?[a-z]*|[A-Z]+)[^A-Za-z]*$/;
 const UNSPEAKABLE =
   /[^aeiouy]{4}|[aeiouy]{4}|^[^aeiouy]{3,}$|^.{1,2}$|[jqvx][bcdfghjkmnpqstvxz]|[bcdfghjkmpqstvwxz][jqvx]/i;
@@ -15,7 +16,7 @@ export function isAscii(text: string): boolean {
   return /^[!-~]+$/.test(text);
 }
 
-/** How many characters a generator chose from that made such a text. */
+/** The number of different characters from which a generator of such a text chose. */
 export function alphabetOf(text: string): number {
   const letters = /[A-Za-z]/.test(text) ? 26 : 0;
   const bothCases = !WRITTEN_AS_WORD.test(text) && /[a-z]/.test(text) && /[A-Z]/.test(text) ? 26 : 0;
@@ -28,8 +29,8 @@ export function isRandom(text: string): boolean {
 }
 
 /**
- * Whether people may have chosen a text, which may be part of a `whole` password, as a word, an abbreviation or a number.
- * Of other scripts, nothing is known.
+ * Whether a text may be a word, an abbreviation or a number that a person chose. The text may be part of a `whole`
+ * password. The function knows nothing about other scripts.
  */
 export function isLikeWord(text: string, whole = text): boolean {
   const different = new Set(text.toLowerCase()).size;

@@ -1,5 +1,6 @@
-// The texts as which a guesser may read a password: without accents, typed with another keyboard layout, or with letters
-// of another script that look like Latin ones. A password is as weak as its weakest reading. The functions are pure.
+// The forms in which an attacker may read a password: without accents, typed with another keyboard layout, or with
+// letters of another script that look like Latin ones. A password is as weak as its weakest reading. The functions are
+// pure.
 
 const CYRILLIC_KEYS = 'йцукенгшщзхъфывапролджэячсмитьбюё';
 const LATIN_KEYS = "qwertyuiop[]asdfghjkl;'zxcvbnm,.`";

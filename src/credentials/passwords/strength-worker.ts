@@ -1,4 +1,4 @@
-// The thread that estimates passwords (strength.ts). It answers one question after another.
+// The thread that estimates passwords (strength.ts). It handles one request after another.
 import { parentPort } from 'node:worker_threads';
 import { estimateGuesses } from './estimate.ts';
 import type { Question } from './strength.ts';

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 
 export interface Question {
   readonly password: string;
-  /** What a guesser knows of the person, in lower case. */
+  /** What an attacker knows about the person, in lower case. */
   readonly words: readonly string[];
   /** The estimator stops once there are more guesses than this. */
   readonly enough: number;
@@ -12,8 +12,8 @@ export interface Question {
 
 export interface Strength {
   /**
-   * The decimal logarithm of the guesses that the password takes. Raises StrengthUnknown when too many estimates wait,
-   * and when the thread fails or takes too long.
+   * The decimal logarithm of the guesses that the password takes. Waits while the thread loads. Raises StrengthUnknown
+   * when too many estimates wait, and when the thread fails or the answer does not come in time.
    */
   estimate(question: Question): Promise<number>;
 }
@@ -24,10 +24,12 @@ export class StrengthUnknown extends Error {
 }
 
 const WAITING_MAX = 64;
+/** How long a caller waits. It is shorter than the time of a request, so that its work is over when it is answered. */
+const WAIT_MS_MAX = 7_500;
 const ANSWER_MS_MAX = 8_000;
 /**
- * Loading the dictionaries takes half a second. On a machine under load it may take longer than a request waits. The
- * thread then goes on, so that the next request finds it ready.
+ * Loading the dictionaries takes half a second. On a machine under load it may take longer than a caller waits. The
+ * thread then continues, so that the next request finds it ready.
  */
 const LOAD_MS_MAX = 60_000;
 const IDLE_MS = 60_000;
@@ -44,8 +46,10 @@ interface Waiting {
 /** Returns the estimator. It starts its thread with the first estimate, and ends it after a minute without any. */
 export function openStrength({
   idleMs = IDLE_MS,
+  waitMsMax = WAIT_MS_MAX,
   answerMsMax = ANSWER_MS_MAX,
   loadMsMax = LOAD_MS_MAX,
+  script = THREAD,
 } = {}): Strength {
   const waiting: Waiting[] = [];
   let thread: Worker | null = null;
@@ -68,7 +72,7 @@ export function openStrength({
   }
 
   function start(): Worker {
-    const started = new Worker(THREAD, { resourceLimits: LIMITS, env: {}, execArgv: [], stdout: true, stderr: true });
+    const started = new Worker(script, { resourceLimits: LIMITS, env: {}, execArgv: [], stdout: true, stderr: true });
     const fail = (reason: string) => thread === started && end(reason);
     started.on('message', (guesses: number | 'loaded') => {
       if (thread !== started) return;
@@ -84,7 +88,7 @@ export function openStrength({
     return started;
   }
 
-  /** Asks the first waiting question. */
+  /** Sends the first waiting request. */
   function next(): void {
     const [first] = waiting;
     if (!first) {
@@ -108,7 +112,9 @@ export function openStrength({
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       waiting.push({ question, resolve, reject });
       if (waiting.length === 1) next();
-      return promise;
+      // The question stays in the queue, because the thread answers one after another.
+      const giveUp = setTimeout(() => reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
+      return promise.finally(() => clearTimeout(giveUp));
     },
   };
 }

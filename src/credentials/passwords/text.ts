@@ -1,11 +1,12 @@
-// Owns the form of a password's text that is measured, hashed and compared. policy.ts owns which passwords may be set.
+// The form of a password's text that is measured, hashed and compared. policy.ts decides which passwords may be
+// set.
 
-/** The most code points of a password, counted after NFC. They take at most 1024 bytes in UTF-8. */
+/** The maximum number of code points of a password, counted after NFC. They take at most 1024 bytes in UTF-8. */
 export const PASSWORD_LENGTH_MAX = 256;
 
 /**
- * The most UTF-16 code units that are normalised: 256 code points are at most 512 units, and their longest canonical
- * spelling is four times that.
+ * The maximum number of UTF-16 code units that are normalised: 256 code points are at most 512 units, and their longest
+ * canonical spelling is four times that.
  */
 // Normalising a run of n combining marks takes n² steps on the event loop: 100,000 of them stop it for seconds.
 const TEXT_UNITS_MAX = 8 * PASSWORD_LENGTH_MAX;

@@ -1,8 +1,8 @@
 // After a pause of this process, holds requests back until everything is known that was revoked during the pause.
 import { problem } from '../../base/errors/problem.ts';
+import { createPauseWatch } from '../../base/loops/pause-watch.ts';
 import { settlesWithin, type Timing } from '../../base/loops/timing.ts';
 import type { Log } from '../../base/platform/log.ts';
-import { createPauseWatch } from './pause-watch.ts';
 
 export interface CatchUpDeps {
   readonly log: Log;
@@ -15,7 +15,7 @@ export interface CatchUpDeps {
   readonly read: () => Promise<void>;
   /** Requests a reading without waiting for it. */
   readonly nudge: () => void;
-  /** Whether the stream may also bring what was missed. */
+  /** Whether the stream may also deliver what was missed. */
   readonly hasStream: () => boolean;
 }
 
@@ -30,20 +30,24 @@ export interface CatchUp {
   noteFresh(): void;
 }
 
+const TICK_MS = 500;
+/** A shorter pause delays a revocation no more than a reading that is a little slow. */
+const PAUSE_MS_MAX = 2_000;
 /** How long a request waits. */
 const CURRENT_WITHIN_MS = 5_000;
 
 export function createCatchUp(deps: CatchUpDeps): CatchUp {
   const { timing } = deps;
   const waiting = new Set<() => void>();
-  const pauses = createPauseWatch(
-    () => {
+  const pauses = createPauseWatch({
+    timing,
+    tickMs: TICK_MS,
+    pauseMsMax: deps.pauseMsMax ?? PAUSE_MS_MAX,
+    onResume() {
       deps.log.warn('this process did not run for some seconds: it reads what was revoked before it answers');
       deps.nudge();
     },
-    timing,
-    deps.pauseMsMax,
-  );
+  });
   const isCurrent = () => deps.freshAtSeconds() >= pauses.resumedAt() / 1000;
   return {
     start: pauses.start,

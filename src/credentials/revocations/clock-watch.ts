@@ -6,9 +6,7 @@ import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 
-/** How far the clocks may differ, in seconds. The leeways for the times of tokens are as long. */
-export const CLOCKS_APART_SECONDS_MAX = 60;
-/** A single reading may have met the moment in which a clock was set right. */
+/** A single reading may coincide with the moment in which a clock is corrected. */
 const READINGS_APART = 2;
 
 /** The answer of PostgreSQL with its time. */
@@ -17,7 +15,7 @@ export interface ClockReading {
   readonly databaseMs: number;
   /** The time of this machine when the answer arrived, in ms since 1970. */
   readonly arrivedMs: number;
-  /** The time between the question and its answer, by a clock that never steps. */
+  /** The time between the query and its answer, by a clock that never steps. */
   readonly waitedMs: number;
 }
 
@@ -32,7 +30,7 @@ export interface ClockWatch {
 
 /**
  * By how many seconds this machine's clock is certainly ahead of PostgreSQL's; below zero, behind. PostgreSQL read its
- * clock at some moment of the wait, so a difference that the wait explains counts as none.
+ * clock at some moment of the wait, so a difference that the wait explains does not count.
  */
 export function secondsAhead({ databaseMs, arrivedMs, waitedMs }: ClockReading): number {
   const askedMs = arrivedMs - waitedMs;
@@ -47,7 +45,7 @@ export interface ClockWatchDeps {
   readonly aheadOfSteadyMs: () => number;
 }
 
-/** Nothing is known yet. The first reading decides alone, and after it, two in a row decide that the clocks are apart. */
+/** Nothing is known yet. The first reading decides alone, and after it, two in a row decide that the clocks differ. */
 export function createClockWatch({ log, apartSecondsMax, aheadOfSteadyMs }: ClockWatchDeps): ClockWatch {
   let readingsApart = READINGS_APART - 1;
   let isApart = false;

@@ -16,10 +16,14 @@ export async function markKeyRevoked(tx: SystemTx, kid: string): Promise<boolean
   return rows.length > 0;
 }
 
-const LIST_REVOKED = statement('SELECT kid FROM revoked_keys');
+const LIST_REVOKED = statement('SELECT kid, revoked_at AS "revokedAt" FROM revoked_keys ORDER BY revoked_at DESC, kid');
 
-/** Every key that was ever revoked. */
-export async function listRevokedKeys(tx: SystemReader): Promise<string[]> {
-  const rows = await tx.rows<{ kid: string }>(LIST_REVOKED, []);
-  return rows.map(({ kid }) => kid);
+export interface RevokedKey {
+  readonly kid: string;
+  readonly revokedAt: Date;
+}
+
+/** Every key that was ever revoked, the newest first. */
+export function listRevokedKeys(tx: SystemReader): Promise<RevokedKey[]> {
+  return tx.rows<RevokedKey>(LIST_REVOKED, []);
 }

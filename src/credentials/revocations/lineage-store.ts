@@ -1,4 +1,5 @@
-// The queries for what PostgreSQL says about itself at each reading, and for the lineage that the processes have judged.
+// The queries for what PostgreSQL reports about its state at each reading, and for the lineage that the processes have
+// judged.
 import { DatabaseUnavailable, type SystemReader, statement } from '../../base/database/db.ts';
 import { CURRENT_LINEAGE } from '../../base/database/probe.ts';
 
@@ -40,9 +41,10 @@ export async function readServer(tx: SystemReader): Promise<ServerFacts> {
 
 export type Verdict = 'whole' | 'unwitnessed' | 'lost';
 
-// A doubt ends by a process that knows that nothing was lost only if it was a doubt because no process was there. What
-// another process knows to be lost stays in doubt until an operator decides, and what an operator has decided stays
-// decided. $1 lineage, $2 verdict, $3 whether the database went back within its lineage.
+// A process that knows that nothing was lost ends a doubt only if the cause of the doubt is that no process was
+// running. What another process knows to be lost stays in doubt until an operator decides, and what an operator has
+// decided stays decided. A further loss also puts in doubt what was issued since the first one. $1 lineage, $2 verdict,
+// $3 whether the database went back within its lineage.
 const JUDGE = statement(`
 WITH first AS (
   INSERT INTO database_lineage (lineage) SELECT $1::text
@@ -55,17 +57,31 @@ judged AS (
   WHERE CASE $2
     WHEN 'whole' THEN lineage <> $1 OR reason = 'unwitnessed'
     WHEN 'unwitnessed' THEN lineage <> $1 AND accepted IS DISTINCT FROM $1
-    ELSE reason IS DISTINCT FROM 'lost' AND ($3::boolean OR accepted IS DISTINCT FROM $1) END
+    ELSE (reason IS DISTINCT FROM 'lost' OR lineage <> $1) AND ($3::boolean OR accepted IS DISTINCT FROM $1) END
   RETURNING reason
 )
 INSERT INTO events (id, type, data)
 SELECT gen_random_uuid(), 'installation.database_doubted', json_build_object('reason', reason)::jsonb
 FROM judged WHERE $2 <> 'whole'`);
 
-/** Writes what a process says about the lineage. Any number of processes may do so at once. */
+/** Writes the verdict of a process on the lineage. Any number of processes may do so at once. */
 export async function judgeLineage(
   tx: SystemReader,
   { lineage, verdict, wentBack }: { readonly lineage: string; readonly verdict: Verdict; readonly wentBack: boolean },
 ): Promise<void> {
   await tx.rows(JUDGE, [lineage, verdict, wentBack]);
+}
+
+const DOUBT = statement('SELECT doubted_at AS before, reason FROM database_lineage WHERE doubted_at IS NOT NULL');
+
+export interface Doubt {
+  /** Tokens from before this instant are refused. */
+  readonly before: Date;
+  readonly reason: 'lost' | 'unwitnessed';
+}
+
+/** What is in doubt until an operator decides; null if nothing is. */
+export async function readDoubt(tx: SystemReader): Promise<Doubt | null> {
+  const [row] = await tx.rows<Doubt>(DOUBT, []);
+  return row ?? null;
 }

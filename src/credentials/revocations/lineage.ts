@@ -56,7 +56,7 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
   }
 
   async function verdictOn({ lineage, judged, nextTx }: ServerFacts): Promise<Verdict> {
-    if (BigInt(nextTx) <= BigInt(newestTx)) return 'lost'; // a transaction that was read has not happened
+    if (BigInt(nextTx) <= BigInt(newestTx)) return 'lost'; // the database lacks a transaction that was read
     if (known !== null) return (await lacksKnown()) ? 'lost' : 'whole';
     return judged === null || judged === lineage ? 'whole' : 'unwitnessed';
   }

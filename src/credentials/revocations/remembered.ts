@@ -1,6 +1,6 @@
 // How long revocations are remembered, kept and read.
 import { ACCESS_TTL_MAX_SECONDS } from '../../protocol/claims.ts';
-import { CLOCKS_APART_SECONDS_MAX } from './clock-watch.ts';
+import { CLOCKS_APART_SECONDS_MAX } from '../tokens/access.ts';
 
 /**
  * How long an event is remembered: the longest token life that any configuration allows, and three minutes more. A token

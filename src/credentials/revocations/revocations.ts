@@ -11,8 +11,9 @@ import type { RevocableToken, Revocation, RevocationVerdict } from '../../protoc
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { openStream } from '../stream/stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from '../stream/writer.ts';
+import { CLOCKS_APART_SECONDS_MAX } from '../tokens/access.ts';
 import { createCatchUp } from './catch-up.ts';
-import { CLOCKS_APART_SECONDS_MAX, type ClockWatch, createClockWatch } from './clock-watch.ts';
+import { type ClockWatch, createClockWatch } from './clock-watch.ts';
 import { createFollower } from './follow.ts';
 import { createFreshness } from './freshness.ts';
 import { createLineageWatch } from './lineage.ts';
@@ -45,10 +46,12 @@ export interface Revocations {
   /** Whether the clock of this machine agrees with the clock of PostgreSQL, as far as is known. */
   isClockTrusted(): boolean;
   /**
-   * The newest epoch known of a user or client, 0 for none. With an organization, the newest one known of the user or
+   * The newest known epoch of a user or client, 0 for none. With an organization, the newest known epoch of the user or
    * of the user's membership there. Data that was read at a lower epoch is out of date.
    */
   epochOf(id: string, organizationId?: string): number;
+  /** The newest epoch known of the roles of the organization, 0 for none. */
+  rolesEpochOf(organizationId: string): number;
   isSuspended(organizationId: string): boolean;
   /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;
@@ -96,9 +99,9 @@ export interface RevocationsDeps {
 }
 
 export interface RevocationLimits {
-  /** From which difference on the clock of this machine is not trusted. */
+  /** If the clocks differ by more than this, the clock of this machine is not trusted. */
   readonly clocksApartSecondsMax: number;
-  /** From which length on a pause of this process counts. */
+  /** A pause of this process counts if it is longer than this. */
   readonly pauseMsMax: number;
 }
 
@@ -174,7 +177,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     untilCurrent: catchUp.untilCurrent,
     isClockTrusted: () => !clocks.isApart(),
     doubtedBefore: lineage.doubtedBefore,
-    epochOf: map.epochOf,
+    ...{ epochOf: map.epochOf, rolesEpochOf: map.rolesEpochOf },
     isSuspended: map.isSuspended,
     readSecondsAgo: freshness.readSecondsAgo,
     freshSecondsAgo: freshness.freshSecondsAgo,

@@ -40,5 +40,5 @@ export async function revokeSigningKey(deps: RevokeKeyDeps, kid: string): Promis
  * DatabaseUnavailable.
  */
 export async function refuseRevokedKeys(db: Database, rings: readonly KeyRing[]): Promise<void> {
-  for (const kid of await listRevokedKeys(db.systemReader())) for (const ring of rings) ring.revoke(kid);
+  for (const { kid } of await listRevokedKeys(db.systemReader())) for (const ring of rings) ring.revoke(kid);
 }

@@ -7,8 +7,10 @@ export interface RevocationRow {
   readonly subject: string;
   readonly epoch: number | null;
   readonly state: 'active' | 'suspended' | null;
-  /** The organization of the changed membership. Null for a change of the user. */
+  /** The organization of the changed membership or role. Null for a change of the user. */
   readonly membershipOf: string | null;
+  /** The name of a changed role, as tokens from before the change have it. Then the subject is the organization. */
+  readonly role: string | null;
   /** The thumbprint of a revoked key. Null for every other kind. */
   readonly kid: string | null;
   /** Seconds since 1970. */
@@ -81,7 +83,7 @@ export const isUnseen = (snapshot: string, now: string) => `(${snapshot}::text I
 const PAGE = statement(`
 SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state,
-    membership_organization_id AS "membershipOf", kid, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
+    membership_organization_id AS "membershipOf", role_name AS role, kid, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
     AND ${isUnseen('$5', '$6')}
@@ -111,9 +113,10 @@ export async function listRevocations(
 
 /** The revocation that a row describes. */
 export function toRevocation(row: RevocationRow): Revocation {
-  const { kind, subject, epoch, state, membershipOf, kid, notBefore, at } = row;
+  const { kind, subject, epoch, state, membershipOf, role, kid, notBefore, at } = row;
   if (kind === 'key') return { kind, kid: kid ?? '' };
   if (kind === 'session') return { kind, sid: subject };
+  if (kind === 'user' && role !== null) return { kind: 'role', org: subject, role, epoch: epoch ?? 0 };
   if (kind === 'user' && membershipOf !== null) {
     return { kind: 'membership', sub: subject, org: membershipOf, epoch: epoch ?? 0 };
   }

@@ -15,13 +15,13 @@ export type Fields = readonly [name: string, value: string];
 
 /**
  * An entry with these events, at most ENTRY_EVENTS_MAX of them. They are written in the form that a replica of the
- * version before reads. An event without such a form makes that replica read PostgreSQL.
+ * previous version reads. An event without such a form makes that replica read PostgreSQL.
  */
 export function entryWith(events: readonly Revocation[]): Fields {
   return [EVENTS, JSON.stringify(events.map((event) => olderFormOf(event) ?? event))];
 }
 
-/** An entry that asks readers to read PostgreSQL, because the stream lacks a revocation. */
+/** An entry that tells readers to read PostgreSQL, because the stream lacks a revocation. */
 export const ENTRY_OF_MORE: Fields = [MORE, '1'];
 
 export interface EntryRead {

@@ -20,7 +20,7 @@ export interface StreamReaderDeps {
 }
 
 const BLOCK_MS = 1_000;
-// Redis always answers within BLOCK_MS, even if nothing is new. A later answer means that the connection is dead.
+// Redis always answers within BLOCK_MS, even if nothing is new. A later answer means that the connection is broken.
 const ANSWER_MS = BLOCK_MS + 1_000;
 const ENTRIES_AT_ONCE = 50;
 const PROOF_EVERY_MS = 500;

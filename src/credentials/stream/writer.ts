@@ -1,5 +1,5 @@
 // Sends the revocations of this process to the stream. No request waits for the stream or fails because of it. An event
-// that does not arrive is still in PostgreSQL, which every process reads each second. The next entry also asks for such
+// that does not arrive is still in PostgreSQL, which every process reads each second. The next entry also requests such
 // a reading.
 import { setTimeout as pause } from 'node:timers/promises';
 import { holdRedis, type RedisConnection, type RedisSettings } from '../../base/platform/redis.ts';
@@ -9,7 +9,9 @@ import { ENTRY_EVENTS_MAX, ENTRY_OF_MORE, entryWith, type Fields, STREAM_KEY } f
 export interface StreamWriter {
   /** Sends the event together with all other events of the same turn of the event loop, in a microtask. */
   send(revocation: Revocation): void;
-  /** Sends an entry that asks the readers to read PostgreSQL, because there are too many revocations for the stream. */
+  /**
+   * Sends an entry that tells the readers to read PostgreSQL, because there are too many revocations for the stream.
+   */
   sendMore(): void;
   /** Whether entries arrive in Redis, as far as this process knows. */
   isWorking(): boolean;
@@ -24,7 +26,8 @@ export interface StreamWriterDeps {
   readonly onTrouble: (error: Error) => void;
 }
 
-// No request waits for these answers. With a shorter limit, a busy moment of this process would look like a dead Redis.
+// No request waits for these answers. With a shorter limit, a busy moment of this process would look like a broken
+// Redis.
 const ANSWER_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
 const UNANSWERED_MAX = 256;
@@ -56,7 +59,7 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
 
   function sendFields(fields: Fields): void {
     const to = connection;
-    if (!to) return; // the first entry of the next connection asks for a reading of PostgreSQL
+    if (!to) return; // the first entry of the next connection requests a reading of PostgreSQL
     if (unanswered >= UNANSWERED_MAX) {
       mustSendMore = true;
       return;
@@ -109,7 +112,7 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
 }
 
 /**
- * The entries that carry these events. For more than SENT_AT_ONCE_MAX events, one entry that asks for a reading of
+ * The entries that carry these events. For more than SENT_AT_ONCE_MAX events, one entry that requests a reading of
  * PostgreSQL.
  */
 function entriesOf(events: readonly Revocation[]): Fields[] {
@@ -122,7 +125,8 @@ function entriesOf(events: readonly Revocation[]): Fields[] {
 }
 
 /**
- * Asks Redis for the length of the stream every second until the connection is gone. Raises when Redis does not answer.
+ * Requests the length of the stream from Redis every second until the connection has closed. Raises when Redis does not
+ * answer.
  */
 async function probeUntilGone(connection: RedisConnection): Promise<void> {
   const gone = new AbortController();

@@ -36,8 +36,13 @@ export interface AccessGrant {
   readonly amr: readonly string[];
   /** The end of the session. No token of the session lives longer. */
   readonly notAfter: Date;
-  /** With the epoch of the user's membership. */
-  readonly organization: { readonly id: string; readonly slug: string; readonly membershipEpoch: number } | null;
+  /** With the epoch of the user's membership, and of the organization's roles. */
+  readonly organization: {
+    readonly id: string;
+    readonly slug: string;
+    readonly membershipEpoch: number;
+    readonly rolesEpoch: number;
+  } | null;
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
 }
@@ -108,12 +113,15 @@ function organizationClaims({ organization, roles, permissions }: AccessGrant) {
   if (!organization) return {};
   const held = canonicalPermissions(permissions);
   const carried = held.length > PERMISSIONS_IN_TOKEN_MAX ? { permissions_ref: true as const } : { permissions: held };
-  const { id: org, slug: org_slug, membershipEpoch: mep } = organization;
-  return { mep, org, org_slug, roles, ...carried };
+  const { id: org, slug: org_slug, membershipEpoch: mep, rolesEpoch: rep } = organization;
+  return { mep, rep, org, org_slug, roles, ...carried };
 }
 
-// The clocks of replicas may differ: a token that another replica has just issued may have an `iat` in the near future.
-const FUTURE_LEEWAY_SECONDS = 60;
+/** How far the clock of a process that signs or judges tokens may differ from the clock of PostgreSQL, in seconds. */
+export const CLOCKS_APART_SECONDS_MAX = 60;
+// One replica may be ahead of PostgreSQL and another one behind. So a token that the first has just issued may have an `iat`
+// that is twice as far in the future of the second. A token does not live longer because of that: its `exp` has no leeway.
+const FUTURE_LEEWAY_SECONDS = 2 * CLOCKS_APART_SECONDS_MAX;
 
 export interface VerifiedAccessToken {
   readonly caller: Principal;
@@ -126,9 +134,15 @@ export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
 ): Promise<VerifiedAccessToken | null> {
-  const read = await readSigned(deps, token);
+  const read = await readAccessToken(deps, token);
   if (read?.claims.aud !== deps.audience) return null;
   return { caller: principalOf(read.claims, read.kid), expiresAt: read.claims.exp };
+}
+
+export interface ReadAccessToken {
+  readonly claims: AccessClaims | ClientClaims;
+  /** The key that signed the token. */
+  readonly kid: string;
 }
 
 /**
@@ -139,14 +153,7 @@ export async function verifyAccessToken(
 export async function readAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
-): Promise<AccessClaims | ClientClaims | null> {
-  return (await readSigned(deps, token))?.claims ?? null;
-}
-
-async function readSigned(
-  deps: Omit<AccessTokenDeps, 'random'>,
-  token: string,
-): Promise<{ readonly claims: AccessClaims | ClientClaims; readonly kid: string } | null> {
+): Promise<ReadAccessToken | null> {
   const now = deps.clock.now();
   const verified = await verifySignature(deps.accessKeys, ACCESS_TOKEN_TYPE, token, now);
   if (!verified) return null;

@@ -50,22 +50,27 @@ function signingKey(deps: RefreshTokenDeps, issuedAt: Date) {
   }
 }
 
+export interface VerifiedRefreshToken {
+  readonly claims: RefreshClaims;
+  /** The key that signed the token. */
+  readonly kid: string;
+  readonly expired: boolean;
+}
+
 /**
  * The claims of a good refresh token, expired or not; null for anything else. The session decides whether it is usable.
  */
-export async function verifyRefreshToken(
-  deps: RefreshTokenDeps,
-  token: string,
-): Promise<{ claims: RefreshClaims; expired: boolean } | null> {
+export async function verifyRefreshToken(deps: RefreshTokenDeps, token: string): Promise<VerifiedRefreshToken | null> {
   const now = deps.clock.now();
   const verified = await verifySignature(deps.refreshKeys, REFRESH_TOKEN_TYPE, token, now);
   if (!verified || !isRefreshClaims(verified.payload)) return null;
   const claims = verified.payload as unknown as RefreshClaims;
   if (claims.iss !== deps.issuer || claims.aud !== deps.issuer) return null;
-  return { claims, expired: claims.exp <= now.getTime() / 1000 };
+  return { claims, kid: verified.kid, expired: claims.exp <= now.getTime() / 1000 };
 }
 
-/** A refresh token as revocations judge it. Its session counts, and an epoch does not make it stale. */
-export function revocableOf({ sub, sid, iat }: RefreshClaims): RevocableToken {
-  return { id: sub, sessionId: sid, epoch: Number.MAX_SAFE_INTEGER, organizationId: null, issuedAt: iat };
+/** The parts of a refresh token that decide whether it is revoked. Only its session counts: no epoch makes it stale. */
+export function revocableOf({ claims, kid }: Pick<VerifiedRefreshToken, 'claims' | 'kid'>): RevocableToken {
+  const { sub: id, sid: sessionId, iat: issuedAt } = claims;
+  return { id, sessionId, epoch: Number.MAX_SAFE_INTEGER, organizationId: null, issuedAt, keyId: kid };
 }

@@ -1,4 +1,5 @@
-// Makes and checks the signature of one kind of token with one key ring. access.ts and refresh.ts own the claims.
+// Makes and checks the signature of one kind of token with one key ring. access.ts and refresh.ts are responsible for
+// the claims.
 import { compactVerify, SignJWT } from 'jose';
 import { takeApart } from '../../protocol/jws.ts';
 import { type KeyRing, NoSigningKey, type RingKey } from '../keys/ring.ts';

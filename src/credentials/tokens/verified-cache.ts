@@ -35,7 +35,7 @@ const OBJECT_BYTES = 64;
 const STRING_BYTES = 24;
 const BEYOND_LATIN = /[^\u0000-\u00ff]/;
 
-/** Estimates the memory of a value, generously: the heap of V8 has other overheads from version to version. */
+/** Estimates the memory of a value, generously: the overhead of V8's heap differs between versions. */
 function bytesOf(value: unknown): number {
   if (typeof value === 'string') return STRING_BYTES + value.length * (BEYOND_LATIN.test(value) ? 2 : 1);
   if (typeof value !== 'object' || value === null) return POINTER_BYTES;

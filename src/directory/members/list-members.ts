@@ -1,5 +1,5 @@
 // Reads the members of the current organization: a list with a search, or one member. A large organization is read in
-// slices, so that no statement runs long, and one of these readings at a time.
+// slices, so that no statement runs long, and only one of these readings runs at a time.
 
 import type { Database, OrganizationReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

@@ -41,7 +41,7 @@ const SLICE_MEMBERS = 5_000;
 
 /**
  * The query of the list of a small organization. A test checks its plan. $1 to $4 are the parameters of WANTED, $5 is the
- * limit, $6 the offset. The answer has at least one row. In a large organization, no member is looked at.
+ * limit, $6 the offset. The answer has at least one row. In a large organization, it reads no member.
  */
 export const LIST = statement(`
 WITH size AS MATERIALIZED (

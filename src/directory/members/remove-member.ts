@@ -1,11 +1,11 @@
 // Ends a membership: a member with the permission removes another member, or a member leaves. The user's account and
-// other memberships remain.
+// other memberships remain, and so do the sessions: a session belongs to the user, who may work in another organization
+// with it at the same time. It acts for no organization afterwards.
 
-import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
-import { publishing, type Revoking } from '../../base/revoking/publish.ts';
+import { publishing } from '../../base/revoking/publish.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
 import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { findCallerStanding, findStanding, lockOrganizationFor } from '../rights/store.ts';
@@ -15,24 +15,12 @@ import { type MemberChangeDeps, memberEvent } from './event.ts';
 import { getMemberIn, type Member, noSuchMember } from './list-members.ts';
 import { deleteMembership, findOwnMembership, lockMembership } from './store.ts';
 
-export interface MemberSessions {
-  readonly organizationId: string;
-  readonly userId: string;
-  /** The user who ends the sessions. */
-  readonly actorId: string;
-}
-
-export interface RemoveMemberDeps extends MemberChangeDeps {
-  /** Ends, within the transaction, the sessions in which the removed member acts for the organization. */
-  readonly endSessionsOfRemoved: (tx: OrganizationTx, of: MemberSessions) => Promise<Revoking>;
-}
-
 /**
- * Removes a member with their roles, and ends the member's sessions that act for the organization. Raises not_found for
- * a user who is not a member, member_outranks_you, precondition_failed, last_owner, and the errors of lockAndAuthorize.
+ * Removes a member with their roles, and ends the member's tokens for the organization. Raises not_found for a user who is
+ * not a member, member_outranks_you, precondition_failed, last_owner, and the errors of lockAndAuthorize.
  */
 export async function removeMember(
-  deps: RemoveMemberDeps,
+  deps: MemberChangeDeps,
   caller: OrganizationCaller,
   userId: string,
   assertVersion: AssertVersion<Member> = anyVersion,
@@ -45,14 +33,11 @@ export async function removeMember(
     if (userId !== caller.id) assertOutranks(standing, member);
     await assertVersion(() => getMemberIn(tx, organizationId, userId));
     const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId }]);
-    // From here on no other session can begin to act for the organization, so the next statement finds all these
-    // sessions.
-    await lockMembership(tx, organizationId, userId);
-    const ended = await deps.endSessionsOfRemoved(tx, { organizationId, userId, actorId: caller.id });
+    await lockMembership(tx, organizationId, userId); // a sign-in from here on waits, and is then refused
     await deleteMembership(tx, organizationId, userId);
     if (member.owner) await assertHasOwner(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, userId, { type: 'member.removed' }));
-    return { revocations: [...raised, ...ended.revocations] };
+    return { revocations: raised };
   });
   await publishing(deps, commit);
 }
@@ -64,14 +49,17 @@ export async function removeMember(
  */
 export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
   const noSuchOrganization = () =>
-    problem('not_found', { detail: 'You are in no such organization: list yours first.' });
+    problem('not_found', {
+      detail: 'You are not a member of an organization with this id: list your organizations first.',
+    });
   // Only members can open a transaction in the scope of the organization that the path names.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganizationFor(tx, organizationId, caller.sessionId);
-    const { live, standing } = await findCallerStanding(tx, organizationId, caller);
+    const found = await findCallerStanding(tx, organizationId, caller);
+    const { standing } = found;
     if (!standing) throw noSuchOrganization();
-    assertLive(live);
+    assertLive(found);
     const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId: caller.id }]);
     await deleteMembership(tx, organizationId, caller.id);
     if (standing.owner) await assertHasOwner(tx, organizationId);

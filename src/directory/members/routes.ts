@@ -5,8 +5,9 @@ import type { ProblemCode } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, needs, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped, Id, page } from '../../base/http/wire.ts';
 import { changeMember } from './change-member.ts';
+import type { MemberChangeDeps } from './event.ts';
 import { getMember, listMembers } from './list-members.ts';
-import { leaveOrganization, type RemoveMemberDeps, removeMember } from './remove-member.ts';
+import { leaveOrganization, removeMember } from './remove-member.ts';
 import { ChangeMember, Member, MemberQuery } from './schema.ts';
 
 const CHANGE_PROBLEMS: readonly ProblemCode[] = [
@@ -18,7 +19,7 @@ const CHANGE_PROBLEMS: readonly ProblemCode[] = [
 ];
 
 /** The routes to list, read, change and remove members, and to leave an organization. */
-export function memberRoutes(deps: RemoveMemberDeps): Endpoint[] {
+export function memberRoutes(deps: MemberChangeDeps): Endpoint[] {
   return [...readingRoutes(deps), ...changingRoutes(deps), leavingRoute(deps)];
 }
 
@@ -53,7 +54,7 @@ function readingRoutes(deps: { readonly db: Database }): Endpoint[] {
   ];
 }
 
-function changingRoutes(deps: RemoveMemberDeps): Endpoint[] {
+function changingRoutes(deps: MemberChangeDeps): Endpoint[] {
   return [
     endpoint({
       method: 'PATCH',
@@ -76,7 +77,7 @@ function changingRoutes(deps: RemoveMemberDeps): Endpoint[] {
       url: '/api/v1/users/:id',
       access: needs('users:remove'),
       id: 'removeMember',
-      summary: 'Remove a member from the organization, and end the sessions in which they act for it',
+      summary: 'Remove a member from the organization, and end their tokens for it',
       tag: 'Members',
       params: MemberParams,
       reply: { 204: null },
@@ -87,7 +88,7 @@ function changingRoutes(deps: RemoveMemberDeps): Endpoint[] {
   ];
 }
 
-function leavingRoute(deps: RemoveMemberDeps): Endpoint {
+function leavingRoute(deps: MemberChangeDeps): Endpoint {
   return endpoint({
     method: 'DELETE',
     url: '/api/v1/me/organizations/:id',

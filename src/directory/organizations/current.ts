@@ -50,9 +50,9 @@ export interface ChangeOrganization {
 }
 
 /**
- * Changes the given fields. If the change asks for the present state, nothing is written. Changes at the same moment run
- * one after another, so each is merged into the result of the one before. Raises the errors of lockAndAuthorize,
- * not_found, precondition_failed, and validation_failed for merged settings that are too large.
+ * Changes the given fields. If the organization already has the requested state, nothing is written. Changes at the
+ * same moment run one after another, so each is merged into the result of the one before. Raises the errors of
+ * lockAndAuthorize, not_found, precondition_failed, and validation_failed for merged settings that are too large.
  */
 export function changeOrganization(
   deps: OrganizationDeps,

@@ -29,7 +29,10 @@ export async function listDeleted(tx: SystemReader): Promise<string[]> {
 const CLAIM = statement(`
 SELECT 1 FROM organizations WHERE id = $1::uuid AND deleted_at IS NOT NULL FOR UPDATE SKIP LOCKED`);
 
-/** Lets no other process remove rows of the organization until the transaction ends. False if one does, or has done all. */
+/**
+ * Lets no other process remove rows of the organization until the transaction ends. Returns false if another process
+ * does so now, or has removed all of them.
+ */
 export async function lockDeleted(tx: SystemTx, organizationId: string): Promise<boolean> {
   return (await tx.rows(CLAIM, [organizationId])).length > 0;
 }
@@ -45,8 +48,8 @@ released AS (
 )
 SELECT count(*)::int AS rows, NULL AS after FROM released`);
 
-// $3 is the member after whom the portion begins: without it, each portion would read the entries of the index that the
-// portions before have left. A session that began to act for the organization meanwhile acts for none afterwards.
+// $3 is the member after whom the portion begins: without it, each portion would read the index entries that earlier
+// portions have left. A session that began to act for the organization meanwhile acts for none afterwards.
 const REMOVE_MEMBERS = statement(`
 WITH picked AS MATERIALIZED (
   SELECT user_id FROM memberships WHERE organization_id = $1::uuid AND user_id > $3::uuid ORDER BY user_id LIMIT $2::int

@@ -1,6 +1,6 @@
-// Removes the rows of deleted organizations in portions, each in its own short transaction. For everybody the organization
-// has been gone since it was marked. The request that deletes it removes what it can in a short time. A loop of any process
-// removes the rest, also after a crash.
+// Removes the rows of deleted organizations in portions, each in its own short transaction. Nobody can find the
+// organization once it is marked as deleted. The request that deletes it removes what it can in a short time. A loop of
+// any process removes the rest, even after a crash.
 import type { Database } from '../../base/database/db.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';

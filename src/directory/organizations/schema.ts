@@ -39,7 +39,7 @@ const settings = z.record(z.string(), z.unknown());
 /** An organization as its members see it. */
 export const Organization = OrganizationSummary.extend({
   status: OrganizationStatus,
-  settings: settings.meta({ description: 'Settings of the organization’s own choosing.' }),
+  settings: settings.meta({ description: 'Settings that the organization chooses.' }),
   createdAt: Instant,
   updatedAt: Instant,
 }).meta({ id: 'Organization' });

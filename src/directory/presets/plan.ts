@@ -126,7 +126,7 @@ async function findObstacles(
     const named = `${slugs.join(', ')}${slugs.length < organizations ? ', …' : ''}`;
     obstacles.push({
       code: 'last_owner',
-      detail: `${who} would be left without an owner (${named}): assign the new owners' role first, as by tenantry users grant.`,
+      detail: `${who} would be left without an owner (${named}): assign the new owners' role first, for example by tenantry users grant.`,
     });
   }
   return obstacles;

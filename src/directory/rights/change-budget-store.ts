@@ -1,16 +1,17 @@
-// The queries of the budgets of changes. A budget is one column with an instant: the time until which the changes so far
-// are paid for, at so many seconds each. So all replicas share it, and nothing has to be cleared.
+// The queries of the budgets of changes. A budget is one column with an instant. Each change moves the instant by a
+// fixed number of seconds, and an instant too far in the future refuses further changes. So all replicas share the
+// budget, and nothing has to be cleared.
 import { type OrganizationTx, statement } from '../../base/database/db.ts';
 
 export interface ChangeBudget {
-  /** How many changes may be made at once. */
+  /** How many changes may be made without a wait. */
   readonly changes: number;
-  /** After that, one change in so many seconds. */
+  /** After that, one more change is allowed each time this number of seconds has passed. */
   readonly secondsEach: number;
 }
 
-// $1 organization, $2 changes at once, $3 seconds of each change. `known` has `now`, and `paid`: the instant until which
-// the changes are paid for.
+// $1 organization, $2 changes without a wait, $3 seconds of each change. `known` has `now`, and `paid`: the instant of
+// the budget, or `now` if that is later.
 const NEXT = `known.paid + $3::float8 * interval '1 second'`;
 const IS_ALLOWED = `known.paid <= known.now + ($2::int - 1) * $3::float8 * interval '1 second'`;
 const WAIT = `

@@ -1,6 +1,6 @@
-// Limits how often the rights of members may be changed. Each change makes access tokens of the organization stale, so an
-// administrator could otherwise keep a member out. Suspending and removing a member have no limit: whoever misuses rights
-// must be stopped at once, whatever was changed before.
+// Limits how often the rights of members may be changed. Each change makes access tokens of the organization stale, so
+// an administrator could otherwise lock a member out. Suspending and removing a member have no limit: whoever misuses
+// rights must be stopped at once, whatever was changed before.
 //
 // Each change costs a member one refresh. With both budgets used up, a session refreshes 50 times in the first minute and
 // 20 times in each later one, which is below the default of RATE_LIMIT_REFRESH.
@@ -8,7 +8,7 @@ import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { spendMemberChange, spendRoleChange } from './change-budget-store.ts';
 
-/** Of one member: ten changes at once, and one more every six seconds. */
+/** Of one member: ten changes without a wait, and one more every six seconds. */
 const OF_MEMBER = { changes: 10, secondsEach: 6 };
 /** Of all roles of an organization together, because a member may hold many of them. */
 const OF_ROLES = { changes: 20, secondsEach: 6 };

@@ -29,10 +29,11 @@ export async function lockAndAuthorize(
   return assertAuthorized({ status, ...(await findCallerStanding(tx, caller.organizationId, caller)) }, permission);
 }
 
-/** Returns the rights of a caller whom lockAndAuthorize would let in with what was found. Raises the same errors. */
-export function assertAuthorized({ live, standing, status }: FoundCaller, permission: string | null): MemberStanding {
-  // The sessions of a removed member have ended, too. The member is told of the removal.
-  if (standing?.active) assertLive(live);
+/** Returns the rights of a found caller. Decides as lockAndAuthorize does, and raises the same errors. */
+export function assertAuthorized(found: FoundCaller, permission: string | null): MemberStanding {
+  const { standing, status } = found;
+  // The error for a removed member is about the membership.
+  if (standing?.active) assertLive(found);
   if (status === 'suspended') throw problem('organization_suspended');
   if (status === null || !standing?.active) throw problem('organization_access_denied');
   if (permission !== null && !permits(standing.permissions, permission)) throw problem('permission_denied');

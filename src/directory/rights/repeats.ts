@@ -1,5 +1,5 @@
 // Judges the caller of a repeat that gets the kept answer of its Idempotency-Key. The repeat is refused for the same reasons
-// as a first request: the guard may not have heard yet that the session has ended or that the caller has lost a right.
+// as a first request: the guard may not know yet that the session has ended or that the caller has lost a right.
 import type { RepeatGuard } from '../../base/idempotency/repeat-guard.ts';
 import { assertLive } from '../users/live-session.ts';
 import { assertAuthorized } from './lock-and-authorize.ts';
@@ -10,7 +10,7 @@ export const repeatGuard: RepeatGuard = {
   assertAllowed(found, { organizationId, permission }) {
     const caller = found as FoundCaller;
     if (organizationId !== null) return assertAuthorized(caller, permission);
-    assertLive(caller.live);
+    assertLive(caller);
     return null;
   },
 };

@@ -1,8 +1,8 @@
 // The first queries of every change of members, roles or invitations. One takes the lock that makes such changes of one
 // organization run one after another. The other reads a member's rights at that moment.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
-import type { SessionOwner } from '../users/live-session.ts';
-import { isSessionLiveSql, lockSessionSql } from '../users/session-store.ts';
+import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
+import { type FoundSession, isSessionLiveSql, lockSessionSql, type SessionOwner } from '../users/session-store.ts';
 import type { Standing } from './granting.ts';
 
 // Null for an organization that is deleted, whose rows may still be there.
@@ -75,15 +75,13 @@ export async function findStanding(
   return row ?? null;
 }
 
-// $1 organization, $2 user, $3 session.
+// $1 organization, $2 user, $3 session, $4 the key of the token.
 const FIND_CALLER_STANDING = statement(`
 WITH session AS MATERIALIZED (${lockSessionSql('$2::uuid', '$3::uuid')})
-SELECT EXISTS (SELECT FROM session) AS live,
+SELECT EXISTS (SELECT FROM session) AS live, ${isKeyRevokedSql('$4::text')} AS "keyRevoked",
   (SELECT row_to_json(standing) FROM (${STANDING}) AS standing) AS standing`);
 
-export interface CallerStanding {
-  /** Whether the caller's session is live. */
-  readonly live: boolean;
+export interface CallerStanding extends FoundSession {
   /** Null for a user who is not a member. */
   readonly standing: MemberStanding | null;
 }
@@ -95,10 +93,11 @@ export interface CallerStanding {
 export async function findCallerStanding(
   tx: OrganizationTx,
   organizationId: string,
-  { id, sessionId }: SessionOwner,
+  { id, sessionId, keyId }: SessionOwner,
 ): Promise<CallerStanding> {
-  const [row] = await tx.rows<CallerStanding>(FIND_CALLER_STANDING, [organizationId, id, sessionId]);
-  return row ?? { live: false, standing: null };
+  const values = [organizationId, id, sessionId, keyId ?? null];
+  const [row] = await tx.rows<CallerStanding>(FIND_CALLER_STANDING, values);
+  return row ?? { live: false, keyRevoked: false, standing: null };
 }
 
 export interface FoundCaller extends CallerStanding {
@@ -107,11 +106,11 @@ export interface FoundCaller extends CallerStanding {
 }
 
 /**
- * A SELECT of one FoundCaller, which locks nothing: $1 organization or null, $2 user, $3 session. It is for a request
+ * A SELECT of one FoundCaller, which locks nothing: $1 organization or null, $2 user, $3 session, $4 the key. It is for a request
  * that changes nothing, such as a repeat that gets a kept answer.
  */
 export const FOUND_CALLER_SQL = `
-SELECT EXISTS (${isSessionLiveSql('$2::uuid', '$3::uuid')}) AS live,
+SELECT EXISTS (${isSessionLiveSql('$2::uuid', '$3::uuid')}) AS live, ${isKeyRevokedSql('$4::text')} AS "keyRevoked",
   (SELECT row_to_json(standing) FROM (${STANDING}) AS standing) AS standing,
   (SELECT ${STATUS} FROM organizations WHERE id = $1::uuid) AS status`;
 

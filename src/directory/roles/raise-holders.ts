@@ -1,10 +1,16 @@
-// Raises the epochs of the members of a role whose rights have changed, so that their older access tokens are refused. The
-// change of the role itself is committed before. One statement for a hundred thousand members would run into its time
-// limit and would hold up everybody who shares a member. So the members are raised in slices, each in its own short
-// transaction. Nobody is told that the change is done before the last slice. If the process ends, a loop of any process
-// goes on.
+// Raises the epochs of the memberships of many members whose role has changed. The change of the role is committed before. One
+// statement for a hundred thousand members would run into its time limit and would delay every change of one of these members. So
+// the members are raised in slices, each in its own short transaction. If the process ends, a loop of any process continues.
+//
+// A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
+// organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and tokens of
+// the previous version, which do not know that epoch. A change of a system role waits for the last slice.
+//
+// The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that was
+// not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would raise the
+// membership to the same epoch, which does not refuse this token.
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import { type Clock, monotonicMs } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -24,10 +30,15 @@ import {
 /** A role with at most this number of members is changed in one transaction. */
 export const HOLDERS_AT_ONCE_MAX = 500;
 
-/** A request answers before its time is over. */
-const REQUEST_MS_MAX = 8_000;
-const CHECK_EVERY_MS = 5_000;
-const ABANDONED_AFTER_SECONDS = 5;
+/** A slice has few users, because every other commit waits until the log has what the slice wrote. */
+export const SLICE_USERS = 100;
+
+const CHECK_EVERY_MS = 2_000;
+const ABANDONED_AFTER_SECONDS = 2;
+/** Nobody waits for the loop. So it leaves most of the time to requests: it pauses for this many times its work. */
+const PAUSE_SHARE = 3;
+/** Shorter than the time after which a change counts as abandoned. */
+const PAUSE_MS_MAX = 1_000;
 
 export interface RaiseDeps extends PublishDeps {
   readonly db: Database;
@@ -42,14 +53,21 @@ export function beginRaising(
   return insertUnfinishedChange(tx, newId(deps.random, deps.clock), role);
 }
 
+interface Pace {
+  /** Stops the work before the next slice when it returns true. */
+  readonly isOver?: () => boolean;
+  /** Waits after a slice that took this time. */
+  readonly pauseAfter?: (workMs: number) => Promise<unknown>;
+}
+
 /**
  * Raises the epochs of all members of the role for whom that is still to be done. Other processes may do the same for the
- * same change. Stops early when `isOver` returns true, and then returns false.
+ * same change. Returns false when `isOver` stopped it early.
  */
 export async function raiseHolders(
   deps: RaiseDeps,
   change: UnfinishedChange,
-  isOver: () => boolean = () => false,
+  { isOver = () => false, pauseAfter }: Pace = {},
 ): Promise<boolean> {
   const share = change.organizationId === null ? {} : { organizationId: change.organizationId };
   let { after } = change;
@@ -57,15 +75,19 @@ export async function raiseHolders(
   for (;;) {
     if (isOver()) return false;
     const listed = { from: after, slices };
+    const begun = monotonicMs();
     const raised = await publishing(
       deps,
       deps.db.system((tx) => raiseNext(tx, change.id, listed), share),
     );
     if (raised.isDone) return true;
-    if (!raised.isUnlisted) continue;
+    if (!raised.isUnlisted) {
+      await pauseAfter?.(monotonicMs() - begun);
+      continue;
+    }
     after = raised.after;
-    slices = await listHolderSlices(deps.db.systemReader({ bulk: true }), { ...change, after }, HOLDERS_AT_ONCE_MAX);
-    // A role that nobody has any more is finished by the next turn.
+    slices = await listHolderSlices(deps.db.systemReader({ bulk: true }), { ...change, after }, SLICE_USERS);
+    // The next iteration finishes a role that nobody has any more.
     if (slices.length === 0 && (await finish(deps, change.id, after))) return true;
   }
 }
@@ -108,36 +130,19 @@ function finish({ db }: RaiseDeps, id: string, after: string): Promise<boolean> 
   });
 }
 
-/**
- * Does the same as raiseHolders for a request. Raises service_busy when the time of the request does not suffice. The
- * loop then goes on, and a repeated request waits for the rest.
- */
-export async function raiseHoldersForRequest(
-  deps: RaiseDeps,
-  change: UnfinishedChange,
-  withinMs = REQUEST_MS_MAX,
-): Promise<void> {
-  const begun = monotonicMs();
-  if (await raiseHolders(deps, change, () => monotonicMs() - begun >= withinMs)) return;
-  throw problem('service_busy', {
-    retryAfterSeconds: 5,
-    detail:
-      'The role was changed, but the tokens of some of its members are still valid: send the same request again after the seconds in Retry-After.',
-  });
-}
-
-/** Opens the loop that finishes the changes on which no process works any more. */
+/** Opens the loop that continues with the changes on which no process works. */
 export function openRaising(deps: RaiseDeps & { readonly log: Log }): Loop {
   return openLoop({
     name: 'role changes',
     everyMs: CHECK_EVERY_MS,
-    failing: 'the tokens of members of a changed role cannot be ended',
-    working: 'the tokens of members of a changed role are ended again',
+    failing: 'the epochs of members of a changed role cannot be raised',
+    working: 'the epochs of members of a changed role are raised again',
     log: deps.log,
     async work({ isStopping }) {
-      for (const change of await listAbandonedChanges(deps.db.systemReader(), ABANDONED_AFTER_SECONDS)) {
-        if (!isStopping()) await raiseHolders(deps, change, isStopping);
-      }
+      const pauseAfter = (workMs: number) => pause(Math.min(workMs * PAUSE_SHARE, PAUSE_MS_MAX));
+      const changes = await listAbandonedChanges(deps.db.systemReader(), ABANDONED_AFTER_SECONDS);
+      // One that takes minutes does not hold up the others.
+      await Promise.all(changes.map((change) => raiseHolders(deps, change, { isOver: isStopping, pauseAfter })));
     },
   });
 }

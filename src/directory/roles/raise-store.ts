@@ -36,19 +36,6 @@ export async function insertUnfinishedChange(
   return row;
 }
 
-const OF_ROLE = statement(`
-SELECT ${COLUMNS} FROM unfinished_role_changes c WHERE c.role_owner_key = $1::uuid AND c.role_id = $2::uuid`);
-
-/** The unfinished change of a role. Null when every member of the role is done. */
-export async function findUnfinishedChange(
-  tx: OrganizationTx,
-  ownerKey: string,
-  roleId: string,
-): Promise<UnfinishedChange | null> {
-  const [row] = await tx.rows<UnfinishedChange>(OF_ROLE, [ownerKey, roleId]);
-  return row ?? null;
-}
-
 const OF_OWNER = statement(`SELECT ${COLUMNS} FROM unfinished_role_changes c WHERE c.role_owner_key = $1::uuid`);
 
 /** The unfinished changes of all system roles, or of all roles of an organization. */
@@ -101,7 +88,7 @@ SELECT array_agg(user_id::text ORDER BY user_id, organization_id) AS users,
       AND a.user_id <= (SELECT user_id FROM people ORDER BY user_id DESC LIMIT 1)) AS holders) AS parted
 GROUP BY part ORDER BY part`);
 
-/** The most users that one list has, so that the list of a million members needs little memory. */
+/** The maximum number of users in one list, so that the list of a million members needs little memory. */
 const LISTED_MAX = 50_000;
 
 /**

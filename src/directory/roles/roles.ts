@@ -3,7 +3,7 @@
 // content of a role.
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
-import { Problem, problem } from '../../base/errors/problem.ts';
+import { problem } from '../../base/errors/problem.ts';
 import { type EventPart, record } from '../../base/events/record.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
@@ -12,11 +12,11 @@ import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing, type Revoking } from '../../base/revoking/publish.ts';
 import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
 import { payForRoleChange } from '../rights/change-budget.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
-import { raiseMembershipEpochs } from '../users/epoch-store.ts';
-import { beginRaising, HOLDERS_AT_ONCE_MAX, raiseHoldersForRequest } from './raise-holders.ts';
-import { findUnfinishedChange, type UnfinishedChange } from './raise-store.ts';
+import { raiseMembershipEpochs, raiseRolesEpoch } from '../users/epoch-store.ts';
+import { beginRaising, HOLDERS_AT_ONCE_MAX } from './raise-holders.ts';
 import {
   countCustomRoles,
   countRoles,
@@ -96,16 +96,15 @@ export function createRole(
 
 interface Changed extends Revoking {
   readonly role: Role;
-  readonly unfinished?: UnfinishedChange | null;
 }
 
 /**
- * Changes a role of the caller's organization. If the name or the permissions of the role change, the change raises the
- * epochs of the memberships of all users who have the role, and returns when all of them are raised: see raise-holders.ts.
- * If the change asks for the present state, nothing is written, but an unfinished change of the role is awaited. Fields that
- * the change does not name stay as they are at the moment of the change. Raises permission_denied, not_found,
- * grant_exceeds_own, precondition_failed, role_name_taken, too_many_requests when the organization changes the rights of
- * its members by their roles too often, and service_busy when the epochs are not raised in time.
+ * Changes a role of the caller's organization. If the name or the permissions of the role change, the older tokens of all
+ * users who have the role are refused once this returns. If they are many, one revocation names the role instead of them. So
+ * the change takes the same time for any number of members. If the role already has the requested state,
+ * nothing is written. Fields that the change does not name stay as they are at the moment of the change. Raises
+ * permission_denied, not_found, grant_exceeds_own, precondition_failed, role_name_taken, and too_many_requests when the
+ * organization changes the rights of its members by their roles too often.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -115,12 +114,10 @@ export async function changeRole(
   assertVersion: AssertVersion<Role> = anyVersion,
 ): Promise<Role> {
   const { organizationId } = caller;
-  let before: UnfinishedChange | null = null;
   const commit = deps.db.organization(scopeOf(caller), async (tx): Promise<Changed> => {
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const old = await findChangeable(tx, organizationId, id);
     assertMayGrant(standing, [old]);
-    before = await findUnfinishedChange(tx, organizationId, id);
     await assertVersion(() => old);
     const role = {
       ...old,
@@ -130,7 +127,7 @@ export async function changeRole(
       permissions: wanted.permissions ?? old.permissions,
     };
     assertMayGrant(standing, [role]);
-    if (isDeepStrictEqual(role, old)) return { role, revocations: [], unfinished: before };
+    if (isDeepStrictEqual(role, old)) return { role, revocations: [] };
     if (role.name !== old.name && (await isNameTaken(tx, organizationId, role.name, id))) {
       throw problem('role_name_taken');
     }
@@ -140,30 +137,26 @@ export async function changeRole(
     // Tokens contain the names and permissions of roles. So a new name or new permissions make the tokens stale. Tokens
     // do not contain the level or the description of a role.
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
-    return rightsStay ? { role, revocations: [] } : { role, ...(await raiseInChange(deps, tx, organizationId, id)) };
+    return { role, revocations: rightsStay ? [] : await revokeHolders(deps, tx, organizationId, old) };
   });
-  try {
-    const { role, unfinished } = await publishing(deps, commit);
-    if (unfinished) await raiseHoldersForRequest(deps, unfinished);
-    return role;
-  } catch (error) {
-    // A caller who was told to ask again names the version before the own change. So this answer also says that it is done.
-    const isOtherVersion = error instanceof Problem && error.code === 'precondition_failed';
-    if (isOtherVersion && before) await raiseHoldersForRequest(deps, before);
-    throw error;
-  }
+  return (await publishing(deps, commit)).role;
 }
 
-/** Raises the epochs of the members of a role. If they are many, only writes that this is to be done. */
-async function raiseInChange(deps: RoleDeps, tx: OrganizationTx, organizationId: string, roleId: string) {
-  const holders = await listHolders(tx, organizationId, roleId, HOLDERS_AT_ONCE_MAX + 1);
+/** Refuses the older tokens of the members of a role, which is given as it was before its change. */
+async function revokeHolders(
+  deps: RoleDeps,
+  tx: OrganizationTx,
+  organizationId: string,
+  role: Role,
+): Promise<readonly Revocation[]> {
+  const holders = await listHolders(tx, organizationId, role.id, HOLDERS_AT_ONCE_MAX + 1);
   if (holders.length > 0) await payForRoleChange(tx, organizationId);
   if (holders.length > HOLDERS_AT_ONCE_MAX) {
-    const role = { organizationId, ownerKey: organizationId, roleId };
-    return { revocations: [], unfinished: await beginRaising(deps, tx, role) };
+    await beginRaising(deps, tx, { organizationId, ownerKey: organizationId, roleId: role.id });
+    return raiseRolesEpoch(tx, organizationId, role.name);
   }
   const memberships = holders.map((userId) => ({ organizationId, userId }));
-  return { revocations: await raiseMembershipEpochs(tx, memberships), unfinished: null };
+  return raiseMembershipEpochs(tx, memberships);
 }
 
 /**

@@ -1,7 +1,8 @@
-// The queries that raise the epochs of users and of memberships. After the commit, every service refuses the older access
-// tokens: all tokens of the user, or the user's tokens for the organization of the membership.
+// The queries that raise the epochs of users, of memberships and of the roles of an organization. After the commit, every
+// service refuses the older access tokens: all tokens of the user, the user's tokens for the organization of the membership,
+// or the tokens for the organization that name the role.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
-import { revokingEpochs, revokingMemberships } from '../../base/revoking/sql.ts';
+import { revokingEpochs, revokingMemberships, revokingRole } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 
 // The rows are locked in the order of their ids, so that two of these statements cannot deadlock.
@@ -30,8 +31,8 @@ export interface MembershipKey {
   readonly userId: string;
 }
 
-// The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the version
-// before know the user's epoch only, and refuse all older tokens of the user. $1 users and $2 their organizations.
+// The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the previous
+// version know only the user's epoch, and refuse all older tokens of the user. $1 users and $2 their organizations.
 const RAISE_MEMBERSHIPS = statement(`
 WITH wanted AS (
   SELECT DISTINCT w.user_id::uuid, w.organization_id::uuid FROM unnest($1::text[], $2::text[]) AS w (user_id, organization_id)
@@ -62,4 +63,23 @@ export async function raiseMembershipEpochs(
   const organizations = memberships.map(({ organizationId }) => organizationId);
   const rows = await tx.rows<{ sub: string; org: string; epoch: number }>(RAISE_MEMBERSHIPS, [users, organizations]);
   return rows.map((row) => ({ kind: 'membership', ...row }));
+}
+
+// $1 organization, $2 name of the role before the change.
+const RAISE_ROLES = statement(`
+WITH raised AS (
+  UPDATE organizations SET roles_epoch = roles_epoch + 1 WHERE id = $1::uuid
+  RETURNING id, roles_epoch AS epoch, $2::text AS role_name
+),
+revoked AS (${revokingRole('raised')})
+SELECT epoch FROM raised`);
+
+/**
+ * Raises the epoch of the organization's roles, and writes the revocation of the tokens that name this role. This takes the
+ * same time for any number of members. A token does not name a role that the member has only in a scope, nor does it have the
+ * permissions of that role. The caller holds the organization's lock, and publishes the returned revocations after the commit.
+ */
+export async function raiseRolesEpoch(tx: OrganizationTx, organizationId: string, role: string): Promise<Revocation[]> {
+  const rows = await tx.rows<{ epoch: number }>(RAISE_ROLES, [organizationId, role]);
+  return rows.map(({ epoch }) => ({ kind: 'role', org: organizationId, role, epoch }));
 }

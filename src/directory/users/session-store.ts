@@ -1,5 +1,7 @@
-// The query that checks and locks the session of a caller in the transaction of a change. sign-in/sessions owns the table.
+// The query that checks and locks the session of a caller in the transaction of a change, and checks the key of the
+// caller's token. The table of sessions belongs to sign-in/sessions, and that of revoked keys to credentials/revocations.
 import { type SystemTx, statement, type UserTx } from '../../base/database/db.ts';
+import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 
 /**
  * A SELECT that returns a row only if the session is live and its user is not disabled. Disabling an account ends its
@@ -17,9 +19,28 @@ SELECT 1 FROM sessions s WHERE s.id = ${sessionId} AND s.user_id = ${userId} AND
  */
 export const lockSessionSql = (userId: string, sessionId: string) => `${isSessionLiveSql(userId, sessionId)} FOR SHARE`;
 
-const LOCK = statement(lockSessionSql('$1::uuid', '$2::uuid'));
+const LOCK = statement(`
+WITH session AS MATERIALIZED (${lockSessionSql('$1::uuid', '$2::uuid')})
+SELECT EXISTS (SELECT FROM session) AS live, ${isKeyRevokedSql('$3::text')} AS "keyRevoked"`);
 
-/** Locks the session until the transaction ends. Returns false if it is not live. */
-export async function lockSession(tx: UserTx | SystemTx, userId: string, sessionId: string): Promise<boolean> {
-  return (await tx.rows(LOCK, [userId, sessionId])).length > 0;
+/** The user and the session of a caller, and the key of the token. */
+export interface SessionOwner {
+  readonly id: string;
+  readonly sessionId: string;
+  readonly keyId?: string | undefined;
+}
+
+export interface FoundSession {
+  readonly live: boolean;
+  /** Whether the key that signed the caller's token was revoked. */
+  readonly keyRevoked: boolean;
+}
+
+/** Locks the session until the transaction ends, if it is live. */
+export async function lockSession(
+  tx: UserTx | SystemTx,
+  { id, sessionId, keyId }: SessionOwner,
+): Promise<FoundSession> {
+  const [row] = await tx.rows<FoundSession>(LOCK, [id, sessionId, keyId ?? null]);
+  return row ?? { live: false, keyRevoked: false };
 }

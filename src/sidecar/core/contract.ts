@@ -37,6 +37,8 @@ export interface SidecarSettings {
   readonly pingSeconds: number;
   /** How long a receiver may leave all of its waiting messages unread. */
   readonly slowSeconds: number;
+  /** How long messages may wait after a pause of this process, until the missed revocations are known. */
+  readonly holdSeconds: number;
 }
 
 /** The defaults of the settings. */
@@ -56,12 +58,13 @@ export const SIDECAR_DEFAULTS: Omit<SidecarSettings, 'upstream'> = {
   upstreamSeconds: 60,
   pingSeconds: 30,
   slowSeconds: 30,
+  holdSeconds: 10,
 };
 
 export interface SidecarDeps {
   readonly verifier: Verifier;
   readonly log: SidecarLog;
-  /** The clock that expiry is judged by, in milliseconds since 1970. */
+  /** The clock by which expiry is decided, in milliseconds since 1970. */
   readonly now: () => number;
 }
 

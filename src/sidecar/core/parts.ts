@@ -1,6 +1,7 @@
 // What the parts of a running sidecar share, and how a verified request or socket is admitted.
 import type { VerificationCode, VerifiedPrincipal } from '../../verifier/core/contract.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
+import type { Hold } from '../sockets/hold.ts';
 import type { Live, LiveIndex } from '../sockets/live.ts';
 import type { Slot, Slots } from '../sockets/slots.ts';
 import type { Handshakes } from '../upgrade/handshake.ts';
@@ -17,6 +18,7 @@ export interface Parts extends SidecarDeps {
   readonly settings: SidecarSettings;
   readonly handshakes: Handshakes;
   readonly live: LiveIndex;
+  readonly hold: Hold;
   /** Counts sockets. */
   readonly sockets: Slots;
   /** Counts plain requests. */

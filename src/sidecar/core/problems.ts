@@ -57,7 +57,7 @@ const KINDS = {
   too_many_sockets: {
     status: 429,
     title: 'Too many connections',
-    detail: 'You have as many connections open as you may: close one first.',
+    detail: 'You have the maximum number of open connections: close one first.',
   },
   headers_too_large: {
     status: 431,
@@ -73,7 +73,7 @@ const KINDS = {
   sidecar_full: {
     status: 503,
     title: 'Full',
-    detail: 'As many connections are open as may be: try again in a moment.',
+    detail: 'The maximum number of connections is open: try again in a moment.',
   },
   shutting_down: { status: 503, title: 'Shutting down', detail: 'This process is about to end: connect again.' },
   upstream_timeout: {

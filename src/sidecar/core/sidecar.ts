@@ -8,6 +8,7 @@ import { answerBrokenConnection, refuseTunnel } from '../http/answer.ts';
 import { passRequest } from '../http/plain-request.ts';
 import { trustedPeers } from '../http/upstream-headers.ts';
 import { CLOSE_GOING_AWAY } from '../sockets/bridge.ts';
+import { createHold } from '../sockets/hold.ts';
 import { createLiveIndex } from '../sockets/live.ts';
 import { createSlots } from '../sockets/slots.ts';
 import { createHandshakes } from '../upgrade/handshake.ts';
@@ -47,6 +48,7 @@ export async function openSidecar(
     settings,
     handshakes: createHandshakes(settings.messageBytesMax),
     live: createLiveIndex(deps.verifier, deps.now),
+    hold: createHold(deps.verifier, settings.holdSeconds),
     sockets: createSlots(settings.socketsMax, settings.socketsPerUserMax),
     requests: createSlots(settings.socketsMax, settings.socketsPerUserMax),
     waiting: createSlots(settings.waitingMax, settings.waitingMax),
@@ -64,6 +66,7 @@ export async function openSidecar(
   } catch (error) {
     heartbeat.stop();
     parts.live.close();
+    parts.hold.close();
     throw error;
   }
 
@@ -76,6 +79,7 @@ export async function openSidecar(
     await settle(parts, CLOSE_MILLISECONDS);
     heartbeat.stop();
     parts.live.close();
+    parts.hold.close();
     server.closeAllConnections();
     agent.destroy();
     await closed;
@@ -112,7 +116,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
   const latest = new WeakMap<Duplex, { readonly request: IncomingMessage; readonly response: ServerResponse }>();
   const broken = new WeakMap<Duplex, () => void>();
   const hasPending = (socket: Duplex) => (unanswered.get(socket) ?? 0) > 0;
-  /** Refuses bytes that are no request, after the answers to the requests before them. */
+  /** Refuses bytes that are not a request, after the answers to the requests before them. */
   const refuseBroken = (error: Error & { code?: string }, socket: Duplex) => {
     if (broken.has(socket)) return; // Node reports further bytes of a broken connection again
     const count = unanswered.get(socket) ?? 0;

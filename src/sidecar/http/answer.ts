@@ -1,4 +1,5 @@
-// Writes refusals: as the answer to a request, on the raw connection of an upgrade, and for bytes that were no request.
+// Writes refusals: as the answer to a request, on the raw connection of an upgrade, and for bytes that were not a
+// request.
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -117,8 +118,8 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Handles Node's 'clientError'. The input was no request, so the answer is written by hand. With `isAnswered` the client
- * already has the answer to the request that the input belongs to, and gets no second one.
+ * Handles Node's 'clientError'. The input was not a request, so the answer is written by hand. With `isAnswered` the
+ * client already has the answer to the request that the input belongs to, and gets no second one.
  */
 export function answerBrokenConnection(
   error: Error & { code?: string },

@@ -103,9 +103,9 @@ function cookiesOf(head: Head, name: string | null): Cookies {
 }
 
 /**
- * Refuses a request that another site made a browser send (W1): its Origin is not on the list. With the token in a
- * cookie, which browsers add automatically, also an Origin of another host and Sec-Fetch-Site: cross-site are refused.
- * Raises cross_site_request.
+ * Refuses a request that another site made a browser send: its Origin is not on the list. Browsers add cookies
+ * automatically, so with the token in a cookie, an Origin of another host and Sec-Fetch-Site: cross-site are refused
+ * too. Raises cross_site_request.
  */
 export function assertOrigin(head: Head, place: TokenPlace | null, allowed: readonly string[]): void {
   const origin = only(head, 'origin');

@@ -35,7 +35,7 @@ export function headOf(request: IncomingMessage): Head {
     throw new Refusal('bad_request', {}, 'Send the path alone as the target of the request, percent-encoded.');
   }
   assertOneHost(request, fields);
-  // The framing is written anew, which would lose any other coding. HTTP/1.0 has no codings (RFC 9112 §6.1).
+  // The framing is written again, which would lose any other coding. HTTP/1.0 has no codings (RFC 9112 §6.1).
   const codings = fields.get('transfer-encoding');
   if (codings && (request.httpVersion !== '1.1' || codings.join(',').trim().toLowerCase() !== 'chunked')) {
     throw new Refusal('bad_request', {}, 'Send the body as it is or chunked: no other transfer coding is known here.');

@@ -9,10 +9,12 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { VerificationError } from '../../verifier/core/error.ts';
 import { type Admission, admit, enter, idsOf, type Parts } from '../core/parts.ts';
 import { Refusal } from '../core/problems.ts';
+import { heldStream } from '../sockets/hold.ts';
 import { type Asked, headersFor } from '../upgrade/connect.ts';
 import { isFinal } from '../upgrade/dial.ts';
 import { endAfterBody, refuse } from './answer.ts';
@@ -124,15 +126,15 @@ function passOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
     sent.on('response', (answer) => {
       try {
         if (!isFinal(answer)) throw new Error(`the upstream answered with the status ${answer.statusCode}`);
-        answerWith(exchange, asked.admission, answer);
+        answerWith(parts, exchange, asked.admission, answer);
       } catch (error) {
-        failed(error as Error); // also for headers that Node reads but refuses to write
+        failed(error as Error); // Node also throws for headers that it reads but refuses to write
       }
     });
     sent.on('error', failed);
     // 'close' comes without 'error' if the upstream switched protocols without a request for that.
     sent.on('close', () => failed());
-    if (hasBody) request.pipe(sent);
+    if (hasBody) bodyOf(parts, request, response, () => fail(new VerificationError('revocations_stale'))).pipe(sent);
     else sent.end();
   };
   send(true);
@@ -146,7 +148,24 @@ function ask({ settings }: Parts, agent: Agent, asked: Asked, method: string, he
   return make({ agent, host, port: port || undefined, method, path: asked.target, headers });
 }
 
-function answerWith({ request, response, requestId }: Exchange, admission: Admission, answer: IncomingMessage): void {
+// A body without a length may go on for ever, like messages of a socket. One with a length belongs to a request that was
+// judged before.
+const isEndless = ({ headers }: IncomingMessage) => headers['transfer-encoding'] !== undefined;
+
+/** The body of a request, which waits after a pause of this process. `late` is called if it waits for too long. */
+function bodyOf({ hold }: Parts, request: IncomingMessage, response: ServerResponse, late: () => void): Readable {
+  if (!isEndless(request)) return request;
+  const held = heldStream(hold, late);
+  response.once('close', () => held.destroy());
+  return request.pipe(held);
+}
+
+function answerWith(
+  { hold }: Parts,
+  { request, response, requestId }: Exchange,
+  admission: Admission,
+  answer: IncomingMessage,
+): void {
   if (response.destroyed || response.headersSent || admission.ended()) return void answer.destroy();
   const fields = endToEnd(answer.rawHeaders);
   if (!fields.some(([name]) => name.toLowerCase() === 'x-request-id')) fields.push(['x-request-id', requestId]);
@@ -155,7 +174,10 @@ function answerWith({ request, response, requestId }: Exchange, admission: Admis
   // Node reads any reason phrase, but writes only printable characters.
   const reason = (answer.statusMessage ?? '').replace(/[^\t\x20-\x7e\x80-\xff]/g, '');
   response.writeHead(answer.statusCode ?? 502, reason, fields.flat());
-  pipeline(answer, response, { end: false }).then(
+  // An answer that ends with its connection has no length either.
+  const hasLength = answer.headers['content-length'] !== undefined;
+  const steps = hasLength ? [] : [heldStream(hold, () => response.destroy())];
+  pipeline([answer, ...steps, response], { end: false }).then(
     () => endAfterBody(request, response),
     () => response.destroy(),
   );

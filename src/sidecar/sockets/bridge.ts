@@ -1,7 +1,7 @@
 // The two sockets of one connection, client and upstream: messages in both directions, an end that closes both, and a
 // heartbeat that notices lost peers.
 import { WebSocket } from 'ws';
-import { pump } from './pump.ts';
+import { type PumpBounds, pump } from './pump.ts';
 
 export interface BridgeHooks {
   /** Called with a message of the client. Returns false to drop the message. */
@@ -75,24 +75,43 @@ function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
   } else leg.socket.terminate();
 }
 
+function cutLater(...sockets: WebSocket[]): void {
+  setTimeout(() => sockets.forEach((socket) => void socket.terminate()), CLOSE_MILLISECONDS).unref();
+}
+
+/** Returns the function that sends texts. A client that reads no answer must not fill the memory: further are dropped. */
+function answersTo(client: WebSocket): (text: string) => void {
+  let unsent = 0;
+  return (text) => {
+    if (client.readyState !== WebSocket.OPEN || unsent >= ANSWERS_MAX) return;
+    unsent += 1;
+    client.send(text, () => {
+      unsent -= 1;
+    });
+  };
+}
+
 /** Joins two open sockets. */
-export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: number, hooks: BridgeHooks): Bridge {
+export function bridge(client: WebSocket, upstream: WebSocket, bounds: PumpBounds, hooks: BridgeHooks): Bridge {
   const legs = {
     client: legOf(client, CLOSE_GOING_AWAY, 'client_lost'),
     upstream: legOf(upstream, CLOSE_BAD_GATEWAY, 'upstream_lost'),
   };
   let end: Pick<BridgeEnd, 'code' | 'reason' | 'by'> | undefined;
   let open = 2;
-  let unsent = 0;
+  const send = answersTo(client);
 
-  const up = pump(client, upstream, slowSeconds, {
+  const onHeldTooLong = () => close(CLOSE_TRY_AGAIN, 'revocations_stale');
+  const up = pump(client, upstream, bounds, {
     take: hooks.fromClient,
     onStuck: () => close(CLOSE_TRY_AGAIN, 'upstream_slow'),
+    onHeldTooLong,
   });
-  const down = pump(upstream, client, slowSeconds, {
+  const down = pump(upstream, client, bounds, {
     take: hooks.fromUpstream,
     passed: hooks.sentToClient,
     onStuck: () => close(CLOSE_TRY_AGAIN, 'client_slow'),
+    onHeldTooLong,
   });
 
   function close(code: number, reason: string, by: BridgeEnd['by'] = 'sidecar'): void {
@@ -101,39 +120,42 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
     up.stop();
     down.stop();
     for (const { socket } of Object.values(legs)) socket.close(code, reason);
-    cutLater();
-  }
-
-  function cutLater(): void {
-    setTimeout(() => {
-      client.terminate();
-      upstream.terminate();
-    }, CLOSE_MILLISECONDS).unref();
+    cutLater(client, upstream);
   }
 
   /**
    * Handles the end of one side. The other side is closed in the same way, after all earlier messages were sent to it.
+   * Messages that are held back are earlier.
    */
-  function closed(by: 'client' | 'upstream', code: number, reason: Buffer): void {
+  function closed(by: 'client' | 'upstream', code: number, reason: string): void {
     open -= 1;
-    if (!end) {
-      const leg = legs[by];
-      const [endCode, endReason] = code === LOST ? leg.lostAs : [code, reason.toString()];
-      end = { code: endCode, reason: endReason, by };
-      up.stop();
-      down.stop();
-      const other = by === 'client' ? upstream : client;
-      if (endCode === NO_CODE) other.close();
-      else other.close(endCode, endReason);
-      // A lost client reads no messages. The last messages of the upstream are still for the client, so the client gets
-      // more time.
-      if (by === 'client') cutLater();
+    if (open > 0) {
+      (by === 'client' ? up : down).afterHeld(() => endBy(by, code, reason));
+      return;
     }
-    if (open > 0) return;
-    hooks.onClosed({ ...end, fromClient: up.messages(), fromUpstream: down.messages() });
+    // The end of the side that closed first may still wait. It comes first here.
+    up.stop();
+    down.stop();
+    endBy(by, code, reason);
+    if (end) hooks.onClosed({ ...end, fromClient: up.messages(), fromUpstream: down.messages() });
   }
-  client.on('close', (code, reason) => closed('client', code, reason));
-  upstream.on('close', (code, reason) => closed('upstream', code, reason));
+
+  function endBy(by: 'client' | 'upstream', code: number, reason: string): void {
+    if (end) return;
+    const leg = legs[by];
+    const [endCode, endReason] = code === LOST ? leg.lostAs : [code, reason];
+    end = { code: endCode, reason: endReason, by };
+    up.stop();
+    down.stop();
+    const other = by === 'client' ? upstream : client;
+    if (endCode === NO_CODE) other.close();
+    else other.close(endCode, endReason);
+    // A lost client reads no messages. The last messages of the upstream are still for the client, so the client gets
+    // more time.
+    if (by === 'client') cutLater(client, upstream);
+  }
+  client.on('close', (code, reason) => closed('client', code, reason.toString()));
+  upstream.on('close', (code, reason) => closed('upstream', code, reason.toString()));
 
   return {
     close,
@@ -142,12 +164,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
       beatLeg(legs.upstream, down.isPaused(), up.isPaused());
     },
     sendToClient(text) {
-      // A client that sends renewals and reads no answer must not fill the memory: further answers are dropped.
-      if (end || client.readyState !== WebSocket.OPEN || unsent >= ANSWERS_MAX) return;
-      unsent += 1;
-      client.send(text, () => {
-        unsent -= 1;
-      });
+      if (!end) send(text);
     },
   };
 }

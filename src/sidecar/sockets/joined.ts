@@ -26,7 +26,7 @@ export interface Connection {
 /** Joins the sockets. After that, the caller need not end the connection or clean up. */
 export function join(parts: Parts, connection: Connection): void {
   const { client, upstream, admission, isSocketIo } = connection;
-  const { verifier, now, settings, log } = parts;
+  const { verifier, now, log } = parts;
   const { live } = admission;
   const about = { requestId: connection.requestId, path: connection.path, ...idsOf(live.principal()) };
   const since = now();
@@ -34,7 +34,7 @@ export function join(parts: Parts, connection: Connection): void {
   const gap = createGap();
   const answers: string[] = [];
 
-  const link = bridge(client, upstream, settings.slowSeconds, {
+  const link = bridge(client, upstream, parts, {
     fromClient(data, isBinary) {
       if (isOver()) return false;
       const frame = isBinary ? null : isSocketIo ? readSocketIoRenewal(data) : readPlainRenewal(data);

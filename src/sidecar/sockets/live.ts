@@ -88,7 +88,8 @@ function createIndexes() {
       if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
       if (revocation.kind === 'user' || revocation.kind === 'membership') return bySubject.sets.get(revocation.sub);
       if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
-      if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
+      if (revocation.kind === 'organization' || revocation.kind === 'role')
+        return byOrganization.sets.get(revocation.org);
       return all; // a restored backup or a revoked key concerns nearly every entry
     },
   };
@@ -153,8 +154,8 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
   };
 }
 
-// The session and the key of the first token count as well as those of the newest token: the upstream knows its caller
-// from the first token.
+// The session and the key of the first token also count, in addition to those of the newest token: the upstream knows
+// its caller from the first token.
 function ofFirstToken(revocation: Revocation, { firstKeyId }: Entry): VerificationCode | null {
   if (revocation.kind === 'session') return 'session_revoked'; // only the entries of this session are visited
   return revocation.kind === 'key' && revocation.kid === firstKeyId ? 'invalid_token' : null;

@@ -32,7 +32,7 @@ export interface DialRequest {
   readonly seconds: number;
 }
 
-/** Whether an answer is final and can be passed on (RFC 9110 §15): neither 1xx nor a number that is no status. */
+/** Whether an answer is final and can be passed on (RFC 9110 §15): neither 1xx nor a number that is not a status. */
 export function isFinal({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200;
 }

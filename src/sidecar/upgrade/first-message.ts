@@ -134,8 +134,9 @@ async function authenticate(
   stop();
   const path = pathOf(head.target);
   join(parts, { client, upstream, admission, isSocketIo: isSocketIo(head.target), requestId, path });
-  for (const { data, isBinary } of early) client.emit('message', data, isBinary);
+  // The bytes that resume reads come after this turn of the event loop. An early message may pause the client again.
   client.resume();
+  for (const { data, isBinary } of early) client.emit('message', data, isBinary);
 }
 
 function upstreamOf(dialled: Dialled, protocol: string | null, admission: Admission): WebSocket {

@@ -13,7 +13,7 @@ export interface Choice {
 }
 
 export interface Handshakes {
-  /** Answers 101 and returns the open socket; null if the client is gone. */
+  /** Answers 101 and returns the open socket; null if the client has disconnected. */
   complete(request: IncomingMessage, socket: Duplex, early: Buffer, choice: Choice): WebSocket | null;
 }
 

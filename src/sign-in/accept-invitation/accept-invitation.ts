@@ -16,6 +16,7 @@ import { getRedeemable, type Redeemable, redeemInvitation } from '../../director
 import { markSentRevoked } from '../../directory/invitations/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { raiseEpochs } from '../../directory/users/epoch-store.ts';
+import { assertLive } from '../../directory/users/live-session.ts';
 import {
   findAccountByMailbox,
   findEmailKey,
@@ -92,8 +93,9 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
       revocations = await proveMailbox(deps, tx, caller);
     };
     await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, beforeJoining });
-    const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
-    if (!switched?.live) throw refusedToken('session_revoked');
+    const switched = await updateSessionOrganization(tx, caller, organizationId);
+    if (!switched) throw refusedToken('session_revoked');
+    assertLive(switched);
     if (!switched.session) throw refusal(switched.subject);
     return { revocations, subject: switched.subject, session: switched.session };
   }

@@ -4,7 +4,7 @@ import type { Database } from '../../base/database/db.ts';
 import { Problem, problem } from '../../base/errors/problem.ts';
 import type { Endpoint } from '../../base/http/endpoint.ts';
 import { browser, page, seeOther } from '../../base/http/page.ts';
-import { networkName } from '../../base/http/rate-limit.ts';
+import { wideNetworkOf } from '../../base/http/rate-limit.ts';
 import { Id } from '../../base/http/wire.ts';
 import { confirm, done, pagination, table, wrong } from '../../base/page-kit/blocks.ts';
 import { ago, day } from '../../base/page-kit/dates.ts';
@@ -12,7 +12,8 @@ import { field, form, hidden } from '../../base/page-kit/form.ts';
 import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import type { Clock } from '../../base/platform/clock.ts';
-import { leaveOrganization, type RemoveMemberDeps } from '../../directory/members/remove-member.ts';
+import type { MemberChangeDeps } from '../../directory/members/event.ts';
+import { leaveOrganization } from '../../directory/members/remove-member.ts';
 import { listOwnOrganizations } from '../../directory/organizations/list-own.ts';
 import { getProfile, type ProfileDeps, rename } from '../../directory/profile/profile.ts';
 import { ChangeProfile } from '../../directory/profile/schema.ts';
@@ -23,7 +24,7 @@ import type { RefreshDeps } from '../sessions/refresh.ts';
 import { switchOrganization } from '../sessions/switch-organization.ts';
 import { accountPage, badge, DEVICES, deviceText, ORGANIZATIONS, PROFILE } from './frame.ts';
 
-export interface AccountPageDeps extends ProfileDeps, EndSessionDeps, RefreshDeps, RemoveMemberDeps {
+export interface AccountPageDeps extends ProfileDeps, EndSessionDeps, RefreshDeps, MemberChangeDeps {
   readonly db: Database;
   readonly clock: Clock;
 }
@@ -129,7 +130,7 @@ function sessionTable(view: View, clock: Clock, sessions: readonly Session[]): H
     text.title,
     [
       { title: text.device, cell: (one) => html`${device(one)}${one.current && badge(text.thisOne)}` },
-      { title: text.network, cell: ({ ip }) => (ip === null ? text.unknownNetwork : networkName(ip)) },
+      { title: text.network, cell: ({ ip }) => (ip === null ? text.unknownNetwork : wideNetworkOf(ip)) },
       { title: text.lastSeen, cell: ({ lastSeenAt }) => ago(language, lastSeenAt, clock.now()) },
       { title: text.signedIn, cell: ({ createdAt }) => day(language, createdAt) },
       { title: text.action, cell: (one) => (one.current ? null : end(one)) },

@@ -53,6 +53,7 @@ function callerOf(row: BrowserSessionRow): Caller {
     permissionsElsewhere: false,
     epoch: row.epoch,
     membershipEpoch: row.membershipEpoch,
+    rolesEpoch: null,
     authenticatedAt: openedAt,
     issuedAt: openedAt,
   });

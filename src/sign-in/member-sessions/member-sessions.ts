@@ -1,7 +1,7 @@
 // The sessions in which members act for the current organization. Callers with the permission can list and end them.
 // Sessions that act for another organization, or for no organization, are neither shown nor ended.
 
-import type { Database, OrganizationTx } from '../../base/database/db.ts';
+import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
@@ -68,17 +68,6 @@ export async function endMemberSession(
   which: { readonly userId: string; readonly sessionId: string },
 ): Promise<void> {
   if ((await endAuthorized(deps, caller, which)).live === 0) throw noSuchMemberOrSession();
-}
-
-/**
- * Ends all sessions in which a removed member acts for the organization, within the transaction that removes the
- * member. The caller publishes the revocations after the commit.
- */
-export function endSessionsOfRemoved(
-  tx: OrganizationTx,
-  of: Pick<EndMemberSessions, 'organizationId' | 'userId' | 'actorId'>,
-): Promise<EndedSessions> {
-  return markMemberSessionsEnded(tx, { ...of, reason: 'membership_removed' });
 }
 
 /**

@@ -55,7 +55,7 @@ export interface EndMemberSessions {
   /** The id of the session to end. Without it, all sessions end. */
   readonly sessionId?: string;
   readonly actorId: string;
-  readonly reason: 'ended_by_organization' | 'membership_removed';
+  readonly reason: 'ended_by_organization';
 }
 
 /** Ends one session, or all sessions, in which a member acts for the organization. */

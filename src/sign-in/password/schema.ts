@@ -14,7 +14,7 @@ export const Register = z
     organizationName: OrganizationName.optional(),
     organizationSlug: Slug.optional(),
     invitationToken: InvitationToken.optional().meta({
-      description: 'Joins the organization that invited this e-mail. Works also when registration is closed.',
+      description: 'Joins the organization that invited this e-mail. It works even when registration is closed.',
     }),
     transport: Transport,
   })

@@ -45,7 +45,8 @@ export async function authenticate(
 
 /**
  * When the session of a user began, or the token of a service client, in seconds since 1970. A process that had not yet
- * noticed a failover may have refreshed a session from before, so the age of a user's token proves nothing.
+ * noticed a failover may have refreshed a session from before the failover, so the age of a user's token proves
+ * nothing.
  */
 function startOf(caller: Principal): number {
   return caller.kind === 'user' ? caller.authenticatedAt : caller.issuedAt;
@@ -57,6 +58,19 @@ function startOf(caller: Principal): number {
  */
 export function assertNotInDoubt(revocations: Pick<Revocations, 'doubtedBefore'>, beganAt: number): void {
   if (beganAt < revocations.doubtedBefore()) throw problem('database_set_back', { retryAfterSeconds: 30 });
+}
+
+/**
+ * For a token of this service whose session or client the database does not have: a failover may have lost the row a
+ * moment ago. So this reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises DatabaseUnavailable,
+ * too.
+ */
+export async function assertNotLost(
+  revocations: Pick<Revocations, 'doubtedBefore' | 'synchronize'>,
+  beganAt: number,
+): Promise<void> {
+  await revocations.synchronize();
+  assertNotInDoubt(revocations, beganAt);
 }
 
 /**

@@ -4,13 +4,21 @@
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import { assertSessionLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
-import { type EndedSessions, lockSessions, markSessionsEnded } from './ending-store.ts';
+import {
+  type EndedSessions,
+  type EndSessions,
+  lockSessions,
+  markLostEnded,
+  markSessionsEnded,
+} from './ending-store.ts';
 
 interface EndingDeps extends PublishDeps {
   readonly db: Database;
+  readonly revocations: Revocations;
 }
 
 export interface EndSessionDeps extends RefreshTokenDeps, EndingDeps {}
@@ -30,8 +38,21 @@ export async function logout(
   if (verified) targets.set(verified.claims.sid, verified.claims.sub);
   if (caller) targets.set(caller.sessionId, caller.id);
   for (const [sessionId, userId] of targets) {
-    await publishing(deps, markSessionsEnded(deps.db.systemReader(), { userId, sessionId, reason: 'logout' }));
+    await endOne(deps, { userId, sessionId, reason: 'logout' });
   }
+}
+
+/**
+ * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same, because
+ * they would be good again once an operator accepts the database.
+ */
+async function endOne(deps: EndingDeps, which: EndSessions & { readonly sessionId: string }): Promise<void> {
+  const reader = deps.db.systemReader();
+  const { revocations } = await publishing(deps, markSessionsEnded(reader, which));
+  const mayBeLost = revocations.length === 0 && !which.actingFor && deps.revocations.doubtedBefore() > 0;
+  if (!mayBeLost) return;
+  const { userId, sessionId, reason, actorId = userId } = which;
+  await publishing(deps, markLostEnded(reader, { sessionId, reason, actorId }));
 }
 
 /**
@@ -43,8 +64,7 @@ export async function endSessionForClient(
   clientId: string,
   which: { readonly userId: string; readonly sessionId: string; readonly actingFor: string | null },
 ): Promise<void> {
-  const ended = { ...which, reason: 'revoked_by_client', actorId: clientId } as const;
-  await publishing(deps, markSessionsEnded(deps.db.systemReader(), ended));
+  await endOne(deps, { ...which, reason: 'revoked_by_client', actorId: clientId });
 }
 
 /** Ends one of the caller's own sessions. Raises not_found for any other session, and for a session that has ended. */

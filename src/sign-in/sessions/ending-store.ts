@@ -108,6 +108,27 @@ export function markSessionsEnded(tx: UserReader | SystemReader, which: EndSessi
   return runEndSessions(tx, END, values);
 }
 
+// $1 session, $2 reason, $3 actor.
+const END_LOST = statement(`
+WITH lost AS (
+  SELECT $1::uuid AS id WHERE NOT EXISTS (SELECT FROM sessions WHERE id = $1)
+    AND NOT EXISTS (SELECT FROM revocations WHERE kind = 'session' AND subject = $1)
+),
+revoked AS (${revokingSessions('lost')}),
+recorded AS (
+  INSERT INTO events (id, type, actor_id, target_id, data)
+  SELECT gen_random_uuid(), 'session.ended', $3::uuid, id, json_build_object('reason', $2::text)::jsonb FROM lost
+)
+SELECT id::text, false AS live FROM lost`);
+
+/** Revokes the tokens of a session that the database does not have. Does nothing for any other session. */
+export function markLostEnded(
+  tx: SystemReader,
+  { sessionId, reason, actorId }: { readonly sessionId: string; readonly reason: EndReason; readonly actorId: string },
+): Promise<EndedSessions> {
+  return runEndSessions(tx, END_LOST, [sessionId, reason, actorId]);
+}
+
 // This is a separate statement after the session was opened. If several sign-ins run at the same moment, the last of
 // them sees all sessions.
 const END_SURPLUS = endSessionsStatement(

@@ -32,7 +32,7 @@ export interface SignedIn {
   readonly tokenType: 'Bearer';
   readonly expiresIn: number;
   readonly expiresAt: string;
-  /** Undefined with the cookie transport, and after a switch of the organization that sent no refresh token. */
+  /** Undefined with the cookie transport, and after a switch of the organization whose request had no refresh token. */
   readonly refreshToken: string | undefined;
   readonly refreshExpiresAt: string;
   readonly sessionId: string;

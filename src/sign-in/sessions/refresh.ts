@@ -6,9 +6,8 @@ import { problem } from '../../base/errors/problem.ts';
 import { newTokenId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
-import { revocableOf, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
-import type { RefreshClaims } from '../../protocol/claims.ts';
-import { assertNotInDoubt } from './authenticate.ts';
+import { revocableOf, type VerifiedRefreshToken, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import { assertNotInDoubt, assertNotLost } from './authenticate.ts';
 import { chooseOrganization } from './choose-organization.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
 import { rotateSession } from './rotation-store.ts';
@@ -42,8 +41,7 @@ export interface Refresh {
  * organization_suspended, and bad_request for two different organizations.
  */
 export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
-  const claims = await admitToken(deps, input);
-  return exchange(deps, claims, input);
+  return exchange(deps, await admitToken(deps, input), input);
 }
 
 /**
@@ -54,27 +52,29 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
 export async function admitToken(
   deps: RefreshDeps,
   input: Pick<Refresh, 'refreshToken' | 'sessionId' | 'limitRefresh'>,
-): Promise<RefreshClaims> {
+): Promise<VerifiedRefreshToken> {
   const verified = await verifyRefreshToken(deps, input.refreshToken);
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
   if (verified.expired) throw problem('session_expired');
   assertNotInDoubt(deps.revocations, verified.claims.iat);
   await input.limitRefresh(verified.claims.sid);
-  return verified.claims;
+  return verified;
 }
 
 /** The second half of `refresh`. It exchanges the token in the database. Raises the other problems of `refresh`. */
 export async function exchange(
   deps: RefreshDeps,
-  claims: RefreshClaims,
+  token: VerifiedRefreshToken,
   input: Pick<Refresh, 'organization' | 'remember' | 'actingFor' | 'network'>,
 ): Promise<SignedIn> {
+  const { claims, kid } = token;
   const rotating = rotateSession(deps.db.systemReader(), {
     userId: claims.sub,
     sessionId: claims.sid,
     jti: claims.jti,
     parent: claims.prt,
+    kid,
     child: newTokenId(deps.random),
     organization: await chooseOrganization(deps, claims.sub, input.organization),
     remember: input.remember ?? false,
@@ -87,7 +87,10 @@ export async function exchange(
   // fails.
   const rotation = await publishing(deps, rotating);
   switch (rotation.verdict) {
+    case 'bad_key':
+      throw problem('invalid_refresh_token');
     case 'unknown':
+      await assertNotLost(deps.revocations, 0);
       throw problem('invalid_refresh_token');
     case 'expired':
       throw problem('session_expired');
@@ -98,7 +101,7 @@ export async function exchange(
     case 'refused':
       throw refusal(rotation.subject);
     case 'rotated':
-      if (isKnownEnded(deps, claims)) throw problem('session_revoked');
+      if (isKnownEnded(deps, token)) throw problem('session_revoked');
       assertNotInDoubt(deps.revocations, rotation.openedAt.getTime() / 1000);
       return signIn(deps, rotation.subject, {
         sessionId: claims.sid,
@@ -111,8 +114,8 @@ export async function exchange(
 
 /**
  * Whether this process knows that the session has ended, although the database did not know it a moment ago: it ended
- * meanwhile, or a failover has just lost its end.
+ * meanwhile, or a failover has just lost the record of its end.
  */
-function isKnownEnded({ revocations }: RefreshDeps, claims: RefreshClaims): boolean {
-  return revocations.judge(revocableOf(claims)) === 'session_revoked';
+function isKnownEnded({ revocations }: RefreshDeps, token: VerifiedRefreshToken): boolean {
+  return revocations.judge(revocableOf(token)) === 'session_revoked';
 }

@@ -2,7 +2,7 @@
 // to.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
-import { revokingSessions } from '../../base/revoking/sql.ts';
+import { isKeyRevokedSql, revokingSessions } from '../../base/revoking/sql.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
@@ -12,12 +12,14 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // parties use the same token, the statement ends the session. That end is committed with its event and its revocation.
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
 // the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
-// $2 from now on, $10 organization for which the session must act, or null for any, $11 network of the request.
+// $2 from now on, $10 organization for which the session must act, or null for any, $11 network of the request, $12 the
+// key of the presented token.
 //
-// A confirmed token that comes again after the grace gets a new child, because the answer with the former child may have
-// been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client that never keeps
-// its children causes one an hour, and one a minute if it also changes its network. `replaced_child_at` is null after
-// every other rotation, so that the row itself says whether this rotation records the event.
+// A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
+// child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
+// that never keeps its children causes one an hour, and one a minute if it also changes its network.
+// `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
+// event.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
@@ -59,7 +61,7 @@ rotated AS (
           WHEN s.confirmed = $6 THEN 'first_use'
           ELSE 'overtaken' END AS verdict
         FROM (SELECT clock_timestamp() AS now) i) j) v)
-  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL
+  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND NOT ${isKeyRevokedSql('$12::text')}
     AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
     s.created_at, s.amr, s.revoked_at, s.replaced_child_at
@@ -82,7 +84,7 @@ SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
   (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
     idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
-  r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
+  ${isKeyRevokedSql('$12::text')} AS "keyRevoked", r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
   r.idle_expires_at, r.created_at, r.amr
 FROM person p LEFT JOIN rotated r ON true`);
 
@@ -91,6 +93,8 @@ export interface Presented {
   readonly sessionId: string;
   readonly jti: string;
   readonly parent: string;
+  /** The key that signed the token. */
+  readonly kid: string;
   /** The jti of a new child. It is used if the rotation makes a new child. */
   readonly child: string;
   /** The id or slug of the organization to act for. With null, the session's organization is used. */
@@ -106,7 +110,7 @@ export interface Presented {
 }
 
 type Verdict =
-  | { readonly verdict: 'unknown' | 'revoked' | 'expired' | 'reused' }
+  | { readonly verdict: 'bad_key' | 'unknown' | 'revoked' | 'expired' | 'reused' }
   | { readonly verdict: 'refused'; readonly subject: Subject }
   | {
       readonly verdict: 'rotated';
@@ -122,6 +126,7 @@ export type Rotation = Verdict & Revoking;
 interface RotationRow extends Subject {
   eligible: boolean;
   before: { revoked: boolean; reason: string | null; expired: boolean } | null;
+  keyRevoked: boolean;
   live: boolean;
   reused: boolean;
   confirmed: string;
@@ -146,12 +151,14 @@ export async function rotateSession(tx: SystemReader, presented: Presented): Pro
     presented.remember,
     presented.actingFor,
     presented.network,
+    presented.kid,
   ]);
   const judged = verdictOf(row);
   return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };
 }
 
 function verdictOf(row: RotationRow | undefined): Verdict {
+  if (row?.keyRevoked) return { verdict: 'bad_key' };
   if (!row?.before) return { verdict: 'unknown' };
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {

@@ -67,7 +67,7 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     url: '/api/v1/auth/logout',
     access: open(),
     id: 'logout',
-    summary: 'End the session of a refresh token (body or cookie) or of the access token; repeating it is no error',
+    summary: 'End the session of a refresh token (body or cookie) or of the access token; repeating it is not an error',
     tag: 'Sign-in',
     body: wire.Logout,
     bodyOptional: true,

@@ -2,6 +2,8 @@
 // All instants come from the database's clock. The queries in ending-store.ts end sessions.
 import { type SystemReader, statement, type UserReader } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
+import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
+import type { FoundSession, SessionOwner } from '../../directory/users/live-session.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
@@ -86,12 +88,14 @@ export async function insertSession(tx: SystemReader, session: NewSession): Prom
   return { ...subjectOf(row), opened };
 }
 
+// $1 user, $2 organization, $3 session, $4 the key of the caller's token.
 const SWITCH = statement(`
 WITH ${subject('false')},
 switched AS (
   UPDATE sessions s SET organization_id = c.id, last_seen_at = clock_timestamp() FROM chosen c, person p
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
     AND s.expires_at > clock_timestamp() AND p.status = 'active' AND c.active AND c.member_active
+    AND NOT ${isKeyRevokedSql('$4::text')}
   RETURNING s.id, s.organization_id, s.created_at, s.idle_expires_at, s.amr
 ),
 recorded AS (
@@ -100,28 +104,27 @@ recorded AS (
 )
 SELECT ${SUBJECT_COLUMNS}, s.created_at, s.idle_expires_at, s.amr,
   EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
-    AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live
+    AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live,
+  ${isKeyRevokedSql('$4::text')} AS "keyRevoked"
 FROM person p LEFT JOIN switched s ON true`);
 
-export interface Switched {
+export interface Switched extends FoundSession {
   readonly subject: Subject;
-  readonly live: boolean;
   readonly session: { readonly openedAt: Date; readonly idleExpiresAt: Date; readonly amr: readonly string[] } | null;
 }
 
 /** Makes a live session act for another organization (id or slug) of its user. Returns null for an unknown user. */
 export async function updateSessionOrganization(
   tx: SystemReader,
-  userId: string,
-  sessionId: string,
+  { id, sessionId, keyId }: SessionOwner,
   organization: string,
 ): Promise<Switched | null> {
   const [row] = await tx.rows<
-    Subject & { live: boolean; created_at: Date | null; idle_expires_at: Date; amr: string[] }
-  >(SWITCH, [userId, organization, sessionId]);
+    Subject & FoundSession & { created_at: Date | null; idle_expires_at: Date; amr: string[] }
+  >(SWITCH, [id, organization, sessionId, keyId ?? null]);
   if (!row) return null;
   const session = row.created_at && { openedAt: row.created_at, idleExpiresAt: row.idle_expires_at, amr: row.amr };
-  return { subject: subjectOf(row), live: row.live, session };
+  return { subject: subjectOf(row), live: row.live, keyRevoked: row.keyRevoked, session };
 }
 
 export interface SessionRow {

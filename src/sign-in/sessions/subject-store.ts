@@ -17,6 +17,7 @@ export interface SubjectOrganization {
   readonly active: boolean;
   readonly memberActive: boolean;
   readonly membershipEpoch: number;
+  readonly rolesEpoch: number;
 }
 
 export interface Grant {
@@ -49,7 +50,8 @@ export interface Subject {
 export const subject = (fallback: string) => `
 person AS (SELECT * FROM users WHERE id = $1),
 chosen AS (
-  SELECT o.id, o.name, o.slug, o.status = 'active' AS active, m.status = 'active' AS member_active, m.epoch AS member_epoch
+  SELECT o.id, o.name, o.slug, o.status = 'active' AS active, m.status = 'active' AS member_active, m.epoch AS member_epoch,
+    o.roles_epoch
   FROM memberships m JOIN organizations o ON o.id = m.organization_id AND o.deleted_at IS NULL
   WHERE m.user_id = $1 AND CASE WHEN $2::text IS NULL THEN ${fallback} ELSE o.slug = $2 OR o.id::text = $2 END
   ORDER BY m.joined_at < (SELECT claimed_at FROM person) IS TRUE, m.joined_at, o.id LIMIT 1
@@ -59,7 +61,7 @@ export const SUBJECT_COLUMNS = `
 json_build_object('id', p.id, 'email', p.email, 'name', p.name, 'emailVerified', p.email_verified_at IS NOT NULL,
   'status', p.status, 'epoch', p.epoch) AS user,
 (SELECT json_build_object('id', c.id, 'name', c.name, 'slug', c.slug, 'active', c.active, 'memberActive', c.member_active,
-    'membershipEpoch', c.member_epoch)
+    'membershipEpoch', c.member_epoch, 'rolesEpoch', c.roles_epoch)
   FROM chosen c) AS organization,
 (SELECT coalesce(json_agg(json_build_object('name', r.name, 'permissions', r.permissions, 'scoped', a.scope <> '{}')
     ORDER BY r.level DESC, r.name), '[]')

@@ -1,5 +1,6 @@
 // Makes a session act for another organization of its user. The session keeps its id.
 import { refusedToken } from '../../base/errors/refused-token.ts';
+import { assertLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { refusal, type SignedIn, signIn } from './open-session.ts';
 import { type Refresh, type RefreshDeps, refresh } from './refresh.ts';
@@ -27,8 +28,9 @@ export async function switchOrganization(
     const { sessionId } = caller;
     return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId, ...request });
   }
-  const switched = await updateSessionOrganization(deps.db.systemReader(), caller.id, caller.sessionId, organization);
-  if (!switched?.live) throw refusedToken('session_revoked');
+  const switched = await updateSessionOrganization(deps.db.systemReader(), caller, organization);
+  if (!switched) throw refusedToken('session_revoked');
+  assertLive(switched);
   if (!switched.session) throw refusal(switched.subject);
   return signIn(deps, switched.subject, {
     sessionId: caller.sessionId,

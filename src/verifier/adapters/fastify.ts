@@ -17,21 +17,24 @@ import { PROBLEM_TYPE, refusalOf } from './refusal.ts';
 
 export { principalOf, requirePrincipal };
 
-/** What the hooks use of a FastifyRequest. */
+/** The members of a FastifyRequest that the hooks use. */
 export interface FastifyRequestLike {
   readonly id: string;
   readonly raw: HeaderSource;
   readonly server: object;
 }
 
-/** What the hooks use of a FastifyReply. A route may narrow the types of `code` and `send`; a refusal ignores them. */
+/**
+ * The members of a FastifyReply that the hooks use. A route may narrow the types of `code` and `send`; a refusal
+ * ignores them.
+ */
 export interface FastifyReplyLike {
   header(name: string, value: string): unknown;
   code(status: never): unknown;
   send(payload: never): unknown;
 }
 
-/** What the plugin uses of a FastifyInstance. */
+/** The members of a FastifyInstance that the plugin uses. */
 export interface FastifyInstanceLike {
   decorate(name: symbol, value: unknown): unknown;
   decorateRequest(name: string, value: { getter(): unknown }): unknown;

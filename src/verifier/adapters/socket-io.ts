@@ -6,7 +6,7 @@ import { VerificationError } from '../core/error.ts';
 import { authorizationOf, type HeaderSource } from './admission.ts';
 import { RenewalError, type SocketGuard, watchSocket } from './socket-watch.ts';
 
-/** What is used of a socket of Socket.IO's server. */
+/** The members of a socket of Socket.IO's server that are used. */
 export interface SocketIoLike {
   readonly handshake: { readonly auth: object };
   readonly request: HeaderSource;

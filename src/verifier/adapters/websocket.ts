@@ -20,7 +20,7 @@ const CLOSE_MILLISECONDS = 1_000;
 const REFUSE_MILLISECONDS = 5_000;
 const BEARER_ENTRY = 'bearer.';
 
-/** What is used of a socket of `ws`. */
+/** The members of a socket of `ws` that are used. */
 export interface WebSocketLike {
   close(code: number, reason: string): void;
   terminate(): void;

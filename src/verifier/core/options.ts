@@ -55,7 +55,7 @@ export interface VerifierOptions {
   /** The longest accepted life of a token, in seconds: 1 to 86,400, default 900. */
   readonly maxTokenLife?: number;
   readonly fetch?: Fetch;
-  /** The time that tokens are judged by, in milliseconds since 1970. */
+  /** The time by which tokens are judged, in milliseconds since 1970. */
   readonly clock?: { now(): number };
   /** Keys from another source than a JWKS. */
   readonly keys?: KeySource;

@@ -1,4 +1,4 @@
-// Waiting until the verifier can judge tokens: keys first, then revocations, within a time limit.
+// Waits until the verifier can judge tokens: keys first, then revocations, within a time limit.
 import type { Timing } from './clock.ts';
 import type { KeySource, RevocationSource, VerificationCode } from './contract.ts';
 import { VerificationError } from './error.ts';

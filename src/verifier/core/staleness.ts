@@ -11,10 +11,15 @@ import { feedSettingsOf, type OnStale, type Settings, stalenessOf, type Verifier
 export interface RevocationPolicy {
   readonly source: RevocationSource;
   isFresh(): boolean;
+  /** False from the end of a pause until everything is known that was revoked during the pause. */
+  isCurrent(): boolean;
   /** Whether the source has the revocations of this organization. Null stands for users without an organization. */
   covers(organizationId: string | null): boolean;
-  /** Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. */
-  whenStale(token: string): Promise<void>;
+  /**
+   * Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. A token that is
+   * not known is accepted only if all are.
+   */
+  whenStale(token: string | undefined): Promise<void>;
   close(): void;
 }
 
@@ -46,6 +51,7 @@ function policyOf(
   return {
     source,
     isFresh: () => source.staleSeconds() <= secondsMax,
+    isCurrent: () => source.isCurrent?.() ?? true,
     // The feed of an organization's client contains the revocations of that organization only. The verifier would not
     // notice that a token of another organization was revoked.
     covers(organizationId) {
@@ -54,7 +60,7 @@ function policyOf(
     },
     async whenStale(token) {
       if (onStale === 'allow') return;
-      if (onStale === 'reject' || !introspect) throw new VerificationError('revocations_stale');
+      if (onStale === 'reject' || !introspect || token === undefined) throw new VerificationError('revocations_stale');
       await introspect(token);
     },
     close: () => source.close?.(),

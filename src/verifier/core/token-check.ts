@@ -35,7 +35,7 @@ export interface TokenCheckDeps {
 export interface TokenCheck {
   /** A token that was checked before and whose key is still published; undefined for any other token. */
   recall(token: string): CheckedToken | undefined;
-  /** Judges time and revocation. Rejects with VerificationError. */
+  /** Decides by time and revocation whether the token is accepted now. Rejects with VerificationError. */
   judge(checked: CheckedToken): Promise<VerifiedPrincipal>;
   /** Checks a token that `recall` does not know. Rejects with VerificationError. */
   checkFirst(token: string): Promise<VerifiedPrincipal>;
@@ -54,7 +54,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
 
   function judgeTime(window: Window): VerificationCode | null {
     const now = timing.now() / 1000;
-    // Written this way, a clock that returns NaN lets no token pass.
+    // Written this way, no token is accepted with a clock that returns NaN.
     if (!(now < window.until)) return 'token_expired';
     return now < window.from ? 'invalid_token' : null;
   }

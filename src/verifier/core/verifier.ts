@@ -7,6 +7,7 @@ import { timingOf } from './clock.ts';
 import type { KeySource, VerificationCode, VerifiedPrincipal, Verifier } from './contract.ts';
 import { refused, VerificationError } from './error.ts';
 import { settingsOf, type VerifierOptions } from './options.ts';
+import { tokenOf } from './principal.ts';
 import { createReadiness } from './readiness.ts';
 import { createRevocationPolicy } from './staleness.ts';
 import { createTokenCheck } from './token-check.ts';
@@ -70,11 +71,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
       // The principal may have been verified long ago, when a socket was opened.
       const code = judge(principal);
       if (code) throw new VerificationError(code);
+      if (!policy.isCurrent()) await policy.whenStale(tokenOf(principal));
       await authorize(principal, permission);
     },
     judge,
     onRevocation: (listener) => policy.source.onRevocation(listener),
     staleSeconds: () => policy.source.staleSeconds(),
+    isCurrent: policy.isCurrent,
     ready: (timeoutSeconds = 10) => (isClosed ? refused('keys_unavailable', CLOSED) : readiness.wait(timeoutSeconds)),
     close() {
       isClosed = true;

@@ -19,16 +19,21 @@ export interface PauseWatch {
 export function createPauseWatch(timing: Timing, onPause: (seconds: number) => void): PauseWatch {
   let seen = timing.elapsed(); // when this process was last seen running
   let resumed = Number.NEGATIVE_INFINITY;
+  function look(): void {
+    const now = timing.elapsed();
+    const paused = now - seen;
+    seen = now;
+    if (paused <= PAUSE_MILLISECONDS_MAX) return;
+    resumed = now;
+    onPause(paused / 1000);
+  }
+
   return {
-    look() {
-      const now = timing.elapsed();
-      const paused = now - seen;
-      seen = now;
-      if (paused <= PAUSE_MILLISECONDS_MAX) return;
-      resumed = now;
-      onPause(paused / 1000);
+    look,
+    resumedAt() {
+      look(); // this may be the first code that runs after a pause
+      return resumed;
     },
-    resumedAt: () => resumed,
   };
 }
 

@@ -22,8 +22,9 @@ const WAIT_MILLISECONDS_MAX = 5000;
 /** A connection that ended sooner than this counts as a failure. */
 const LIVED_MILLISECONDS_MIN = 5000;
 const TICK_MILLISECONDS = 1000;
-// An event must be remembered longer than every token it concerns, even if clocks differ.
-const REMEMBERED_MARGIN_SECONDS = 120;
+// An event must be remembered longer than every token it concerns. The clocks of the replica that signed, of the replica
+// behind the feed and of this machine may each be wrong by a minute.
+const REMEMBERED_MARGIN_SECONDS = 240;
 
 /** Follows the feed from now on, until it is closed. */
 export function createFeed(deps: FeedDeps): RevocationSource {
@@ -87,6 +88,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
     judge: (revocable) => map.judge(revocable),
     isKeyRevoked: (kid) => map.isKeyRevoked(kid),
     staleSeconds: () => state.staleSeconds(),
+    isCurrent: () => state.isCurrent(),
     onRevocation: (listener) => listeners.add(listener),
     organizationId: () => token.organizationId(),
     ready: () => first,

@@ -26,6 +26,8 @@ export interface FeedState {
   /** How many frames were understood so far. */
   heard(): number;
   staleSeconds(): number;
+  /** False from the end of a pause until everything up to that moment is known. */
+  isCurrent(): boolean;
 }
 
 const CURSOR = /^[\x21-\x7e]{1,256}$/; // the cursor goes into a header
@@ -75,6 +77,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     listener.complete();
   }
 
+  const isCurrent = () => steady >= resumedAt();
   return {
     begin() {
       look();
@@ -102,10 +105,10 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
       cursor = null;
     },
     heard: () => heard,
+    isCurrent,
     staleSeconds() {
-      look(); // this may be the first code that runs after a pause
-      if (!knows || steady < resumedAt() || clocks.areApart()) return Infinity;
-      // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
+      if (!isCurrent() || !knows || clocks.areApart()) return Infinity;
+      // One clock may stop while the machine is suspended, and the other may be set back: the longer time counts.
       return Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000;
     },
   };

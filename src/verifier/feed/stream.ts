@@ -9,7 +9,7 @@ export interface FeedStreamDeps extends HttpDeps {
   readonly token: ClientToken;
 }
 
-// Three heartbeats. After that time, the connection is dead, or the replica is out of date and another replica may be
+// Three heartbeats. After that time, the connection is broken, or the replica is out of date and another replica may be
 // better.
 export const SILENCE_MILLISECONDS_MAX = 10_000;
 const EVENT_CHARACTERS_MAX = 32 * 1024 * 1024;

@@ -13,7 +13,7 @@ const FRESH_SECONDS_MAX = 86_400;
 
 /**
  * The usable keys of a JWK set by `kid`, without those that cannot be used. Keys of `known` that are still in the set
- * stay the same objects. Raises Error if the text is no JWK set or has no usable key.
+ * stay the same objects. Raises Error if the text is not a JWK set or has no usable key.
  */
 export function readJwks(text: string, known: PublicKeys): PublicKeys {
   const document = readJsonObject(Buffer.from(text));

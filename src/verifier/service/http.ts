@@ -27,7 +27,7 @@ export interface Answer {
 /** Sends a request and reads the whole answer. Raises Error with a message for operators. */
 export async function exchange(deps: HttpDeps, { url, ...request }: Exchange): Promise<Answer> {
   const abort = new AbortController();
-  const stop = () => abort.abort(new Error(`${url} is asked no more: the verifier was closed`));
+  const stop = () => abort.abort(new Error(`${url} gets no more requests: the verifier was closed`));
   deps.ended?.addEventListener('abort', stop, { once: true });
   if (deps.ended?.aborted) stop();
   const late = () => abort.abort(new Error(`${url} did not answer within ${request.timeoutMilliseconds} ms`));

@@ -19,6 +19,7 @@ function holder(
 ): MemberGrants | undefined {
   const row: MemberGrantsRow = {
     status: 'active',
+    rolesEpoch: 0,
     roles: given.map(({ permissions, level }, at) => ({ id: `${at}`, name: `r${at}`, level: level ?? 1, permissions })),
     members: [
       {

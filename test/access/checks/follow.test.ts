@@ -10,6 +10,7 @@ import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedMember } from '../../support/fixtures/people.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 import { changeRights } from './rights.ts';
@@ -77,7 +78,7 @@ t.test('without PostgreSQL a check is refused with 503 and never answered from o
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-checks-'));
   chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root and needs access
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const directory = join(folder, 'postgres');
+  const directory = fillPostgresFolder(join(folder, 'postgres'));
   const postgres = await startEmbedded({ directory, disposable: true });
   t.teardown(() => postgres.stop());
   const { api } = await spawnService(t, { DATABASE_URL: postgres.ownerUrl });

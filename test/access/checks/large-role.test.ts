@@ -9,7 +9,7 @@ import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { changeRights } from './rights.ts';
 
-t.test('permissions that do not fit into the token are granted all the same, until the role is removed', async (t) => {
+t.test('permissions that do not fit into the token are still granted, until the role is removed', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   await app.parts.revocations.synchronize(); // from now on memory may answer a check
@@ -41,7 +41,7 @@ t.test('permissions that do not fit into the token are granted all the same, unt
   t.equal((await api.patch('/organizations/current', { name: 'Acme' }, caller)).code, 'permission_denied');
   const invited = await api.post('/authz/check', { resource: 'users', action: 'invite' }, caller);
   t.same(invited.body.data, { allowed: false, reason: 'scope_mismatch' }, 'a scoped role does not suffice');
-  t.equal((await api.get('/roles', caller)).code, 'permission_denied', 'a scoped role does not open the route');
+  t.equal((await api.get('/roles', caller)).code, 'permission_denied', 'a scoped role gives no access to the route');
   const other = { resource: 'deals', action: 'read', userId: owner.userId };
   t.match((await api.post('/authz/check', other, caller)).body.data, { allowed: true }, 'users:read is one of them');
 
@@ -56,7 +56,7 @@ t.test('permissions that do not fit into the token are granted all the same, unt
   const next = await signIn();
   t.equal(partsOf(next.token).claims.permissions_ref, true);
   for (const path of ['/users', '/organizations/current']) {
-    t.equal((await api.get(path, next)).code, 'permission_denied', `a new token no longer opens ${path}`);
+    t.equal((await api.get(path, next)).code, 'permission_denied', `a new token has no access to ${path}`);
   }
   t.equal((await api.post('/authz/check', other, next)).code, 'permission_denied');
 });

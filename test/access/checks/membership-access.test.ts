@@ -218,7 +218,10 @@ t.test('a member with a large role counts as many members in the size limit', as
     };
     const assignments = [{ id: 'a', role, scope: {} }];
     const active = { organizationActive: true, userActive: true, memberActive: true };
-    cache.set({ grants: { organizationId: 'o', userId, ...active, epoch: 0, assignments }, readAtMs: 0 });
+    cache.set({
+      grants: { organizationId: 'o', userId, ...active, epoch: 0, rolesEpoch: 0, assignments },
+      readAtMs: 0,
+    });
   };
   for (let at = 0; at < 50; at += 1) remember(`small ${at}`, 10);
   t.equal(cache.size, 10);
@@ -245,7 +248,10 @@ t.test('a scope counts in the size limit', async (t) => {
       role,
       scope: { key: 'x'.repeat(1_900) },
     }));
-    cache.set({ grants: { organizationId: 'o', userId: `${at}`, ...active, epoch: 0, assignments }, readAtMs: 0 });
+    cache.set({
+      grants: { organizationId: 'o', userId: `${at}`, ...active, epoch: 0, rolesEpoch: 0, assignments },
+      readAtMs: 0,
+    });
   }
   t.equal(cache.size, 1, 'twenty scopes of 1,900 characters are as large as hundreds of permissions');
 });

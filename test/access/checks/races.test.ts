@@ -28,7 +28,7 @@ t.test('a check that begins after the answer to the removal of a role is refused
   const during = new Map<unknown, number>();
   for (let round = 0; round < ROUNDS; round += 1) {
     await refillChangeBudgets(database);
-    // Every second round removes the role. The rounds between assign the role again.
+    // Every second round removes the role. The other rounds assign the role again.
     if ((round % 2 === 0) !== (await ask())) wrong.push(`round ${round}: before`);
     const target = round % 2 === 0 ? 'viewer' : 'agent';
     let answered = false;

@@ -69,7 +69,11 @@ t.test('every form that a client library may send is accepted', async (t) => {
   for (const [what, changes] of Object.entries(good)) {
     t.equal(await enter(await assertionOf(id, privateKey, changes)), id, what);
   }
-  t.equal(await enter(await assertionOf(id, privateKey), id), id, 'with the same client_id in the body');
+  t.equal(
+    await enter(await assertionOf(id, privateKey), id),
+    id,
+    'an assertion with the same client_id in the body is accepted',
+  );
 });
 
 t.test('an altered assertion authenticates no client', async (t) => {

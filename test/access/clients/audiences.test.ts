@@ -62,7 +62,11 @@ t.test('a stored client whose audience is not on the list gets no token until it
     refusedByOAuth(t, await ask(client, { resource: audience }), 'invalid_target', `${audience} as a resource`);
     refusedByOAuth(t, await ask(client, { audience: 'warehouse' }), 'invalid_target', 'a listed one as a parameter');
     const path = `/clients/${client.id}`;
-    t.match(await api.patch(path, { audience }, { token }), { code: 'audience_not_listed' }, 'its own is no choice');
+    t.match(
+      await api.patch(path, { audience }, { token }),
+      { code: 'audience_not_listed' },
+      'its own audience is not allowed',
+    );
     t.match(await api.patch(path, { name: 'renamed' }, { token }), { status: 200, body: { data: { audience } } });
     refusedByOAuth(t, await ask(client), 'invalid_target', 'a new name does not help');
     t.equal((await api.patch(path, { audience: 'warehouse' }, { token })).status, 200);
@@ -75,7 +79,7 @@ t.test('a stored client whose audience is not on the list gets no token until it
   refusedByOAuth(t, reply, 'invalid_target', 'the list has become shorter');
 });
 
-t.test('a client of the installation may have any audience but the issuer and a star', async (t) => {
+t.test('a client of the installation may have any audience except the issuer and "*"', async (t) => {
   const { api, cli, seed } = await open(t);
   for (const audience of RESERVED) {
     const refused = await cli('clients', 'create', 'gateway', '--audience', audience, '--json');

@@ -1,5 +1,5 @@
 // Service clients as callers: what they can request from the API, which routes are only for users, and that a client is
-// never taken for a user.
+// never treated as a user.
 import t, { type Test } from 'tap';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { seedClientWithToken } from '../../support/fixtures/clients.ts';

@@ -1,4 +1,4 @@
-// A logout at one replica against a change at another replica that has not heard of it. After the logout is
+// A logout at one replica against a change at another replica that does not know of it yet. After the logout is
 // acknowledged, no change succeeds. A change that has checked the session first makes the logout wait.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
@@ -19,7 +19,7 @@ async function open(t: Test) {
   return { database, ...team, here: here.api, elsewhere: elsewhere.api, count };
 }
 
-t.test('a client with every right is not created after a logout, by a replica that has not heard of it', async (t) => {
+t.test('a client with every right is not created after a logout, by a replica that does not know of it', async (t) => {
   const { here, elsewhere, join, count } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { token } = await join('owner');
@@ -30,34 +30,37 @@ t.test('a client with every right is not created after a logout, by a replica th
   t.equal(await count('clients'), 0, `0 of ${ROUNDS}`);
 });
 
-t.test('a change that the guard has let in is refused if the logout is acknowledged before it is made', async (t) => {
-  const { database, organization, here, elsewhere, join } = await open(t);
-  const person = await seedPerson(database, 'Target');
-  await seedMembership(database, { organizationId: organization.id, userId: person.userId, role: 'viewer' });
-  const kinds = {
-    'a client': (token: string) => elsewhere.post('/clients', WIDE, { token }),
-    'a role': (token: string) => elsewhere.post('/roles', { name: 'r', level: 1, permissions: ['*:*'] }, { token }),
-    'an invitation': (token: string) =>
-      elsewhere.post('/invitations', { email: 'thief@example.com', roles: [{ role: 'owner' }] }, { token }),
-    'a member': (token: string) =>
-      elsewhere.patch(`/users/${person.userId}`, { roles: [{ role: 'owner' }] }, { token }),
-    'the settings': (token: string) =>
-      elsewhere.patch('/organizations/current', { settings: { by: 'thief' } }, { token }),
-    'the organization': (token: string) => elsewhere.delete('/organizations/current', { token }),
-  };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const { token } = await join('owner');
-    const calls = Object.values(kinds).map((kind) => () => kind(token));
-    const replies = await collide(t, { database, organization }, calls, async () => {
-      t.equal((await here.post('/auth/logout', {}, { token })).status, 204);
-    });
-    for (const [index, kind] of Object.keys(kinds).entries()) {
-      t.match(replies[index], { status: 401, code: 'session_revoked' }, kind);
+t.test(
+  'a change that the guard has admitted is refused if the logout is acknowledged before the change is made',
+  async (t) => {
+    const { database, organization, here, elsewhere, join } = await open(t);
+    const person = await seedPerson(database, 'Target');
+    await seedMembership(database, { organizationId: organization.id, userId: person.userId, role: 'viewer' });
+    const kinds = {
+      'a client': (token: string) => elsewhere.post('/clients', WIDE, { token }),
+      'a role': (token: string) => elsewhere.post('/roles', { name: 'r', level: 1, permissions: ['*:*'] }, { token }),
+      'an invitation': (token: string) =>
+        elsewhere.post('/invitations', { email: 'thief@example.com', roles: [{ role: 'owner' }] }, { token }),
+      'a member': (token: string) =>
+        elsewhere.patch(`/users/${person.userId}`, { roles: [{ role: 'owner' }] }, { token }),
+      'the settings': (token: string) =>
+        elsewhere.patch('/organizations/current', { settings: { by: 'thief' } }, { token }),
+      'the organization': (token: string) => elsewhere.delete('/organizations/current', { token }),
+    };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { token } = await join('owner');
+      const calls = Object.values(kinds).map((kind) => () => kind(token));
+      const replies = await collide(t, { database, organization }, calls, async () => {
+        t.equal((await here.post('/auth/logout', {}, { token })).status, 204);
+      });
+      for (const [index, kind] of Object.keys(kinds).entries()) {
+        t.match(replies[index], { status: 401, code: 'session_revoked' }, kind);
+      }
     }
-  }
-  const changes = `SELECT type FROM events WHERE organization_id = $1 AND type NOT LIKE 'session.%'`;
-  t.same(await database.query(changes, [organization.id]), [], 'nothing was changed');
-});
+    const changes = `SELECT type FROM events WHERE organization_id = $1 AND type NOT LIKE 'session.%'`;
+    t.same(await database.query(changes, [organization.id]), [], 'nothing was changed');
+  },
+);
 
 t.test('a change waits for a logout that is being committed, and is then refused', async (t) => {
   const { database, elsewhere, join, count } = await open(t);
@@ -97,5 +100,5 @@ t.test('a logout waits for a change that has checked the session, and is acknowl
   await blocking.query('COMMIT');
   t.equal((await created).status, 201);
   t.equal((await logout).status, 204);
-  t.match(await elsewhere.post('/clients', WIDE, { token }), { status: 401 }, 'and nothing is created after it');
+  t.match(await elsewhere.post('/clients', WIDE, { token }), { status: 401 }, 'nothing is created after the logout');
 });

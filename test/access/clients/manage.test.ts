@@ -121,7 +121,7 @@ t.test('a change of a value in the token ends the tokens of a client; a new name
   t.strictSame(await eventsAbout(database, id), ['client.created', ...Array(4).fill('client.changed')]);
 });
 
-t.test('disabling a client ends its tokens, and enabling it does not bring them back', async (t) => {
+t.test('disabling a client ends its tokens, and enabling it does not make them valid again', async (t) => {
   const { api, app, database, make, token, epochOf } = await openWithApp(t);
   const { id } = await make({ permissions: ['users:read'] });
   const held = await tokenOfClient(app, database, id);
@@ -149,29 +149,32 @@ t.test('deleting a client deletes its secrets, and its tokens are refused', asyn
   t.strictSame(await eventsAbout(database, id), ['client.created', 'client.deleted']);
 });
 
-t.test('a client of another organization, of the installation, and an unknown one get the same 404', async (t) => {
-  const { api, database, token } = await open(t);
-  const other = await furtherTeam(database, api);
-  const foreign = await seedClient(database, { organizationId: other.organization.id });
-  const global = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
-  const before = await database.query('SELECT *, xmin::text FROM clients ORDER BY id');
-  for (const id of [foreign.id, global.id, '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01']) {
-    const path = `/clients/${id}`;
-    const replies = [
-      await api.get(path, { token }),
-      await api.patch(path, { status: 'disabled' }, { token }),
-      await api.patch(path, { permissions: [] }, { token }),
-      await api.delete(path, { token }),
-      await api.post(`${path}/secret`, {}, { token }),
-      await api.delete(`${path}/secret`, { token }),
-    ];
-    for (const reply of replies) t.match(reply, NOT_FOUND);
-    t.equal(new Set(replies.map(({ body }) => body.detail)).size, 1);
-  }
-  t.strictSame(await database.query('SELECT *, xmin::text FROM clients ORDER BY id'), before, 'nothing was written');
-  t.strictSame((await api.get('/clients', { token })).body.data, [], 'none of these clients is listed');
-  t.equal((await api.get('/clients/1', { token })).status, 422);
-});
+t.test(
+  'a client of another organization, a client of the installation and an unknown client get the same 404',
+  async (t) => {
+    const { api, database, token } = await open(t);
+    const other = await furtherTeam(database, api);
+    const foreign = await seedClient(database, { organizationId: other.organization.id });
+    const global = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
+    const before = await database.query('SELECT *, xmin::text FROM clients ORDER BY id');
+    for (const id of [foreign.id, global.id, '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01']) {
+      const path = `/clients/${id}`;
+      const replies = [
+        await api.get(path, { token }),
+        await api.patch(path, { status: 'disabled' }, { token }),
+        await api.patch(path, { permissions: [] }, { token }),
+        await api.delete(path, { token }),
+        await api.post(`${path}/secret`, {}, { token }),
+        await api.delete(`${path}/secret`, { token }),
+      ];
+      for (const reply of replies) t.match(reply, NOT_FOUND);
+      t.equal(new Set(replies.map(({ body }) => body.detail)).size, 1);
+    }
+    t.strictSame(await database.query('SELECT *, xmin::text FROM clients ORDER BY id'), before, 'nothing was written');
+    t.strictSame((await api.get('/clients', { token })).body.data, [], 'none of these clients is listed');
+    t.equal((await api.get('/clients/1', { token })).status, 422);
+  },
+);
 
 t.test('an operator can change a client only through the organization that the client belongs to', async (t) => {
   const { app, database, organization, make } = await openWithApp(t);

@@ -10,7 +10,7 @@ import { openService } from '../../support/service.ts';
 import { changeRights } from '../checks/rights.ts';
 import { memberOfLargeRole, openForwardAuth, tellsNothing, tenantOf, tokenWith, told, verify } from './forward.ts';
 
-t.test('a request that passes gets every identity header, empty ones included', async (t) => {
+t.test('an allowed request gets every identity header, empty ones included', async (t) => {
   const { api, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
   const nothing = Object.fromEntries(IDENTITY_HEADERS.map((name) => [name, '']));
@@ -50,7 +50,7 @@ t.test('a request that passes gets every identity header, empty ones included', 
   t.strictSame([head.status, told(head)], [200, told(ofAgent)], 'HEAD gets the same answer');
 });
 
-t.test('a request that passes gets tenant headers that a proxy can set instead of those of the client', async (t) => {
+t.test('an allowed request gets tenant headers that a proxy can set instead of those of the client', async (t) => {
   const { api, database, join, organization, asClient } = await openForwardAuth(t);
   const { token } = await join('agent');
   const own = [organization.id, organization.slug];
@@ -111,7 +111,7 @@ t.test('every required permission must be granted, by the same rules as in a per
   }
 });
 
-t.test('an invalid requirement is a configuration error, and no request passes', async (t) => {
+t.test('an invalid requirement is a configuration error, and no request is allowed', async (t) => {
   const { api, asClient } = await openForwardAuth(t);
   const { token } = await asClient(['*:*']);
   const many = (count: number) => `?${Array.from({ length: count }, () => 'permission=deals:read').join('&')}`;
@@ -225,7 +225,7 @@ t.test('every path and method below /verify/ gets the same answer, whatever else
   }
 });
 
-t.test('a request with another method or a similar path does not pass', async (t) => {
+t.test('a request with another method or a similar path is not allowed', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x']);
   const withOrigins = await openService(t, await createDatabase(t), { CORS_ORIGINS: 'https://app.example' });
@@ -244,7 +244,7 @@ t.test('a request with another method or a similar path does not pass', async (t
   const preflight = ['Origin: https://app.example', 'Access-Control-Request-Method: DELETE'];
   for (const path of ['/verify', '/verify/deals']) {
     const reply = await sendRaw(withOrigins.url, requestHead('OPTIONS', path, ...preflight));
-    t.equal(reply.status, 405, `${path}: a preflight proves nothing, and some proxies let a request pass on any 2xx`);
+    t.equal(reply.status, 405, `${path}: a preflight proves nothing, and some proxies forward a request after any 2xx`);
     t.notOk(IDENTITY_HEADERS.some((name) => reply.headers.has(name)));
   }
 });

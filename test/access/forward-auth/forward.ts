@@ -45,7 +45,7 @@ export async function tokenWith(
     authenticatedAt: 1,
     amr: ['pwd'],
     notAfter: new Date(Date.now() + 3_600_000),
-    organization: { id: randomUUID(), slug: 'acme', membershipEpoch: 1 },
+    organization: { id: randomUUID(), slug: 'acme', membershipEpoch: 1, rolesEpoch: 0 },
     roles,
     permissions,
   };

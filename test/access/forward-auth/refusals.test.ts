@@ -77,35 +77,38 @@ async function behindProxy(t: Test, database: TestDatabase) {
   return { proxy, moved };
 }
 
-t.test('without PostgreSQL memory answers, and a request that needs PostgreSQL gets 503, never 401', async (t) => {
-  const team = await openForwardAuth(t);
-  const { proxy, moved } = await behindProxy(t, team.database);
-  const { api, app } = await openService(t, moved);
-  await app.parts.revocations.synchronize();
-  const { token } = await team.join('agent');
-  const large = await memberOfLargeRole(team);
-  const loner = await newAccountWithoutOrganization(team.api);
-  const gone = await team.join('agent');
-  await team.api.post('/auth/logout', {}, { token: gone.token });
-  await app.parts.revocations.synchronize();
-  proxy.cut();
+t.test(
+  'without PostgreSQL answers come from memory, and a request that needs PostgreSQL gets 503, never 401',
+  async (t) => {
+    const team = await openForwardAuth(t);
+    const { proxy, moved } = await behindProxy(t, team.database);
+    const { api, app } = await openService(t, moved);
+    await app.parts.revocations.synchronize();
+    const { token } = await team.join('agent');
+    const large = await memberOfLargeRole(team);
+    const loner = await newAccountWithoutOrganization(team.api);
+    const gone = await team.join('agent');
+    await team.api.post('/auth/logout', {}, { token: gone.token });
+    await app.parts.revocations.synchronize();
+    proxy.cut();
 
-  t.equal((await verify(api, '?permission=deals:read', token)).status, 200);
-  t.equal((await verify(api, '?permission=billing:manage', token)).code, 'permission_denied');
-  t.equal((await verify(api, '', gone.token)).code, 'session_revoked');
-  t.equal((await verify(api, '', 'x.y.z')).code, 'invalid_token');
-  t.equal((await verify(api, '', large.token)).status, 200);
-  for (const reply of [
-    await verify(api, '?permission=things7:read', large.token),
-    await verify(api, '', loner.accessToken, { 'x-tenant-id': team.organization.id }),
-  ]) {
-    t.match(reply, { status: 503, code: 'database_unavailable' });
-    t.equal(reply.headers.get('retry-after'), '1');
-    t.notOk(reply.headers.has('www-authenticate'));
-  }
-});
+    t.equal((await verify(api, '?permission=deals:read', token)).status, 200);
+    t.equal((await verify(api, '?permission=billing:manage', token)).code, 'permission_denied');
+    t.equal((await verify(api, '', gone.token)).code, 'session_revoked');
+    t.equal((await verify(api, '', 'x.y.z')).code, 'invalid_token');
+    t.equal((await verify(api, '', large.token)).status, 200);
+    for (const reply of [
+      await verify(api, '?permission=things7:read', large.token),
+      await verify(api, '', loner.accessToken, { 'x-tenant-id': team.organization.id }),
+    ]) {
+      t.match(reply, { status: 503, code: 'database_unavailable' });
+      t.equal(reply.headers.get('retry-after'), '1');
+      t.notOk(reply.headers.has('www-authenticate'));
+    }
+  },
+);
 
-t.test('while revocations are unknown no request passes, and no answer is 401', async (t) => {
+t.test('while revocations are unknown no request is allowed, and no answer is 401', async (t) => {
   const team = await openForwardAuth(t);
   const { token } = await team.join('agent');
   const client = await team.asClient(['*:*']);

@@ -1,13 +1,13 @@
 // Introspection (RFC 7662): the content of the answer for an active token, and the one common answer for every other
 // token.
 import t, { type Test } from 'tap';
-import { raiseEpochs, raiseMembershipEpochs } from '../../../src/directory/users/epoch-store.ts';
+import { raiseEpochs, raiseMembershipEpochs, raiseRolesEpoch } from '../../../src/directory/users/epoch-store.ts';
 import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
 import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { type SeededClient, seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { seedMembership, seedOrganization, signInPerson } from '../../support/fixtures/people.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
-import { openTeam } from '../../support/fixtures/team.ts';
+import { openTeam, renewed } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { FORM, inBody, type Parameters, post } from './calls.ts';
 
@@ -131,7 +131,25 @@ t.test('an ended token is inactive at once, because introspection reads the data
   for (const over of [late.token, token]) t.strictSame(await ask(over), INACTIVE, 'expired');
 });
 
-t.test('a change of a membership makes the tokens for its organization inactive, and no other tokens', async (t) => {
+t.test('a change of a role that many members have makes the older tokens that name it inactive', async (t) => {
+  const { service, ask, join, organization, installation } = await open(t);
+  const [agent, viewer] = [await join('agent'), await join('viewer')];
+  const active = async ({ token }: { token: string }) => (await ask(token, installation)).active;
+  const { claims } = partsOf(agent.token);
+  t.match(await ask(agent.token, installation), { rep: 0 });
+  const header = { alg: 'RS256', typ: 'at+jwt', kid: partsOf(agent.token).header.kid };
+  const key = rsa(serviceKey(service.keysDirectory, 'access'));
+  const older = { token: forge({ header, claims: { ...claims, rep: undefined } }, key) };
+  t.notHas(await ask(older.token, installation), { rep: Number });
+  const { db } = service.app.parts;
+  const scope = { organizationId: organization.id };
+  await db.organization(scope, (tx) => raiseRolesEpoch(tx, organization.id, 'agent')); // no process knows of it yet
+  t.same([await active(agent), await active(viewer)], [false, true]);
+  t.equal(await active(older), true, 'a token of the previous version is judged by the epoch of its membership');
+  t.equal(await active({ token: await renewed(service.api, agent) }), true);
+});
+
+t.test('a change of a membership makes only the tokens for its organization inactive', async (t) => {
   const { database, service, ask, join, organization, installation } = await open(t);
   const member = await join('agent');
   const other = await seedOrganization(database);

@@ -180,7 +180,7 @@ t.test('a flood of invented clients does not remove a known client from memory',
   (await attempt('192.0.2.1', 'client', 'right')).succeeded();
 });
 
-t.test('clients and networks leave the memory when nothing of them counts any more', async (t) => {
+t.test('clients and networks are removed from memory when none of their failures counts any more', async (t) => {
   const clock = new MovableClock();
   const throttle = createClientThrottle({ clock, failuresMax: 10 });
   const attempt = (at: number) => throttle.begin({ network: `192.0.2.${at}`, clientId: 'client', credential: 'x' });

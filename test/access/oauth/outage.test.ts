@@ -69,7 +69,7 @@ t.test('if PostgreSQL fails after the client was checked, the answer reports an 
   t.equal(next.status, 200);
 });
 
-t.test('without a signing key the service answers 503 to a question about a token', async (t) => {
+t.test('without a signing key the service answers introspection of a token with 503', async (t) => {
   const { api, database, organization, join, service } = await openTeam(t);
   const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');

@@ -156,7 +156,7 @@ t.test('an invalid scope or target is refused, and the refresh token is not used
   t.strictSame(await sessionRow(database, member.sessionId), before);
 });
 
-t.test('a session that switches away during the exchange gets no token for the former organization', async (t) => {
+t.test('a session that switches its organization during the exchange gets no token for the former one', async (t) => {
   const { api, database, ask, join, organization } = await open(t);
   const other = await seedOrganization(database);
   const member = await join('agent');

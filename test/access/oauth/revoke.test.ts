@@ -49,11 +49,7 @@ t.test('a user’s token of either kind, with any hint, ends its session', async
           `SELECT actor_id, data FROM events WHERE target_id = $1 AND type = 'session.ended'`,
           [member.sessionId],
         );
-        t.strictSame(
-          event,
-          { actor_id: by.id, data: { reason: 'revoked_by_client' } },
-          'and the event names the client',
-        );
+        t.strictSame(event, { actor_id: by.id, data: { reason: 'revoked_by_client' } }, 'the event names the client');
         await revoke(t, member[kind], by);
         t.equal((await eventsAbout(database, member.sessionId)).length, 2, 'a second revocation changes nothing');
       }

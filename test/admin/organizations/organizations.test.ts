@@ -53,7 +53,7 @@ t.test('organizations are found by the start of their slug or name, in any lette
   t.strictSame(slugs(await list('?q=zeb')), ['stripes', 'road', 'zebra-finch'], 'the oldest organization comes first');
   t.strictSame(slugs(await list('?q=ZEBRA%20C')), ['road']);
   for (const q of ['ÄP', 'äp', 'Äp', 'äP']) t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), ['obst'], q);
-  t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'in either form of Unicode');
+  t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'both forms of Unicode find it');
   t.strictSame(slugs(await list('?q=bra')), [], 'a match must be at the start');
   for (const [q, found] of [
     ['100%', ['wool-x']],
@@ -122,7 +122,7 @@ t.test('no other user has access, whatever rights the user has in organizations'
   t.equal((await api.get(LIST, { token: loner.accessToken })).status, 200, 'no organization is needed');
 });
 
-t.test('granting and withdrawing the right take effect at the next request, also for a disabled user', async (t) => {
+t.test('granting and withdrawing the right take effect at the next request, even for a disabled user', async (t) => {
   const { api, app, database } = await opened(t);
   const { email, userId, accessToken: token } = await newAccount(api);
   const statusNow = async () => (await api.get(LIST, { token })).status;

@@ -26,43 +26,50 @@ function loginOf({ email, password }: Account) {
   return { email, password };
 }
 
-t.test('a suspension refuses tokens, refreshes and sign-ins at once, and activation restores all access', async (t) => {
-  const { api, account, org, change } = await opened(t);
-  const token = account.accessToken;
-  const stranger = await newAccount(api);
-  const suspended = await change('suspend');
-  t.match([suspended.status, suspended.body.data], [200, { id: org, status: 'suspended' }]);
-  t.match(await api.get('/me', { token }), { status: 401, code: 'organization_suspended' });
-  t.match(await api.get('/organizations/current', { token }), { status: 401, code: 'organization_suspended' });
-  const { refreshToken } = account;
-  refused(t, await api.post('/auth/refresh', { refreshToken }), 'organization_suspended', 'refresh');
-  refused(
-    t,
-    await api.post('/auth/login', { ...loginOf(account), organization: org }),
-    'organization_suspended',
-    'login',
-  );
-  refused(
-    t,
-    await api.post('/auth/switch-organization', { organization: org }, { token }),
-    'organization_suspended',
-    'switch',
-  );
-  const elsewhere = await api.post('/auth/login', loginOf(account));
-  t.match(elsewhere.body.data, { organization: null, memberships: [] }, 'a sign-in without a name acts for none');
-  const headers = { 'x-tenant-id': org };
-  const lone = elsewhere.body.data.accessToken;
-  refused(t, await api.get('/me', { token: lone, headers }), 'organization_suspended', 'named by a header');
-  t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200, 'other organizations are not affected');
-  t.match((await change('activate')).body.data, { id: org, status: 'active' });
-  t.equal((await api.get('/me', { token })).status, 200, 'the very same access token works again');
-  t.equal((await api.get('/me', { token: lone, headers })).body.data.organization.id, org);
-  t.equal(
-    (await api.post('/auth/refresh', { refreshToken })).body.data.organization.id,
-    org,
-    'so does the refresh token',
-  );
-});
+t.test(
+  'after a suspension tokens, refreshes and sign-ins are refused at once, and an activation restores all access',
+  async (t) => {
+    const { api, account, org, change } = await opened(t);
+    const token = account.accessToken;
+    const stranger = await newAccount(api);
+    const suspended = await change('suspend');
+    t.match([suspended.status, suspended.body.data], [200, { id: org, status: 'suspended' }]);
+    t.match(await api.get('/me', { token }), { status: 401, code: 'organization_suspended' });
+    t.match(await api.get('/organizations/current', { token }), { status: 401, code: 'organization_suspended' });
+    const { refreshToken } = account;
+    refused(t, await api.post('/auth/refresh', { refreshToken }), 'organization_suspended', 'refresh');
+    refused(
+      t,
+      await api.post('/auth/login', { ...loginOf(account), organization: org }),
+      'organization_suspended',
+      'login',
+    );
+    refused(
+      t,
+      await api.post('/auth/switch-organization', { organization: org }, { token }),
+      'organization_suspended',
+      'switch',
+    );
+    const elsewhere = await api.post('/auth/login', loginOf(account));
+    t.match(elsewhere.body.data, { organization: null, memberships: [] }, 'a sign-in without a name acts for none');
+    const headers = { 'x-tenant-id': org };
+    const lone = elsewhere.body.data.accessToken;
+    refused(t, await api.get('/me', { token: lone, headers }), 'organization_suspended', 'named by a header');
+    t.equal(
+      (await api.get('/me', { token: stranger.accessToken })).status,
+      200,
+      'other organizations are not affected',
+    );
+    t.match((await change('activate')).body.data, { id: org, status: 'active' });
+    t.equal((await api.get('/me', { token })).status, 200, 'the very same access token works again');
+    t.equal((await api.get('/me', { token: lone, headers })).body.data.organization.id, org);
+    t.equal(
+      (await api.post('/auth/refresh', { refreshToken })).body.data.organization.id,
+      org,
+      'so does the refresh token',
+    );
+  },
+);
 
 t.test('a second suspension or activation changes nothing and writes no event and no revocation', async (t) => {
   const { database, administrator, org, change } = await opened(t);
@@ -136,21 +143,24 @@ t.test('a read that began before a change does not undo it', async (t) => {
   t.equal(await status(), 401);
 });
 
-t.test('of simultaneous suspensions and activations the last counts, in the database and every process', async (t) => {
-  const { database, api, app, account, org } = await opened(t);
-  const replica = await openService(t, database);
-  const token = account.accessToken;
-  for (let round = 0; round < rounds(50); round += 1) {
-    const change = (at: typeof app, to: typeof suspendOrganization) => () => to(at.parts, org, null);
-    const changes = [change(app, suspendOrganization), change(replica.app, activateOrganization)];
-    await atOnce(4, (which) => (changes[which % 2] ?? changes[0])?.() ?? Promise.reject());
-    const [row] = await database.query<{ status: string }>('SELECT status FROM organizations WHERE id = $1', [org]);
-    const expected = row?.status === 'active' ? 200 : 401;
-    await Promise.all([app, replica.app].map(({ parts }) => parts.revocations.synchronize()));
-    const seen = await Promise.all(
-      [api, replica.api].map(async (where: Api) => (await where.get('/me', { token })).status),
-    );
-    if (seen.some((status) => status !== expected)) t.fail(`round ${round}: ${row?.status}, but ${seen}`);
-  }
-  t.pass(`${rounds(50)} rounds`);
-});
+t.test(
+  'of simultaneous suspensions and activations the last counts, in the database and in every process',
+  async (t) => {
+    const { database, api, app, account, org } = await opened(t);
+    const replica = await openService(t, database);
+    const token = account.accessToken;
+    for (let round = 0; round < rounds(50); round += 1) {
+      const change = (at: typeof app, to: typeof suspendOrganization) => () => to(at.parts, org, null);
+      const changes = [change(app, suspendOrganization), change(replica.app, activateOrganization)];
+      await atOnce(4, (which) => (changes[which % 2] ?? changes[0])?.() ?? Promise.reject());
+      const [row] = await database.query<{ status: string }>('SELECT status FROM organizations WHERE id = $1', [org]);
+      const expected = row?.status === 'active' ? 200 : 401;
+      await Promise.all([app, replica.app].map(({ parts }) => parts.revocations.synchronize()));
+      const seen = await Promise.all(
+        [api, replica.api].map(async (where: Api) => (await where.get('/me', { token })).status),
+      );
+      if (seen.some((status) => status !== expected)) t.fail(`round ${round}: ${row?.status}, but ${seen}`);
+    }
+    t.pass(`${rounds(50)} rounds`);
+  },
+);

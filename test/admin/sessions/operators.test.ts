@@ -37,7 +37,7 @@ t.test('when an operator ends all sessions, a sign-in in progress is ended too',
   t.equal((await sessionRow(database, id)).revoked_reason, 'ended_by_operator');
 });
 
-t.test('setting a password locks the user row before the password row, like an account takeover', async (t) => {
+t.test('setting a password locks the user row before the password row, as an account takeover does', async (t) => {
   const account = await newAccount(api);
   const claiming = await openTransaction(t, database);
   await claiming.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [account.userId]);

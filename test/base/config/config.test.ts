@@ -167,7 +167,7 @@ t.test('values that contradict each other are refused', async (t) => {
   t.strictSame(namesIn(problemsOf({ PORT: '0' })), ['PUBLIC_URL']);
 });
 
-t.test('the list of audiences always has TOKEN_AUDIENCE, and never a star or the issuer', async (t) => {
+t.test('the list of audiences always has TOKEN_AUDIENCE, and never "*" or the issuer', async (t) => {
   const listed = (settings: Record<string, string>) => readConfig(settings).TOKEN_AUDIENCES;
   t.strictSame(listed({ TOKEN_AUDIENCES: ' warehouse, https://crm.example ,,warehouse' }), [
     'tenantry',
@@ -216,7 +216,7 @@ t.test('production refuses values that are suitable only for development', async
   t.equal(namesIn(problemsOf({ NODE_ENV: 'production' })).length, 3, 'all in one refusal');
 });
 
-t.test('a secret may be read from a file, and no other variable may', async (t) => {
+t.test('a secret may be read from a file, and any other variable is refused there', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-config-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'secret');
@@ -244,7 +244,7 @@ t.test('every variable has a description', async (t) => {
   for (const [name, schema] of Object.entries(ENVIRONMENT)) t.match(schema.meta()?.description, /^.{10,}\.$/, name);
 });
 
-t.test('a mail URL whose user or password is not percent-encoded is refused by name', async (t) => {
+t.test('a mail URL whose user or password is not percent-encoded is refused, and the error names it', async (t) => {
   const refused = problemsOf({ SMTP_URL: 'smtp://user:50%off@mail.example' });
   t.match(refused, [/^SMTP_URL: .*%25/]);
   t.equal(refused.length, 1);
@@ -259,7 +259,7 @@ t.test('production refuses a sender address on localhost, with and without angle
   t.same(problemsOf({ ...mail, MAIL_FROM: 'no-reply@example.com' }), []);
 });
 
-t.test('production serves for five seconds after it is asked to stop, unless a setting says otherwise', async (t) => {
+t.test('production serves for five seconds after the signal to stop, unless a setting says otherwise', async (t) => {
   t.equal(readConfig({}).SHUTDOWN_DELAY, 0);
   t.equal(readConfig({ NODE_ENV: 'test' }).SHUTDOWN_DELAY, 0);
   t.equal(readConfig(PRODUCTION).SHUTDOWN_DELAY, 5);
@@ -268,7 +268,7 @@ t.test('production serves for five seconds after it is asked to stop, unless a s
   t.match(problemsOf({ SHUTDOWN_DELAY: '6m' }), [/^SHUTDOWN_DELAY: must be between 0 and 300 seconds/]);
 });
 
-t.test('https for all subdomains is asked for only together with an https URL', async (t) => {
+t.test('https for all subdomains can be required only together with an https URL', async (t) => {
   t.equal(readConfig(PRODUCTION).HSTS_INCLUDE_SUBDOMAINS, false);
   t.equal(readConfig({ ...PRODUCTION, HSTS_INCLUDE_SUBDOMAINS: 'true' }).HSTS_INCLUDE_SUBDOMAINS, true);
   t.match(problemsOf({ HSTS_INCLUDE_SUBDOMAINS: 'true' }), [/^HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https/]);

@@ -1,5 +1,5 @@
-// A server that stops loses no request: it answers what is on its way, asks clients to close, and cuts only connections
-// on which nothing is expected.
+// A server that stops loses no request: it answers the requests on their way, tells clients to close, and closes only
+// connections without a request.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
@@ -53,49 +53,60 @@ async function serving(t: Test, handlerTimeoutMs = LONG_MS) {
   return { app, url, release, begun: () => begun, farewell: app.getDecorator<Farewell>('farewell') };
 }
 
-t.test('while connections end, requests on their way are answered and told to close their connection', async (t) => {
-  const { url, release, begun, farewell } = await serving(t);
-  const [slow, used, unused] = [await openRaw(t, url), await openRaw(t, url), await openRaw(t, url)];
-  used.write(GET);
-  t.notMatch((await used.next())?.headers.get('connection') ?? '', 'close', 'before that a connection is kept');
-  slow.write(requestHead('GET', '/slow'));
-  await until(() => begun() === 1);
+t.test(
+  'while connections end, requests on their way are answered, and the answers close their connections',
+  async (t) => {
+    const { url, release, begun, farewell } = await serving(t);
+    const [slow, used, unused] = [await openRaw(t, url), await openRaw(t, url), await openRaw(t, url)];
+    used.write(GET);
+    t.notMatch((await used.next())?.headers.get('connection') ?? '', 'close', 'before that a connection is kept');
+    slow.write(requestHead('GET', '/slow'));
+    await until(() => begun() === 1);
 
-  let isOver = false;
-  const ending = farewell({ idleMs: LONG_MS }).then(() => {
-    isOver = true;
-  });
-  for (const connection of [used, unused]) {
-    connection.write(GET);
-    const reply = await connection.next();
-    t.same([reply?.status, reply?.headers.get('connection')], [200, 'close'], 'a request on an open connection');
-    t.equal(await connection.ended(), 0);
-  }
-  const fresh = await sendRaw(url, GET);
-  t.same([fresh.status, fresh.headers.get('connection')], [200, 'close'], 'a new connection');
-  t.notOk(isOver, 'the slow request is waited for');
-  release();
-  const last = await slow.next();
-  t.same([last?.status, last?.headers.get('connection')], [200, 'close'], 'its answer is complete');
-  await ending;
-});
+    let isOver = false;
+    const ending = farewell({ idleMs: LONG_MS }).then(() => {
+      isOver = true;
+    });
+    for (const connection of [used, unused]) {
+      connection.write(GET);
+      const reply = await connection.next();
+      t.same([reply?.status, reply?.headers.get('connection')], [200, 'close'], 'a request on an open connection');
+      t.equal(await connection.ended(), 0);
+    }
+    const fresh = await sendRaw(url, GET);
+    t.same([fresh.status, fresh.headers.get('connection')], [200, 'close'], 'a new connection');
+    t.notOk(isOver, 'the server waits for the slow request');
+    release();
+    const last = await slow.next();
+    t.same([last?.status, last?.headers.get('connection')], [200, 'close'], 'its answer is complete');
+    await ending;
+  },
+);
 
-t.test('requests that were sent together are all answered, and only the last answer closes', async (t) => {
-  const { url, release, begun, farewell } = await serving(t);
-  const connection = await openRaw(t, url);
-  connection.write(requestHead('GET', '/slow') + GET);
-  await until(() => begun() === 1);
-  const ending = farewell({ idleMs: LONG_MS });
-  connection.write(GET + requestHead('GET', '/slow'));
-  await until(() => begun() === 2);
-  release();
-  const replies = [await connection.next(), await connection.next(), await connection.next(), await connection.next()];
-  t.same(
-    replies.map((reply) => [reply?.status, reply?.headers.get('connection')]),
-    [...Array(3).fill([200, 'keep-alive']), [200, 'close']],
-  );
-  await ending;
-});
+t.test(
+  'requests that were sent together are all answered, and only the last answer closes the connection',
+  async (t) => {
+    const { url, release, begun, farewell } = await serving(t);
+    const connection = await openRaw(t, url);
+    connection.write(requestHead('GET', '/slow') + GET);
+    await until(() => begun() === 1);
+    const ending = farewell({ idleMs: LONG_MS });
+    connection.write(GET + requestHead('GET', '/slow'));
+    await until(() => begun() === 2);
+    release();
+    const replies = [
+      await connection.next(),
+      await connection.next(),
+      await connection.next(),
+      await connection.next(),
+    ];
+    t.same(
+      replies.map((reply) => [reply?.status, reply?.headers.get('connection')]),
+      [...Array(3).fill([200, 'keep-alive']), [200, 'close']],
+    );
+    await ending;
+  },
+);
 
 t.test('idle connections end after their time, and then no connection is accepted', async (t) => {
   const { url, farewell } = await serving(t);
@@ -110,7 +121,7 @@ t.test('idle connections end after their time, and then no connection is accepte
   t.equal(error.code, 'ECONNREFUSED');
 });
 
-t.test('a request that never ends does not keep the server', async (t) => {
+t.test('a request that never ends does not prevent the end of the server', async (t) => {
   const { app, url, begun } = await serving(t, 400);
   const connection = await openRaw(t, url);
   connection.write(requestHead('GET', '/slow'));

@@ -5,7 +5,7 @@ import t from 'tap';
 import { raiseAnyClientEpoch, raiseClientEpoch } from '../../../src/access/clients/epoch-store.ts';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
-import { raiseEpochs, raiseMembershipEpochs } from '../../../src/directory/users/epoch-store.ts';
+import { raiseEpochs, raiseMembershipEpochs, raiseRolesEpoch } from '../../../src/directory/users/epoch-store.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedTenants, type Tenant } from './tenants.ts';
 
@@ -29,7 +29,7 @@ t.test('an epoch increases only by one, and only together with a revocation that
   t.same(rows, [{ epoch: 1 }]);
 });
 
-t.test('the epoch of a membership only increases, up to that of its user, and begins there', async (t) => {
+t.test('the epoch of a membership begins at that of its user, only increases, and never exceeds it', async (t) => {
   const { organizationId, userId } = own;
   const epochs = () =>
     database.query(
@@ -63,6 +63,19 @@ t.test('the epoch of a membership only increases, up to that of its user, and be
     await ask('DELETE FROM memberships WHERE user_id = $1::uuid', [userId]);
   }
   await ask(`INSERT INTO memberships (organization_id, user_id) VALUES ($1::uuid, $2::uuid)`, [organizationId, userId]);
+});
+
+t.test('the epoch of the roles of an organization only increases, by one', async (t) => {
+  const { organizationId } = own;
+  for (const wrong of ['roles_epoch + 2', 'roles_epoch - 1', '2147483647']) {
+    await t.rejects(ask(`UPDATE organizations SET roles_epoch = ${wrong}`), { code: '23514' }, wrong);
+  }
+  const raise = () => db.organization(own, (tx) => raiseRolesEpoch(tx, organizationId, 'sales'));
+  t.same(await raise(), [{ kind: 'role', org: organizationId, role: 'sales', epoch: 1 }]);
+  t.same(await raise(), [{ kind: 'role', org: organizationId, role: 'sales', epoch: 2 }]);
+  const [, foreign] = tenants;
+  const strange = await db.organization(own, (tx) => raiseRolesEpoch(tx, foreign?.organizationId ?? '', 'sales'));
+  t.same(strange, [], 'another organization');
 });
 
 t.test('an organization can neither read nor choose the token of an invitation', async (t) => {
@@ -165,10 +178,14 @@ t.test('an organization changes only the allowed columns of a client, and raises
   const asSystem = await db.system((tx) => raiseAnyClientEpoch(tx, own.organizationId, id));
   t.same(asSystem, [{ kind: 'client', client_id: id, epoch: 2 }]);
   const told = 'SELECT epoch, caused_in FROM revocations WHERE subject = $1 AND epoch = 2';
-  t.same(await database.query(told, [id]), [{ epoch: 2, caused_in: own.organizationId }], 'also an operator’s change');
+  t.same(
+    await database.query(told, [id]),
+    [{ epoch: 2, caused_in: own.organizationId }],
+    'a change by an operator is included',
+  );
 });
 
-t.test('an organization can neither read or change the hash of a secret nor set its creation time', async (t) => {
+t.test('an organization can neither read nor change the hash of a secret, nor set its creation time', async (t) => {
   const [client] = await ask('SELECT id::text FROM clients');
   const make = (more = '', value = '') =>
     ask(

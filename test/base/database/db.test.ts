@@ -42,7 +42,7 @@ t.test('each scope sees exactly its own rows, in a transaction and through a rea
 
   const acting = { organizationId: b.organizationId, userId: d.userId };
   const ofBoth = { ...ofOrganization, users: sorted(a.userId, b.userId, d.userId), passwords: 1 };
-  t.strictSame(await db.organization(acting, visible), ofBoth, 'a user within one: it, and their own row');
+  t.strictSame(await db.organization(acting, visible), ofBoth, 'a user within an organization: its row, and their own');
 
   const everything = {
     organizations: sorted(...all.map(({ organizationId }) => organizationId)),
@@ -171,7 +171,7 @@ t.test('instants are correct in every time zone of the server', async (t) => {
   const epoch = await database.query('SELECT extract(epoch FROM at)::float8 * 1000 AS ms FROM events WHERE id = $1', [
     id,
   ]);
-  t.strictSame(epoch, [{ ms: at.getTime() }], 'as PostgreSQL understood it');
+  t.strictSame(epoch, [{ ms: at.getTime() }], 'it is the instant that PostgreSQL stored');
   const read = statement(
     'SELECT at, abs(extract(epoch FROM now() - $2::timestamptz)) < 60 AS near FROM events WHERE id = $1',
   );

@@ -83,7 +83,7 @@ t.test("Prisma's engine sees the same history, checksums included, and no drift"
   t.equal(await findDriftOfDatabase(database.adminUrl), null);
   await database.query(`UPDATE _prisma_migrations SET checksum = repeat('0', 64)`);
   const names = readMigrations(MIGRATIONS).map(({ name }) => name);
-  t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'and it really compares them');
+  t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'the checksums are really compared');
 });
 
 t.test('when four runners start together, one applies the migrations and the others find none left', async (t) => {
@@ -104,11 +104,11 @@ t.test('a runner stops waiting for another runner after a time limit', async (t)
   await holder.query('SELECT pg_advisory_lock(72707369)');
   await t.rejects(migrate(waiter, folder(t, SIMPLE), 50), { code: '55P03' });
   await holder.query('SELECT pg_advisory_unlock(72707369)');
-  t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'and can be started again');
+  t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'the migration can be started again');
 });
 
 t.test(
-  'a migration that waits for the lock of a table lets other queries pass, and is applied afterwards',
+  'a migration that waits for the lock of a table lets other queries run, and is applied afterwards',
   async (t) => {
     const database = await createDatabase(t, null);
     const [client, reader] = [await connected(t, database), await connected(t, database)];
@@ -144,7 +144,7 @@ t.test('a migration that fails is rolled back as a whole, is recorded, and block
   await t.rejects(
     migrate(client, path),
     { name: 'MigrationRefused', message: /2_two failed earlier/ },
-    'even if it was corrected',
+    'a failed migration is refused even after it was corrected',
   );
   await t.rejects(assertMigrated(client, path), { message: /2_two failed earlier/ });
   t.strictSame(await tables(database), ['one']);
@@ -153,7 +153,7 @@ t.test('a migration that fails is rolled back as a whole, is recorded, and block
   t.strictSame(await tables(database), ['one', 'three', 'two']);
 });
 
-t.test('a migration that was edited or deleted is refused by name, and nothing is applied', async (t) => {
+t.test('a migration that was edited or deleted is refused, the error names it, and nothing is applied', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   const path = folder(t, SIMPLE);
@@ -183,7 +183,11 @@ t.test('a checkout with CRLF accepts the checksums that one with LF recorded, an
   t.strictSame(await migrate(client, crlf), ['3_three']);
   await assertMigrated(client, crlf);
   await assertMigrated(client, folder(t, newer));
-  t.strictSame(await checksums(database), Object.values(newer).map(sha256), 'those of an LF checkout');
+  t.strictSame(
+    await checksums(database),
+    Object.values(newer).map(sha256),
+    'the checksums are those of a checkout with LF',
+  );
   const [row] = await database.query<{ id: number }>('SELECT id FROM one');
   t.equal(row?.id, 2, 'the applied SQL is the same as well: a backslash and one line feed');
 });

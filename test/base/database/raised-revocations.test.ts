@@ -84,7 +84,7 @@ t.test('a scope can revoke only memberships of its own organization, with the ep
   await raise(own, {});
   const refused = { code: '42501' };
   await t.rejects(raise(own, { organization: foreign.organizationId }), refused, 'of another organization');
-  await t.rejects(raise(own, { user: foreign.userId }), refused, 'of somebody who is no member');
+  await t.rejects(raise(own, { user: foreign.userId }), refused, 'of somebody who is not a member');
   for (const epoch of [1, 2147483647, -1]) await t.rejects(raise(own, { epoch }), refused, `the epoch ${epoch}`);
   await t.rejects(raise(own, { kind: 'client' }), { code: /^(42501|23514)$/ });
   await t.rejects(
@@ -95,5 +95,31 @@ t.test('a scope can revoke only memberships of its own organization, with the ep
     { code: '23514' },
     'only a user has memberships',
   );
+  t.equal((await database.query('SELECT 1 FROM revocations')).length, 1);
+});
+
+t.test('a scope can revoke only roles of its own organization, with the epoch that they have', async (t) => {
+  const database = await createDatabase(t);
+  const [own, , foreign] = (await seedTenants(database, 4)) as [Tenant, Tenant, Tenant];
+  const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
+  t.teardown(() => db.close());
+  const raise = (subject: string | null, of: string | null, epoch = 0, kind = 'user') =>
+    db.organizationReader({ organizationId: own.organizationId }).rows(
+      statement(`INSERT INTO revocations (id, kind, subject, epoch, membership_organization_id, role_name)
+        VALUES ($1::uuid, $2, $3::uuid, $4::int, $5::uuid, 'sales')`),
+      [randomUUID(), kind, subject, epoch, of],
+    );
+  const { organizationId } = own;
+  await raise(organizationId, organizationId);
+  for (const epoch of [1, -1, 2147483647])
+    await t.rejects(raise(organizationId, organizationId, epoch), { code: '42501' });
+  await t.rejects(raise(foreign.organizationId, foreign.organizationId), { code: '42501' });
+  for (const [subject, of] of [
+    [own.userId, organizationId],
+    [foreign.userId, organizationId],
+    [organizationId, null],
+  ] as const) {
+    await t.rejects(raise(subject, of), { code: '23514' }, 'it names the organization and nobody else');
+  }
   t.equal((await database.query('SELECT 1 FROM revocations')).length, 1);
 });

@@ -1,5 +1,5 @@
 // The database roles are created if the owner is allowed to. A role to which row-level security would not apply is
-// refused by name. Roles belong to a whole server, so this file starts its own server.
+// refused, and the error names it. Roles belong to a whole server, so this file starts its own server.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,11 +8,14 @@ import t, { type Test } from 'tap';
 import { prepareDatabase, withClient } from '../../../src/base/database/open.ts';
 import { ensureServiceRoles } from '../../../src/base/database/roles.ts';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 import { MIGRATIONS } from '../../support/template.ts';
+import { rounds } from '../../support/thorough.ts';
+import { until } from '../../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tenantry-roles-'));
 chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root and needs access
-const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
+const postgres = await startEmbedded({ directory: fillPostgresFolder(join(folder, 'postgres')), disposable: true });
 t.teardown(async () => {
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -57,11 +60,11 @@ async function prepared(): Promise<Awaited<ReturnType<typeof database>> & { appU
   return { ...fresh, ...urls };
 }
 
-t.test('starts with several databases of one server do not disturb each other', async (t) => {
+t.test('processes that start with several databases of one server do not disturb each other', async (t) => {
   const databases = await Promise.all(Array.from({ length: 6 }, () => database()));
   const changeRoles = (ownerUrl: string) =>
     withClient(ownerUrl, async (client) => {
-      for (let round = 0; round < 25; round += 1) await ensureServiceRoles(client, ownerUrl);
+      for (let round = 0; round < rounds(25); round += 1) await ensureServiceRoles(client, ownerUrl);
     });
   await query(postgres.adminUrl, 'DROP ROLE IF EXISTS tenantry_app, tenantry_system');
   const ends = await Promise.allSettled(databases.map(({ ownerUrl }) => changeRoles(ownerUrl)));
@@ -89,7 +92,7 @@ t.test('an owner with CREATEROLE creates both roles, without privileges that byp
   ]);
   t.strictSame(await prepareDatabase({ ...NAMED, ownerUrl }), urls, 'a second start finds everything in place');
   const all = await Promise.all([1, 2, 3, 4].map(() => prepareDatabase({ ...NAMED, ownerUrl })));
-  t.strictSame(all, [urls, urls, urls, urls], 'and so do four at the same time');
+  t.strictSame(all, [urls, urls, urls, urls], 'four starts at the same time find everything in place');
   for (const url of Object.values(urls)) {
     const wrong = Object.assign(new URL(url), { password: 'wrong' }).href;
     await t.rejects(query(wrong, 'SELECT 1'), { code: '28P01' }, 'their passwords work');
@@ -107,13 +110,46 @@ t.test('four first starts at the same time create one database', async (t) => {
   ]);
 });
 
+/** Runs `change` uncommitted while `database` starts, commits it once the start waits for it, and returns the addresses. */
+async function startedDuring(change: string, by: string, { name, ownerUrl }: { name: string; ownerUrl: string }) {
+  const client = new pg.Client({ connectionString: by });
+  await client.connect();
+  await client.query(`BEGIN; ${change}`);
+  const starting = prepareDatabase({ ...NAMED, ownerUrl });
+  await until(async () => {
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = '${name}' AND wait_event_type = 'Lock'`;
+    return (await query(postgres.adminUrl, waiting)).length > 0;
+  });
+  await client.query('COMMIT');
+  await client.end();
+  return starting;
+}
+
+t.test('a start succeeds although a service with another database of the server changes the roles', async (t) => {
+  const [{ ownerUrl: by }, { appUrl, systemUrl, ...one }] = [await prepared(), await prepared()];
+  for (const change of ['ALTER ROLE tenantry_app LOGIN', "ALTER ROLE tenantry_system SET timezone = 'UTC'"]) {
+    t.strictSame(await startedDuring(change, by, one), { appUrl, systemUrl }, change);
+  }
+  await query(postgres.adminUrl, 'ALTER ROLE tenantry_app RENAME TO tenantry_former');
+  const fresh = await database();
+  await startedDuring('CREATE ROLE tenantry_app', by, fresh);
+  t.strictSame(
+    await query(at(appUrl, fresh.name), 'SELECT count(*)::int AS roles FROM roles'),
+    [{ roles: 0 }],
+    'CREATE',
+  );
+  await query(postgres.adminUrl, `DROP DATABASE ${fresh.name}`);
+  await query(postgres.adminUrl, 'DROP ROLE tenantry_app');
+  await query(postgres.adminUrl, 'ALTER ROLE tenantry_former RENAME TO tenantry_app');
+});
+
 t.test('login roles of the operator work if they are members of tenantry_app and tenantry_system', async (t) => {
   const { name, ownerUrl } = await prepared();
   const appUrl = await login('own_app', '', { name }, 'tenantry_app');
   const systemUrl = await login('own_system', '', { name }, 'tenantry_system');
   t.strictSame(await prepareDatabase({ ...NAMED, ownerUrl, appUrl, systemUrl }), { appUrl, systemUrl });
   const withoutOwner = { ...NAMED, ownerUrl: undefined, appUrl, systemUrl };
-  t.strictSame(await prepareDatabase(withoutOwner), { appUrl, systemUrl }, 'also without the owner');
+  t.strictSame(await prepareDatabase(withoutOwner), { appUrl, systemUrl }, 'the result without the owner is the same');
   const empty = await database();
   const unmigrated = { appUrl: at(appUrl, empty.name), systemUrl: at(systemUrl, empty.name) };
   await t.rejects(prepareDatabase({ ...withoutOwner, ...unmigrated }), {
@@ -165,22 +201,25 @@ t.test('a service role that bypasses row-level security is refused, with its nam
   t.strictSame(await prepareDatabase({ ...NAMED, ...good, ownerUrl: undefined }), good, 'the right ones pass');
 });
 
-t.test('a table that lacks row-level security, or lacks it for its owner, prevents the start by name', async (t) => {
-  const here = await prepared();
-  const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
-  await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');
-  await t.rejects(start(), {
-    name: 'DatabaseRefused',
-    message: /table sessions unprotected: run ALTER TABLE sessions FORCE ROW LEVEL SECURITY/,
-  });
-  await query(here.ownerUrl, 'ALTER TABLE sessions FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY');
-  await t.rejects(start(), { name: 'DatabaseRefused', message: /table sessions unprotected/ });
-  await query(here.ownerUrl, 'ALTER TABLE sessions ENABLE ROW LEVEL SECURITY');
-  await query(here.ownerUrl, 'CREATE TABLE added (organization_id uuid)');
-  await t.rejects(start(), { name: 'DatabaseRefused', message: /table added unprotected/ });
-  await query(here.ownerUrl, 'DROP TABLE added');
-  await t.resolves(start());
-});
+t.test(
+  'a table that lacks row-level security, or lacks it for its owner, prevents the start, and the error names it',
+  async (t) => {
+    const here = await prepared();
+    const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
+    await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');
+    await t.rejects(start(), {
+      name: 'DatabaseRefused',
+      message: /table sessions unprotected: run ALTER TABLE sessions FORCE ROW LEVEL SECURITY/,
+    });
+    await query(here.ownerUrl, 'ALTER TABLE sessions FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY');
+    await t.rejects(start(), { name: 'DatabaseRefused', message: /table sessions unprotected/ });
+    await query(here.ownerUrl, 'ALTER TABLE sessions ENABLE ROW LEVEL SECURITY');
+    await query(here.ownerUrl, 'CREATE TABLE added (organization_id uuid)');
+    await t.rejects(start(), { name: 'DatabaseRefused', message: /table added unprotected/ });
+    await query(here.ownerUrl, 'DROP TABLE added');
+    await t.resolves(start());
+  },
+);
 
 t.test('roles of the service with too many privileges are refused, and Tenantry does not change them', async (t) => {
   const here = await prepared();

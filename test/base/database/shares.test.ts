@@ -1,5 +1,5 @@
-// Each organization, user and network has a share of the connections. Here PostgreSQL holds the work of one of them with
-// a lock, and the work of the others goes on.
+// Each organization, user and network has a share of the connections. Here a lock in PostgreSQL blocks the work of one
+// of them, and the work of the others continues.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { type Database, DatabaseBusy, openDatabase, statement } from '../../../src/base/database/db.ts';
@@ -39,6 +39,7 @@ function requester(subject: string): Requester & { leave(): void } {
   let listeners: (() => void)[] = [];
   return {
     subject,
+    isSent: false,
     onGone(listener) {
       listeners.push(listener);
       return () => {
@@ -65,7 +66,7 @@ t.test(
     t.same(await database.query(USED, [database.name]), [{ pool: 'tenantry', used: 2 }]);
     await t.resolves(visible(db.organizationReader(flooding)), 'the organization itself can still read');
     await release();
-    t.equal((await Promise.all(flood)).length, 600, 'and all of its changes are made');
+    t.equal((await Promise.all(flood)).length, 600, 'all changes of the flooding organization are made');
   },
 );
 
@@ -82,7 +83,7 @@ t.test('changes of the system role take the share of the organization that they 
   t.equal((await Promise.all(flood)).length, 30);
 });
 
-t.test('no requesters together can take the connection of the service itself', async (t) => {
+t.test('all requesters together cannot take the connection of the service itself', async (t) => {
   const { database, db, flooding } = await opened(t);
   const release = await hold(t, database, flooding);
   const lock = () => db.systemReader().rows(LOCK, [flooding.organizationId]);
@@ -112,7 +113,7 @@ t.test('work in the scope of a user takes the share of the requester', async (t)
   await Promise.all(flood);
 });
 
-t.test('a requester who leaves the queue is not served, and leaves no place behind', async (t) => {
+t.test('a requester who leaves the queue is not served, and takes no place', async (t) => {
   const { database, db, flooding } = await opened(t);
   const release = await hold(t, database, flooding);
   const asked = Array.from({ length: 20 }, (_, index) => {
@@ -124,7 +125,7 @@ t.test('a requester who leaves the queue is not served, and leaves no place behi
   for (const { from } of asked) from.leave();
   await release();
   const [first, second, ...others] = await settled;
-  t.same([first?.status, second?.status], ['fulfilled', 'fulfilled'], 'what has begun is finished');
+  t.same([first?.status, second?.status], ['fulfilled', 'fulfilled'], 'a task that has begun is finished');
   for (const { status, reason } of others as PromiseRejectedResult[]) {
     t.equal(status, 'rejected');
     t.type(reason, DatabaseBusy);
@@ -132,7 +133,7 @@ t.test('a requester who leaves the queue is not served, and leaves no place behi
   await t.resolves(Promise.all(Array.from({ length: 20 }, () => change(db, flooding))));
 });
 
-t.test('waiting for too long is refused as busy, while PostgreSQL does not count as away', async (t) => {
+t.test('waiting for too long is refused as busy, and PostgreSQL does not count as unavailable', async (t) => {
   const { database, db, flooding, quiet } = await opened(t, { ...PATIENT, acquireMs: 2_000 });
   await Promise.all([flooding, flooding, quiet, quiet].map((tenant) => change(db, tenant))); // opens the connections
   const release = await hold(t, database, flooding);
@@ -166,7 +167,7 @@ t.test(
   },
 );
 
-t.test('failures of every kind give their connections back', async (t) => {
+t.test('work that fails in any way returns its connection', async (t) => {
   const { db, flooding, quiet } = await opened(t);
   const fail = statement('SELECT 1 / ($1::int - $1::int)');
   const kinds = [

@@ -21,6 +21,7 @@ import t, { type Test } from 'tap';
 import { type EmbeddedOptions, type EmbeddedPostgres, startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { isRunning, markOf } from '../../../src/base/embedded/lock.ts';
 import { explain } from '../../../src/base/embedded/server.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 
 const isRoot = process.getuid?.() === 0;
 const MODULE = new URL('../../../src/base/embedded/embedded.ts', import.meta.url).href;
@@ -32,6 +33,9 @@ function folder(t: Test): string {
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
+
+/** Creates such a folder in which a first start has ended. */
+const filled = (t: Test): string => fillPostgresFolder(folder(t));
 
 async function started(t: Test, directory: string, options: Partial<EmbeddedOptions> = {}): Promise<EmbeddedPostgres> {
   const postgres = await startEmbedded({ directory, disposable: true, ...options });
@@ -116,11 +120,11 @@ t.test('a first start creates an owner who is not a superuser, and a password fo
 });
 
 t.test('a later start finds the data, and uses another port when the last port is in use', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const first = await started(t, directory);
   await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
   await Promise.all([first.stop(), first.stop()]);
-  t.notOk(isRunning(markOf(first.pid)), 'stop() resolves after the server is gone');
+  t.notOk(isRunning(markOf(first.pid)), 'stop() resolves after the server has ended');
 
   const other = createServer().listen(first.port, '127.0.0.1');
   await once(other, 'listening');
@@ -131,7 +135,7 @@ t.test('a later start finds the data, and uses another port when the last port i
 });
 
 t.test('a server that still runs after its process was killed is reused, and stopped in the end', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, HOLD);
   const left = await said(child);
   await killed(child);
@@ -148,7 +152,7 @@ t.test('a server that still runs after its process was killed is reused, and sto
 });
 
 t.test('a server that still runs with other settings is replaced, and its data stays', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, HOLD);
   const left = await said(child);
   await query(left.ownerUrl, 'CREATE TABLE kept AS SELECT 7 AS answer');
@@ -161,7 +165,7 @@ t.test('a server that still runs with other settings is replaced, and its data s
 });
 
 t.test('a process that ends without stop() also ends its server', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, 'console.log(JSON.stringify(postgres)); process.exitCode = 3;');
   const exit = once(child, 'exit');
   const left = await said(child);
@@ -172,14 +176,14 @@ t.test('a process that ends without stop() also ends its server', async (t) => {
 });
 
 t.test('a Ctrl-C in the terminal does not reach the server', async (t) => {
-  const postgres = await started(t, folder(t));
+  const postgres = await started(t, filled(t));
   const stat = readFileSync(`/proc/${postgres.pid}/stat`, 'utf8');
   const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
-  t.equal(group, postgres.pid, 'it leads its own process group');
+  t.equal(group, postgres.pid, 'the server leads its own process group');
 });
 
 t.test('a second start in the same directory is refused and does not affect the first', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const child = otherProcess(t, directory, HOLD);
   const first = await said(child);
   await t.rejects(startEmbedded({ directory }), {
@@ -204,7 +208,7 @@ t.test('when many processes start over a stale lock, exactly one of them succeed
 });
 
 t.test('a process id that now belongs to another program does not block the start', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   const first = await started(t, directory);
   await first.stop();
   // PostgreSQL checks only processes to which its own user could send a signal.
@@ -219,7 +223,7 @@ t.test('a process id that now belongs to another program does not block the star
   t.equal(stranger.exitCode ?? stranger.signalCode, null, 'the other program is not ended');
 });
 
-t.test('an incomplete data folder of a first start that was killed is created again', async (t) => {
+t.test('the incomplete data folder that a killed first start left is created again', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const watcher = watch(directory);
@@ -233,22 +237,22 @@ t.test('an incomplete data folder of a first start that was killed is created ag
   t.strictSame(await query(postgres.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }]);
 });
 
-t.test('a first start that was killed before its last step is completed', async (t) => {
-  const directory = folder(t);
+t.test('when the first start was killed before its last step, the next start completes it', async (t) => {
+  const directory = filled(t);
   const first = await started(t, directory);
   await query(first.adminUrl, 'DROP DATABASE tenantry');
   await first.stop();
   const second = await started(t, directory);
-  t.strictSame(await query(second.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the database is back');
+  t.strictSame(await query(second.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the database exists again');
   await query(second.adminUrl, 'DROP DATABASE tenantry');
   await query(second.adminUrl, 'DROP ROLE tenantry_owner');
   await second.stop();
   const third = await started(t, directory);
-  t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role is back');
+  t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role exists again');
 });
 
 t.test('a lost file of passwords is reported, and no new passwords are created', async (t) => {
-  const directory = folder(t);
+  const directory = filled(t);
   await (await started(t, directory)).stop();
   rmSync(join(directory, 'credentials.json'));
   await t.rejects(startEmbedded({ directory }), { message: /put .*credentials\.json back, or start over/ });
@@ -276,7 +280,7 @@ t.test('the data of a folder that only root can enter is stored elsewhere, and t
   await postgres.stop();
   const again = await started(t, directory, { onNotice: (line) => notices.push(line) });
   t.strictSame(await query(again.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 42 }]);
-  t.equal(notices.length, 1, 'and logs it once');
+  t.equal(notices.length, 1, 'the notice is logged once');
   await again.stop();
   rmSync(directory, { recursive: true });
   const anew = await started(t, directory);

@@ -100,7 +100,7 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
     const back = { organization: here.slug, refreshToken: both.refreshToken };
     await good(api.post('/auth/switch-organization', back, { token: both.accessToken }));
   },
-  'a refresh token that comes again long after its child was handed out': async ({ api, database }) => {
+  'a refresh token that is sent again long after its child was issued': async ({ api, database }) => {
     const { refreshToken, sessionId } = await newAccount(api);
     await good(api.post('/auth/refresh', { refreshToken }));
     const past = `UPDATE sessions SET successor_at = successor_at - interval '1 hour' WHERE id = $1`;

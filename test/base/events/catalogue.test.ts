@@ -17,7 +17,7 @@ import { eventStatements, statementsOf } from './statements.ts';
 t.test('every type is named by a noun and a participle, and short sentences say when it is recorded', async (t) => {
   for (const type of EVENT_TYPES) {
     t.match(type, /^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$/);
-    t.match(type, /(ed|left|set)$/, 'in the past tense');
+    t.match(type, /(ed|left|set)$/, 'the participle is in the past tense');
     t.match(EVENTS[type].when, /^((?=[A-Z`])([^.!?`]|`[^`]+`)*\.( |$)){1,3}$/, type);
   }
 });
@@ -35,7 +35,7 @@ t.test('every statement that inserts events names types of the catalogue', async
   }
   const source = sourcesBelow('src', /\.ts$/);
   const inserting = source.flatMap(({ code }) => code.match(/\binto\s+\S*(events\b|\$\{)/gi) ?? []);
-  t.equal(inserting.length, statements.length, 'and there is no other kind of statement');
+  t.equal(inserting.length, statements.length, 'no other kind of statement inserts events');
   const byModel = source.filter(({ code }) => /\bevent\.(create|upsert|update|delete)/.test(code));
   t.strictSame(
     byModel.map(({ path }) => path),

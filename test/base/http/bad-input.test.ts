@@ -251,13 +251,13 @@ t.test('a method that a path does not accept is refused, and every path refuses 
     for (const path of ['/api/v1/me', '/healthz']) {
       const reply = await ask(method, path);
       refused(t, reply, 'method_not_allowed', `${method} ${path}`);
-      t.match(reply.headers.get('allow'), /\bGET\b/, 'and says which it accepts');
+      t.match(reply.headers.get('allow'), /\bGET\b/, 'the answer names the accepted methods');
       t.notMatch(reply.text, /Host|service\.test/, 'the answer repeats nothing of the request');
     }
     refused(t, await ask(method, '/nowhere'), 'not_found', `${method} /nowhere`);
   }
   const query = await sendRaw(api.url, requestHead('QUERY', '/api/v1/auth/login', 'Content-Length: 1'), '{');
-  refused(t, query, 'method_not_allowed', 'whatever body is sent with it');
+  refused(t, query, 'method_not_allowed', 'the method is refused whatever body is sent with it');
   t.equal(query.headers.get('allow'), 'POST');
   refused(t, await ask('CONNECT', 'service.test:443'), 'not_found', 'no tunnel');
   refused(t, await ask('BREW', '/api/v1/me'), 'bad_request', 'a method that HTTP does not know');

@@ -1,5 +1,5 @@
-// Every request has a deadline, whatever its method, body and guard. What an operation does after it is not sent, and the
-// connection stays in order: each answer belongs to its request.
+// Every request has a deadline, whatever its method, body and guard. What an operation returns after the deadline is
+// not sent, and the connection stays in order: each answer belongs to its request.
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
@@ -13,7 +13,7 @@ const SHORT_MS = 1_000;
 const Body = z.strictObject({ name: z.string().default('') });
 const Answer = z.strictObject({ name: z.string() });
 
-/** An operation that waits until the test lets it go on. */
+/** An operation that waits until the test lets it continue. */
 class Held {
   readonly signals: AbortSignal[] = [];
   readonly #released = Promise.withResolvers<void>();
@@ -27,7 +27,7 @@ class Held {
     queueMicrotask(() => this.#ended.resolve());
     return { name: 'late' };
   };
-  /** Lets every call go on. Resolves when the first has returned. */
+  /** Lets every call continue. Resolves when the first has returned. */
   async release(): Promise<void> {
     this.#released.resolve();
     await this.#ended.promise;
@@ -132,25 +132,22 @@ t.test('a request is answered 503 when its time is over: every method, with and 
   }
 });
 
-t.test(
-  'a request whose body comes in chunks, or only after a guard has taken its time, has the same deadline',
-  async (t) => {
-    const held = new Held();
-    const url = await serving(t, held, SHORT_MS);
-    const chunked = await openRaw(t, url);
-    chunked.write(requestHead('POST', '/held', 'Content-Type: application/json', 'Transfer-Encoding: chunked'));
-    chunked.write(`${NAMED.length.toString(16)}\r\n${NAMED}\r\n0\r\n\r\n`);
-    late(t, await chunked.next(), '"code":"service_busy"', 'in chunks');
-    // The guard does not answer, and the body is not read before that. The service is slow here, and not the sender.
-    const unsent = await openRaw(t, url);
-    unsent.write(requestHead('POST', '/guarded', 'Content-Type: application/json', `Content-Length: ${NAMED.length}`));
-    late(t, await unsent.next(), '"code":"service_busy"', 'behind the guard');
-    unsent.write(NAMED + request('POST', '/quick', NAMED));
-    t.equal((await unsent.next())?.status, 200, 'the rest of the body is not read as a request');
-  },
-);
+t.test('a request whose body comes in chunks, or only after a slow guard, has the same deadline', async (t) => {
+  const held = new Held();
+  const url = await serving(t, held, SHORT_MS);
+  const chunked = await openRaw(t, url);
+  chunked.write(requestHead('POST', '/held', 'Content-Type: application/json', 'Transfer-Encoding: chunked'));
+  chunked.write(`${NAMED.length.toString(16)}\r\n${NAMED}\r\n0\r\n\r\n`);
+  late(t, await chunked.next(), '"code":"service_busy"', 'in chunks');
+  // The guard does not answer, and the body is not read before that. The service is slow here, and not the sender.
+  const unsent = await openRaw(t, url);
+  unsent.write(requestHead('POST', '/guarded', 'Content-Type: application/json', `Content-Length: ${NAMED.length}`));
+  late(t, await unsent.next(), '"code":"service_busy"', 'behind the guard');
+  unsent.write(NAMED + request('POST', '/quick', NAMED));
+  t.equal((await unsent.next())?.status, 200, 'the rest of the body is not read as a request');
+});
 
-t.test('a body that does not arrive in its own time is refused with 408, and the connection ends', async (t) => {
+t.test('a body that does not arrive within its time limit is refused with 408, and the connection ends', async (t) => {
   const url = await serving(t, new Held(), SHORT_MS);
   const slow = await openRaw(t, url);
   slow.write(requestHead('POST', '/quick', 'Content-Type: application/json', 'Content-Length: 12'));
@@ -162,7 +159,7 @@ t.test('a body that does not arrive in its own time is refused with 408, and the
 });
 
 t.test(
-  'requests that are sent without waiting for answers get their own answers in order, also after a late one',
+  'requests that are sent without waiting for answers get their own answers in order, even after a late one',
   async (t) => {
     const url = await serving(t, new Held(), SHORT_MS);
     const connection = await openRaw(t, url);
@@ -176,7 +173,7 @@ t.test(
   },
 );
 
-t.test('bytes that are no request are refused after the answers to the requests before them', async (t) => {
+t.test('bytes that are not a request are refused after the answers to the requests before them', async (t) => {
   for (const [what, bytes, status] of [
     ['rubbish', 'rubbish\r\n\r\n', 400],
     ['a head that is too large', requestHead('GET', '/quick', `X-Long: ${'x'.repeat(40_000)}`), 431],
@@ -211,7 +208,7 @@ t.test('a broken body gets one answer: its refusal, or the answer that the reque
   answered.write(requestHead('POST', '/guarded', ...chunked));
   refused(t, (await answered.next()) as RawReply, 'unauthenticated', 'the guard answers first');
   answered.write('no chunk\r\n');
-  t.equal(await answered.ended(), 0, 'and there is no second answer');
+  t.equal(await answered.ended(), 0, 'there is no second answer');
 });
 
 t.test('the signal of an operation aborts when its client disconnects, and not when its body was read', async (t) => {

@@ -23,6 +23,7 @@ const MEMBER: OrganizationCaller = Object.freeze({
   permissionsElsewhere: false,
   epoch: 0,
   membershipEpoch: 0,
+  rolesEpoch: 0,
   authenticatedAt: 0,
   issuedAt: 0,
 });
@@ -108,7 +109,11 @@ t.test('a route that endpoint() did not create does not boot', async (t) => {
   });
   const late = await server([made]);
   late.register(async (scope) => void scope.get('/around', () => 'hello'));
-  await t.rejects(Promise.resolve(late.ready()), { message: /GET \/around was not declared/ }, 'nor inside a plugin');
+  await t.rejects(
+    Promise.resolve(late.ready()),
+    { message: /GET \/around was not declared/ },
+    'a route inside a plugin is refused too',
+  );
 });
 
 t.test('needs() accepts only a caller who has the permission in the organization of the token', async (t) => {
@@ -238,7 +243,7 @@ t.test('a body that arrives too slowly gets a 408 answer, and an operation that 
     refused(t, slow, 'request_timeout', `${fields} ${piece}`);
     t.equal(slow.headers.get('connection'), 'close', 'the service does not wait for the rest');
   }
-  // A body in chunks that arrives in time is accepted, also on a slow machine.
+  // A body in chunks that arrives in time is accepted, even on a slow machine.
   const patient = await server(endpoints, { handlerTimeoutMs: 60_000 });
   t.teardown(() => patient.close());
   const whole = requestHead('POST', '/quick', 'Content-Type: application/json', 'Content-Length: 2');
@@ -249,7 +254,7 @@ t.test('a body that arrives too slowly gets a 408 answer, and an operation that 
   t.equal(stuck.headers.get('retry-after'), '1');
 });
 
-t.test('unknown parameters in the query and the path are refused, also by a route that declares none', async (t) => {
+t.test('unknown parameters in the query and the path are refused, even by a route that declares none', async (t) => {
   const probe = (url: string, schemas: object) =>
     endpoint({ ...REST, method: 'GET', url, access: open(), reply: { 200: Nothing }, handle: () => ({}), ...schemas });
   const api = await listening(

@@ -88,7 +88,7 @@ t.test('a valid X-Request-ID is used and returned, and an invalid one is replace
   for (const path of ['/healthz', '/me', '/nowhere']) {
     const reply = await api.get(path, { headers: { 'x-request-id': 'Trace-1.a_B' } });
     t.equal(reply.headers.get('x-request-id'), 'Trace-1.a_B', path);
-    if (reply.code) t.equal(reply.body.requestId, 'Trace-1.a_B', 'and is in the problem');
+    if (reply.code) t.equal(reply.body.requestId, 'Trace-1.a_B', 'the id is in the problem');
   }
   t.equal((await get(api, '/%', 'X-Request-ID: abc')).headers.get('x-request-id'), 'abc', 'on an unreadable path');
   for (const id of ['', 'a b', 'x'.repeat(129), 'a"b', '<script>', 'a\\nb', '{"x":1}', 'é', 'a, b']) {
@@ -137,7 +137,7 @@ t.test('only the listed origins get cross-origin access, and no other origin is 
   t.equal((await ask('https://evil.example.com')).headers.get('access-control-allow-origin'), null);
   for (const headers of [{}, { origin: APP }, { origin: 'https://evil.example.com' }]) {
     const incomplete = await api.call('OPTIONS', '/me', undefined, { headers });
-    t.strictSame([incomplete.status, incomplete.text], [204, ''], 'OPTIONS without a method to ask for');
+    t.strictSame([incomplete.status, incomplete.text], [204, ''], 'OPTIONS that names no method');
   }
   refused(t, await api.call('PUT', '/me', undefined, { headers: { origin: APP } }), 'method_not_allowed', 'as ever');
 });

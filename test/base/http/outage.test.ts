@@ -4,11 +4,13 @@ import { EventEmitter, once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import type { Api, Reply } from '../../support/client.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 import { spawnService } from '../../support/service.ts';
 
 const COOKIE = /^(tenantry_refresh=[^;]+);/;
@@ -20,6 +22,8 @@ class Tally extends EventEmitter<{ answer: [] }> {
   readonly counts = new Map<string, number>();
 
   add(kind: string, reply: Reply): void {
+    // On a busy machine a request may wait for too long. Its answer says so, and counts for no phase.
+    if (reply.code === 'service_busy') return;
     const key = `${this.phase}: ${kind} ${reply.status} ${reply.code ?? ''}`.trim();
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
     this.emit('answer');
@@ -51,7 +55,10 @@ interface Load {
   stop(): Promise<void>;
 }
 
-/** Signs in, refreshes by body and by cookie, reads and registers without a pause. */
+/** A short pause after each answer. Without it, the calls would use the processor up, and would wait for each other. */
+const PAUSE_MS = 10;
+
+/** Signs in, refreshes by body and by cookie, reads and registers again and again. */
 function load(api: Api, accounts: readonly Account[], cookie: string): Load {
   const tally = new Tally();
   const flaws: string[] = [];
@@ -62,6 +69,7 @@ function load(api: Api, accounts: readonly Account[], cookie: string): Load {
     while (running) {
       const reply = await call();
       tally.add(kind, reply);
+      await delay(PAUSE_MS);
       if (reply.status !== 503) continue;
       if (reply.setCookie.length > 0) flaws.push(`${kind}: ${reply.setCookie}`);
       if (!(Number(reply.headers.get('retry-after')) >= 1)) flaws.push(`${kind}: no Retry-After`);
@@ -149,7 +157,7 @@ async function rows(url: string, sql: string): Promise<Record<string, unknown>[]
 }
 
 t.test('while PostgreSQL is stopped under load, requests get 503, no session ends, and no write is lost', async (t) => {
-  const directory = join(folder(t), 'postgres');
+  const directory = fillPostgresFolder(join(folder(t), 'postgres'));
   let postgres = await startEmbedded({ directory, disposable: true });
   t.teardown(() => postgres.stop());
   const service = await spawnService(t, { DATABASE_URL: postgres.ownerUrl });
@@ -207,13 +215,13 @@ t.test('while PostgreSQL is stopped under load, requests get 503, no session end
   t.strictSame(
     service.lines.filter((line) => /unforeseen|"level":[56]0/.test(line)),
     [],
-    'and logged no error',
+    'the process logged no error',
   );
   t.equal(await service.end('SIGTERM'), 0, 'and stops normally');
 });
 
 t.test('a service that is started while PostgreSQL is not reachable prints the reason and exits', async (t) => {
-  const directory = join(folder(t), 'postgres');
+  const directory = fillPostgresFolder(join(folder(t), 'postgres'));
   const postgres = await startEmbedded({ directory, disposable: true });
   await postgres.stop();
   await t.rejects(spawnService(t, { DATABASE_URL: postgres.ownerUrl }), {

@@ -28,7 +28,7 @@ function tooMany(t: Test, reply: Reply, what: string): void {
   refused(t, reply, 'too_many_requests', what);
   const after = Number(reply.headers.get('retry-after'));
   t.ok(Number.isInteger(after) && after >= 1 && after <= 60, `Retry-After is within the minute: ${after}`);
-  t.equal(reply.headers.get('ratelimit-reset'), String(after), 'and is when the allowance is full again');
+  t.equal(reply.headers.get('ratelimit-reset'), String(after), 'RateLimit-Reset is the same number of seconds');
   t.equal(reply.headers.get('ratelimit-remaining'), '0');
 }
 
@@ -45,7 +45,7 @@ t.test('sign-ins of an address are counted in the headers, and limited before a 
     t.ok(Number(reply.headers.get('ratelimit-reset')) > 0);
   }
   tooMany(t, await api.post('/auth/login', { email, password }), 'the right password does not help');
-  tooMany(t, await api.post('/auth/login', { email: 1 }), 'nor does a body that is refused in any case');
+  tooMany(t, await api.post('/auth/login', { email: 1 }), 'a body that is refused in any case does not help');
   const other = { email: `x${email}`, password: 'correct horse battery', name: 'X' };
   t.equal((await api.post('/auth/register', other)).status, 201, 'registrations are counted separately');
   t.equal((await api.post('/auth/logout')).status, 204, 'other calls are not affected');
@@ -59,9 +59,9 @@ t.test('requests of a principal are counted by the id of the principal, not by t
     t.strictSame(allowance(await read(one, `192.0.2.${remaining}`)), { limit: '3', remaining });
   }
   tooMany(t, await read(one, '192.0.2.9'), 'another address does not help');
-  tooMany(t, await api.patch('/me', { name: 'A' }, { token: one.accessToken }), 'nor does another route');
+  tooMany(t, await api.patch('/me', { name: 'A' }, { token: one.accessToken }), 'another route does not help');
   const again = await api.post('/auth/login', { email: one.email, password: one.password });
-  tooMany(t, await api.get('/me', { token: again.body.data.accessToken }), 'nor does another session');
+  tooMany(t, await api.get('/me', { token: again.body.data.accessToken }), 'another session does not help');
   t.equal((await read(two, '192.0.2.9')).status, 200, 'another user at the same address is not affected');
 });
 
@@ -83,9 +83,13 @@ t.test('sign-ins from all addresses that name the same organization are counted 
   t.equal((await login('ACME', '192.0.2.2')).code, 'invalid_credentials', 'slugs ignore case');
   tooMany(t, await login('acme', '192.0.2.3'), 'the third, from a third address');
   const old = await api.post('/auth/login', { ...nobody, organizationSlug: 'acme' }, from('192.0.2.4'));
-  tooMany(t, old, 'by the other name of the organization');
+  tooMany(t, old, 'the other name of the organization has the same limit');
   t.equal((await login('other', '192.0.2.3')).code, 'invalid_credentials', 'another organization is not affected');
-  t.equal((await api.post('/auth/login', nobody, from('192.0.2.3'))).code, 'invalid_credentials', 'nor is naming none');
+  t.equal(
+    (await api.post('/auth/login', nobody, from('192.0.2.3'))).code,
+    'invalid_credentials',
+    'a sign-in that names no organization is not affected',
+  );
 });
 
 t.test('refreshes are counted by session, and a refused refresh does not use up the refresh token', async (t) => {
@@ -100,7 +104,7 @@ t.test('refreshes are counted by session, and a refused refresh does not use up 
   tooMany(t, await refresh(second.body.data.refreshToken), 'the third');
   const switched = { organization: account.organization.slug, refreshToken: second.body.data.refreshToken };
   const token = second.body.data.accessToken;
-  tooMany(t, await api.post('/auth/switch-organization', switched, { token }), 'nor does a switch help');
+  tooMany(t, await api.post('/auth/switch-organization', switched, { token }), 'a switch does not help');
   t.strictSame(await database.query('SELECT * FROM sessions WHERE id = $1', [account.sessionId]), [before]);
   t.equal((await refresh(other.refreshToken)).status, 200, 'another session at the same address is not affected');
   t.equal((await refresh('x.y.z')).code, 'invalid_refresh_token', 'a value that is not a token counts for no session');

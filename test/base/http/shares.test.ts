@@ -1,5 +1,5 @@
-// What callers see of the shares: an organization that asks for too much is told that the service is busy, another
-// organization notices nothing, and a caller who has hung up takes no place.
+// What callers see of the shares: an organization with too many requests gets service_busy, another organization is not
+// affected, and a caller who has disconnected takes no place.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
@@ -52,7 +52,7 @@ t.test('an organization past its share gets service_busy, another is served, and
   t.equal((await createRole(service, flooding.owner, 'after')).status, 201);
 });
 
-t.test('a change whose caller has hung up while it waited is not made', async (t) => {
+t.test('a change whose caller has disconnected while it waited is not made', async (t) => {
   const { database, service, flooding } = await twoOrganizations(t);
   const { owner, organization } = flooding;
   const release = await hold(t, database, organization);
@@ -70,7 +70,7 @@ t.test('a change whose caller has hung up while it waited is not made', async (t
   await once(service.app.server.server, 'request');
   const behind = createRole(service, owner, 'behind');
   await once(service.app.server.server, 'request');
-  await service.api.get('/me', { token: owner.token }); // by now the change of the caller who will leave is waiting
+  await service.api.get('/me', { token: owner.token }); // the change of the caller who will disconnect is waiting now
   gone.destroy();
   await until(async () => (await connections()) <= before + 2);
   await release();
@@ -90,7 +90,11 @@ t.test('sign-in, refresh and registration of others work while one organization 
   const account = await newAccount(api);
   t.equal((await api.post('/auth/refresh', { refreshToken: quiet.owner.refreshToken })).status, 200);
   t.equal((await api.post('/auth/login', { email: account.email, password: account.password })).status, 200);
-  t.equal((await api.get('/me', { token: flooding.owner.token })).status, 200, 'and the organization itself reads');
+  t.equal(
+    (await api.get('/me', { token: flooding.owner.token })).status,
+    200,
+    'the flooding organization itself can read',
+  );
   await release();
   t.same([...new Set((await flood).map(({ status }) => status))], [201]);
 });

@@ -1,5 +1,5 @@
-// The process stops in order: it is not ready first and still serves, and a second signal ends it at once. A signal during
-// the start ends the start.
+// The process stops in order: first it reports that it is not ready and still serves. A second signal ends it at once.
+// A signal during the start ends the start.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -23,12 +23,16 @@ t.test('after SIGTERM the service is not ready, and still serves new and old con
   service.child.kill('SIGTERM');
   await until(async () => (await api.get('/readyz')).status === 503);
   t.match((await api.get('/readyz')).body, { status: 'not_ready', checks: { database: 'ok', keys: 'ok' } });
-  t.equal((await api.get('/healthz')).status, 200, 'it lives');
+  t.equal((await api.get('/healthz')).status, 200, 'the process is still alive');
   for (const connection of ['keep-alive', 'close']) {
     const options = { token: account.accessToken, headers: { connection } };
     t.equal((await api.get('/me', options)).status, 200, connection);
   }
-  t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status, 200, 'also what writes');
+  t.equal(
+    (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status,
+    200,
+    'a request that writes succeeds too',
+  );
   t.equal((await api.post('/auth/login', { email: account.email, password: account.password })).status, 200);
   t.equal(await service.end('SIGTERM'), 143, 'the second signal ends the process at once');
 });

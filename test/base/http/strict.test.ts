@@ -1,5 +1,5 @@
-// Requests that two readers could understand differently, and text that shows nothing, are refused in the same way
-// everywhere. Answers that are written by hand have the headers of every other answer.
+// Requests that two readers could understand differently, and text without a visible character, are refused in the same
+// way everywhere. Answers that are written by hand have the headers of every other answer.
 import t, { type Test } from 'tap';
 import { parsePreset, readPreset } from '../../../src/directory/presets/presets.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -46,10 +46,10 @@ t.test('a request has exactly one Host header, with a host and at most a port', 
   }
   const old = (...fields: string[]) => sendRaw(api.url, ['GET /healthz HTTP/1.0', ...fields, '', ''].join('\r\n'));
   t.equal((await old()).status, 200, 'HTTP/1.0 needs no Host');
-  refused(t, await old('Host: a.test', 'Host: b.test'), 'bad_request', 'but has at most one');
+  refused(t, await old('Host: a.test', 'Host: b.test'), 'bad_request', 'HTTP/1.0 allows at most one Host');
 });
 
-t.test('a header with one value is refused when it is sent twice', async (t) => {
+t.test('a header that may have only one value is refused when it is sent twice', async (t) => {
   const names = [
     'Authorization',
     'Content-Type',
@@ -139,7 +139,7 @@ t.test('a number that would be stored as another one is refused in every body', 
   t.ok(readPreset('crm').roles.length > 1);
 });
 
-/** Texts of which a reader sees nothing. */
+/** Texts without a visible character. */
 const BLANKS = {
   'zero-width spaces': '\u200b\u200b',
   'a word joiner': '\u2060',
@@ -166,7 +166,7 @@ const BLANKS = {
   'all of it': ' \u200b\u0301\u2800\u3164 ',
 };
 
-t.test('a name of which a reader sees nothing is refused, whatever is named', async (t) => {
+t.test('a name without a visible character is refused, whatever it names', async (t) => {
   const base = { email: 'blank@example.com', password: 'correct horse battery', name: 'A' };
   const named: [string, (name: string) => ReturnType<typeof send>][] = [
     ['user', (name) => send('POST', '/auth/register', JSON.stringify({ ...base, name }))],
@@ -194,7 +194,7 @@ t.test('a name of which a reader sees nothing is refused, whatever is named', as
   }
 });
 
-t.test('a description is empty or shows something, and the values of a scope are for programs', async (t) => {
+t.test('a description is empty or has a visible character, and the values of a scope need none', async (t) => {
   const role = { level: 1, permissions: ['deals:read'] };
   const client = { name: 'Importer', permissions: ['deals:read'] };
   const preset = (description: string) =>
@@ -218,7 +218,7 @@ t.test('a description is empty or shows something, and the values of a scope are
   t.equal((await send('POST', '/authz/check', JSON.stringify(check))).status, 200);
 });
 
-t.test('a user agent that shows nothing is kept as none', async (t) => {
+t.test('a user agent without a visible character is stored as null', async (t) => {
   const { email, password } = await newAccount(api);
   const login = (agent: string) => api.post('/auth/login', { email, password }, { headers: { 'user-agent': agent } });
   const { accessToken } = (await login(' ')).body.data;

@@ -1,4 +1,4 @@
-// A kept answer is for a caller who could make the request now. The process has not heard of what has happened to the
+// A kept answer is for a caller who could make the request now. The process does not know yet what has happened to the
 // caller, as within the second after a change at another replica. A repeat is refused as a first request is.
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
@@ -20,7 +20,7 @@ interface Loss {
   readonly sql: string;
   /** What a route that needs a permission answers. */
   readonly member: ProblemCode;
-  /** What a route for every signed-in user answers. Null if it answers as before. */
+  /** What a route for every signed-in user answers. Null if the answer is the same as for the first request. */
   readonly user: ProblemCode | null;
 }
 
@@ -176,11 +176,11 @@ t.test('a secret is not sent again to a caller whose rights no longer include th
   t.same(
     (await both()).map(({ text }) => text),
     [created.text, rotated.text],
-    'a client that is gone has no rights',
+    'a deleted client has no rights',
   );
 });
 
-t.test('an endpoint takes no key from callers whom nothing judges at a repeat', async (t) => {
+t.test('an endpoint takes no key from callers for whom no check at a repeat exists', async (t) => {
   const declared = (access: Parameters<typeof endpoint>[0]['access']) => () =>
     endpoint({
       ...{ method: 'POST', url: '/x', id: 'x', summary: 'x', tag: 'x', reply: { 204: null }, idempotent: true },

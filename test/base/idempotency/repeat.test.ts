@@ -86,7 +86,7 @@ t.test('a malformed, short or second key is refused before anything happens', as
   }
 });
 
-t.test('a key belongs to its caller and route: another one can use the same text', async (t) => {
+t.test('a key belongs to its caller and route: another caller or route can use the same text', async (t) => {
   const keyed = await openKeyed(t);
   const { api, database, owner, join } = keyed;
   const outsider = (await (await furtherTeam(database, api)).join('owner')).token;
@@ -138,7 +138,7 @@ t.test(
   },
 );
 
-t.test('a refused request is not kept: a repeat is judged anew', async (t) => {
+t.test('a refused request is not kept: a repeat is judged again', async (t) => {
   const { api, owner: token } = await openKeyed(t);
   const key = newKey();
   const role = (body: object) =>
@@ -165,7 +165,7 @@ t.test('a repeated registration by cookie sets the same cookie, and is refused f
 });
 
 t.test(
-  'the tokens of a repeated registration are those of the first answer, and are dead after a logout',
+  'the tokens of a repeated registration are those of the first answer, and are refused after a logout',
   async (t) => {
     const { api } = await openKeyed(t);
     const key = newKey();
@@ -179,7 +179,7 @@ t.test(
   },
 );
 
-t.test('the database has neither keys nor bodies nor answers in clear', async (t) => {
+t.test('the database has neither keys nor bodies nor answers in plaintext', async (t) => {
   const { api, database, requests } = await openKeyed(t);
   const secrets: string[] = [];
   for (const request of requests) {
@@ -240,7 +240,7 @@ t.test('the number of kept keys of a caller is bounded, and repeats still get th
   t.equal((await send(api, other[0] as never, newKey())).status, 201, 'another caller');
 });
 
-t.test('an answer whose signing key is gone cannot be opened, and the request is not done again', async (t) => {
+t.test('an answer whose signing key was removed cannot be opened, and the request is not done again', async (t) => {
   const { api, database, requests } = await openKeyed(t);
   for (const request of requests.slice(0, 2)) {
     const key = newKey();
@@ -267,7 +267,7 @@ t.test('an organization can add kept answers of its own, and can neither read no
   await t.rejects(ask("UPDATE idempotency_keys SET expires_at = now() + interval '9 years'"), REFUSED);
   await t.rejects(ask('DELETE FROM idempotency_keys'), REFUSED);
   const expiring = insert.replace('answer)', 'answer, expires_at)').replace(/'x'\)$/, "'x', now())");
-  await t.rejects(ask(expiring, ['late', organization.id]), REFUSED, 'a life of its own choice');
+  await t.rejects(ask(expiring, ['late', organization.id]), REFUSED, 'a lifetime of its own choice');
   t.equal((await database.query('SELECT 1 FROM idempotency_keys')).length, 1);
 });
 

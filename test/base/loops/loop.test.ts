@@ -129,7 +129,7 @@ t.test('callers that request a run share one run, which begins after their reque
   notes.fails = false;
   await timing.settle();
   runs[1]?.resolve();
-  await t.resolves(Promise.all(later), 'and to no other');
+  await t.resolves(Promise.all(later), 'the error goes to no other caller');
   t.strictSame([runs.length, together()], [2, 1]);
 });
 
@@ -217,11 +217,11 @@ t.test('an interval that is too long for a timer is refused', async (t) => {
   for (const everyMs of [-1, Number.NaN, 2 ** 31]) t.throws(() => openNoted(t, { everyMs }), RangeError);
 });
 
-t.test('a run that a request asked for is the work of the service, and not of the requester', async (t) => {
+t.test('a run that a request has caused is the work of the service, and not of the requester', async (t) => {
   const seen: unknown[] = [];
   const { loop, timing } = openNoted(t, { work: async () => void seen.push(currentRequester()) });
   loop.start();
-  const requester = { subject: 'organization 1', onGone: () => () => undefined };
+  const requester = { subject: 'organization 1', isSent: false, onGone: () => () => undefined };
   await workFor(requester, async () => {
     loop.nudge();
     timing.advance(0);

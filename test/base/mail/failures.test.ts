@@ -79,7 +79,7 @@ t.test('an unknown host name has its own reason', async (t) => {
   t.equal((await failureOf(t, 'smtp://mail.tenantry.invalid:25')).code, 'host_not_found');
 });
 
-t.test('a certificate of an unknown issuer has its own reason, also with STARTTLS', async (t) => {
+t.test('a certificate of an unknown issuer has its own reason, even with STARTTLS', async (t) => {
   for (const url of [
     `smtps://${await smtp(t, { secure: true, ...HERE_CERTIFICATE })}`,
     `smtp://${await smtp(t, HERE_CERTIFICATE)}`,
@@ -117,13 +117,16 @@ t.test('a server that sends nothing is reported as timeout', async (t) => {
   t.equal((await failureOf(t, `smtp://${await raw(t, () => undefined)}`, { timeoutMs: 200 })).code, 'timeout');
 });
 
-t.test('a server that closes the connection, refuses all or is no mail server has its own reason', async (t) => {
-  t.equal((await failureOf(t, `smtp://${await raw(t, (socket) => socket.end())}`)).code, 'connection_lost');
-  const away = await raw(t, (socket) => socket.end('554 not for you, grace@example.com\r\n'));
-  t.equal((await failureOf(t, `smtp://${away}`)).code, 'server_refused');
-  const web = await raw(t, (socket) => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
-  t.equal((await failureOf(t, `smtp://${web}`)).code, 'server_unintelligible');
-});
+t.test(
+  'a server that closes the connection, refuses everything or is not a mail server has its own reason',
+  async (t) => {
+    t.equal((await failureOf(t, `smtp://${await raw(t, (socket) => socket.end())}`)).code, 'connection_lost');
+    const away = await raw(t, (socket) => socket.end('554 not for you, grace@example.com\r\n'));
+    t.equal((await failureOf(t, `smtp://${away}`)).code, 'server_refused');
+    const web = await raw(t, (socket) => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    t.equal((await failureOf(t, `smtp://${web}`)).code, 'server_unintelligible');
+  },
+);
 
 t.test('a server without STARTTLS is refused on every machine except localhost', async (t) => {
   t.equal((await failureOf(t, `smtp://${await smtp(t, PLAIN, '127.0.0.2')}`)).code, 'tls_not_offered');

@@ -51,7 +51,11 @@ t.test('the readers of this test decode encoded words', async (t) => {
     t.equal(read('=?utf-8?q?=C3?=\r\n =?utf-8?q?=A9?='), 'é', 'a character may be split over two words');
   }
   t.equal(lax('=?utf-8?q?E\r\n vil?='), 'Evil', 'the lax one joins what was folded');
-  t.equal(lax('"=?utf-8?q?=3D=3Futf-8=3Fq=3FEvil=3F=3D?="'), 'Evil', 'and decodes again, in quotes as well');
+  t.equal(
+    lax('"=?utf-8?q?=3D=3Futf-8=3Fq=3FEvil=3F=3D?="'),
+    'Evil',
+    'the lax one decodes the result again, even in quotes',
+  );
 });
 
 const Q = '=?utf-8?q?Evil=20Bank?=';

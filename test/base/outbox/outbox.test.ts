@@ -144,7 +144,7 @@ t.test('stop() waits for the current mail, and claims no other mail', async (t) 
   t.notOk(stopped);
   release();
   await stop;
-  t.equal(sent, 4, 'those that were claimed');
+  t.equal(sent, 4, 'the claimed mails are sent');
   const [row] = await inviting.database.query(
     'SELECT count(*)::int AS done FROM outbox WHERE done_at IS NOT NULL AND attempts = 1',
   );

@@ -1,4 +1,4 @@
-// The organizations take turns at sending: the many mails of one do not hold up those of another.
+// The organizations take turns at sending: the many mails of one do not delay those of another.
 import t from 'tap';
 import { claimMails } from '../../../src/base/outbox/store.ts';
 import { createDatabase } from '../../support/database.ts';

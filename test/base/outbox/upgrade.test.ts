@@ -75,7 +75,7 @@ t.test('waiting mail is sent once after the migration, and the previous version 
     t.match(await ask(OLD_CLAIM, [4, 60]), [{ id: two, attempts: 1 }], 'it gets only the kind it knows');
     await ask(OLD_SETTLE, [two, 1, null, null]);
     await outbox.sendDue();
-    t.same(sent, [newer], 'and claims none of the others');
+    t.same(sent, [newer], 'it claims none of the others');
     const states = await ask(
       `SELECT id, due_at IS NULL AS settled, done_at IS NOT NULL AS done, outcome FROM outbox
        WHERE id = ANY($1::uuid[]) ORDER BY array_position($1::uuid[], id)`,

@@ -1,4 +1,4 @@
-// Places are shared fairly between subjects. Nothing here waits for time to pass: each task ends when the test says so.
+// Places are shared fairly between subjects. Nothing here waits for time to pass: each test decides when its tasks end.
 import t from 'tap';
 import { FairQueue, type FairQueueOptions, type Turn } from '../../../src/base/platform/fair-queue.ts';
 import { rounds } from '../../support/thorough.ts';
@@ -52,7 +52,7 @@ t.test('a subject that is alone takes all places but one, and the next subject g
   t.same(begun, ['A 1', 'A 2', 'A 3', 'B 1']);
 });
 
-t.test('places that become free go to the subject with the fewest, not to the one that came first', async (t) => {
+t.test('a free place goes to the subject with the fewest places, not to the one that came first', async (t) => {
   const { begun, ask, end } = opened();
   for (let number = 1; number <= 20; number += 1) ask(`A ${number}`);
   for (const number of [1, 2, 3]) ask(`B ${number}`);
@@ -75,7 +75,7 @@ t.test('places that become free go to the subject with the fewest, not to the on
   t.same(begun.splice(0), [], 'alone again, A leaves one place free');
 });
 
-t.test('the tasks of one kind are limited for each subject, and do not hold up its other tasks', async (t) => {
+t.test('the tasks of one kind are limited for each subject, and do not delay its other tasks', async (t) => {
   const { begun, ask, end } = opened({ places: 8 });
   for (const number of [1, 2, 3]) ask(`A write ${number}`, { kind: 'write', atOnceMax: 2 });
   ask('A read 1', { kind: 'read' });
@@ -112,13 +112,15 @@ t.test('the service has a place of its own, waits in no bounded queue, and may t
   t.same(begun.splice(0), ['S 3', 'S 4']);
 });
 
-t.test('a task whose requester is gone leaves the queue and never runs', async (t) => {
+t.test('a task whose requester has disconnected leaves the queue and never runs', async (t) => {
   const { queue, begun, ask, end, results } = opened({ places: 2 });
   const gone = new Map<string, () => void>();
   const leaving = (name: string): Partial<Turn> => ({
-    onGone(listener) {
-      gone.set(name, listener);
-      return () => gone.delete(name);
+    requester: {
+      onGone(listener) {
+        gone.set(name, listener);
+        return () => gone.delete(name);
+      },
     },
   });
   for (const name of ['A 1', 'A 2', 'A 3']) ask(name, leaving(name));
@@ -129,12 +131,16 @@ t.test('a task whose requester is gone leaves the queue and never runs', async (
   await end('A 1');
   t.same(begun, ['A 1', 'A 3'], 'the task behind it has its place');
   t.same([...gone.keys()], [], 'no listener is left');
-  const before = (listener: () => void) => {
+  const onGone = (listener: () => void) => {
     listener();
     return () => undefined;
   };
-  ask('A 4', { onGone: before });
-  await t.rejects(results.get('A 4') as Promise<unknown>, { message: 'requester is gone' }, 'gone before it waits');
+  ask('A 4', { requester: { onGone } });
+  await t.rejects(
+    results.get('A 4') as Promise<unknown>,
+    { message: 'requester is gone' },
+    'disconnected before it waits',
+  );
   t.equal(queue.waiting, 0);
 });
 
@@ -146,6 +152,26 @@ t.test('a task that has waited for too long is refused, and the place that it wa
   ask('A 3');
   t.same(begun, ['A 1', 'A 3']);
   t.same({ running: queue.running, waiting: queue.waiting }, { running: 1, waiting: 0 });
+});
+
+t.test('of many tasks that have waited for too long, few are refused before other events are handled', async (t) => {
+  const { queue, ask, end, results } = opened({ places: 1, waitMs: 20, waitingMax: 200 });
+  ask('A running');
+  let refused = 0;
+  for (let at = 0; at < 200; at += 1) {
+    ask(`A ${at}`);
+    results.get(`A ${at}`)?.catch(() => (refused += 1));
+  }
+  const ofTurns: number[] = [];
+  while (refused < 200) {
+    const before = refused;
+    await new Promise(setImmediate);
+    ofTurns.push(refused - before);
+  }
+  t.ok(Math.max(...ofTurns) <= 8, `${Math.max(...ofTurns)} in one turn`);
+  t.equal(queue.waiting, 0);
+  await end('A running');
+  t.equal(queue.running, 0);
 });
 
 t.test('a task that fails frees its place and raises its own error', async (t) => {

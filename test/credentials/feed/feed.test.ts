@@ -95,7 +95,7 @@ t.test('a consumer that was disconnected receives the events that it missed, fro
   await settled();
   const newest = (await api.get('/revocations', { token: client.token })).body.data.cursor;
   const both = await consume(t, url, client.token, { query: `?after=${stream.lastId()}`, lastEventId: newest });
-  t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'and the newer one of the header wins');
+  t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'the newer cursor, which is in the header, is used');
 });
 
 t.test('a cursor that the database does not know is answered with every event', async (t) => {
@@ -222,7 +222,7 @@ t.test('a HEAD is answered and leaves no stream open', async (t) => {
   await app.close();
 });
 
-t.test('the end of a session is reported until its tokens expire, also after its row was removed', async (t) => {
+t.test('the end of a session is reported until its tokens expire, even after its row was removed', async (t) => {
   const { app, api, database, token, logout } = await openFeedTest(t);
   const { organization, sessionId } = await logout();
   const own = await token(organization.id);

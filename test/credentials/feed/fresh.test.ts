@@ -113,7 +113,7 @@ t.test('an organization gets nothing while PostgreSQL is not reachable, and ever
   await t.rejects(feed.stream({ client: callerOf(account.organization.id), expiresAt: 1e12 }, null));
   await reads.unblock();
   await until(() => own.text().includes(account.sessionId) && own.count('heartbeat') > told);
-  t.equal(warnings.length, 1, 'and the log has one line about it');
+  t.equal(warnings.length, 1, 'the log has one line about it');
 });
 
 t.test('an outage is answered with 503 before anything is sent', async (t) => {
@@ -213,5 +213,5 @@ t.test('a stream whose consumer does not read is closed as soon as its slot is l
     await nextTurn();
   }
   t.ok(unread.destroyed);
-  t.notOk(read.stream.destroyed, 'and no other stream');
+  t.notOk(read.stream.destroyed, 'no other stream is closed');
 });

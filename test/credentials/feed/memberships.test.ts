@@ -1,5 +1,6 @@
-// The change of a membership in the feed: in the form of this version, and in the form that the version before reads.
+// The change of a membership, and of a role that many members have, in the feed: in the form of this version, and in the form that the previous version reads.
 import t, { type Test } from 'tap';
+import { raiseRolesEpoch } from '../../../src/directory/users/epoch-store.ts';
 import { principalOf } from '../../../src/protocol/caller.ts';
 import type { AccessClaims } from '../../../src/protocol/claims.ts';
 import { revocationOf } from '../../../src/protocol/revocation.ts';
@@ -36,7 +37,7 @@ async function untilHeartbeat(stream: Consumer): Promise<Frame[]> {
   return stream.until(({ event }) => event === 'heartbeat');
 }
 
-t.test('a stream sends the change under a name of its own, and then in the form of the version before', async (t) => {
+t.test('a stream sends the change under a name of its own, and then in the form of the previous version', async (t) => {
   const { changed, follow, expected, database, both } = await open(t);
   const stream = await follow();
   await untilHeartbeat(stream);
@@ -74,24 +75,27 @@ t.test('the document has both forms, and a client of another organization gets n
   t.same((await api.get('/revocations', { token: readers.q.token })).body.data.events, [], 'the other organization');
 });
 
-t.test('a verifier of the version before stays complete, and refuses the tokens from before the change', async (t) => {
-  const { changed, follow, claimsOf, p, q } = await open(t);
-  const former = openFormerVerifier();
-  const stream = await follow();
-  for (const frame of await untilHeartbeat(stream)) former.take(frame);
-  const before = await claimsOf(p);
-  t.equal(former.judge(before), null, 'tokens of this version are accepted');
-  await changed();
-  for (const frame of await stream.until(({ event }) => event === 'revocation')) former.take(frame);
-  t.ok(former.isComplete(), 'it has met no event that it does not know');
-  t.equal(former.judge(before), 'token_stale');
-  t.equal(former.judge(await claimsOf(p)), null, 'the next token is accepted');
-  t.equal(former.judge(await claimsOf(q)), null);
-  const late = openFormerVerifier();
-  for (const frame of await untilHeartbeat(await follow())) late.take(frame);
-  t.ok(late.isComplete(), 'also with a snapshot');
-  t.equal(late.judge(before), 'token_stale');
-});
+t.test(
+  'a verifier of the previous version stays up to date, and refuses the tokens from before the change',
+  async (t) => {
+    const { changed, follow, claimsOf, p, q } = await open(t);
+    const former = openFormerVerifier();
+    const stream = await follow();
+    for (const frame of await untilHeartbeat(stream)) former.take(frame);
+    const before = await claimsOf(p);
+    t.equal(former.judge(before), null, 'tokens of this version are accepted');
+    await changed();
+    for (const frame of await stream.until(({ event }) => event === 'revocation')) former.take(frame);
+    t.ok(former.isComplete(), 'it has met no event that it does not know');
+    t.equal(former.judge(before), 'token_stale');
+    t.equal(former.judge(await claimsOf(p)), null, 'the next token is accepted');
+    t.equal(former.judge(await claimsOf(q)), null);
+    const late = openFormerVerifier();
+    for (const frame of await untilHeartbeat(await follow())) late.take(frame);
+    t.ok(late.isComplete(), 'after a snapshot too');
+    t.equal(late.judge(before), 'token_stale');
+  },
+);
 
 t.test('a verifier of this version refuses only the tokens of the organization', async (t) => {
   const { changed, follow, claimsOf, p, q } = await open(t);
@@ -116,7 +120,7 @@ t.test('a verifier of this version refuses only the tokens of the organization',
   t.ok(Number.isFinite(state.staleSeconds()), 'it has met no event that it does not know');
   const older = ({ mep: _, ...claims }: Record<string, unknown>) => claims;
   t.same([judge(here), judge(older(here))], ['token_stale', 'token_stale']);
-  t.same([judge(there), judge(older(there))], [null, null], 'also in the form of the version before');
+  t.same([judge(there), judge(older(there))], [null, null], 'the form of the previous version has the same effect');
   t.equal(judge(await claimsOf(p)), null);
 });
 
@@ -137,4 +141,30 @@ t.test('a snapshot in parts has both forms in each part', async (t) => {
     new Set(parts.flatMap(({ extended }) => extended?.map((event) => JSON.stringify(event)))).size,
     events.length,
   );
+});
+
+t.test('the change of a role has one form, and reaches the clients of its organization alone', async (t) => {
+  const { app, api, follow, readers, p } = await open(t);
+  const { db, publish } = app.parts;
+  const former = openFormerVerifier();
+  const stream = await follow();
+  for (const frame of await untilHeartbeat(stream)) former.take(frame);
+  const role = { kind: 'role', org: p.id, role: 'agent', epoch: 1 };
+  await publish(await db.organization({ organizationId: p.id }, (tx) => raiseRolesEpoch(tx, p.id, 'agent')));
+  const frames = await untilHeartbeat(stream);
+  t.same(
+    about(frames).map(({ event, data }) => ({ event, data })),
+    [{ event: 'extended', data: role }],
+  );
+  for (const frame of frames) former.take(frame);
+  t.ok(former.isComplete(), 'a verifier of the previous version does not see it');
+  const [snapshot] = await (await follow()).until(({ event }) => event === 'snapshot');
+  t.same([snapshot?.data.events, snapshot?.data.extended], [[], [role]]);
+  for (const [reader, events] of [
+    ['p', [role]],
+    ['all', [role]],
+    ['q', []],
+  ] as const) {
+    t.same((await api.get('/revocations', { token: readers[reader].token })).body.data.events, events, reader);
+  }
 });

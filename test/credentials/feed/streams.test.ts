@@ -169,7 +169,7 @@ t.test('a consumer that does not read is disconnected, and delays no other consu
   await reading;
   t.pass('the consumer that reads has read all of it');
   await until(async () => (await consume(t, url, lazy.token)).status === 200);
-  t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'and the service kept little memory for it');
+  t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'the service kept little memory for it');
 });
 
 t.test('a service that stops ends its streams properly and at once', async (t) => {
@@ -179,7 +179,7 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
   t.ok(organization);
   app.parts.feed.close();
   for (const { stream } of streams) await stream.end();
-  t.equal((await consume(t, url, (await reader()).token)).status, 503, 'and opens no more');
+  t.equal((await consume(t, url, (await reader()).token)).status, 503, 'no more streams are opened');
   await app.close();
   await t.test('when the process of the service gets a signal', async (t) => {
     const database = await createDatabase(t);
@@ -209,7 +209,7 @@ t.test('a large snapshot is sent in parts, and only the last part has a cursor',
   const sids = (events: readonly Revocation[]) => new Set(events.flatMap((e) => (e.kind === 'session' ? [e.sid] : [])));
   t.strictSame(sids(eventsOf(snapshots)), sids(all));
   const { data } = (await api.get('/revocations', { token: client.token })).body;
-  t.strictSame(sids(data.events), sids(all), 'and the document has all of it');
+  t.strictSame(sids(data.events), sids(all), 'the document has all events');
 });
 
 t.test('an event of a transaction that commits late is sent, although later events were sent before', async (t) => {
@@ -238,7 +238,7 @@ t.test('an event of a transaction that commits late is sent, although later even
   await app.parts.revocations.synchronize();
   for (const { stream } of clients) await stream.until(({ data }) => data.sid === lateSid);
   const again = await consume(t, url, left.token, { lastEventId: left.stream.lastId() });
-  t.ok(has(await again.heartbeat(), { sid: lateSid }), 'also to a consumer that was not connected');
+  t.ok(has(await again.heartbeat(), { sid: lateSid }), 'a consumer that was not connected gets it too');
   t.ok(await reader());
 });
 

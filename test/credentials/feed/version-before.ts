@@ -1,4 +1,4 @@
-// What a verifier of the version before does with the feed and with tokens: a shortened copy of that code, which is
+// What a verifier of the previous version does with the feed and with tokens: a shortened copy of that code, which is
 // never changed. It knows no membership.
 
 type Json = Record<string, unknown>;
@@ -56,7 +56,7 @@ export function openFormerVerifier() {
       } else if (event === 'revocation') takeEvent(data);
       if (misses) isComplete = false;
     },
-    /** Whether it has every revocation. If not, it refuses every token, or asks the service about each of them. */
+    /** Whether it has every revocation. If not, it refuses every token, or introspects each of them at the service. */
     isComplete: () => isComplete,
     judge(claims: Json): 'session_revoked' | 'token_stale' | 'invalid_token' | null {
       const { sub, sid, epoch, org, roles, permissions } = claims;

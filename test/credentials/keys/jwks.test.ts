@@ -32,7 +32,7 @@ t.test('replicas with the same keys serve the same bytes and ETag, and other key
   t.match(before.etag, /^"[\w-]{43}"$/);
   t.equal(jwksDocument(one, new Date('2026-11-21T12:10:00Z')), before, 'rendered once while the set does not change');
   const after = jwksDocument(one, new Date('2026-11-21T12:20:00Z'));
-  t.not(after.etag, before.etag, 'a key whose retention has ended is gone');
+  t.not(after.etag, before.etag, 'a key whose retention has ended is removed');
   t.equal(JSON.parse(after.body).keys.length, 1);
 });
 

@@ -74,16 +74,23 @@ function publicPem(): string {
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();
 }
 
-t.test('an unsuitable key file is refused by name and reason, and the other keys keep working', async (t) => {
-  for (const [what, name, content, reason] of UNFIT) {
-    const log = keptLog();
-    const ring = await openRing(t, { directory: await folderOf(t, { [GOOD]: good.pem, [name]: content }), clock, log });
-    t.same(kids(ring.keys()), [good.kid], what);
-    const refusals = log.lines.filter(({ message }) => message === 'key file refused');
-    t.equal(refusals.length, 1, `${what}: one line`);
-    t.match(refusals[0], { level: 'warn', fields: { file: name, ring: 'access', reason } }, what);
-  }
-});
+t.test(
+  'the refusal of an unsuitable key file has its name and the reason, and the other keys keep working',
+  async (t) => {
+    for (const [what, name, content, reason] of UNFIT) {
+      const log = keptLog();
+      const ring = await openRing(t, {
+        directory: await folderOf(t, { [GOOD]: good.pem, [name]: content }),
+        clock,
+        log,
+      });
+      t.same(kids(ring.keys()), [good.kid], what);
+      const refusals = log.lines.filter(({ message }) => message === 'key file refused');
+      t.equal(refusals.length, 1, `${what}: one line`);
+      t.match(refusals[0], { level: 'warn', fields: { file: name, ring: 'access', reason } }, what);
+    }
+  },
+);
 
 t.test('the refusal of a file that cannot be read names the file', async (t) => {
   const directory = await folderOf(t, { [GOOD]: good.pem });
@@ -155,7 +162,7 @@ t.test('hidden entries are ignored without a log line, and a secret is read thro
   t.same(log.lines, []);
 });
 
-t.test('an encrypted key is read with its passphrase, also next to a key that is not encrypted', async (t) => {
+t.test('an encrypted key is read with its passphrase, even next to a key that is not encrypted', async (t) => {
   const directory = await folderOf(t, { [GOOD]: other.pem });
   const made = await generateKeyFile({ directory, activeFrom: new Date('2026-11-02T00:00:00Z'), passphrase: 'right' });
   const ring = await openRing(t, { directory, clock, passphrase: 'right' });

@@ -74,7 +74,11 @@ t.test('pruning removes retired keys and unfinished files, and no key that still
   await utimes(join(directory, recent), clock.now(), new Date('2026-11-21T00:09:00Z'));
   const folder = { directory, retentionSeconds: 1200, clock };
   const { removed } = await pruneKeys(folder);
-  t.same(removed.sort(), [A, '2026-12-01T00-00-00Z.pem', unfinished].sort(), 'also the repeated file of a retired key');
+  t.same(
+    removed.sort(),
+    [A, '2026-12-01T00-00-00Z.pem', unfinished].sort(),
+    'the repeated file of a retired key is removed too',
+  );
   t.same((await readdir(directory)).sort(), [B, C, recent, 'x.pem'].sort());
   t.same((await pruneKeys(folder)).removed, []);
   clock.set('2036-01-01T00:00:00Z');

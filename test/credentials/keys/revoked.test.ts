@@ -32,7 +32,7 @@ t.test('a revoked key neither signs nor verifies and is not published, although 
   t.notMatch(jwksDocument(ring, clock.now()).body, b.kid);
   await ring.reload();
   await ring.reload();
-  t.same(kids(ring.keys()), [a.kid], 'also after the files were read again');
+  t.same(kids(ring.keys()), [a.kid], 'the key stays revoked after the files were read again');
   const said = log.lines.filter(({ fields }) => String(fields.finding).includes(b.kid));
   t.equal(said.length, 1);
   t.match(said[0]?.fields.finding, `${B} holds the revoked key ${b.kid}: it is ignored. Run tenantry keys revoke`);
@@ -111,7 +111,7 @@ t.test(
     await ring.reload();
     await rm(join(directory, B));
     await readings(5);
-    t.same(gone, [{ kid: b.kid, file: B }], 'by the ring’s own readings, without a call of reload');
+    t.same(gone, [{ kid: b.kid, file: B }], 'the ring’s own readings report it, without a call of reload');
   },
 );
 
@@ -123,7 +123,7 @@ t.test('a key whose file was replaced by another key is reported', async (t) => 
   t.same(gone, [{ kid: a.kid, file: A }]);
 });
 
-t.test('the removal of a retired key is no revocation', async (t) => {
+t.test('the removal of a retired key is not a revocation', async (t) => {
   const { gone, directory, clock, ring, readings } = await reporting(t, { [A]: a.pem, [B]: b.pem }, 600);
   clock.set('2026-11-21T12:10:00Z');
   await rm(join(directory, A));
@@ -132,7 +132,7 @@ t.test('the removal of a retired key is no revocation', async (t) => {
 });
 
 t.test(
-  'a folder that is gone, empty or incomplete, and a file that is damaged or renamed, are no revocations',
+  'a missing, empty or incomplete folder, and a damaged or renamed file, do not count as revocations',
   async (t) => {
     const { gone, directory, ring, readings } = await reporting(t, { [A]: a.pem, [B]: b.pem });
     const away = `${directory}-away`;

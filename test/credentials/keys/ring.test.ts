@@ -15,7 +15,7 @@ const B = '2026-11-21T12-00-00Z.pem';
 const at = (text: string) => new Date(`2026-11-${text}Z`);
 
 t.test(
-  'a key is published ahead, signs from its instant, verifies until its retention ends, and is gone',
+  'a key is published ahead, signs from its instant, verifies until its retention ends, and then disappears',
   async (t) => {
     const clock = clockAt('2026-11-21T11:00:00Z');
     const ring = await openRing(t, {
@@ -66,7 +66,7 @@ t.test('when two keys have the same instant, the key with the later name signs',
   const ring = await openRing(t, { directory: await folderOf(t, files), clock: clockAt('2026-11-21T12:00:00Z') });
   t.equal(ring.signingKeyAt(at('21T12:00:00')).kid, b.kid);
   const { dated } = arrange(ring.keys().toReversed(), 1200);
-  t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'in whatever order the folder is listed');
+  t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'the order is the same however the folder is listed');
 });
 
 t.test('a key in two files with different instants uses the earlier instant, and a warning is logged', async (t) => {
@@ -163,7 +163,7 @@ t.test('a key whose file arrives after its instant does not shorten the retentio
 });
 
 t.test(
-  'a reload that changes nothing tells nobody, and a failing listener does not keep the news from others',
+  'a reload that changes nothing calls no listener, and a listener that fails does not prevent the calls of the others',
   async (t) => {
     const directory = await folderOf(t, { [A]: a.pem });
     const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z') });
@@ -206,7 +206,7 @@ t.test('a ring needs either a folder or a file, and both or neither are refused'
   await t.rejects(openKeyRing({ ...base, directory: 'x', file: 'y' }), TypeError);
 });
 
-t.test('two rings that share a key are refused with its kid, also if one of them does not use it yet', async (t) => {
+t.test('two rings that share a key are refused with its kid, even if one of them does not use it yet', async (t) => {
   const clock = clockAt('2026-11-21T12:00:00Z');
   const access = await openRing(t, { directory: await folderOf(t, { [A]: a.pem }), clock });
   const refresh = await openRing(t, { directory: await folderOf(t, { [A]: b.pem }), clock, use: 'refresh' });
@@ -293,5 +293,5 @@ t.test('a process without free file descriptors keeps its keys', async (t) => {
   const module = new URL('../../../src/credentials/keys/ring.ts', import.meta.url).href;
   const command = 'ulimit -n 64; exec "$0" --input-type=module -e "$1" "$2" "$3"';
   const { stdout } = await promisify(execFile)('sh', ['-c', command, process.execPath, STARVED, module, directory]);
-  t.same(JSON.parse(stdout), ['EMFILE', 1, 1, 1, 1], 'and logs it once');
+  t.same(JSON.parse(stdout), ['EMFILE', 1, 1, 1, 1], 'the reason is logged once');
 });

@@ -1,4 +1,4 @@
-// When a key whose file has gone counts as revoked for good, and when it does not.
+// When a key whose file is missing counts as revoked for good, and when it does not.
 import t from 'tap';
 import { createVanishedKeys, type Found, type GoneKey } from '../../../src/credentials/keys/vanished.ts';
 import { keptLog } from './sample-keys.ts';

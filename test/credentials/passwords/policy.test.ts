@@ -42,7 +42,7 @@ t.test('a password of 256 code points is accepted, and one of 257 is refused', (
   t.end();
 });
 
-t.test('unpaired surrogates and NUL are refused, every other character is allowed', (t) => {
+t.test('unpaired surrogates and NUL are refused, and every other character is allowed', (t) => {
   for (const password of ['\ud800xk4wqzpm', 'xk4wqzpm\udfff', 'xk4w\udc00\ud800qzpm', 'xk4w\0qzpm']) {
     t.equal(problemOf(password), 'invalid_characters', JSON.stringify(password));
   }
@@ -131,7 +131,7 @@ t.test('the e-mail address, its local part and the organization are refused in a
     t.equal(problemOf(password, context), null, password);
   }
   t.equal(problemOf('jos\u00e9-bar\u00f3n', { organizationName: 'Jose\u0301-Baro\u0301n' }), 'matches_context');
-  t.equal(problemOf('ada.lovelace', {}), null, 'only in its context');
+  t.equal(problemOf('ada.lovelace', {}), null, 'the password is refused only in its context');
   t.equal(problemOf('        ', { email: '', organizationName: '  ' }), 'common', 'an empty word matches nothing');
   t.end();
 });

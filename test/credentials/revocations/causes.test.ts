@@ -65,7 +65,7 @@ async function cannotHappen(t: Test, cause: Cause, holders: TokenHolders): Promi
     () => 500,
   );
   t.equal(outcome, 500, 'it fails');
-  t.same(await stateOf(database), before, 'and has changed nothing');
+  t.same(await stateOf(database), before, 'it has changed nothing');
   await database.query('ALTER TABLE revocations DROP CONSTRAINT nothing_is_revoked');
 }
 
@@ -91,14 +91,18 @@ async function happens(t: Test, cause: Cause, holders: TokenHolders, replica: Se
   await synchronize();
   const expected = { ...GOOD, ...cause.refused };
   t.same(await verdicts(api, holders), expected, 'these tokens and no others are refused here');
-  t.same(await verdicts(replica.api, holders), expected, 'and by another replica');
+  t.same(await verdicts(replica.api, holders), expected, 'these tokens and no others are refused by another replica');
   const everything = await toldTo(holders, replica, null);
-  t.same(judged(holders, everything ?? []), expected, 'and by a verifier');
+  t.same(judged(holders, everything ?? []), expected, 'these tokens and no others are refused by a verifier');
   const isThere = await database.query('SELECT 1 FROM organizations WHERE id = $1', [here.id]);
   const own = isThere.length > 0 && (await toldTo(holders, replica, here.id));
   if (!own) return; // a suspended or deleted organization has no client that can read the feed
   const ofHere = ({ there, outsider, otherClient, ...rest }: Record<Holder, string>) => rest;
-  t.same(ofHere(judged(holders, own)), ofHere(expected), 'and by a verifier of the organization');
+  t.same(
+    ofHere(judged(holders, own)),
+    ofHere(expected),
+    'these tokens and no others are refused by a verifier of the organization',
+  );
 }
 
 t.test('every change that must end tokens ends exactly the listed tokens', async (t) => {
@@ -113,7 +117,7 @@ t.test('every change that must end tokens ends exactly the listed tokens', async
     await t.test(title, (t) => happens(t, cause, holders, replica));
     await check.readIds();
   }
-  t.strictSame(await check.unfitEvents(), [], 'and is recorded as in the catalogue');
+  t.strictSame(await check.unfitEvents(), [], 'every event is recorded as in the catalogue');
 });
 
 t.test('every event of the catalogue is listed as ending tokens or not', async (t) => {

@@ -186,7 +186,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     happen: (holders) => holders.api.patch(`/users/${holders.member.userId}`, { status: 'active' }, byOwner(holders)),
   },
   'a member who is removed': {
-    ...{ event: 'member.removed', refused: { both: ENDED } },
+    ...{ event: 'member.removed', refused: { both: STALE } },
     happen: (holders) => holders.api.delete(`/users/${holders.both.userId}`, byOwner(holders)),
   },
   'a member who leaves': {
@@ -279,7 +279,7 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'platform_administrator.revoked': 'is in no token',
   'role.created': 'nobody holds it',
   'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
-  'session.child_reissued': 'the session goes on with another refresh token',
+  'session.child_reissued': 'the session continues with another refresh token',
   'session.opened': 'adds one',
   'session.organization_switched': 'the rights of the older token have not changed',
   'sessions.all_ended': 'follows a session.ended of each session',

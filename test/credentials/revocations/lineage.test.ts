@@ -1,4 +1,4 @@
-// A failover that set the database back is noticed. Sessions and tokens from before get no 401; an operator decides.
+// A failover that set the database back is noticed. Earlier sessions and tokens get no 401; an operator decides.
 import t, { type Test } from 'tap';
 import { acceptDatabase, endEverything } from '../../../src/admin/restore/restore.ts';
 import type { Database } from '../../../src/base/database/db.ts';
@@ -10,24 +10,7 @@ import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { seedClient, seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { openService, type Service } from '../../support/service.ts';
-
-/** Makes the database look like a promoted standby: its row names the timeline of the former primary. */
-async function promote(database: TestDatabase): Promise<void> {
-  await database.query("UPDATE database_lineage SET lineage = '1/1'");
-}
-
-/** Undoes a logout, as a standby does that has not received it. */
-async function lose(database: TestDatabase, { sessionId }: Account): Promise<void> {
-  await database.query('DELETE FROM revocations WHERE subject = $1', [sessionId]);
-  await database.query('UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL WHERE id = $1', [sessionId]);
-}
-
-async function rowOf(database: TestDatabase) {
-  const [row] = await database.query<{ lineage: string; reason: string | null }>(
-    'SELECT lineage, reason FROM database_lineage',
-  );
-  return row;
-}
+import { lose, promote, rowOf } from './set-back.ts';
 
 const eventsOf = (database: TestDatabase) =>
   database.query(`SELECT type, data FROM events WHERE type LIKE 'installation.%' ORDER BY at`);
@@ -40,7 +23,7 @@ async function open(t: Test) {
   return { database, service, synchronize: service.app.parts.revocations.synchronize, accounts };
 }
 
-/** Asserts that everything from before is refused, and that people can sign in again. */
+/** Asserts that every earlier session and token is refused, and that people can sign in again. */
 async function isInDoubt(t: Test, { api }: Service, account: Account): Promise<void> {
   const { accessToken: token, refreshToken, email, password } = account;
   for (const refused of [
@@ -73,7 +56,7 @@ t.test('a failover that lost nothing changes nothing', async (t) => {
   t.strictSame(await eventsOf(database), []);
 });
 
-t.test('a lost logout is noticed, and nothing from before is accepted until an operator decides', async (t) => {
+t.test('a lost logout is noticed, and no earlier token is accepted until an operator decides', async (t) => {
   const { database, service, synchronize, accounts } = await open(t);
   const [stays, leaves] = accounts;
   t.equal((await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken })).status, 204);
@@ -84,7 +67,7 @@ t.test('a lost logout is noticed, and nothing from before is accepted until an o
   t.match(await rowOf(database), { reason: 'lost' });
   await isInDoubt(t, service, stays);
   const again = await service.api.post('/auth/refresh', { refreshToken: leaves.refreshToken });
-  t.equal(again.code, 'database_set_back', 'the session that had ended does not come back');
+  t.equal(again.code, 'database_set_back', 'the session that had ended stays refused');
   t.equal((await service.api.get('/me', { token: leaves.accessToken })).code, 'session_revoked');
   t.equal((await service.api.get('/revocations', { token: feeding })).code, 'database_set_back');
 
@@ -92,7 +75,7 @@ t.test('a lost logout is noticed, and nothing from before is accepted until an o
   await late.app.parts.revocations.synchronize();
   await isInDoubt(t, late, stays);
   for (const { app } of [service, late]) await app.parts.revocations.synchronize();
-  t.match(await rowOf(database), { reason: 'lost' }, 'and no other process ends the doubt');
+  t.match(await rowOf(database), { reason: 'lost' }, 'no other process ends the doubt');
   t.strictSame(await eventsOf(database), [{ type: 'installation.database_doubted', data: { reason: 'lost' } }]);
 
   t.ok(await acceptDatabase(service.app.parts));
@@ -104,7 +87,7 @@ t.test('a lost logout is noticed, and nothing from before is accepted until an o
   t.match((await eventsOf(database)).at(-1), { type: 'installation.database_accepted' });
 });
 
-t.test('a lost logout does not come back to life before the failover is noticed', async (t) => {
+t.test('a session whose logout was lost stays refused before the failover is noticed', async (t) => {
   const { database, service, accounts } = await open(t);
   const [stays, leaves] = accounts;
   await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
@@ -128,7 +111,7 @@ t.test('a session that a process refreshes before it notices the failover stays 
   await database.query("UPDATE database_lineage SET doubted_at = doubted_at - interval '30 seconds'");
   const client = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const refreshed = await slow.api.post('/auth/refresh', { refreshToken: stays.refreshToken });
-  t.equal(refreshed.status, 200, 'this process has not read since');
+  t.equal(refreshed.status, 200, 'this process has not read the doubt yet');
   for (const { app } of [slow, service]) await app.parts.revocations.synchronize();
   const { accessToken: token, refreshToken } = refreshed.body.data;
   const authorization = `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`;
@@ -153,7 +136,7 @@ async function feedToken({ app }: Service, database: TestDatabase) {
   return { accessToken: token };
 }
 
-t.test('restore ends the doubt and everything from before', async (t) => {
+t.test('restore ends the doubt, and every earlier session and token', async (t) => {
   const { database, service, synchronize, accounts } = await open(t);
   const [stays, leaves] = accounts;
   await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
@@ -173,7 +156,7 @@ t.test('restore ends the doubt and everything from before', async (t) => {
   t.match(await rowOf(database), { reason: null });
 });
 
-t.test('a process that was there ends the doubt of one that started after a failover without loss', async (t) => {
+t.test('a process that ran during a failover without loss ends the doubt of one that started after it', async (t) => {
   const { database, service, accounts } = await open(t);
   await service.app.close();
   await promote(database);
@@ -190,7 +173,7 @@ t.test('a process that was there ends the doubt of one that started after a fail
   t.equal((await late.api.get('/me', { token: accounts[0].accessToken })).status, 200);
 });
 
-t.test('a failover without any process that was there is in doubt until an operator decides', async (t) => {
+t.test('a failover during which no process ran is in doubt until an operator decides', async (t) => {
   const { database, service, accounts } = await open(t);
   await service.app.close();
   await promote(database);
@@ -241,7 +224,7 @@ function openWatch(rows: () => unknown[] = () => [], isReadOnly = () => false) {
 
 const SERVER = { now: 0, isStandby: false, nextTx: '500', lineage: '9/1', judged: '9/1', doubtedBefore: 0 };
 
-t.test('transaction ids below one that was read are a loss, also within one timeline', async (t) => {
+t.test('transaction ids below one that was read are a loss, even within one timeline', async (t) => {
   const { watch, asked } = openWatch();
   await watch.check(SERVER);
   watch.noteRead('499');
@@ -253,14 +236,14 @@ t.test('transaction ids below one that was read are a loss, also within one time
   t.strictSame(asked, [['9/1', 'lost', true]]);
   t.equal(watch.doubtedBefore(), 7);
   await watch.check({ ...SERVER, nextTx: '499' });
-  t.equal(asked.length, 1, 'and it is judged once');
+  t.equal(asked.length, 1, 'the database is judged once');
 });
 
 t.test('while the database stores nothing, a process keeps its verdict, and stores it later', async (t) => {
   let isReadOnly = true;
   const { watch, asked } = openWatch(undefined, () => isReadOnly);
   await watch.check({ ...SERVER, judged: null });
-  t.equal(watch.doubtedBefore(), 0, 'nothing was lost, and reading goes on');
+  t.equal(watch.doubtedBefore(), 0, 'nothing was lost, and reading continues');
   await watch.check(SERVER);
   watch.noteRead('499');
   await watch.check({ ...SERVER, nextTx: '400', now: 5_500 });
@@ -281,7 +264,7 @@ t.test('a standby is not judged', async (t) => {
   t.strictSame(asked, []);
 });
 
-t.test('an event of any kind that the database lacks is a loss, except the one of a restore', async (t) => {
+t.test('an event of any kind that the database lacks is a loss, except the event of a restore', async (t) => {
   const id = '00000000-0000-4000-8000-000000000001';
   const judge = async (event: Revocation) => {
     const { watch, asked, events } = openWatch();

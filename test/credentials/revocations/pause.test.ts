@@ -1,8 +1,8 @@
 // A process that did not run for a while knows nothing of what was revoked meanwhile. It reads before it answers.
 import t, { type Test } from 'tap';
 import { type Database, DatabaseUnavailable } from '../../../src/base/database/db.ts';
+import { createPauseWatch } from '../../../src/base/loops/pause-watch.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
-import { createPauseWatch } from '../../../src/credentials/revocations/pause-watch.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
 import { authenticate } from '../../../src/sign-in/sessions/authenticate.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -13,7 +13,7 @@ import { createManualTiming } from '../../verifier/manual-timing.ts';
 t.test('only a pause that is longer than the limit is noticed, by a request or by the next tick', async (t) => {
   const timing = createManualTiming();
   let noticed = 0;
-  const watch = createPauseWatch(() => (noticed += 1), timing);
+  const watch = createPauseWatch({ timing, tickMs: 500, pauseMsMax: 2_000, onResume: () => (noticed += 1) });
   timing.freeze(100);
   t.equal(watch.resumedAt(), Number.NEGATIVE_INFINITY, 'nothing counts before the start');
   watch.start();
@@ -65,7 +65,7 @@ t.test('a token that was ended while the process was stopped for 12 s is refused
   t.equal(revocations.judge(principal), null, 'memory alone does not know it');
   t.notOk(revocations.isCurrent());
   await t.rejects(ask(accessToken), { code: 'session_revoked' });
-  t.ok(revocations.isCurrent(), 'and then it is up to date');
+  t.ok(revocations.isCurrent(), 'memory is up to date afterwards');
 });
 
 async function parseable(token: string) {
@@ -74,7 +74,7 @@ async function parseable(token: string) {
   return { id, sessionId, epoch, organizationId, issuedAt };
 }
 
-t.test('after a pause, requests share one reading, and a good token is answered', async (t) => {
+t.test('after a pause, requests share one reading, and a valid token is accepted', async (t) => {
   const { api, timing, state, ask } = await openPausable(t);
   const { accessToken } = await newAccount(api);
   await ask(accessToken);

@@ -76,10 +76,10 @@ t.test('entries that no Tenantry process writes are ignored', async (t) => {
     for (const value of values) await redis.ask('XADD', KEY, '*', 'events', value);
     for (const name of ['', 'event', 'EVENTS', '__proto__']) await redis.ask('XADD', KEY, '*', name, session);
     await redis.ask('XADD', KEY, '*', 'x', '1', 'events', session);
-    const later = await signedOut(a); // once it has arrived, everything before has been read
+    const later = await signedOut(a); // once this session has arrived, every earlier entry has been read
     await arrives(async () => (await verdict(b, later)) === 'session_revoked', hasGap);
   });
-  for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'none of it was believed');
+  for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'all of it was ignored');
   const good = JSON.stringify([{ kind: 'nonsense' }, { kind: 'session', sid }]);
   const write = async () => {
     await redis.ask('XADD', KEY, '*', 'events', good);
@@ -104,7 +104,7 @@ t.test('no entry of the stream activates a suspended organization', async (t) =>
       const event = { kind: 'organization', org, state: 'active', at };
       await redis.ask('XADD', KEY, '*', 'events', JSON.stringify([event]));
     }
-    const later = await signedOut(a); // once it has arrived, both have been read
+    const later = await signedOut(a); // once this session has arrived, both entries have been read
     await arrives(async () => (await verdict(b, later)) === 'session_revoked', hasGap);
   });
   for (const service of [a, b]) t.equal(await verdict(service, member), 'organization_suspended');

@@ -38,7 +38,7 @@ for (const fault of ['cut', 'hold'] as const) {
     await degraded(b);
     t.equal((await b.api.get('/readyz')).status, 200);
     const missed = await signedOut(a);
-    t.equal(await verdict(b, missed), 200, 'in neither way yet');
+    t.equal(await verdict(b, missed), 200, 'neither Redis nor PostgreSQL has delivered the revocation yet');
     await reads.unblock();
     await refuses(b, missed);
     await reads.block();
@@ -74,7 +74,7 @@ t.test('the stream proves that no event is missing while it has no gap', async (
     await arrives(async () => (await verdict(b, gone)) === 'session_revoked', hasGap);
     return countsStream(b);
   });
-  t.ok(isProven, 'with PostgreSQL out of reach');
+  t.ok(isProven, 'the stream proves itself complete while PostgreSQL cannot be reached');
 
   proxy.cut();
   await degraded(b);

@@ -165,8 +165,9 @@ export function learns<T extends Pick<Account, 'accessToken'>>(
 }
 
 /**
- * After a fault: signs an account out at one service, which the other must learn from the stream, and a further one for
- * each gap that is noticed meanwhile. Returns all of them, the refused one last.
+ * Call this after a fault. Signs an account out at one service, and the other service must learn of that from the
+ * stream. For each gap that a service notices meanwhile, signs another account out. Returns all of them, the refused
+ * one last.
  */
 export async function heals(from: Service, to: Service): Promise<Account[]> {
   const tried: Account[] = [];

@@ -37,7 +37,7 @@ t.test('a replica that reads only the stream refuses the tokens that another rep
     t.equal(await logOut(a, gone), 204);
     return gone;
   });
-  t.equal(await verdict(b, other), 200, 'and no other token');
+  t.equal(await verdict(b, other), 200, 'no other token is refused');
   t.equal(await verdict(a, other), 200);
   let epoch = 0;
   const raise = async () => {
@@ -69,7 +69,7 @@ t.test(
 );
 
 t.test(
-  'an entry about a membership is read by the version before without PostgreSQL, and refuses more there',
+  'the previous version reads an entry about a membership without PostgreSQL, and refuses more tokens',
   async (t) => {
     const [sub, org] = [randomUUID(), randomUUID()];
     const fields = entryWith([{ kind: 'membership', sub, org, epoch: 3 }]);
@@ -114,7 +114,7 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
     await arrives(async () => (await verdict(b, account)) === 'organization_suspended', hasGap);
     t.equal((await change(account, 'activate')).status, 200);
     t.equal(await verdict(a, account), 200);
-    // Without a gap the activation has arrived before the entry that was sent after it. It was not believed.
+    // Without a gap the activation has arrived before the entry that was sent after it. The service ignored it.
     const later = await signedOut(a);
     await arrives(async () => (await verdict(b, later)) === 'session_revoked', hasGap);
     return account;
@@ -225,7 +225,7 @@ t.test('entries are removed only by age, measured by the clock of Redis', async 
   for (let turn = 0; turn < 2; turn += 1) t.ok(await heals(a, b));
   const ids = ((await redis.ask('XRANGE', KEY, '-', '+')) as [string][]).map(([id]) => Number.parseInt(id, 10));
   const ages = ids.map((id) => Number(now) - id / 1000);
-  t.ok(ages.filter((age) => age > 1000).length < 200, 'old entries are gone, by the hundred');
+  t.ok(ages.filter((age) => age > 1000).length < 200, 'old entries are removed, in hundreds');
   t.ok(
     ages.some((age) => age > 800 && age < 900),
     'entries that can still affect a token are not',

@@ -223,7 +223,7 @@ for (const [what, table] of Object.entries({
   payload: payloads,
   form: forms,
 })) {
-  t.test(`a token with a wrong ${what} is refused as invalid, also with a valid signature`, async (t) => {
+  t.test(`a token with a wrong ${what} is refused as invalid, even with a valid signature`, async (t) => {
     const { api, material } = await opened(t);
     t.equal(
       (await api.get('/me', { token: forge(material, rsa(material.access)) })).status,
@@ -235,7 +235,7 @@ for (const [what, table] of Object.entries({
       t.same([reply.status, reply.code], [401, 'invalid_token'], title);
       t.equal(reply.headers.get('www-authenticate'), 'Bearer error="invalid_token"', title);
     }
-    t.equal((await api.get('/me', { token: material.token })).status, 200, 'and the valid one still is');
+    t.equal((await api.get('/me', { token: material.token })).status, 200, 'the valid token is still accepted');
   });
 }
 

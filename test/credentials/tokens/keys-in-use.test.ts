@@ -46,7 +46,7 @@ function kidOf(token: string): unknown {
 }
 
 t.test(
-  'a new key is published ahead of time, signs from its instant, and the old one goes once its tokens have',
+  'a new key is published ahead of time, signs from its instant, and the old one is removed once its tokens have expired',
   async (t) => {
     const { api, clock, account, addKey } = await opened(t);
     const { refreshToken } = account;
@@ -62,7 +62,11 @@ t.test(
     for (const token of [account.accessToken, young]) t.equal((await api.get('/me', { token })).status, 200);
 
     clock.advance(900 + 290);
-    t.same(await publishedKids(api), [old, next], 'as long as a token it signed may live, and five minutes more');
+    t.same(
+      await publishedKids(api),
+      [old, next],
+      'the old key is published for the lifetime of its last token and five minutes more',
+    );
     clock.advance(15);
     t.same(await publishedKids(api), [next]);
     t.equal((await api.get('/me', { token: await refresh() })).status, 200);
@@ -70,7 +74,7 @@ t.test(
 );
 
 t.test(
-  'deleting a key file ends its tokens, also those seen before; sessions continue with the next key',
+  'deleting a key file ends its tokens, even those seen before; sessions continue with the next key',
   async (t) => {
     const { api, account, addKey, removeKey } = await opened(t);
     const { accessToken: token, refreshToken } = account;

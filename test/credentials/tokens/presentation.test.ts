@@ -7,7 +7,7 @@ import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
-/** Sends GET /me with exactly these header lines, also with lines that fetch would change or refuse. */
+/** Sends GET /me with exactly these header lines, even with lines that fetch would change or refuse. */
 async function me(url: string, lines: readonly [string, string][]): Promise<{ status: number; code: unknown }> {
   const sent = request(`${url}/api/v1/me`, { headers: lines.flat() });
   sent.end();
@@ -48,7 +48,7 @@ t.test('the Bearer scheme is accepted in upper and lower case, and no other sche
   }
 });
 
-t.test('a request with two Authorization headers is refused, also if one of them is valid', async (t) => {
+t.test('a request with two Authorization headers is refused, even if one of them is valid', async (t) => {
   const { url, api } = await openService(t, await createDatabase(t));
   const { accessToken: token } = await newAccount(api);
   for (const first of ['Basic YTpi', 'Bearer nonsense', '']) {

@@ -84,7 +84,7 @@ t.test('an entry that is larger than the limit is not kept', async (t) => {
   t.equal(cache.bytes, 0);
 });
 
-t.test('expired tokens leave the memory when another token is remembered', async (t) => {
+t.test('expired tokens are removed from memory when another token is remembered', async (t) => {
   let now = 0;
   const cache = cacheOf(1024 * KIB, () => now);
   for (let index = 0; index < 500; index += 1) cache.set(`old ${index}`, valueWith(1, 900));

@@ -134,7 +134,7 @@ t.test('a user with a proven mailbox cannot register again, and accepts after si
   t.equal(reply.status, 200);
 });
 
-t.test('an invitation can neither take over nor use a disabled account', async (t) => {
+t.test('accepting an invitation can neither take over nor use a disabled account', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email);
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [guest.userId]);

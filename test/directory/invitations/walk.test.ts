@@ -1,4 +1,4 @@
-// The complete story of an invitation with a real mail: inviting, listing, and accepting, once by registering and once
+// All steps of an invitation with a real mail: inviting, listing, and accepting, once by registering and once
 // as a signed-in user.
 import t from 'tap';
 import { newAccount } from '../../support/fixtures/accounts.ts';

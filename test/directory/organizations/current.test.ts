@@ -197,7 +197,7 @@ t.test('settings are one JSON object without names that can change a prototype',
   t.strictSame(await rowOf(database, org.id), before, 'the refused requests wrote nothing');
 });
 
-t.test('no other field can be changed, and no field without the permission', async (t) => {
+t.test('no other field can be changed, and a caller without the permission can change no field', async (t) => {
   const { api, account, token, org } = await opened(t);
   const before = await rowOf(database, org.id);
   for (const body of [

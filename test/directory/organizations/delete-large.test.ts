@@ -1,8 +1,9 @@
-// An organization with many members is gone for everybody at once. Its rows are removed in portions, and a crash in the
-// middle loses nothing.
+// A deleted organization with many members disappears for everybody at once. Its rows are removed in portions, and a
+// crash in the middle loses nothing.
 import t, { type Test } from 'tap';
-import { findUsableRefreshToken } from '../../../src/access/oauth/store.ts';
+import { findRefreshTokenState } from '../../../src/access/oauth/store.ts';
 import { listOwnedAlone } from '../../../src/admin/accounts/store.ts';
+import { verifyRefreshToken } from '../../../src/credentials/tokens/refresh.ts';
 import {
   openRemovalOfDeleted,
   REMOVED_AT_ONCE_MAX,
@@ -13,7 +14,6 @@ import type { TestDatabase } from '../../support/database.ts';
 import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { seedOrganizationOf, signInPerson } from '../../support/fixtures/people.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
-import { partsOf } from '../../support/forge.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
 
@@ -97,7 +97,7 @@ t.test('all rows of a large organization are removed, in portions', async (t) =>
   t.same(kept, { people: MEMBERS, sessions: 2 * MEMBERS }, 'the people and their sessions stay');
 });
 
-t.test('what a process has begun before it ended is finished by the loop of another one', async (t) => {
+t.test('a removal that a process began before it ended is finished by the loop of another process', async (t) => {
   for (const portions of [0, 3, 7, 9]) {
     const { database, organization, parts } = await interrupted(t, portions);
     t.equal((await rowsOf(database, organization.id)).organizations, 1, `${portions} portions`);
@@ -113,7 +113,7 @@ t.test('several processes that remove the same organization do not hinder each o
   t.same(await rowsOf(database, organization.id), NONE);
 });
 
-t.test('while its rows are removed, everybody is answered as afterwards', async (t) => {
+t.test('while its rows are removed, every request gets the same answer as afterwards', async (t) => {
   const all = await interrupted(t, 3);
   const { api, database, organization, owner, member, parts } = all;
   const administrator = await newAdministrator(all.service);
@@ -153,11 +153,11 @@ t.test('while its rows are removed, everybody is answered as afterwards', async 
       const shown = Array.isArray(data) ? data.map(({ organization }) => organization ?? null) : data?.organization;
       return [name, `${status} ${code ?? ''} ${JSON.stringify(shown) ?? ''}`];
     });
-    const { sid, sub, jti, prt } = partsOf(refreshed.body.data.refreshToken).claims as Record<string, string>;
-    const links = { sid: `${sid}`, sub: `${sub}`, jti: `${jti}`, prt: `${prt}` };
+    const presented = await verifyRefreshToken(parts, refreshed.body.data.refreshToken);
+    if (!presented) throw new Error('the refresh token is not good');
     return {
       ...Object.fromEntries(told),
-      introspected: await findUsableRefreshToken(parts.db.systemReader(), links, 10),
+      introspected: await findRefreshTokenState(parts.db.systemReader(), presented, 10),
       alone: await listOwnedAlone(parts.db.systemReader(), owner.userId),
       owned: await parts.db.system((tx) => lockAndCountOwned(tx, owner.userId)),
     };
@@ -180,19 +180,19 @@ t.test('while its rows are removed, everybody is answered as afterwards', async 
     found: '200  []',
     suspended: '200  []',
     activated: /^404/,
-    introspected: { organizationId: null, organizationSlug: null },
+    introspected: { live: true, organizationId: null, organizationSlug: null },
     alone: [],
     owned: 0,
   });
 });
 
-t.test('the slug is free at once, and nothing brings the organization back', async (t) => {
+t.test('the slug is free at once, and nothing restores the organization', async (t) => {
   const { api, database, organization, member } = await interrupted(t, 0);
   const { slug } = organization;
   await seedOrganizationOf(database, member.userId, { slug: 'elsewhere', role: 'viewer' });
   const token = (await signInPerson(api, member)).accessToken;
   t.equal((await api.post('/organizations', { name: 'New', slug }, { token })).status, 201);
-  // The statement with which the version before activates an organization.
+  // The statement with which the previous version activates an organization.
   await database.query("UPDATE organizations SET status = 'active', updated_at = now() WHERE id = $1", [
     organization.id,
   ]);
@@ -202,7 +202,7 @@ t.test('the slug is free at once, and nothing brings the organization back', asy
   t.match(row, { status: 'suspended', slug: /^deleted-/, deleted_at: Date });
 });
 
-t.test('a deletion that waits for a session loses no later portion', async (t) => {
+t.test('a deletion that has waited for a session still removes all later portions', async (t) => {
   const { api, database, organization, owner, member, parts } = await opened(t);
   const held = await openTransaction(t, database);
   await held.query('SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', [member.sessionId]);

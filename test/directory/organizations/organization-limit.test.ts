@@ -1,4 +1,4 @@
-// How many organizations one account can own. The limit is checked at each creation, also at simultaneous creations.
+// How many organizations one account can own. The limit is checked at each creation, even at simultaneous creations.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';

@@ -37,7 +37,7 @@ function numbered(base: string, numbers: readonly number[]): string[] {
   return numbers.map((number) => (number === 0 ? base : `${base}-${number}`)).sort();
 }
 
-t.test('among 3,000 equal names the free numbers are used first, also by simultaneous creations', async (t) => {
+t.test('among 3,000 equal names the free numbers are used first, even by simultaneous creations', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { accessToken: token } = await newAccount(api);

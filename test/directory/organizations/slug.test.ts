@@ -81,7 +81,7 @@ t.test('each name gets a readable slug', async (t) => {
   for (const [name, slug] of names) t.equal(deriveSlug(name), slug, name);
 });
 
-t.test('the slug of any name is an allowed slug, also with a number at its end', async (t) => {
+t.test('the slug of any name is an allowed slug, even with a number at its end', async (t) => {
   const letters = [..."aZ9 -_.'’äßИΩ株🚀\u0301\u200b\uffff"];
   let state = 1;
   const next = (below: number) => {

@@ -49,7 +49,7 @@ t.test('the catalogue lists Tenantry’s permissions, those of visible roles, an
   t.strictSame(
     permissions,
     [...expected].sort(),
-    'each permission is listed once, in order, and no permission of another organization',
+    'each permission is listed once and in order, and no permission of another organization is listed',
   );
   const entry = (wanted: string) => body.data.find(({ permission }: Known) => permission === wanted);
   t.strictSame(entry('users:invite'), {

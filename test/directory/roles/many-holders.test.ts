@@ -1,19 +1,17 @@
-// A role that many members have is changed at once, and the tokens of its members are ended in slices. The change is
-// acknowledged when the last of them is ended, and a crash in the middle loses nothing.
+// A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of all of
+// them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous version. A crash in the
+// middle loses nothing.
+import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { readPreset } from '../../../src/directory/presets/presets.ts';
-import {
-  HOLDERS_AT_ONCE_MAX,
-  openRaising,
-  raiseHolders,
-  raiseHoldersForRequest,
-} from '../../../src/directory/roles/raise-holders.ts';
+import { openRaising, raiseHolders, SLICE_USERS } from '../../../src/directory/roles/raise-holders.ts';
 import { listUnfinishedChanges } from '../../../src/directory/roles/raise-store.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
-import { openTeam } from '../../support/fixtures/team.ts';
-import { holdUser, waiters } from '../../support/locks.ts';
+import { openTeam, renewed } from '../../support/fixtures/team.ts';
+import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
+import { holdUser } from '../../support/locks.ts';
 
 const HOLDERS = 1_300;
 
@@ -34,16 +32,22 @@ async function seedHolders(database: TestDatabase, organizationId: string, role:
 
 async function opened(t: Test) {
   const team = await openTeam(t);
-  const { database, organization } = team;
+  const { database, api, organization, service } = team;
   const owner = await team.join('owner');
   const member = await team.join('viewer', 'Holder');
   const id = await seedRole(database, organization.id, { name: 'sales', permissions: ['deals:read', 'deals:write'] });
   await assignRole(database, { organizationId: organization.id, userId: member.userId, role: 'sales' });
   await seedHolders(database, organization.id, { id, ownerKey: organization.id });
-  const change = (permissions: readonly string[]) =>
-    team.api.patch(`/roles/${id}`, { permissions }, { token: owner.token });
-  return { ...team, owner, member, id, change, parts: team.service.app.parts };
+  const change = (body: object) => api.patch(`/roles/${id}`, body, { token: owner.token });
+  const ask = async (token: string) => {
+    const { status, code } = await api.get('/me', { token });
+    return code ?? status;
+  };
+  const token = await renewed(api, member); // its roles include the new one
+  return { ...team, owner, member, token, id, change, ask, parts: service.app.parts };
 }
+
+type Opened = Awaited<ReturnType<typeof opened>>;
 
 /** How many members with the name Holder have each epoch of their membership. */
 async function epochsOf(database: TestDatabase): Promise<Record<string, number>> {
@@ -56,86 +60,110 @@ async function epochsOf(database: TestDatabase): Promise<Record<string, number>>
 
 const unfinished = (database: TestDatabase) => database.query('SELECT * FROM unfinished_role_changes');
 
-/** A change that has begun, and whose process ended after the first slice. */
+/** The token as the previous version would have issued it. */
+function olderForm({ service }: Opened, token: string): string {
+  const { header, claims } = partsOf(token);
+  const { rep: _, ...older } = claims;
+  return forge({ header, claims: { ...older, jti: randomUUID() } }, rsa(serviceKey(service.keysDirectory, 'access')));
+}
+
+/** A change, on which a process worked until after the first slice. */
 async function interrupted(t: Test) {
   const all = await opened(t);
-  const { parts, database, change } = all;
-  const { system } = parts.db;
-  let slices = 0;
-  Object.assign(parts.db, {
-    system: (...asked: Parameters<typeof system>) => {
-      slices += 1;
-      // The first transaction only finds that nothing is listed yet. The second one is the first slice.
-      return slices > 2 ? Promise.reject(new Error('the process ended')) : system(...asked);
-    },
-  });
-  t.equal((await change(['deals:read'])).status, 500);
-  Object.assign(parts.db, { system });
-  t.same(await epochsOf(database), { 0: HOLDERS + 1 - HOLDERS_AT_ONCE_MAX, 1: HOLDERS_AT_ONCE_MAX });
-  t.equal((await unfinished(database)).length, 1);
-  const [begun] = await listUnfinishedChanges(parts.db.systemReader(), all.organization.id);
+  const { parts, database, change, organization } = all;
+  t.equal((await change({ permissions: ['deals:read'] })).status, 200);
+  const [begun] = await listUnfinishedChanges(parts.db.systemReader(), organization.id);
   if (!begun) throw new Error('no change is unfinished');
+  // The first turn only finds that nothing is listed yet. The second one is the first slice.
+  let turns = 0;
+  const isOver = () => {
+    turns += 1;
+    return turns > 2;
+  };
+  t.equal(await raiseHolders(parts, begun, { isOver }), false);
+  t.same(await epochsOf(database), { 0: HOLDERS + 1 - SLICE_USERS, 1: SLICE_USERS });
+  t.equal((await unfinished(database)).length, 1);
   return { ...all, begun };
 }
 
-t.test('a role with many members is changed, and the older token of each of them is refused', async (t) => {
-  const { database, api, id, change, member, owner } = await opened(t);
-  const reply = await change(['deals:read']);
+/** Lets time pass, and then the loop of a process run once. */
+async function runLoop({ database, parts }: Opened): Promise<void> {
+  await database.query("UPDATE unfinished_role_changes SET advanced_at = advanced_at - interval '1 minute'");
+  await openRaising(parts).run();
+}
+
+t.test('one revocation refuses the older tokens of all members of a changed role, and no others', async (t) => {
+  const { database, api, change, ask, token, member, owner, organization } = await opened(t);
+  const reply = await change({ permissions: ['deals:read'] });
   t.match(reply, { status: 200, body: { data: { permissions: ['deals:read'] } } });
-  t.same(await epochsOf(database), { 1: HOLDERS + 1 });
-  t.same(await unfinished(database), []);
-  const revocations = await database.query(
-    `SELECT 1 FROM revocations WHERE membership_organization_id IS NOT NULL AND subject IN (
-       SELECT user_id FROM role_assignments WHERE role_id = $1)`,
-    [id],
-  );
-  t.equal(revocations.length, HOLDERS + 1, 'each member has one revocation');
-  t.match(await api.get('/me', { token: member.token }), { status: 401, code: 'token_stale' });
-  t.equal((await api.get('/me', { token: owner.token })).status, 200);
-  t.equal((await change(['deals:read'])).status, 200);
-  t.same(await epochsOf(database), { 1: HOLDERS + 1 }, 'the same change again ends nothing');
+  const revocations = () => database.query('SELECT subject, epoch, membership_organization_id AS of FROM revocations');
+  t.same(await revocations(), [{ subject: organization.id, epoch: 1, of: organization.id }]);
+  t.same(await epochsOf(database), { 0: HOLDERS + 1 }, 'no membership was written');
+  t.same([await ask(token), await ask(owner.token)], ['token_stale', 200]);
+  const next = await renewed(api, member);
+  t.match(partsOf(next).claims, { rep: 1, roles: ['viewer', 'sales'] });
+  t.notOk((partsOf(next).claims.permissions as string[]).includes('deals:write'));
+  t.equal(await ask(next), 200);
+  t.equal((await change({ permissions: ['deals:read'] })).status, 200);
+  t.equal((await revocations()).length, 1, 'the same change again ends nothing');
 });
 
-t.test('a narrowed role is not acknowledged before the token of the last member is refused', async (t) => {
-  const { database, api, id, change, member, owner } = await opened(t);
+t.test('a renamed role is found in older tokens by its former name', async (t) => {
+  const { api, change, ask, token, member } = await opened(t);
+  t.equal((await change({ name: 'sellers' })).status, 200);
+  t.equal(await ask(token), 'token_stale');
+  const next = await renewed(api, member);
+  t.equal(await ask(next), 200);
+  t.equal((await change({ permissions: [] })).status, 200);
+  t.equal(await ask(next), 'token_stale');
+});
+
+t.test('a change is answered while nobody can write one of the members', async (t) => {
+  const { database, change, ask, token, member } = await opened(t);
   const held = await holdUser(t, database, member.userId);
-  let answered = false;
-  const changing = change(['deals:read']).finally(() => {
-    answered = true;
-  });
-  await waiters(database, 1);
-  t.equal((await api.get('/me', { token: member.token })).status, 200);
-  const seen = await api.get(`/roles/${id}`, { token: owner.token });
-  t.same(seen.body.data.permissions, ['deals:read'], 'the role is changed for everybody at once');
-  t.notOk(answered);
-  await held.query('COMMIT');
-  t.equal((await changing).status, 200);
-  t.match(await api.get('/me', { token: member.token }), { status: 401, code: 'token_stale' });
+  t.equal((await change({ permissions: ['deals:read'] })).status, 200);
+  t.equal(await ask(token), 'token_stale');
+  await held.query('ROLLBACK');
+});
+
+t.test('a check that was answered from memory is answered by the changed role', async (t) => {
+  const { api, change, member, owner } = await opened(t);
+  const question = { userId: member.userId, resource: 'deals', action: 'write' };
+  const check = async () => (await api.post('/authz/check', question, { token: owner.token })).body.data.allowed;
+  t.same([await check(), await check()], [true, true]);
+  await change({ permissions: ['deals:read'] });
+  t.equal(await check(), false);
+});
+
+t.test('a token of the previous version is refused once its membership was raised', async (t) => {
+  const all = await opened(t);
+  const { change, ask, token, database } = all;
+  const older = olderForm(all, token);
+  await change({ permissions: ['deals:read'] });
+  t.equal(await ask(older), 200, 'the membership is not raised yet');
+  await runLoop(all);
+  t.equal(await ask(older), 'token_stale');
+  t.same(await unfinished(database), []);
+  t.same(await epochsOf(database), { 1: HOLDERS + 1 });
+  const revocations = await database.query('SELECT 1 FROM revocations WHERE subject <> membership_organization_id');
+  t.equal(revocations.length, HOLDERS + 1, 'each member has one revocation');
 });
 
 t.test('what a process has begun before it ended is finished by the loop of another one', async (t) => {
-  const { database, parts } = await interrupted(t);
-  const loop = openRaising(parts);
-  await loop.run();
-  t.equal((await unfinished(database)).length, 1, 'a process may still be working on it');
-  await database.query("UPDATE unfinished_role_changes SET advanced_at = advanced_at - interval '1 minute'");
-  await loop.run();
-  t.same(await unfinished(database), []);
-  t.same(await epochsOf(database), { 1: HOLDERS + 1 }, 'nobody is raised twice');
-});
-
-t.test('the same request again waits for the rest of an unfinished change', async (t) => {
-  const { database, change } = await interrupted(t);
-  t.equal((await change(['deals:read'])).status, 200);
-  t.same(await unfinished(database), []);
-  t.same(await epochsOf(database), { 1: HOLDERS + 1 });
+  const all = await interrupted(t);
+  await openRaising(all.parts).run();
+  t.equal((await unfinished(all.database)).length, 1, 'a process may still be working on it');
+  await runLoop(all);
+  t.same(await unfinished(all.database), []);
+  t.same(await epochsOf(all.database), { 1: HOLDERS + 1 }, 'nobody is raised twice');
 });
 
 t.test('a further change begins again with the first member', async (t) => {
-  const { database, change } = await interrupted(t);
-  t.equal((await change([])).status, 200);
-  t.same(await unfinished(database), []);
-  t.same(await epochsOf(database), { 1: HOLDERS + 1 - HOLDERS_AT_ONCE_MAX, 2: HOLDERS_AT_ONCE_MAX });
+  const all = await interrupted(t);
+  t.equal((await all.change({ permissions: [] })).status, 200);
+  await runLoop(all);
+  t.same(await unfinished(all.database), []);
+  t.same(await epochsOf(all.database), { 1: HOLDERS + 1 - SLICE_USERS, 2: SLICE_USERS });
 });
 
 t.test('several processes share the work on one change, and all of them wait for its end', async (t) => {
@@ -146,12 +174,13 @@ t.test('several processes share the work on one change, and all of them wait for
   t.same(await epochsOf(database), { 1: HOLDERS + 1 });
 });
 
-t.test('a request whose time is over gets service_busy, and loses nothing', async (t) => {
-  const { database, parts, begun } = await interrupted(t);
-  await t.rejects(raiseHoldersForRequest(parts, begun, 0), { code: 'service_busy', extras: { retryAfterSeconds: 5 } });
-  t.equal((await unfinished(database)).length, 1);
-  await raiseHoldersForRequest(parts, begun);
-  t.same(await epochsOf(database), { 1: HOLDERS + 1 });
+t.test('between two slices, the work waits for as long as its pace says', async (t) => {
+  const { parts, begun } = await interrupted(t);
+  const pauses: number[] = [];
+  const pauseAfter = async (workMs: number) => void pauses.push(workMs);
+  t.equal(await raiseHolders(parts, begun, { pauseAfter }), true);
+  t.equal(pauses.length, Math.ceil((HOLDERS + 1) / SLICE_USERS) - 1, 'one pause for each slice');
+  t.ok(pauses.every((ms) => ms > 0));
 });
 
 t.test('a deleted organization leaves no unfinished change', async (t) => {

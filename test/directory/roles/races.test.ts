@@ -45,7 +45,7 @@ t.test('a change during the deletion of a role is applied before the deletion, o
     t.equal(deleted?.status, 204);
     t.ok(edited?.status === 200 || edited?.code === 'not_found', `${edited?.status} ${edited?.code}`);
   }
-  t.same(await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL'), [], 'and none comes back');
+  t.same(await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL'), [], 'no role reappears');
 });
 
 t.test('two changes of different fields of a role are both kept', async (t) => {
@@ -61,7 +61,7 @@ t.test('two changes of different fields of a role are both kept', async (t) => {
   }
 });
 
-t.test('when assigning and deleting a role race, the role is either deleted or assigned', async (t) => {
+t.test('if a role is assigned and deleted at the same moment, only one of the two succeeds', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   const userId = await seedMember(database, organization.id, 'viewer');
@@ -91,7 +91,7 @@ t.test('if a preset and an organization create a role of one name at once, exact
   }
 });
 
-t.test('a role name that an open transaction has taken is refused to a preset and to an organization', async (t) => {
+t.test('a preset and an organization are refused a role name that an open transaction has taken', async (t) => {
   const { api, service, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   const viewer = await seedMember(database, organization.id, 'viewer');

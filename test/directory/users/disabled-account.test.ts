@@ -1,4 +1,4 @@
-// An account that was disabled in the database alone: no process has heard of it, and its sessions have not ended. Every
+// An account that was disabled in the database alone: no process knows it, and its sessions have not ended. Every
 // change is refused, with an answer that says why and not with an outage.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
@@ -35,7 +35,7 @@ t.test('a disabled account changes nothing with a token that is still valid', as
   t.match(left, { status: 401, code: 'session_revoked' });
   const role = { name: 'x', level: 1, permissions: ['a:b'] };
   const denied = { status: 403, code: 'organization_access_denied' };
-  t.match(await api.post('/roles', role, { token }), denied, 'in an organization the member has no rights');
+  t.match(await api.post('/roles', role, { token }), denied, 'the member has no rights in an organization');
   t.equal(await countRows(database, 'organizations'), organizations);
   await setStatus('active');
   t.equal((await api.post('/auth/refresh', { refreshToken: other.refreshToken })).status, 200, 'no session has ended');

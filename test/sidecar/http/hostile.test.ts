@@ -149,7 +149,7 @@ t.test('bytes after an upgrade are not read as HTTP requests', async (t) => {
   );
 });
 
-t.test('an upgrade behind a request that is not answered yet does not reach the upstream', async (t) => {
+t.test('an upgrade that follows an unanswered request does not reach the upstream', async (t) => {
   const upstream = await openUpstream(t, { answer: (_, response) => void setTimeout(() => response.end('late'), 30) });
   const stand = await openStand(t, { upstream });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
@@ -170,7 +170,7 @@ t.test('each request on one connection is checked with its own token', async (t)
   );
 });
 
-t.test('an HTTP/1.0 request without Host passes, with the Host of the upstream', async (t) => {
+t.test('an HTTP/1.0 request without Host is passed on, with the Host of the upstream', async (t) => {
   const stand = await openStand(t);
   const answer = await talk(stand, lines('GET /old HTTP/1.0', `Authorization: Bearer ${stand.issuer.token()}`));
   t.match(answer, /^HTTP\/1.1 200 [\s\S]*plain$/);
@@ -246,7 +246,7 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
   );
 });
 
-t.test('the own answers of the sidecar have security headers, also those that are written by hand', async (t) => {
+t.test('the sidecar’s own answers have security headers, including those that are written by hand', async (t) => {
   const stand = await openStand(t, { settings: { allowedOrigins: ['https://app.example.com'] } });
   const preflight = lines(
     'OPTIONS / HTTP/1.1',
@@ -273,7 +273,7 @@ t.test('the own answers of the sidecar have security headers, also those that ar
   }
 });
 
-t.test('bytes that are no request are refused after the answers to the requests before them', async (t) => {
+t.test('bytes that are not a request are refused after the answers to the requests before them', async (t) => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const upstream = await openUpstream(t, { answer: (_, response) => void released.then(() => response.end('late')) });
   const stand = await openStand(t, { upstream });

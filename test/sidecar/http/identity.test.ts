@@ -158,7 +158,7 @@ t.test('the sidecar appends to X-Forwarded-For; other proxy headers count only f
     await t.rejects(openStand(t, { settings: { trustedProxies: [wrong] } }), /CIDR/, wrong);
 });
 
-t.test('header names that a receiver could read as framing or handshake headers do not pass', async (t) => {
+t.test('header names that a receiver could read as framing or handshake headers are not passed on', async (t) => {
   const stand = await openStand(t);
   const fields: Fields = [
     ['Content_Length', '5'],

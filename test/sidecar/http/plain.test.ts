@@ -42,7 +42,7 @@ t.test('plain requests without a valid token are refused like sockets, and do no
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('methods, targets and bodies pass unchanged, with the framing that the client used', async (t) => {
+t.test('methods, targets and bodies are passed on unchanged, with the framing that the client used', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { answer: mirror } });
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     const body = method === 'GET' ? null : `${method} ünï ${'x'.repeat(200_000)}`;
@@ -61,7 +61,7 @@ t.test('methods, targets and bodies pass unchanged, with the framing that the cl
   t.match(await bare.json(), { body: '', length: '0' });
 });
 
-t.test('answers pass unchanged: status, repeated headers, and no body if HTTP allows none', async (t) => {
+t.test('answers are passed on unchanged: status, repeated headers, and no body if HTTP allows none', async (t) => {
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const status = Number(request.url?.slice(1));
     response.writeHead(

@@ -1,4 +1,5 @@
-// The organization that a client names in its headers: judged like at the service, and never passed on as it was sent.
+// The organization that a client names in its headers: judged as the service judges it, and never passed on as it was
+// sent.
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';

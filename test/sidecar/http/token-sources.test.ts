@@ -98,20 +98,26 @@ t.test(
   },
 );
 
-t.test('if the upstream selects no subprotocol, "tenantry" is selected, or a token entry without others', async (t) => {
-  const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
-  const token = stand.issuer.token();
-  const neutral = await stand.open('/', null, {}, ['tenantry', `bearer.${token}`]);
-  t.equal(neutral.socket.protocol, 'tenantry');
-  t.notOk('sec-websocket-protocol' in (stand.upstream.requests[0]?.headers ?? {}), 'the upstream gets no subprotocol');
-  // Browsers and `ws` fail a connection if they offer subprotocols and the answer selects none of them.
-  const alone = await stand.open('/', null, {}, [`bearer.${token}`]);
-  t.equal(alone.socket.protocol, `bearer.${token}`);
-  t.notOk(seen(stand).includes(token));
-  const answer = await rawHandshake(stand, '/', `Sec-WebSocket-Protocol: chat, bearer.${token}`);
-  t.match(answer, /^HTTP\/1.1 101 /);
-  t.notOk(/sec-websocket-protocol/i.test(answer), 'the upstream selected no subprotocol, so the answer has none');
-});
+t.test(
+  'if the upstream selects no subprotocol, "tenantry" is selected, or the token entry if it is the only offer',
+  async (t) => {
+    const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
+    const token = stand.issuer.token();
+    const neutral = await stand.open('/', null, {}, ['tenantry', `bearer.${token}`]);
+    t.equal(neutral.socket.protocol, 'tenantry');
+    t.notOk(
+      'sec-websocket-protocol' in (stand.upstream.requests[0]?.headers ?? {}),
+      'the upstream gets no subprotocol',
+    );
+    // Browsers and `ws` fail a connection if they offer subprotocols and the answer selects none of them.
+    const alone = await stand.open('/', null, {}, [`bearer.${token}`]);
+    t.equal(alone.socket.protocol, `bearer.${token}`);
+    t.notOk(seen(stand).includes(token));
+    const answer = await rawHandshake(stand, '/', `Sec-WebSocket-Protocol: chat, bearer.${token}`);
+    t.match(answer, /^HTTP\/1.1 101 /);
+    t.notOk(/sec-websocket-protocol/i.test(answer), 'the upstream selected no subprotocol, so the answer has none');
+  },
+);
 
 t.test('a malformed list of subprotocols is refused', async (t) => {
   const stand = await openStand(t);

@@ -32,7 +32,7 @@ t.test('a token that is valid only by the clock tolerance opens no socket', asyn
   t.match(await refusal(open('/', token)), { status: 401, code: 'token_expired' });
 });
 
-t.test('no message passes after the token has ended, even before the timer has run', async (t) => {
+t.test('no message is passed on after the token has ended, even before the timer has run', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer } = await openStand(t, { upstream });
   const heard: string[] = [];
@@ -51,7 +51,7 @@ t.test('no message passes after the token has ended, even before the timer has r
   t.same([heard, other.messages], [[], []]);
 });
 
-t.test('each kind of revocation closes the sockets it affects with its reason, and no others', async (t) => {
+t.test('each kind of revocation closes the sockets that it affects, with its reason, and no others', async (t) => {
   const cases: [string, (stand: Stand) => Revocation, string][] = [
     ['session', () => ({ kind: 'session', sid: SID }), 'session_revoked'],
     ['user', ({ issuer }) => ({ kind: 'user', sub: issuer.userId, epoch: 2 }), 'token_stale'],
@@ -92,7 +92,7 @@ t.test('each kind of revocation closes the sockets it affects with its reason, a
 });
 
 t.test(
-  'a revoked key closes the sockets that it has opened or renewed, ends requests, and opens no socket',
+  'a revoked key closes the sockets that its tokens opened or renewed, ends requests, and opens no socket',
   async (t) => {
     const upstream = await openUpstream(t, { answer: () => {} });
     const stand = await openStand(t, { upstream });
@@ -155,6 +155,25 @@ t.test('a change in one organization closes the user’s sockets there, and no s
   ];
   issuer.revoke({ kind: 'membership', sub: issuer.userId, org: issuer.organizationId, epoch: 2 });
   for (const { closed } of closing) t.same(await closed, { code: 4401, reason: 'token_stale' });
+  for (const { socket, message } of staying) {
+    socket.send('here');
+    t.equal(await message(), 'here');
+  }
+});
+
+t.test('a changed role closes the sockets whose tokens name it, and no others', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const closing = await open('/', issuer.token({ roles: ['viewer', 'sales'], rep: 1 }));
+  const elsewhere = '0196f0aa-0000-7000-8000-0000000000cc';
+  const staying = [
+    await open('/', issuer.token({ roles: ['sales'], rep: 2 })),
+    await open('/', issuer.token({ roles: ['sales'], rep: undefined })),
+    await open('/', issuer.token({ roles: ['viewer'], rep: 1 })),
+    await open('/', issuer.token({ roles: ['sales'], rep: 1, org: elsewhere })),
+    await open('/', issuer.clientToken()),
+  ];
+  issuer.revoke({ kind: 'role', org: issuer.organizationId, role: 'sales', epoch: 2 });
+  t.same(await closing.closed, { code: 4401, reason: 'token_stale' });
   for (const { socket, message } of staying) {
     socket.send('here');
     t.equal(await message(), 'here');

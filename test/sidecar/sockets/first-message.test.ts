@@ -3,7 +3,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { until } from '../../support/until.ts';
 import { type Client, openStand, openUpstream, refusal } from '../open.ts';
 
@@ -176,8 +176,8 @@ t.test('an invalid token in the handshake is refused at once, and no socket wait
   t.match(await refusal(foreign), { status: 403, code: 'cross_site_request' });
 });
 
-t.test('a client that leaves while its token is being checked leaves nothing open', async (t) => {
-  const issuer = createTestIssuer();
+t.test('a client that disconnects while its token is being checked leaves nothing open', async (t) => {
+  const issuer = openIssuer();
   const [jwk] = issuer.jwks().keys;
   const { promise: looked, resolve: find } = Promise.withResolvers<KeyObject>();
   const asked = Promise.withResolvers<void>();

@@ -163,7 +163,7 @@ t.test('if several tokens are sent at the same time, the token with the latest e
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('of a flood of renewal messages only a limited number is checked', async (t) => {
+t.test('the sidecar checks only a limited number of renewal messages in a flood', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open();
   for (let count = 0; count < 10; count += 1) {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Server, type Socket as ServerSocket } from 'socket.io';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import t, { type Test } from 'tap';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { openStand, type Stand, type Upstream } from '../open.ts';
 
 /** Resolves to the arguments of the next event of a client. */
@@ -41,7 +41,7 @@ async function openHall(t: Test): Promise<Hall> {
   t.teardown(() => server.close());
   const url = new URL(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
   const upstream = { url } as Upstream;
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const stand = await openStand(t, { upstream, issuer });
   const clients: Socket[] = [];
   t.teardown(() => {

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { openStand, openUpstream, refusal } from '../open.ts';
 
-t.test('text, binary, empty and fragmented messages pass both ways unchanged', async (t) => {
+t.test('text, binary, empty and fragmented messages are passed on unchanged in both directions', async (t) => {
   const { open } = await openStand(t);
   const client = await open('/chat?room=1');
   const sent = ['hello', 'ünïcode 🙂', '', Buffer.from([0, 1, 2, 255]), Buffer.alloc(0), 'x'.repeat(100_000)];
@@ -31,23 +31,26 @@ t.test('no message is lost or reordered, in both directions at the same time', a
   t.equal(client.messages.length, count);
 });
 
-t.test('the upstream’s first messages reach the client, and the client’s last messages the upstream', async (t) => {
-  const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream });
-  const accepting = upstream.next();
-  const heard: string[] = [];
-  void accepting.then(({ socket }) => {
-    socket.send('first');
-    socket.on('message', (data) => heard.push(data.toString()));
-  });
-  const client = await open();
-  t.equal(await client.message(), 'first');
-  const { socket } = await accepting;
-  client.socket.send('last');
-  client.socket.close();
-  await once(socket, 'close');
-  t.same(heard, ['last']);
-});
+t.test(
+  'the upstream’s first messages reach the client, and the client’s last messages reach the upstream',
+  async (t) => {
+    const upstream = await openUpstream(t, { echo: false });
+    const { open } = await openStand(t, { upstream });
+    const accepting = upstream.next();
+    const heard: string[] = [];
+    void accepting.then(({ socket }) => {
+      socket.send('first');
+      socket.on('message', (data) => heard.push(data.toString()));
+    });
+    const client = await open();
+    t.equal(await client.message(), 'first');
+    const { socket } = await accepting;
+    client.socket.send('last');
+    client.socket.close();
+    await once(socket, 'close');
+    t.same(heard, ['last']);
+  },
+);
 
 t.test('messages sent together with the upstream’s handshake are never lost, with many clients at once', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
@@ -68,38 +71,41 @@ t.test('messages sent together with the upstream’s handshake are never lost, w
   }
 });
 
-t.test('close codes and reasons pass both ways, and a code that must not be sent is replaced', async (t) => {
-  const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
-  for (const [code, reason] of [
-    [1000, 'done'],
-    [1001, ''],
-    [3000, 'registered'],
-    [4999, 'own ünï'],
-  ] as const) {
+t.test(
+  'close codes and reasons are passed on in both directions, and a code that must not be sent is replaced',
+  async (t) => {
+    const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
+    for (const [code, reason] of [
+      [1000, 'done'],
+      [1001, ''],
+      [3000, 'registered'],
+      [4999, 'own ünï'],
+    ] as const) {
+      let accepting = upstream.next();
+      const leaving = await open();
+      leaving.socket.close(code, reason);
+      const [seen, why] = await once((await accepting).socket, 'close');
+      t.same([seen, String(why)], [code, reason], `${code} of the client`);
+      accepting = upstream.next();
+      const left = await open();
+      (await accepting).socket.close(code, reason);
+      t.same(await left.closed, { code, reason }, `${code} of the upstream`);
+    }
     let accepting = upstream.next();
-    const leaving = await open();
-    leaving.socket.close(code, reason);
-    const [seen, why] = await once((await accepting).socket, 'close');
-    t.same([seen, String(why)], [code, reason], `${code} of the client`);
+    const silent = await open();
+    silent.socket.close();
+    t.equal((await once((await accepting).socket, 'close'))[0], 1005, 'a close without a code stays without a code');
     accepting = upstream.next();
-    const left = await open();
-    (await accepting).socket.close(code, reason);
-    t.same(await left.closed, { code, reason }, `${code} of the upstream`);
-  }
-  let accepting = upstream.next();
-  const silent = await open();
-  silent.socket.close();
-  t.equal((await once((await accepting).socket, 'close'))[0], 1005, 'a close without a code stays without a code');
-  accepting = upstream.next();
-  const cut = await open();
-  cut.socket.terminate();
-  const [lost, why] = await once((await accepting).socket, 'close');
-  t.same([lost, String(why)], [1001, 'client_lost']);
-  accepting = upstream.next();
-  const orphan = await open();
-  (await accepting).socket.terminate();
-  t.same(await orphan.closed, { code: 1014, reason: 'upstream_lost' });
-});
+    const cut = await open();
+    cut.socket.terminate();
+    const [lost, why] = await once((await accepting).socket, 'close');
+    t.same([lost, String(why)], [1001, 'client_lost']);
+    accepting = upstream.next();
+    const orphan = await open();
+    (await accepting).socket.terminate();
+    t.same(await orphan.closed, { code: 1014, reason: 'upstream_lost' });
+  },
+);
 
 t.test('a message beyond the size limit closes the socket with 1009, whichever side sent it', async (t) => {
   const { open, upstream } = await openStand(t, {
@@ -118,7 +124,7 @@ t.test('a message beyond the size limit closes the socket with 1009, whichever s
   t.same(await other.closed, { code: 1009, reason: 'message_too_big' });
 });
 
-t.test('frames that violate the protocol end the socket and do not pass', async (t) => {
+t.test('frames that violate the protocol end the socket and are not passed on', async (t) => {
   const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
   const accepting = upstream.next();
   const client = await open();
@@ -165,11 +171,11 @@ t.test('headers of the answer that opens the upstream socket reach the client', 
       },
     });
   });
-  t.same(await seen, ['a=1', 'b=2', 'undefined'], 'headers about the connection do not pass');
+  t.same(await seen, ['a=1', 'b=2', 'undefined'], 'headers about the connection are not passed on');
 });
 
 t.test('if the upstream refuses a handshake, the client gets the answer of the upstream', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   upstream.server.on('upgrade', (_request, socket) => {
@@ -219,7 +225,7 @@ t.test('an invalid handshake answer of the upstream is refused', async (t) => {
   }
 });
 
-t.test('a client that leaves during the handshake frees its slot and the upstream connection', async (t) => {
+t.test('a client that disconnects during the handshake frees its slot and the upstream connection', async (t) => {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');

@@ -48,7 +48,11 @@ t.test('listing a member’s sessions needs sessions:read, and ending them needs
   const agent = await join('agent');
   const { token, userId } = agent;
   const denied = { status: 403, code: 'permission_denied' };
-  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'even for the caller’s own, which /me lists');
+  t.match(
+    await api.get(`/users/${userId}/sessions`, { token }),
+    denied,
+    'the caller’s own sessions are refused too: /me lists them',
+  );
   t.match(await api.delete(`/users/${userId}/sessions`, { token }), denied);
   t.match(await api.delete(`/users/${userId}/sessions/${agent.sessionId}`, { token }), denied);
   t.match(await api.get(`/users/${userId}/sessions`), { status: 401, code: 'unauthenticated' });

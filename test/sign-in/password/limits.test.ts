@@ -136,7 +136,7 @@ t.test('if the hashing queue is full, a sign-in gets 503 with Retry-After and do
   t.equal((await api.post('/auth/register', fresh)).status, 201, 'the refused requests are not in the queue');
 });
 
-t.test('failures leave the memory when they no longer count, and not before', async (t) => {
+t.test('failures are removed from memory when they no longer count, and not before', async (t) => {
   const clock = new MovableClock();
   const throttle = createLoginThrottle({ clock, failuresMax: 2 });
   for (let turn = 0; turn < 2; turn += 1) throttle.begin('delayed', '192.0.2.1');

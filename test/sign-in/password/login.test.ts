@@ -123,7 +123,7 @@ async function hashOf(database: TestDatabase, userId: string): Promise<string> {
 
 const DEARER = { PASSWORD_HASH_ITERATIONS: '3', PASSWORD_HASH_CONCURRENCY: '4' };
 
-t.test('the next successful sign-in renews a hash with old parameters, also at simultaneous sign-ins', async (t) => {
+t.test('the next successful sign-in renews a hash with old parameters, even at simultaneous sign-ins', async (t) => {
   const database = await createDatabase(t);
   const before = await openService(t, database, FULL_HASHES);
   const after = await openService(t, database, DEARER);

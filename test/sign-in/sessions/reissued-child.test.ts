@@ -1,4 +1,4 @@
-// A refresh token that comes again long after its child was handed out, although the child was never used, leaves an
+// A refresh token that is sent again long after its child was issued, although the child was never used, leaves an
 // event with the network and the age. Quick retries leave none, and a client cannot fill the events.
 import t, { type Test } from 'tap';
 import { post } from '../../access/oauth/calls.ts';
@@ -26,7 +26,7 @@ async function open(t: Test, settings: Record<string, string> = {}) {
     database.query<{ data: { network: string; ageSeconds: number } }>(
       `SELECT actor_id, target_id, organization_id, data FROM events WHERE type = 'session.child_reissued' ORDER BY at`,
     );
-  /** Moves every instant that bounds the events back. */
+  /** Moves back every instant that bounds the events. */
   const age = async (seconds: number) => {
     await agePlaces(database, sessionId, seconds);
     const past = `UPDATE sessions SET child_reissued_at = child_reissued_at - $2::float8 * interval '1 second' WHERE id = $1`;
@@ -48,10 +48,10 @@ t.test('a late repetition is recorded with its network and the age of the unused
   t.ok((event?.data.ageSeconds ?? 0) >= 3 * HOUR, 'three hours');
   t.ok((event?.data.ageSeconds ?? 0) < 4 * HOUR);
   t.equal(await refresh(account.refreshToken), child, 'a retry gets the same child');
-  t.equal((await events()).length, 1, 'and no event');
+  t.equal((await events()).length, 1, 'no event is recorded');
   await age(2 * HOUR);
   const next = await refresh(child, '2001:db8:1:2:3:4:5:6');
-  t.equal((await events()).length, 1, 'nor has the first use of a child, however late');
+  t.equal((await events()).length, 1, 'the first use of a child records no event, however late it is');
   await age(2 * HOUR);
   await refresh(child, '2001:db8:1:2:3:4:5:6');
   t.match((await events())[1], { data: { network: /^2001:db8:1:2:/ } }, 'an IPv6 address is recorded as its /64');
@@ -59,7 +59,7 @@ t.test('a late repetition is recorded with its network and the age of the unused
   t.ok(next);
 });
 
-t.test('ordinary refreshes and quick retries leave no event', async (t) => {
+t.test('ordinary refreshes and quick retries record no event', async (t) => {
   const { account, refresh, events, age } = await open(t);
   let token = account.refreshToken;
   await age(24 * HOUR);
@@ -72,7 +72,7 @@ t.test('ordinary refreshes and quick retries leave no event', async (t) => {
   t.same(await events(), []);
 });
 
-t.test('racing late repetitions of one token are one event', async (t) => {
+t.test('simultaneous late repetitions of one token record one event', async (t) => {
   const { account, refresh, events, age } = await open(t);
   await refresh(account.refreshToken);
   for (let round = 1; round <= rounds(10); round += 1) {
@@ -104,7 +104,7 @@ t.test(
   },
 );
 
-t.test('a reused token is reported as reuse, and a refused refresh leaves no event', async (t) => {
+t.test('a reused token is reported as reuse, and a refused refresh records no event', async (t) => {
   const { database, account, refresh, events, age, api } = await open(t);
   const child = await refresh(account.refreshToken);
   await refresh(child);

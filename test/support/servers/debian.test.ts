@@ -112,7 +112,7 @@ t.test('when many processes need the programs at the same time, one complete cop
   const there = machine(t);
   const asking = ['redis-server', 'nginx', 'redis-server', 'nginx'].map((name) => ask(t, name, there));
   for (const { says } of asking) await says(/^asked/);
-  t.notOk(existsSync(placeIn(there)), 'what is not whole is not there');
+  t.notOk(existsSync(placeIn(there)), 'an incomplete copy is not visible');
   there.go();
   const found = await Promise.all(asking.map(({ says }) => says(/^(found|failed)/)));
   t.same(
@@ -134,7 +134,7 @@ t.test('a process that is killed while it fetches leaves the work to the next on
   await once(killed.child, 'exit');
   there.go();
   t.equal(await debianProgram('nginx', there), join(placeIn(there), 'nginx'));
-  t.same(readdirSync(there.cache), [`woody-${process.arch}`], 'with everything that the other has left');
+  t.same(readdirSync(there.cache), [`woody-${process.arch}`], 'everything that the killed process left is removed');
 });
 
 t.test('a cached program that no longer runs is fetched again', async (t) => {
@@ -155,7 +155,7 @@ t.test('when the fetch fails, the error says why and what to do, and no file is 
   await t.rejects(refused, {
     message: /needs redis-server.*\bE: Failed to fetch http:\/\/x: no route\n.*apt-get install/,
   });
-  await t.rejects(refused, { message: /^(?![\s\S]*Reading)/ }, 'and nothing beside it');
+  await t.rejects(refused, { message: /^(?![\s\S]*Reading)/ }, 'the message has nothing else');
   t.same(readdirSync(offline.cache), []);
   t.same(readdirSync(join(offline.cache, '..')), ['debian'], 'the lock is given back');
 

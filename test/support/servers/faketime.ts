@@ -1,4 +1,4 @@
-// Sets the clocks of processes with Debian's libfaketime, which answers the questions of a process for the time. Each
+// Sets the clocks of processes with Debian's libfaketime, which replaces the time that a process reads. Each
 // clock is a file, so it can be set while the process runs.
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,7 +10,7 @@ const SYSTEM_LIBRARIES = '/usr/lib';
 export interface FakeClock {
   /** The environment of the processes that have this clock. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Sets the clock so many seconds ahead of the true time. Below zero, it is behind. */
+  /** Sets the clock ahead of the true time by this number of seconds. Below zero, it is behind. */
   set(secondsAhead: number): void;
 }
 

@@ -37,7 +37,11 @@ t.test('nginx answers, forwards requests, checks the authorization before that, 
   t.equal(await status('/guarded', { cookie: 'in=1' }), 200);
   const body = Buffer.alloc(1_000_000);
   const sent = await fetch(`${nginx.url}/guarded`, { method: 'POST', body, headers: { cookie: 'in=1' } });
-  t.equal(await sent.text(), 'POST /guarded 1000000', 'also what does not fit into its memory');
+  t.equal(
+    await sent.text(),
+    'POST /guarded 1000000',
+    'a body that does not fit into the memory of nginx is sent whole',
+  );
   t.equal(await status('/nobody'), 502);
   t.match(nginx.errorLog(), /\[error\].*Connection refused/);
 
@@ -47,7 +51,7 @@ t.test('nginx answers, forwards requests, checks the authorization before that, 
   t.not(identity, '0', 'requests are never handled as root');
   await nginx.stop();
   await t.rejects(fetch(`${nginx.url}/plain`));
-  t.throws(() => process.kill(Number(workers[0]), 0), { code: 'ESRCH' }, 'its worker is gone as well');
+  t.throws(() => process.kill(Number(workers[0]), 0), { code: 'ESRCH' }, 'its worker has ended as well');
 });
 
 t.test('the error for a refused configuration has the message of nginx', async (t) => {

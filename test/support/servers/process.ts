@@ -1,5 +1,5 @@
 // Runs a real server as a child process of the test, reads its output and waits for its end. The server is ended when
-// the test process ends, also if that process is killed. Also finds a free port for the server.
+// the test process ends, even if that process is killed. This file also finds a free port for the server.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -15,9 +15,9 @@ export interface ServerProcess {
   readonly hasEnded: boolean;
   /** Returns the last lines that the process printed, on its standard output or standard error. */
   output(): string;
-  /** Resolves once a printed line matches, also an earlier line. Raises the output if the process ends first. */
+  /** Resolves once a printed line matches, even an earlier line. Raises the output if the process ends first. */
   printed(pattern: RegExp): Promise<void>;
-  /** Sends the signal, also to a stopped process, and waits until the process has ended. */
+  /** Sends the signal, even to a stopped process, and waits until the process has ended. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
 

@@ -21,13 +21,13 @@ t.test('a Redis has at least version 7, deletes all data at a flush, and writes 
   t.same(await redis.ask('CONFIG', 'GET', 'maxmemory'), ['maxmemory', String(64 * 1024 * 1024)]);
   t.same(await redis.ask('CONFIG', 'GET', 'save'), ['save', '']);
   t.same(await redis.ask('CONFIG', 'GET', 'appendonly'), ['appendonly', 'no']);
-  await t.rejects(redis.ask('NOSUCH'), /unknown command/, 'what it refuses is raised');
+  await t.rejects(redis.ask('NOSUCH'), /unknown command/, 'a refused command raises an error');
 
   const client = new Client(redis.url);
   t.teardown(() => client.disconnect());
   await once(client, 'ready');
   await redis.flush();
-  t.equal(await client.get('a'), null, 'over a connection that has stayed');
+  t.equal(await client.get('a'), null, 'over a connection that stayed open');
 });
 
 t.test('a Redis that was stopped or killed can be started again, empty and on the same port', async (t) => {
@@ -119,12 +119,12 @@ t.test('the nodes of a cluster share all slots, and the slots of a node that has
   for (const node of cluster.nodes) {
     await until(async () => String(await node.ask('CLUSTER', 'INFO')).includes('cluster_state:ok'));
   }
-  t.equal(await client.set('key-1', 1), 'OK', 'a node that is back is part of it again');
+  t.equal(await client.set('key-1', 1), 'OK', 'a node that was started again is part of the cluster again');
   await cluster.stop();
   t.ok(cluster.nodes.every(({ isRunning }) => !isRunning));
 });
 
-t.test('a Redis ends with the process that started it, also if that process is killed', async (t) => {
+t.test('a Redis ends with the process that started it, even if that process is killed', async (t) => {
   const module = new URL('redis.ts', import.meta.url).href;
   const code = `import { startRedis } from '${module}';
     const redis = await startRedis({ teardown() {} });

@@ -98,7 +98,7 @@ t.test('cut() resets open and new connections until pass() is called', async (t)
   t.equal(late.heard, '');
   proxy.pass();
   await new Caller(t, proxy).send('c').hears('c');
-  t.equal(echo.heard, 'ac', 'what was sent into the cut is lost');
+  t.equal(echo.heard, 'ac', 'data that was sent during the cut is lost');
 });
 
 t.test('hold() keeps connections open, and pass() delivers all data that was sent during the hold', async (t) => {
@@ -151,7 +151,7 @@ t.test('a connection that was closed during a hold is closed after the hold, and
   caller.socket.end();
   proxy.pass();
   await closed;
-  t.equal(echo.heard, 'ab', 'and what was said before is heard');
+  t.equal(echo.heard, 'ab', 'the data that was sent earlier arrives');
   const other = new Caller(t, proxy).send('c');
   await other.hears('c');
   proxy.hold();

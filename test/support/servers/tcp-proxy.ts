@@ -18,7 +18,7 @@ export interface TcpProxy {
   hold(what?: 'everything' | 'answers'): void;
   /** Forwards all data again. */
   pass(): void;
-  /** Leads new connections to another port of 127.0.0.1. */
+  /** Forwards new connections to another port of 127.0.0.1. */
   lead(port: number): void;
   close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ const lines = (count: number) => '// One more.\n'.repeat(count);
 const body = (count: number) => '  count += 1;\n'.repeat(count);
 
 export const brokenFiles: Mutations = {
-  'main.ts alone touches the process: its arguments, environment, streams and end': [
+  'only main.ts uses the arguments, environment, streams and end of the process': [
     ['an operation reads the environment', 'src/sign-in/password/login.ts', 'const name = process.env.NAME;\n'],
     ['a command ends the process', 'src/cli/mail.ts', 'process.exit(1);\n'],
   ],
@@ -14,7 +14,9 @@ export const brokenFiles: Mutations = {
     ['an operation reads the time', 'src/sign-in/password/login.ts', 'const now = Date.now();\n'],
     ['an operation makes a date of now', 'src/sign-in/password/login.ts', 'const now = new Date();\n'],
   ],
-  'chance comes from node:crypto': [['somebody rolls dice', 'src/cli/run.ts', 'const chance = Math.random();\n']],
+  'randomness comes from node:crypto': [
+    ['a command uses Math.random', 'src/cli/run.ts', 'const chance = Math.random();\n'],
+  ],
   'nothing prints to the console': [['an operation prints', 'src/sign-in/password/login.ts', "console.log('here');\n"]],
   'a file has at most 300 lines': [
     ['a file of 301 lines', 'src/base/docs/long.ts', lines(300)],
@@ -56,25 +58,25 @@ export const brokenFiles: Mutations = {
   'the edges of a folder are called routes.ts, pages.ts and schema.ts': [
     ['routes beside routes.ts', 'src/directory/users/account-routes.ts', ''],
   ],
-  'a file begins with a comment that says what it owns': [
+  'a file begins with a comment that says what the file is for': [
     ['a file without a first comment', 'src/protocol/id.ts', (text) => text.replace(/^(\/\/.*\n)+/, '')],
   ],
-  'no test is skipped, put off or run alone': [
+  'no test is skipped, marked as todo or run alone': [
     ['a test that is skipped', 'test/walks/held.test.ts', "t.skip('later', async () => {});\n"],
     [
-      'a test that is put off by an option',
+      'a test that an option marks as todo',
       'test/walks/held.test.ts',
       "t.test('later', { todo: true }, async () => {});\n",
     ],
     ['a test that runs alone', 'test/walks/held.test.ts', "t.only('this', async () => {});\n"],
   ],
-  'every path that the documentation names is there': [
+  'every path that the documentation names exists': [
     ['a link that leads nowhere', 'docs/keys.md', 'See [more](more-keys.md).\n'],
     ['a path that is not there', 'README.md', 'See `docs/nothing.md`.\n'],
     ['a file of src/ that is not there', 'src/README.md', 'See `http/nothing.ts`.\n'],
     ['a folder of src/ that is not there', 'src/README.md', 'See `base/nothing/`.\n'],
   ],
-  'every npm script that the documentation names is there': [
+  'every npm script that the documentation names exists': [
     ['an npm script that is not there', 'README.md', 'Call `npm run nothing`.\n'],
   ],
 };

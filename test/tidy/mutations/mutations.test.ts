@@ -5,7 +5,7 @@ import { rules } from '../rules.ts';
 import { broken, mutations } from './mutations.ts';
 
 const FOLDERS = 'a folder has at most 15 files';
-const SCRIPTS = 'every file that an npm script runs is there';
+const SCRIPTS = 'every file that an npm script runs exists';
 const repository = readRepository();
 
 function reportsOf(of: Repository): Record<string, readonly string[]> {

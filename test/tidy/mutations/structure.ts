@@ -2,11 +2,11 @@
 import type { Mutations } from './mutations.ts';
 
 export const brokenStructure: Mutations = {
-  'every folder of src/ has its rank': [
+  'every folder of src/ has a place in the order': [
     ['a folder that nobody named', 'src/base/cache/cache.ts', 'export const cache = 1;\n'],
     ['a wing that nobody named', 'src/billing/invoices.ts', ''],
   ],
-  'nothing imports what stands after it': [
+  'no file imports from a folder that is later in the order': [
     [
       'tokens use the verifier',
       'src/credentials/tokens/access.ts',
@@ -33,13 +33,13 @@ export const brokenStructure: Mutations = {
       "import { parseEmail } from '../../directory/users/email.ts';\n",
     ],
     [
-      'a folder uses one that stands after it in its wing',
+      'a folder uses a later folder of its wing',
       'src/directory/users/accounts.ts',
       "import { page } from '../members/list-members.ts';\n",
     ],
     ['an import at run time', 'src/protocol/claims.ts', "const late = await import('../base/platform/clock.ts');\n"],
   ],
-  'what is published stands alone': [
+  'published code imports only published code': [
     ['the verifier uses a package', 'src/verifier/core/claims.ts', "import { z } from 'zod';\n"],
     [
       'the verifier uses the server',
@@ -52,49 +52,49 @@ export const brokenStructure: Mutations = {
       "import { problem } from '../../base/errors/problem.ts';\n",
     ],
   ],
-  'an import takes the shortest way': [
+  'an import has the shortest path': [
     [
-      'an import leaves its wing and comes back',
+      'an import leaves its wing and returns to it',
       'src/base/http/server.ts',
       "import { newId } from '../../base/platform/random.ts';\n",
     ],
   ],
-  'only routes.ts, pages.ts and cookie.ts know base/http, and schema.ts the shared fields of wire.ts': [
+  'only routes.ts, pages.ts and cookie.ts import base/http, and schema.ts only the shared fields of wire.ts': [
     [
-      'an operation knows HTTP',
+      'an operation imports HTTP',
       'src/directory/roles/roles.ts',
       "import type { RequestInfo } from '../../base/http/request-info.ts';\n",
     ],
     [
-      'a schema knows more of HTTP than its fields',
+      'a schema imports more of HTTP than its fields',
       'src/directory/roles/schema.ts',
       "import { endpoint } from '../../base/http/endpoint.ts';\n",
     ],
   ],
-  'only base/http and app know Fastify': [
+  'only base/http and app import Fastify': [
     ['a route knows Fastify', 'src/directory/roles/routes.ts', "import type { FastifyRequest } from 'fastify';\n"],
   ],
-  'only stores and base/database know Prisma, and PostgreSQL by its driver only base/database and base/embedded': [
+  'only stores and base/database import Prisma, and only base/database and base/embedded import the driver': [
     [
-      'an operation knows Prisma',
+      'an operation imports Prisma',
       'src/directory/roles/roles.ts',
       "import type { Role } from '../../generated/prisma/client.ts';\n",
     ],
     ['a store knows the driver', 'src/directory/roles/store.ts', "import pg from 'pg';\n"],
   ],
-  'only stores and base/database speak SQL; base/embedded makes the database, and app pings it': [
+  'only stores and base/database contain SQL; base/embedded creates the database, and app pings it': [
     [
-      'an operation makes a statement',
+      'an operation creates a statement',
       'src/directory/roles/roles.ts',
       "import { statement } from '../../base/database/db.ts';\n",
     ],
     [
-      'an operation holds SQL',
+      'an operation contains SQL',
       'src/directory/roles/roles.ts',
       'const all = `SELECT id\n  FROM roles WHERE name = $1`;\n',
     ],
     [
-      'an operation asks a model',
+      'an operation queries a model',
       'src/directory/roles/roles.ts',
       'const first = (tx) => tx.models.role.findFirst();\n',
     ],
@@ -128,25 +128,25 @@ export const brokenStructure: Mutations = {
       'const all = (table) => `DELETE FROM ${table}`;\n',
     ],
     [
-      'a reason that is left over',
+      'an exception that is no longer needed',
       'src/directory/presets/store.ts',
       (text) => text.replace(/\b(INSERT INTO|UPDATE|DELETE FROM) roles/g, '$1 role_names'),
-      'src/directory/presets: writes roles no more',
+      'src/directory/presets: no longer writes roles',
     ],
   ],
-  'what a store writes is called by its own folder': [
+  'the writing functions of a store are called only by its own folder': [
     [
-      'a foreign writer',
+      'a call of a writing function of another folder',
       'src/access/checks/check.ts',
       "import { updateName } from '../../directory/users/store.ts';\n",
     ],
     [
-      'a foreign writer with a verb of its own',
+      'a call of a writing function of another folder, with an unusual verb',
       'src/access/checks/check.ts',
       "import { rotateSession } from '../../sign-in/sessions/rotation-store.ts';\n",
     ],
     [
-      'all of a foreign store',
+      'an import of the whole store of another folder',
       'src/access/checks/check.ts',
       "import * as users from '../../directory/users/store.ts';\n",
     ],

@@ -15,7 +15,7 @@ import {
 } from '../../../src/verifier/adapters/express.ts';
 import type { Verifier } from '../../../src/verifier/core/contract.ts';
 import { VerificationError } from '../../../src/verifier/core/error.ts';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { bearer, type Guarded, get, holdHttpCases } from './http-cases.ts';
 
 async function listen(listener: RequestListener): Promise<Guarded> {
@@ -80,7 +80,7 @@ function plainRoutes(verifier: Verifier): RequestListener {
 t.test('the middleware passes every HTTP case in Express 5', (t) =>
   holdHttpCases(t, (verifier) => listen(expressRoutes(verifier))),
 );
-t.test('the middleware passes every HTTP case when called like Connect does', (t) =>
+t.test('the middleware passes every HTTP case when it is called as Connect calls it', (t) =>
   holdHttpCases(t, (verifier) => listen(connectRoutes(verifier))),
 );
 t.test('the middleware passes every HTTP case with node:http alone', (t) =>
@@ -88,7 +88,7 @@ t.test('the middleware passes every HTTP case with node:http alone', (t) =>
 );
 
 t.test('requirePrincipal returns the principal of a request, or refuses the request', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const request = { headers: { authorization: `Bearer ${issuer.token()}` } } as IncomingMessage;
   t.throws(() => requirePrincipal(request), { code: 'unauthenticated', status: 401 });
   const principal = await authenticateRequest(issuer.verifier(), request);
@@ -101,7 +101,7 @@ t.test('requirePrincipal returns the principal of a request, or refuses the requ
 });
 
 t.test('an invalid permission is refused when the middleware is created', async (t) => {
-  const verifier = createTestIssuer().verifier();
+  const verifier = openIssuer().verifier();
   t.teardown(() => verifier.close());
   for (const wrong of [
     '',
@@ -125,8 +125,8 @@ t.test('an invalid permission is refused when the middleware is created', async 
   }
 });
 
-t.test('no other property of a request is taken for its principal', async (t) => {
-  const issuer = createTestIssuer();
+t.test('no other property of a request is treated as its principal', async (t) => {
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const forged = { id: 'x', permissions: ['*:*'], has: () => true };
   const app = express();
@@ -160,7 +160,7 @@ t.test('no other property of a request is taken for its principal', async (t) =>
 });
 
 t.test('a principal of one verifier is refused by a permission check of another verifier', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const [one, other] = [issuer.verifier(), issuer.verifier()];
   const { port, close } = await listen(chain(authenticate(one), requirePermission(other, 'deals:write')));
   t.teardown(async () => {
@@ -171,7 +171,7 @@ t.test('a principal of one verifier is refused by a permission check of another 
 });
 
 t.test('the permission check refuses a token that is revoked while the body arrives', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const sid = crypto.randomUUID();
   const revoke: Middleware = (_request, _response, next) => {
@@ -188,7 +188,7 @@ t.test('the permission check refuses a token that is revoked while the body arri
 });
 
 t.test('with the option set, refusals go to the application’s error handlers with their headers', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const app = express();
   app.get(
@@ -213,8 +213,8 @@ t.test('with the option set, refusals go to the application’s error handlers w
   t.match(await get(port, '/deals', bearer(issuer.token())), { status: 403, body: { own: 'permission_denied' } });
 });
 
-t.test('any other error goes to the error handlers, and the request does not pass', async (t) => {
-  const issuer = createTestIssuer();
+t.test('any other error goes to the error handlers, and the request does not reach the route', async (t) => {
+  const issuer = openIssuer();
   const verifier = issuer.verifier({ keys: { find: brokenKeys } });
   const { port, close } = await listen(chain(authenticate(verifier)));
   t.teardown(async () => {

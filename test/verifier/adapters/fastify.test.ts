@@ -13,7 +13,7 @@ import t, { type Test } from 'tap';
 import { authenticate, principalOf, requirePermission, tenantry } from '../../../src/verifier/adapters/fastify.ts';
 import type { VerifiedPrincipal, Verifier } from '../../../src/verifier/core/contract.ts';
 import { VerificationError } from '../../../src/verifier/core/error.ts';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { type Guarded, holdHttpCases } from './http-cases.ts';
 
 async function showPrincipal(request: FastifyRequest): Promise<{ id: string | null }> {
@@ -37,7 +37,7 @@ function withRoutes(verifier: Verifier): FastifyInstance {
 }
 
 function begin(t: Test) {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const app = Fastify();
   t.teardown(async () => {
@@ -79,7 +79,7 @@ t.test('an invalid permission is refused when the hook is created', async (t) =>
   t.throws(() => requirePermission(undefined as never), TypeError);
 });
 
-t.test('hooks without the plugin let no request pass', async (t) => {
+t.test('hooks without the plugin refuse every request', async (t) => {
   const { issuer, app } = begin(t);
   app.get('/me', { onRequest: authenticate() }, async () => 'let in');
   app.get('/maybe', { onRequest: authenticate({ optional: true }) }, async () => 'let in');
@@ -92,7 +92,7 @@ t.test('hooks without the plugin let no request pass', async (t) => {
 
 t.test('the plugin works in the context that registers it and in child contexts, and in no sibling', async (t) => {
   const { issuer, verifier, app } = begin(t);
-  const other = createTestIssuer();
+  const other = openIssuer();
   const otherVerifier = other.verifier();
   t.teardown(() => otherVerifier.close());
   app.register(async (one) => {
@@ -203,7 +203,7 @@ t.test('with the option set, refusals go to the application’s error handler wi
   t.equal(stale.headers['retry-after'], '1');
 });
 
-t.test('any other error is an error of the application, and the request does not pass', async (t) => {
+t.test('any other error is an error of the application, and the request does not reach the route', async (t) => {
   const { issuer, app } = begin(t);
   const find = () => {
     throw new Error('no disk');
@@ -215,7 +215,7 @@ t.test('any other error is an error of the application, and the request does not
   t.equal((await ask(app, '/me', issuer.token())).statusCode, 500);
 });
 
-t.test('a closed verifier lets no request pass, and answers 503 and not 401', async (t) => {
+t.test('a closed verifier refuses every request with 503 and not with 401', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   app.get('/me', { onRequest: authenticate() }, showPrincipal);

@@ -3,7 +3,8 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { Test } from 'tap';
 import type { Verifier } from '../../../src/verifier/core/contract.ts';
-import { createTestIssuer, type TestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import type { TestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 
 /**
  * A server with `GET /me` (authenticated), `/maybe` (optionally), `/deals` (authenticated and deals:write), `/forgotten`
@@ -55,7 +56,7 @@ export const bearer = (token: string) => ['Authorization', `Bearer ${token}`] as
 /** Runs every case against a server that `start` starts. */
 export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void> {
   const begin = async (t: Test, make = (issuer: TestIssuer) => issuer.verifier()) => {
-    const issuer = createTestIssuer();
+    const issuer = openIssuer();
     const verifier = make(issuer);
     const { port, close } = await start(verifier);
     t.teardown(async () => {
@@ -65,7 +66,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     return { issuer, port };
   };
 
-  await t.test('a request with a valid token passes as the user or client of the token', async (t) => {
+  await t.test('a request with a valid token is accepted as the user or client of the token', async (t) => {
     const { issuer, port } = await begin(t);
     t.match(await get(port, '/me', bearer(issuer.token())), { status: 200, body: { id: issuer.userId } });
     t.match(await get(port, '/me', bearer(issuer.clientToken())), { status: 200, body: { id: issuer.clientId } });
@@ -183,7 +184,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.match(headers['retry-after'], /^[1-9][0-9]*$/);
   });
 
-  await t.test('if a token is optional, a request without a token passes and has no principal', async (t) => {
+  await t.test('if a token is optional, a request without a token is accepted and has no principal', async (t) => {
     const { issuer, port } = await begin(t);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.teardown(() => agent.destroy());

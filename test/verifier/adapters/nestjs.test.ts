@@ -11,6 +11,7 @@ import { NestFactory } from '@nestjs/core';
 import t, { type Test } from 'tap';
 import type { Verifier } from '../../../src/verifier/core/contract.ts';
 import type { VerifierOptions } from '../../../src/verifier/core/options.ts';
+import { sharedKey } from '../../support/issuer.ts';
 import { bearer, get } from './http-cases.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -75,7 +76,7 @@ async function build(): Promise<Application> {
 const { TenantryModule, controllers, RequirePermission, createTestIssuer } = await build();
 
 async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
-  const issuer = createTestIssuer();
+  const issuer = createTestIssuer({ privateKey: sharedKey() });
   class AppModule {}
   Module({ imports: [TenantryModule.forRoot(issuer.verifier(options))], controllers: [...controllers] })(AppModule);
   const app = await NestFactory.create(AppModule, { logger: false });

@@ -18,6 +18,11 @@ t.test('each kind of revocation closes the sockets that it affects, with its rea
       { kind: 'membership', sub: org, org: issuer.organizationId, epoch: 2 },
       'token_stale',
     ],
+    [
+      await open(issuer.token({ roles: ['sales'] })),
+      { kind: 'role', org: issuer.organizationId, role: 'sales', epoch: 2 },
+      'token_stale',
+    ],
     [await open(issuer.clientToken()), { kind: 'client', client_id: issuer.clientId, epoch: 2 }, 'token_stale'],
     [
       await open(issuer.token({ org })),

@@ -6,7 +6,7 @@ import { type ServerOptions, type Socket as ServerSocket, Server as SocketServer
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import t, { type Test } from 'tap';
 import { principalOf, requirePermission, socketIoMiddleware } from '../../../src/verifier/adapters/websocket.ts';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 
 type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 
@@ -20,7 +20,7 @@ interface ToClient {
 
 /** `/` and `/deals` need a token, and `/deals` also needs deals:listen. `/open` needs no token. */
 async function begin(t: Test, options: Partial<ServerOptions> = {}) {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const http = createServer();
   const server = new SocketServer<FromClient, ToClient>(http, options);

@@ -12,7 +12,7 @@ import {
   type SocketGuard,
 } from '../../../src/verifier/adapters/websocket.ts';
 import type { VerifierOptions } from '../../../src/verifier/core/options.ts';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { openIssuer } from '../../support/issuer.ts';
 
 export interface Opened {
   readonly client: WebSocket;
@@ -24,7 +24,7 @@ export const mayListen = requirePermission('deals:listen');
 
 /** The documented server: /deals needs deals:listen, and the server answers each message with "heard" and its text. */
 export async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier(options);
   const server = createServer();
   const sockets = new WebSocketServer({ noServer: true });

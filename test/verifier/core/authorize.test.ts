@@ -1,5 +1,4 @@
-// What a principal is allowed to do: the answer comes from its token, or from the service, which is asked with that
-// token.
+// What a principal is allowed to do: the answer comes from its token, or from a request to the service with that token.
 import t, { type Test } from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
 import { json } from '../local-server.ts';
@@ -68,7 +67,7 @@ t.test('an invalid permission raises a TypeError, and is never granted or refuse
   }
 });
 
-t.test('if the permissions do not fit into the token, the service is asked with the same token', async (t) => {
+t.test('if the permissions do not fit into the token, the service is called with the same token', async (t) => {
   let allowed = true;
   const { verifier, issuer, service } = await begin(t, (_, response) =>
     json(response, 200, { data: { allowed, reason: 'x' } }),
@@ -87,9 +86,9 @@ t.test('if the permissions do not fit into the token, the service is asked with 
   await t.rejects(
     verifier.authorize(principal, 'deals:write'),
     { code: 'permission_denied', status: 403 },
-    'the service is asked each time',
+    'the service is called each time',
   );
-  await t.rejects(verifier.authorize(principal, 'deals:*'), TypeError, 'the service cannot be asked about a wildcard');
+  await t.rejects(verifier.authorize(principal, 'deals:*'), TypeError, 'the service is never called for a wildcard');
   await t.rejects(
     verifier.authorize({ ...principal, has: () => false, require() {} }, 'deals:write'),
     TypeError,
@@ -156,3 +155,28 @@ t.test('a principal cannot be changed, and does not show its token', async (t) =
   t.same(Object.keys(JSON.parse(JSON.stringify(principal))).sort(), Object.keys(principal).sort());
   t.notOk(Object.keys(principal).includes('has'));
 });
+
+t.test(
+  'after a pause of the process, the policy decides before a permission of an earlier principal counts',
+  async (t) => {
+    const service = await openStandIn(t);
+    let isCurrent = true;
+    const revocations = {
+      judge: () => null,
+      staleSeconds: () => 0,
+      isCurrent: () => isCurrent,
+      onRevocation: () => () => {},
+    };
+    const [rejecting, allowing] = (['reject', 'allow'] as const).map((onStale) =>
+      service.issuer.verifier({ revocations, stale: { onStale } }),
+    );
+    if (!rejecting || !allowing) return t.fail();
+    const principal = await rejecting.verify(service.issuer.token({ permissions: ['deals:read'] }));
+    await rejecting.authorize(principal, 'deals:read');
+    isCurrent = false;
+    await t.rejects(rejecting.authorize(principal, 'deals:read'), { code: 'revocations_stale', status: 503 });
+    await allowing.authorize(principal, 'deals:read');
+    isCurrent = true;
+    await rejecting.authorize(principal, 'deals:read');
+  },
+);

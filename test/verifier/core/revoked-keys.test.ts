@@ -1,12 +1,13 @@
-// What a verifier does when a signing key was revoked: its tokens are refused at once, and its key is not asked for again.
+// What a verifier does when a signing key was revoked: its tokens are refused at once, and its key is not requested
+// again.
 import { generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import { createListeners } from '../../../src/verifier/feed/listeners.ts';
 import { createVerifier, type Revocation, type VerificationError } from '../../../src/verifier/index.ts';
 import { createJwks } from '../../../src/verifier/keys/jwks.ts';
-import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
 import { forge, partsOf, rsa } from '../../support/forge.ts';
+import { openIssuer } from '../../support/issuer.ts';
 import { until } from '../../support/until.ts';
 import { AUDIENCE, ISSUER, member } from '../keys/material.ts';
 import { createManualTiming } from '../manual-timing.ts';
@@ -20,7 +21,7 @@ const codeOf = (verified: Promise<unknown>) =>
 const kidOf = (token: string) => String(partsOf(token).header.kid);
 
 t.test('a revoked key ends its tokens at once, remembered ones too, and no tokens of other keys', async (t) => {
-  const issuer = createTestIssuer();
+  const issuer = openIssuer();
   const verifier = issuer.verifier();
   const older = issuer.token();
   issuer.rotate();
@@ -33,7 +34,7 @@ t.test('a revoked key ends its tokens at once, remembered ones too, and no token
   t.equal(issuer.revokeKey(), kidOf(remembered));
   t.same(heard, [{ kind: 'key', kid: kidOf(remembered) }]);
   for (const token of [remembered, unseen, client]) t.equal(await codeOf(verifier.verify(token)), 'invalid_token');
-  t.equal(verifier.judge(principal), 'invalid_token', 'as an open socket is judged');
+  t.equal(verifier.judge(principal), 'invalid_token', 'judge() refuses the principal of an open socket');
   await t.rejects(verifier.authorize(principal, 'deals:read'), { code: 'invalid_token', status: 401 });
   t.equal(await codeOf(verifier.verify(older)), 'good');
   t.equal(await codeOf(verifier.verify(issuer.token())), 'good', 'the next key signs');
@@ -83,7 +84,7 @@ function begin() {
   return { timing, published, asked, verifier, outcome, revoke };
 }
 
-t.test('a revoked key is refused although a cache still publishes it, and is never asked for', async (t) => {
+t.test('a revoked key is refused although a cache still publishes it, and is never requested', async (t) => {
   const { timing, published, asked, outcome, revoke, verifier } = begin();
   t.equal(await outcome('one'), 'good');
   revoke('one');
@@ -96,7 +97,11 @@ t.test('a revoked key is refused although a cache still publishes it, and is nev
   t.same(asked, [0, 270], 'tokens of the key cause no request');
   published.add('one');
   await timing.advance(3600);
-  t.equal(await outcome('one', 'later'), 'invalid_token', 'also when an hour later a cache publishes it again');
+  t.equal(
+    await outcome('one', 'later'),
+    'invalid_token',
+    'the key stays revoked when a cache publishes it again an hour later',
+  );
   verifier.close();
 });
 
@@ -105,7 +110,7 @@ t.test('after a revocation the next key is fetched at once, and unknown keys sta
   await timing.advance(1);
   t.equal(await outcome('one'), 'good');
   published.add('two').delete('one');
-  t.equal(await outcome('two'), 'invalid_token', 'so soon after a fetch an unknown key is not asked for');
+  t.equal(await outcome('two'), 'invalid_token', 'so soon after a fetch an unknown key is not requested');
   revoke('one');
   t.equal(await outcome('two', 'again'), 'good');
   t.same(asked, [0, 1]);

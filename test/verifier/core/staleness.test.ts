@@ -31,7 +31,7 @@ async function begin(t: Test, revocation: Partial<RevocationOptions> = {}, set =
   return { service, verifier, errors, outcome };
 }
 
-t.test('while the feed is silent, the policy "reject" answers 503 to a valid token and 401 to another', async (t) => {
+t.test('while the feed is silent, the policy "reject" answers 503 to a valid token and 401 to any other', async (t) => {
   const { service, verifier, outcome } = await begin(t, { onStale: 'reject' });
   const token = service.issuer.token();
   t.equal(await outcome(token), '503 revocations_stale');
@@ -94,7 +94,11 @@ t.test('if introspection fails or its answer is unclear, the token gets 503 and 
     });
     t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `answer ${index}`);
     service.endpoints.introspect = (_, response) => json(response, 200, { active: true });
-    t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `not asked again at once, ${index}`);
+    t.equal(
+      await outcome(service.issuer.token()),
+      '503 revocations_stale',
+      `no second request is sent at once, ${index}`,
+    );
     t.equal(service.at(PATHS.introspect).length, 1);
     t.match(errors.join(), /oauth\/introspect/);
     t.notMatch(errors.join(), /eyJ|secret/);
@@ -143,7 +147,7 @@ t.test('once the feed works, no introspection is sent and revocations take effec
   t.same(service.at(PATHS.introspect), []);
 });
 
-t.test('each kind of revocation refuses the tokens it names, and no others', async (t) => {
+t.test('each kind of revocation ends the tokens that it names, and no others', async (t) => {
   const { service, verifier, outcome } = await begin(t, {}, (service) => {
     service.endpoints.feed = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });

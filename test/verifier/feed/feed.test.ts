@@ -101,7 +101,7 @@ t.test('only a snapshot or a heartbeat shows that all revocations are known', as
   t.equal(source.staleSeconds(), 7, 'the steady clock counts after the wall clock was set back');
 });
 
-t.test('a stream that falls silent is closed, and a new stream is opened', async (t) => {
+t.test('a stream that stops sending is closed, and a new stream is opened', async (t) => {
   const timing = createManualTiming();
   const { service, source, errors } = await begin(t, timing);
   await source.ready?.();

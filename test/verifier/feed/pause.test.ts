@@ -23,7 +23,8 @@ t.test(
       response.write(frames.revocation('c2', { kind: 'session', sid: missed }));
     };
     timing.freeze(8); // shorter than the silence that a connection survives
-    t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'the first request notices it');
+    t.equal(source.isCurrent?.(), false, 'the first message notices it');
+    t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY);
     service.send(frames.heartbeat('c1')); // it was sent during the pause
     await timing.advance(1);
     await until(async () => {
@@ -31,8 +32,10 @@ t.test(
       return service.streams.length === 2 && isRevoked(missed) === 'session_revoked';
     });
     t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'events alone do not show that all were delivered');
+    t.equal(source.isCurrent?.(), false);
     service.send(frames.heartbeat('c2'));
     await until(() => source.staleSeconds() < 5);
+    t.equal(source.isCurrent?.(), true);
     t.match(errors, [/this process did not run for \d+ s/]);
   },
 );
@@ -44,9 +47,10 @@ t.test('a verifier that runs counts the seconds of silence, however long they ar
   service.endpoints.feed = (_, response) => response.destroy();
   await timing.advance(25);
   t.equal(source.staleSeconds(), 25);
+  t.equal(source.isCurrent?.(), true, 'silence is no pause');
 });
 
-t.test('a verifier whose clock differs by more than a minute says so, and is out of date', async (t) => {
+t.test('a verifier whose clock differs by more than a minute reports this, and counts as out of date', async (t) => {
   for (const [seconds, text] of [
     [3_600, /3600 s ahead of the clock of the service/],
     [-3_600, /3600 s behind the clock of the service/],

@@ -217,7 +217,7 @@ t.test('before the first keys arrive, retries come soon, and a token does not ca
 });
 
 t.test(
-  'during an outage, a rotation and many unknown kids refuse no valid token and cause no extra request',
+  'during an outage, with a rotation and many unknown kids, no valid token is refused and no extra request is sent',
   async (t) => {
     const { timing, endpoint, tokenOf, outcome } = begin();
     const codes = new Map<string, number>();

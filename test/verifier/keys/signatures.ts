@@ -81,8 +81,8 @@ export function badBlocks(key: KeyObject): Record<string, Signature> {
 }
 
 /**
- * Signatures of other schemes and hashes by RSA keys, and HMACs with each part of the public key that may pass for
- * a secret.
+ * Signatures of other schemes and hashes by RSA keys, and HMACs with each part of the public key that may be used as a
+ * secret.
  */
 export function otherSchemes(key: KeyObject): Record<string, Signature> {
   const publicKey = createPublicKey(key);

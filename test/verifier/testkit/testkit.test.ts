@@ -1,5 +1,5 @@
 // The testkit as a user of the verifier uses it in tests: no server, no network, and its own clock.
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { verifyJws } from '../../../src/verifier/index.ts';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
@@ -67,7 +67,7 @@ t.test('the clock of the testkit does not move until the test advances it', asyn
   t.ok(await verifier.verify(issuer.token()), 'new tokens have the new time');
 });
 
-t.test('a change of a membership refuses the tokens of the user for this organization', async (t) => {
+t.test('a change of a membership ends the tokens of the user for this organization', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const [token, older] = [issuer.token(), issuer.token({ mep: undefined })];
@@ -144,4 +144,17 @@ t.test('a verifier of the testkit is ready at once, and two issuers share no sta
   const sid = partsOf(issuer.token()).claims.sid;
   stranger.revoke({ kind: 'session', sid: String(sid) });
   t.ok(await verifier.verify(issuer.token({ sid })));
+});
+
+t.test('issuers with the same key have their own key ids, and verifiers refuse the tokens of the other', async (t) => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const [issuer, other] = [createTestIssuer({ privateKey }), createTestIssuer({ privateKey })];
+  const [keys, others] = [issuer, other].map((one) => one.jwks().keys);
+  t.equal(keys?.[0]?.n, createPublicKey(privateKey).export({ format: 'jwk' }).n);
+  t.equal(keys?.[0]?.n, others?.[0]?.n);
+  t.not(keys?.[0]?.kid, others?.[0]?.kid);
+  await issuer.verifier().verify(issuer.token());
+  await t.rejects(issuer.verifier().verify(other.token()), { code: 'invalid_token' });
+  issuer.rotate();
+  t.not(issuer.jwks().keys[0]?.n, keys?.[0]?.n, 'the next key is new');
 });

@@ -1,4 +1,4 @@
-// The settings for what stands between people and the service.
+// The settings for browsers and for the proxies in front of the service.
 import { z } from 'zod';
 import { flag, isOrigin, list } from '../fields.ts';
 

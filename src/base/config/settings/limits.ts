@@ -4,7 +4,7 @@ import { flag, wholeNumber } from '../fields.ts';
 export const LIMITS = {
   IDEMPOTENCY_KEYS_MAX: wholeNumber(1, 1_000_000).default(1000).meta({
     description:
-      'The most idempotency keys of one user that are kept at a time. Each is kept 24 hours. Another one gets 429.',
+      'The maximum number of idempotency keys of one user that are kept at a time. Each is kept for 24 hours. A request with a further key gets 429.',
   }),
   RATE_LIMIT_ENABLED: flag
     .prefault('true')
@@ -26,10 +26,10 @@ export const LIMITS = {
     .meta({ description: 'Requests per minute of one service client.' }),
   FEED_STREAMS_MAX: wholeNumber(1, 5_000)
     .default(500)
-    .meta({ description: 'The most open connections to the revocation feed, in each process.' }),
+    .meta({ description: 'The maximum number of open connections to the revocation feed, in each process.' }),
   FEED_STREAMS_PER_CLIENT_MAX: wholeNumber(1, 5_000)
     .default(10)
-    .meta({ description: 'The most open connections of one service client to the revocation feed, in each process.' }),
+    .meta({ description: 'How many open connections one service client may have to the feed, in each process.' }),
   LOGIN_FAILURES_MAX: wholeNumber(1, 1000).default(5).meta({
     description: 'Wrong passwords for one account from one address in 15 minutes before further attempts are delayed.',
   }),

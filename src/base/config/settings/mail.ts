@@ -20,6 +20,6 @@ export const MAIL = {
     .meta({ description: 'How long an invitation can be accepted.' }),
   INVITATION_MAILS_PER_DAY: wholeNumber(1, 1_000_000).default(200).meta({
     description:
-      'The most invitation mails in 24 hours: of one organization, and of one inviter in all organizations together.',
+      'How many invitation mails one organization, and one inviter in all organizations, may cause in 24 hours.',
   }),
 } as const;

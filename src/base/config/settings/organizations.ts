@@ -12,14 +12,14 @@ export const ORGANIZATIONS = {
     .meta({ description: 'The length of the trial of a new organization, in days.' }),
   TRIAL_TEAM_MEMBERS: wholeNumber(1, 1_000_000)
     .default(2)
-    .meta({ description: 'The most team members during the trial.' }),
+    .meta({ description: 'The maximum number of team members during the trial.' }),
   TRIAL_MESSAGES: wholeNumber(0, 1_000_000_000)
     .default(100)
-    .meta({ description: 'The most messages during the trial.' }),
+    .meta({ description: 'The maximum number of messages during the trial.' }),
   TRIAL_PHONE_NUMBERS: wholeNumber(0, 1_000_000)
     .default(1)
-    .meta({ description: 'The most phone numbers during the trial.' }),
+    .meta({ description: 'The maximum number of phone numbers during the trial.' }),
   ORGANIZATIONS_PER_USER_MAX: wholeNumber(1, 1_000_000).default(20).meta({
-    description: 'The most organizations that a user may own. At this number the user cannot create another one.',
+    description: 'How many organizations a user may own. At this number the user cannot create another one.',
   }),
 } as const;

@@ -19,7 +19,7 @@ export const STORAGE = {
   }),
   DATABASE_POOL_SIZE: wholeNumber(1, 200)
     .default(10)
-    .meta({ description: 'The most connections of each of the two roles.' }),
+    .meta({ description: 'The maximum number of connections of each of the two roles.' }),
   REDIS_URL: redisUrls.optional().meta({
     secret: true,
     description:

@@ -45,7 +45,7 @@ export const TOKENS = {
     }),
   SESSIONS_PER_USER_MAX: wholeNumber(1, 10_000).default(100).meta({
     description:
-      'The most live sessions of one user. One more sign-in ends the session that was unused for the longest time.',
+      'How many live sessions a user may have. One more sign-in ends the session that was unused for the longest time.',
   }),
   REFRESH_REUSE_GRACE: duration(0, 60)
     .prefault('10s')

@@ -2064,7 +2064,8 @@ export const OrganizationScalarFieldEnum = {
   createdAt: 'createdAt',
   updatedAt: 'updatedAt',
   roleChangesPaidUntil: 'roleChangesPaidUntil',
-  deletedAt: 'deletedAt'
+  deletedAt: 'deletedAt',
+  rolesEpoch: 'rolesEpoch'
 } as const
 
 export type OrganizationScalarFieldEnum = (typeof OrganizationScalarFieldEnum)[keyof typeof OrganizationScalarFieldEnum]
@@ -2175,6 +2176,7 @@ export const RevocationScalarFieldEnum = {
   causedIn: 'causedIn',
   notBefore: 'notBefore',
   membershipOrganizationId: 'membershipOrganizationId',
+  roleName: 'roleName',
   kid: 'kid'
 } as const
 

@@ -124,7 +124,8 @@ export const OrganizationScalarFieldEnum = {
   createdAt: 'createdAt',
   updatedAt: 'updatedAt',
   roleChangesPaidUntil: 'roleChangesPaidUntil',
-  deletedAt: 'deletedAt'
+  deletedAt: 'deletedAt',
+  rolesEpoch: 'rolesEpoch'
 } as const
 
 export type OrganizationScalarFieldEnum = (typeof OrganizationScalarFieldEnum)[keyof typeof OrganizationScalarFieldEnum]
@@ -235,6 +236,7 @@ export const RevocationScalarFieldEnum = {
   causedIn: 'causedIn',
   notBefore: 'notBefore',
   membershipOrganizationId: 'membershipOrganizationId',
+  roleName: 'roleName',
   kid: 'kid'
 } as const
 

@@ -20,8 +20,18 @@ export type OrganizationModel = runtime.Types.Result.DefaultSelection<Prisma.$Or
 
 export type AggregateOrganization = {
   _count: OrganizationCountAggregateOutputType | null
+  _avg: OrganizationAvgAggregateOutputType | null
+  _sum: OrganizationSumAggregateOutputType | null
   _min: OrganizationMinAggregateOutputType | null
   _max: OrganizationMaxAggregateOutputType | null
+}
+
+export type OrganizationAvgAggregateOutputType = {
+  rolesEpoch: number | null
+}
+
+export type OrganizationSumAggregateOutputType = {
+  rolesEpoch: number | null
 }
 
 export type OrganizationMinAggregateOutputType = {
@@ -33,6 +43,7 @@ export type OrganizationMinAggregateOutputType = {
   updatedAt: Date | null
   roleChangesPaidUntil: Date | null
   deletedAt: Date | null
+  rolesEpoch: number | null
 }
 
 export type OrganizationMaxAggregateOutputType = {
@@ -44,6 +55,7 @@ export type OrganizationMaxAggregateOutputType = {
   updatedAt: Date | null
   roleChangesPaidUntil: Date | null
   deletedAt: Date | null
+  rolesEpoch: number | null
 }
 
 export type OrganizationCountAggregateOutputType = {
@@ -56,9 +68,18 @@ export type OrganizationCountAggregateOutputType = {
   updatedAt: number
   roleChangesPaidUntil: number
   deletedAt: number
+  rolesEpoch: number
   _all: number
 }
 
+
+export type OrganizationAvgAggregateInputType = {
+  rolesEpoch?: true
+}
+
+export type OrganizationSumAggregateInputType = {
+  rolesEpoch?: true
+}
 
 export type OrganizationMinAggregateInputType = {
   id?: true
@@ -69,6 +90,7 @@ export type OrganizationMinAggregateInputType = {
   updatedAt?: true
   roleChangesPaidUntil?: true
   deletedAt?: true
+  rolesEpoch?: true
 }
 
 export type OrganizationMaxAggregateInputType = {
@@ -80,6 +102,7 @@ export type OrganizationMaxAggregateInputType = {
   updatedAt?: true
   roleChangesPaidUntil?: true
   deletedAt?: true
+  rolesEpoch?: true
 }
 
 export type OrganizationCountAggregateInputType = {
@@ -92,6 +115,7 @@ export type OrganizationCountAggregateInputType = {
   updatedAt?: true
   roleChangesPaidUntil?: true
   deletedAt?: true
+  rolesEpoch?: true
   _all?: true
 }
 
@@ -133,6 +157,18 @@ export type OrganizationAggregateArgs<ExtArgs extends runtime.Types.Extensions.I
   /**
    * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
    * 
+   * Select which fields to average
+  **/
+  _avg?: OrganizationAvgAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
+   * Select which fields to sum
+  **/
+  _sum?: OrganizationSumAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
    * Select which fields to find the minimum value
   **/
   _min?: OrganizationMinAggregateInputType
@@ -163,6 +199,8 @@ export type OrganizationGroupByArgs<ExtArgs extends runtime.Types.Extensions.Int
   take?: number
   skip?: number
   _count?: OrganizationCountAggregateInputType | true
+  _avg?: OrganizationAvgAggregateInputType
+  _sum?: OrganizationSumAggregateInputType
   _min?: OrganizationMinAggregateInputType
   _max?: OrganizationMaxAggregateInputType
 }
@@ -177,7 +215,10 @@ export type OrganizationGroupByOutputType = {
   updatedAt: Date
   roleChangesPaidUntil: Date | null
   deletedAt: Date | null
+  rolesEpoch: number
   _count: OrganizationCountAggregateOutputType | null
+  _avg: OrganizationAvgAggregateOutputType | null
+  _sum: OrganizationSumAggregateOutputType | null
   _min: OrganizationMinAggregateOutputType | null
   _max: OrganizationMaxAggregateOutputType | null
 }
@@ -210,6 +251,7 @@ export type OrganizationWhereInput = {
   updatedAt?: Prisma.DateTimeFilter<"Organization"> | Date | string
   roleChangesPaidUntil?: Prisma.DateTimeNullableFilter<"Organization"> | Date | string | null
   deletedAt?: Prisma.DateTimeNullableFilter<"Organization"> | Date | string | null
+  rolesEpoch?: Prisma.IntFilter<"Organization"> | number
   memberships?: Prisma.MembershipListRelationFilter
   roles?: Prisma.RoleListRelationFilter
   subscription?: Prisma.XOR<Prisma.SubscriptionNullableScalarRelationFilter, Prisma.SubscriptionWhereInput> | null
@@ -229,6 +271,7 @@ export type OrganizationOrderByWithRelationInput = {
   updatedAt?: Prisma.SortOrder
   roleChangesPaidUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   deletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  rolesEpoch?: Prisma.SortOrder
   memberships?: Prisma.MembershipOrderByRelationAggregateInput
   roles?: Prisma.RoleOrderByRelationAggregateInput
   subscription?: Prisma.SubscriptionOrderByWithRelationInput
@@ -251,6 +294,7 @@ export type OrganizationWhereUniqueInput = Prisma.AtLeast<{
   updatedAt?: Prisma.DateTimeFilter<"Organization"> | Date | string
   roleChangesPaidUntil?: Prisma.DateTimeNullableFilter<"Organization"> | Date | string | null
   deletedAt?: Prisma.DateTimeNullableFilter<"Organization"> | Date | string | null
+  rolesEpoch?: Prisma.IntFilter<"Organization"> | number
   memberships?: Prisma.MembershipListRelationFilter
   roles?: Prisma.RoleListRelationFilter
   subscription?: Prisma.XOR<Prisma.SubscriptionNullableScalarRelationFilter, Prisma.SubscriptionWhereInput> | null
@@ -270,9 +314,12 @@ export type OrganizationOrderByWithAggregationInput = {
   updatedAt?: Prisma.SortOrder
   roleChangesPaidUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   deletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  rolesEpoch?: Prisma.SortOrder
   _count?: Prisma.OrganizationCountOrderByAggregateInput
+  _avg?: Prisma.OrganizationAvgOrderByAggregateInput
   _max?: Prisma.OrganizationMaxOrderByAggregateInput
   _min?: Prisma.OrganizationMinOrderByAggregateInput
+  _sum?: Prisma.OrganizationSumOrderByAggregateInput
 }
 
 export type OrganizationScalarWhereWithAggregatesInput = {
@@ -288,6 +335,7 @@ export type OrganizationScalarWhereWithAggregatesInput = {
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Organization"> | Date | string
   roleChangesPaidUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"Organization"> | Date | string | null
   deletedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Organization"> | Date | string | null
+  rolesEpoch?: Prisma.IntWithAggregatesFilter<"Organization"> | number
 }
 
 export type OrganizationCreateInput = {
@@ -300,6 +348,7 @@ export type OrganizationCreateInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
@@ -319,6 +368,7 @@ export type OrganizationUncheckedCreateInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
@@ -338,6 +388,7 @@ export type OrganizationUpdateInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
@@ -357,6 +408,7 @@ export type OrganizationUncheckedUpdateInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
@@ -376,6 +428,7 @@ export type OrganizationCreateManyInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
 }
 
 export type OrganizationUpdateManyMutationInput = {
@@ -388,6 +441,7 @@ export type OrganizationUpdateManyMutationInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type OrganizationUncheckedUpdateManyInput = {
@@ -400,6 +454,7 @@ export type OrganizationUncheckedUpdateManyInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
 }
 
 export type OrganizationCountOrderByAggregateInput = {
@@ -412,6 +467,11 @@ export type OrganizationCountOrderByAggregateInput = {
   updatedAt?: Prisma.SortOrder
   roleChangesPaidUntil?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrder
+  rolesEpoch?: Prisma.SortOrder
+}
+
+export type OrganizationAvgOrderByAggregateInput = {
+  rolesEpoch?: Prisma.SortOrder
 }
 
 export type OrganizationMaxOrderByAggregateInput = {
@@ -423,6 +483,7 @@ export type OrganizationMaxOrderByAggregateInput = {
   updatedAt?: Prisma.SortOrder
   roleChangesPaidUntil?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrder
+  rolesEpoch?: Prisma.SortOrder
 }
 
 export type OrganizationMinOrderByAggregateInput = {
@@ -434,6 +495,11 @@ export type OrganizationMinOrderByAggregateInput = {
   updatedAt?: Prisma.SortOrder
   roleChangesPaidUntil?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrder
+  rolesEpoch?: Prisma.SortOrder
+}
+
+export type OrganizationSumOrderByAggregateInput = {
+  rolesEpoch?: Prisma.SortOrder
 }
 
 export type OrganizationScalarRelationFilter = {
@@ -562,6 +628,7 @@ export type OrganizationCreateWithoutMembershipsInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
@@ -580,6 +647,7 @@ export type OrganizationUncheckedCreateWithoutMembershipsInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
@@ -614,6 +682,7 @@ export type OrganizationUpdateWithoutMembershipsInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
@@ -632,6 +701,7 @@ export type OrganizationUncheckedUpdateWithoutMembershipsInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
@@ -650,6 +720,7 @@ export type OrganizationCreateWithoutRolesInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
@@ -668,6 +739,7 @@ export type OrganizationUncheckedCreateWithoutRolesInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
@@ -702,6 +774,7 @@ export type OrganizationUpdateWithoutRolesInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
@@ -720,6 +793,7 @@ export type OrganizationUncheckedUpdateWithoutRolesInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
@@ -738,6 +812,7 @@ export type OrganizationCreateWithoutSubscriptionInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
@@ -756,6 +831,7 @@ export type OrganizationUncheckedCreateWithoutSubscriptionInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
@@ -790,6 +866,7 @@ export type OrganizationUpdateWithoutSubscriptionInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
@@ -808,6 +885,7 @@ export type OrganizationUncheckedUpdateWithoutSubscriptionInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
@@ -826,6 +904,7 @@ export type OrganizationCreateWithoutInvitationsInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
@@ -844,6 +923,7 @@ export type OrganizationUncheckedCreateWithoutInvitationsInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
@@ -878,6 +958,7 @@ export type OrganizationUpdateWithoutInvitationsInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
@@ -896,6 +977,7 @@ export type OrganizationUncheckedUpdateWithoutInvitationsInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
@@ -914,6 +996,7 @@ export type OrganizationCreateWithoutUnfinishedRoleChangesInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
@@ -932,6 +1015,7 @@ export type OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
@@ -966,6 +1050,7 @@ export type OrganizationUpdateWithoutUnfinishedRoleChangesInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
@@ -984,6 +1069,7 @@ export type OrganizationUncheckedUpdateWithoutUnfinishedRoleChangesInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
@@ -1002,6 +1088,7 @@ export type OrganizationCreateWithoutClientsInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
@@ -1020,6 +1107,7 @@ export type OrganizationUncheckedCreateWithoutClientsInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
@@ -1054,6 +1142,7 @@ export type OrganizationUpdateWithoutClientsInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
@@ -1072,6 +1161,7 @@ export type OrganizationUncheckedUpdateWithoutClientsInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
@@ -1090,6 +1180,7 @@ export type OrganizationCreateWithoutIdempotencyInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
@@ -1108,6 +1199,7 @@ export type OrganizationUncheckedCreateWithoutIdempotencyInput = {
   updatedAt?: Date | string
   roleChangesPaidUntil?: Date | string | null
   deletedAt?: Date | string | null
+  rolesEpoch?: number
   memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
@@ -1142,6 +1234,7 @@ export type OrganizationUpdateWithoutIdempotencyInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
@@ -1160,6 +1253,7 @@ export type OrganizationUncheckedUpdateWithoutIdempotencyInput = {
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  rolesEpoch?: Prisma.IntFieldUpdateOperationsInput | number
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
@@ -1254,6 +1348,7 @@ export type OrganizationSelect<ExtArgs extends runtime.Types.Extensions.Internal
   updatedAt?: boolean
   roleChangesPaidUntil?: boolean
   deletedAt?: boolean
+  rolesEpoch?: boolean
   memberships?: boolean | Prisma.Organization$membershipsArgs<ExtArgs>
   roles?: boolean | Prisma.Organization$rolesArgs<ExtArgs>
   subscription?: boolean | Prisma.Organization$subscriptionArgs<ExtArgs>
@@ -1274,6 +1369,7 @@ export type OrganizationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   updatedAt?: boolean
   roleChangesPaidUntil?: boolean
   deletedAt?: boolean
+  rolesEpoch?: boolean
 }, ExtArgs["result"]["organization"]>
 
 export type OrganizationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -1286,6 +1382,7 @@ export type OrganizationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   updatedAt?: boolean
   roleChangesPaidUntil?: boolean
   deletedAt?: boolean
+  rolesEpoch?: boolean
 }, ExtArgs["result"]["organization"]>
 
 export type OrganizationSelectScalar = {
@@ -1298,9 +1395,10 @@ export type OrganizationSelectScalar = {
   updatedAt?: boolean
   roleChangesPaidUntil?: boolean
   deletedAt?: boolean
+  rolesEpoch?: boolean
 }
 
-export type OrganizationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "slug" | "status" | "settings" | "createdAt" | "updatedAt" | "roleChangesPaidUntil" | "deletedAt", ExtArgs["result"]["organization"]>
+export type OrganizationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "slug" | "status" | "settings" | "createdAt" | "updatedAt" | "roleChangesPaidUntil" | "deletedAt" | "rolesEpoch", ExtArgs["result"]["organization"]>
 export type OrganizationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   memberships?: boolean | Prisma.Organization$membershipsArgs<ExtArgs>
   roles?: boolean | Prisma.Organization$rolesArgs<ExtArgs>
@@ -1335,6 +1433,7 @@ export type $OrganizationPayload<ExtArgs extends runtime.Types.Extensions.Intern
     updatedAt: Date
     roleChangesPaidUntil: Date | null
     deletedAt: Date | null
+    rolesEpoch: number
   }, ExtArgs["result"]["organization"]>
   composites: {}
 }
@@ -1774,6 +1873,7 @@ export interface OrganizationFieldRefs {
   readonly updatedAt: Prisma.FieldRef<"Organization", 'DateTime'>
   readonly roleChangesPaidUntil: Prisma.FieldRef<"Organization", 'DateTime'>
   readonly deletedAt: Prisma.FieldRef<"Organization", 'DateTime'>
+  readonly rolesEpoch: Prisma.FieldRef<"Organization", 'Int'>
 }
     
 

@@ -47,6 +47,7 @@ export type RevocationMinAggregateOutputType = {
   causedIn: string | null
   notBefore: Date | null
   membershipOrganizationId: string | null
+  roleName: string | null
   kid: string | null
 }
 
@@ -61,6 +62,7 @@ export type RevocationMaxAggregateOutputType = {
   causedIn: string | null
   notBefore: Date | null
   membershipOrganizationId: string | null
+  roleName: string | null
   kid: string | null
 }
 
@@ -75,6 +77,7 @@ export type RevocationCountAggregateOutputType = {
   causedIn: number
   notBefore: number
   membershipOrganizationId: number
+  roleName: number
   kid: number
   _all: number
 }
@@ -101,6 +104,7 @@ export type RevocationMinAggregateInputType = {
   causedIn?: true
   notBefore?: true
   membershipOrganizationId?: true
+  roleName?: true
   kid?: true
 }
 
@@ -115,6 +119,7 @@ export type RevocationMaxAggregateInputType = {
   causedIn?: true
   notBefore?: true
   membershipOrganizationId?: true
+  roleName?: true
   kid?: true
 }
 
@@ -129,6 +134,7 @@ export type RevocationCountAggregateInputType = {
   causedIn?: true
   notBefore?: true
   membershipOrganizationId?: true
+  roleName?: true
   kid?: true
   _all?: true
 }
@@ -230,6 +236,7 @@ export type RevocationGroupByOutputType = {
   causedIn: string | null
   notBefore: Date | null
   membershipOrganizationId: string | null
+  roleName: string | null
   kid: string | null
   _count: RevocationCountAggregateOutputType | null
   _avg: RevocationAvgAggregateOutputType | null
@@ -267,6 +274,7 @@ export type RevocationWhereInput = {
   causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
   membershipOrganizationId?: Prisma.UuidNullableFilter<"Revocation"> | string | null
+  roleName?: Prisma.StringNullableFilter<"Revocation"> | string | null
   kid?: Prisma.StringNullableFilter<"Revocation"> | string | null
 }
 
@@ -281,6 +289,7 @@ export type RevocationOrderByWithRelationInput = {
   causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrderInput | Prisma.SortOrder
+  roleName?: Prisma.SortOrderInput | Prisma.SortOrder
   kid?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
@@ -298,6 +307,7 @@ export type RevocationWhereUniqueInput = Prisma.AtLeast<{
   causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
   membershipOrganizationId?: Prisma.UuidNullableFilter<"Revocation"> | string | null
+  roleName?: Prisma.StringNullableFilter<"Revocation"> | string | null
   kid?: Prisma.StringNullableFilter<"Revocation"> | string | null
 }, "id">
 
@@ -312,6 +322,7 @@ export type RevocationOrderByWithAggregationInput = {
   causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrderInput | Prisma.SortOrder
+  roleName?: Prisma.SortOrderInput | Prisma.SortOrder
   kid?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.RevocationCountOrderByAggregateInput
   _avg?: Prisma.RevocationAvgOrderByAggregateInput
@@ -334,6 +345,7 @@ export type RevocationScalarWhereWithAggregatesInput = {
   causedIn?: Prisma.UuidNullableWithAggregatesFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Revocation"> | Date | string | null
   membershipOrganizationId?: Prisma.UuidNullableWithAggregatesFilter<"Revocation"> | string | null
+  roleName?: Prisma.StringNullableWithAggregatesFilter<"Revocation"> | string | null
   kid?: Prisma.StringNullableWithAggregatesFilter<"Revocation"> | string | null
 }
 
@@ -348,6 +360,7 @@ export type RevocationCreateInput = {
   causedIn?: string | null
   notBefore?: Date | string | null
   membershipOrganizationId?: string | null
+  roleName?: string | null
   kid?: string | null
 }
 
@@ -362,6 +375,7 @@ export type RevocationUncheckedCreateInput = {
   causedIn?: string | null
   notBefore?: Date | string | null
   membershipOrganizationId?: string | null
+  roleName?: string | null
   kid?: string | null
 }
 
@@ -376,6 +390,7 @@ export type RevocationUpdateInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  roleName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
@@ -390,6 +405,7 @@ export type RevocationUncheckedUpdateInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  roleName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
@@ -404,6 +420,7 @@ export type RevocationCreateManyInput = {
   causedIn?: string | null
   notBefore?: Date | string | null
   membershipOrganizationId?: string | null
+  roleName?: string | null
   kid?: string | null
 }
 
@@ -418,6 +435,7 @@ export type RevocationUpdateManyMutationInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  roleName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
@@ -432,6 +450,7 @@ export type RevocationUncheckedUpdateManyInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  roleName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
@@ -446,6 +465,7 @@ export type RevocationCountOrderByAggregateInput = {
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrder
+  roleName?: Prisma.SortOrder
   kid?: Prisma.SortOrder
 }
 
@@ -465,6 +485,7 @@ export type RevocationMaxOrderByAggregateInput = {
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrder
+  roleName?: Prisma.SortOrder
   kid?: Prisma.SortOrder
 }
 
@@ -479,6 +500,7 @@ export type RevocationMinOrderByAggregateInput = {
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrder
+  roleName?: Prisma.SortOrder
   kid?: Prisma.SortOrder
 }
 
@@ -516,6 +538,7 @@ export type RevocationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  roleName?: boolean
   kid?: boolean
 }, ExtArgs["result"]["revocation"]>
 
@@ -530,6 +553,7 @@ export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  roleName?: boolean
   kid?: boolean
 }, ExtArgs["result"]["revocation"]>
 
@@ -544,6 +568,7 @@ export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  roleName?: boolean
   kid?: boolean
 }, ExtArgs["result"]["revocation"]>
 
@@ -558,10 +583,11 @@ export type RevocationSelectScalar = {
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  roleName?: boolean
   kid?: boolean
 }
 
-export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx" | "causedIn" | "notBefore" | "membershipOrganizationId" | "kid", ExtArgs["result"]["revocation"]>
+export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx" | "causedIn" | "notBefore" | "membershipOrganizationId" | "roleName" | "kid", ExtArgs["result"]["revocation"]>
 
 export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Revocation"
@@ -577,6 +603,7 @@ export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.Internal
     causedIn: string | null
     notBefore: Date | null
     membershipOrganizationId: string | null
+    roleName: string | null
     kid: string | null
   }, ExtArgs["result"]["revocation"]>
   composites: {}
@@ -1011,6 +1038,7 @@ export interface RevocationFieldRefs {
   readonly causedIn: Prisma.FieldRef<"Revocation", 'String'>
   readonly notBefore: Prisma.FieldRef<"Revocation", 'DateTime'>
   readonly membershipOrganizationId: Prisma.FieldRef<"Revocation", 'String'>
+  readonly roleName: Prisma.FieldRef<"Revocation", 'String'>
   readonly kid: Prisma.FieldRef<"Revocation", 'String'>
 }
     

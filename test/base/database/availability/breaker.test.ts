@@ -9,7 +9,7 @@ const POOL_BUSY = new Error('timeout exceeded when trying to connect');
 const REFUSED = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const ANSWERED = Object.assign(new Error('duplicate key'), { code: '23505' });
 
-/** A breaker, the probes that it has begun, and the works that the test has begun. */
+/** A breaker, the probes that it has begun, and the work that the test has begun. */
 function openBreaker() {
   const timing = createManualTiming();
   const probes: PromiseWithResolvers<void>[] = [];
@@ -47,21 +47,21 @@ function openBreaker() {
   return { breaker, timing, probes, begin, trip, givenUpAt };
 }
 
-t.test('while the breaker is open, no request is tried or waits, and the breaker asks on its own', async (t) => {
+t.test('while the breaker is open, no request is tried or waits, and the breaker sends its own probes', async (t) => {
   const { breaker, timing, probes, begin, trip } = openBreaker();
   t.match((await trip()).answer, { name: 'DatabaseUnavailable' });
   t.ok(breaker.isOpen());
-  t.equal(probes.length, 1, 'the first question is asked at once');
+  t.equal(probes.length, 1, 'the first probe is sent at once');
   const refused = begin();
   await timing.settle();
   t.strictSame([refused.begun, refused.answeredAt], [false, timing.elapsed()], 'refused in the same moment');
   t.type(refused.answer, DatabaseUnavailable);
   await timing.advance(10);
-  t.equal(probes.length, 4, 'at most four questions are open');
+  t.equal(probes.length, 4, 'at most four probes are open');
   probes[0]?.reject(NO_ANSWER);
   await timing.advance(1);
   t.equal(probes.length, 5);
-  t.ok(breaker.isOpen(), 'a question without an answer changes nothing');
+  t.ok(breaker.isOpen(), 'a probe without an answer changes nothing');
 });
 
 t.test('the first answer to a probe closes the breaker, even when PostgreSQL answers with an error', async (t) => {
@@ -80,15 +80,15 @@ t.test('the first answer to a probe closes the breaker, even when PostgreSQL ans
     t.equal(call.answer, 'rows');
     const asked = probes.length;
     await timing.advance(5);
-    t.equal(probes.length, asked, 'and nothing is asked any more');
+    t.equal(probes.length, asked, 'no further probe is sent');
   }
 });
 
-t.test('a server that answers again is noticed at most half a second and one answer later', async (t) => {
+t.test('a server that answers again is noticed after at most half a second and the time of one answer', async (t) => {
   const { breaker, timing, probes, trip } = openBreaker();
   await trip();
   await timing.advance(7.3);
-  for (const probe of probes) probe.reject(NO_ANSWER); // what was asked before is lost
+  for (const probe of probes) probe.reject(NO_ANSWER); // earlier requests are lost
   await timing.settle();
   const asked = probes.length;
   await timing.advance(0.5);
@@ -106,13 +106,13 @@ t.test('work that waited when the breaker opened is answered half a second later
   await timing.advance(5);
   t.type(patient.answer, DatabaseUnavailable);
   t.equal(patient.answeredAt, openedAt + 500);
-  t.strictSame(givenUpAt, [openedAt + 500], 'and its connection is given up');
+  t.strictSame(givenUpAt, [openedAt + 500], 'its connection is closed');
   patient.reject(REFUSED);
   await timing.settle();
-  t.equal(patient.answeredAt, openedAt + 500, 'what becomes of it later is nobody’s answer');
+  t.equal(patient.answeredAt, openedAt + 500, 'its later end is not returned to anybody');
 });
 
-t.test('the end of work that was given up is no answer of PostgreSQL', async (t) => {
+t.test('the end of abandoned work is not an answer of PostgreSQL', async (t) => {
   const { breaker, timing, begin, trip } = openBreaker();
   const patient = begin();
   await trip();
@@ -122,7 +122,7 @@ t.test('the end of work that was given up is no answer of PostgreSQL', async (t)
   t.ok(breaker.isOpen());
 });
 
-t.test('work that waited is not given up when PostgreSQL answers in time', async (t) => {
+t.test('work that waited is not abandoned when PostgreSQL answers in time', async (t) => {
   const { timing, probes, begin, trip } = openBreaker();
   const patient = begin();
   await trip();
@@ -135,13 +135,13 @@ t.test('work that waited is not given up when PostgreSQL answers in time', async
   t.equal(patient.answer, 'rows');
 });
 
-t.test('slow work makes the breaker ask, and without an answer the breaker opens before the work ends', async (t) => {
+t.test('slow work makes the breaker probe, and without an answer the breaker opens before the work ends', async (t) => {
   const { breaker, timing, probes, begin } = openBreaker();
   const slow = [begin(), begin()];
   await timing.advance(0.9);
   t.equal(probes.length, 0);
   await timing.advance(0.2);
-  t.equal(probes.length, 1, 'one question for both');
+  t.equal(probes.length, 1, 'one probe for both');
   await timing.advance(1.9);
   probes[0]?.reject(NO_ANSWER);
   await timing.settle();
@@ -154,7 +154,7 @@ t.test('slow work makes the breaker ask, and without an answer the breaker opens
   );
 });
 
-t.test('slow work does not open the breaker while PostgreSQL answers the question', async (t) => {
+t.test('slow work does not open the breaker while PostgreSQL answers the probe', async (t) => {
   const { breaker, timing, probes, begin } = openBreaker();
   const slow = begin();
   await timing.advance(1.1);
@@ -166,7 +166,7 @@ t.test('slow work does not open the breaker while PostgreSQL answers the questio
   t.equal(slow.answer, 'rows');
 });
 
-t.test('an answer to a request outweighs an unanswered question', async (t) => {
+t.test('an answer to a request counts more than an unanswered probe', async (t) => {
   const { breaker, timing, probes, begin } = openBreaker();
   const slow = begin();
   await timing.advance(1.1);
@@ -177,7 +177,7 @@ t.test('an answer to a request outweighs an unanswered question', async (t) => {
   t.notOk(breaker.isOpen());
 });
 
-t.test('a busy pool alone makes the breaker ask, and does not open it', async (t) => {
+t.test('a busy pool alone makes the breaker probe, and does not open it', async (t) => {
   const { breaker, timing, probes, begin } = openBreaker();
   const call = begin();
   call.reject(POOL_BUSY);
@@ -207,7 +207,73 @@ t.test('an error of PostgreSQL is passed on unchanged', async (t) => {
   t.equal(call.answer, ANSWERED);
 });
 
-t.test('a closed breaker asks nothing', async (t) => {
+t.test('after a pause of this process, a silence is PostgreSQL’s only if a new question is not answered', async (t) => {
+  for (const isAnswered of [true, false]) {
+    const { breaker, timing, probes, begin, givenUpAt } = openBreaker();
+    const waiting = [begin(), begin(), begin()];
+    await timing.advance(0.5);
+    timing.freeze(5); // the answers have arrived, but the timers of the driver are first
+    for (const call of waiting) call.reject(NO_ANSWER);
+    await timing.settle();
+    t.notOk(breaker.isOpen());
+    t.equal(probes.length, 1, 'one question for all of them');
+    if (isAnswered) probes[0]?.resolve();
+    else {
+      await timing.advance(2);
+      probes[0]?.reject(NO_ANSWER);
+    }
+    await timing.settle();
+    t.equal(breaker.isOpen(), !isAnswered);
+    await timing.advance(1);
+    t.equal(givenUpAt.length, isAnswered ? 0 : 1);
+  }
+});
+
+t.test('a question whose time passed while this process did not run is asked again', async (t) => {
+  const { breaker, timing, probes, begin } = openBreaker();
+  const slow = begin();
+  await timing.advance(1.1);
+  t.equal(probes.length, 1);
+  timing.freeze(4);
+  probes[0]?.reject(NO_ANSWER);
+  await timing.settle();
+  t.notOk(breaker.isOpen());
+  t.equal(probes.length, 2);
+  probes[1]?.resolve();
+  await timing.advance(5);
+  t.notOk(breaker.isOpen());
+  slow.resolve('rows');
+  await timing.settle();
+  t.equal(slow.answer, 'rows');
+});
+
+t.test('a process that hardly runs opens the breaker after some questions, and not never', async (t) => {
+  const { breaker, timing, probes, begin } = openBreaker();
+  begin();
+  await timing.advance(1.1);
+  for (let asked = 1; asked <= 3; asked += 1) {
+    timing.freeze(4);
+    probes.at(-1)?.reject(NO_ANSWER);
+    await timing.settle();
+    t.strictSame([breaker.isOpen(), probes.length], [false, asked + 1]);
+  }
+  timing.freeze(4);
+  probes.at(-1)?.reject(NO_ANSWER);
+  await timing.settle();
+  t.ok(breaker.isOpen());
+});
+
+t.test('a short pause excuses nothing', async (t) => {
+  const { breaker, timing, begin } = openBreaker();
+  const call = begin();
+  await timing.advance(0.5);
+  timing.freeze(0.15);
+  call.reject(NO_ANSWER);
+  await timing.settle();
+  t.ok(breaker.isOpen());
+});
+
+t.test('a closed breaker sends no probe', async (t) => {
   const { breaker, timing, probes, trip } = openBreaker();
   await trip();
   breaker.close();

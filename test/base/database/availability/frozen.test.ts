@@ -8,6 +8,7 @@ import { prepareDatabase } from '../../../../src/base/database/open.ts';
 import { startEmbedded } from '../../../../src/base/embedded/embedded.ts';
 import { openLog } from '../../../../src/base/platform/log.ts';
 import { countLiveSessions } from '../../../../src/sign-in/sessions/store.ts';
+import { fillPostgresFolder } from '../../../support/servers/postgres.ts';
 import { MIGRATIONS } from '../../../support/template.ts';
 
 /** Returns the process ids of the server and of the processes that serve its connections. */
@@ -27,7 +28,7 @@ function familyOf(pid: number): number[] {
 t.test('a PostgreSQL that stops answering is an outage for every access, and works again later', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-frozen-'));
   chmodSync(directory, 0o755);
-  const postgres = await startEmbedded({ directory, disposable: true });
+  const postgres = await startEmbedded({ directory: fillPostgresFolder(directory), disposable: true });
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   t.teardown(() => postgres.stop());
   const roles = { appUrl: undefined, systemUrl: undefined, migrationsDirectory: MIGRATIONS };
@@ -51,7 +52,7 @@ t.test('a PostgreSQL that stops answering is an outage for every access, and wor
       t.equal(outcome.status, 'rejected');
       if (outcome.status === 'rejected') t.type(outcome.reason, DatabaseUnavailable, String(outcome.reason));
     }
-    await t.rejects(db.ping(), DatabaseUnavailable, 'while it is known to be away no call waits for it');
+    await t.rejects(db.ping(), DatabaseUnavailable, 'while PostgreSQL is known not to answer, no call waits for it');
   } finally {
     signal('SIGCONT');
   }

@@ -217,7 +217,7 @@ function openWritability() {
   return { timing, state, writability };
 }
 
-t.test('frequent questions share one probe a second', async (t) => {
+t.test('frequent checks share one probe per second', async (t) => {
   const { timing, state, writability } = openWritability();
   await Promise.all(Array.from({ length: 20 }, () => writability.check()));
   await writability.check();
@@ -227,7 +227,7 @@ t.test('frequent questions share one probe a second', async (t) => {
   t.equal(state.probes, 2);
 });
 
-t.test('a success before a failure of a request does not count any more', async (t) => {
+t.test('a success from before a failed request does not count any more', async (t) => {
   const { state, writability } = openWritability();
   await writability.check();
   state.error = new DatabaseNotWritable('read_only');
@@ -237,7 +237,7 @@ t.test('a success before a failure of a request does not count any more', async 
 });
 
 t.test(
-  'read-only is over with the first probe that writes, and a full disk ten seconds after the last refusal',
+  'the read-only state ends with the first probe that writes, the full-disk state ten seconds after the last refusal',
   async (t) => {
     const { timing, state, writability } = openWritability();
     writability.note(new DatabaseNotWritable('read_only'));

@@ -39,7 +39,11 @@ t.test('the roles of the service own no object, and have no privileges except on
   await asRole(database.appUrl, async (ask) => {
     await t.rejects(ask('SELECT hash FROM passwords'), { code: '42501' }, 'a hash cannot be selected');
     await t.rejects(ask('SELECT * FROM revocations'), { code: '42501' });
-    await t.rejects(ask('SELECT hash FROM client_secrets'), { code: '42501' }, 'nor the hash of a secret');
+    await t.rejects(
+      ask('SELECT hash FROM client_secrets'),
+      { code: '42501' },
+      'the hash of a secret cannot be selected',
+    );
     await t.rejects(ask('SELECT 1 FROM client_assertions'), { code: '42501' });
     await t.rejects(ask('SET ROLE tenantry_system'), { code: '42501' });
     await ask('SET row_security = off');
@@ -91,8 +95,8 @@ t.test('a new or used connection without an organization and a user sees no row'
     });
     const [left] = await ask(`SELECT current_setting('app.current_org_id', true) AS setting`);
     t.same(left, { setting: '' }, 'a used connection has an empty setting, which differs from none');
-    t.same(await countAll(ask), nothing(), 'on a used connection');
-    t.same(await within(ask, {}, () => countAll(ask)), nothing(), 'in a transaction without a scope');
+    t.same(await countAll(ask), nothing(), 'no row is visible on a used connection');
+    t.same(await within(ask, {}, () => countAll(ask)), nothing(), 'no row is visible in a transaction without a scope');
   });
 });
 
@@ -214,9 +218,13 @@ t.test('a row cannot reference a parent row of another organization', async (t) 
     await refused(
       [mine.organization, mine.user, theirs.role, mine.organization],
       '23503',
-      'no foreign role as an own one',
+      'no foreign role under the own organization',
     );
-    await refused([mine.organization, mine.user, theirs.role, theirs.organization], '23514', 'no foreign role as such');
+    await refused(
+      [mine.organization, mine.user, theirs.role, theirs.organization],
+      '23514',
+      'no foreign role under the other organization',
+    );
     await refused(
       [mine.organization, mine.user, theirs.role, SYSTEM_OWNER],
       '23503',

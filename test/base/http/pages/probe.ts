@@ -31,6 +31,7 @@ const CALLERS: ReadonlyMap<string, Caller> = new Map(
       permissionsElsewhere: false,
       epoch: 0,
       membershipEpoch: null,
+      rolesEpoch: null,
       authenticatedAt: 0,
       issuedAt: 0,
     } satisfies Caller,

@@ -1,10 +1,6 @@
 // Notices that this process did not run for a while: it was stopped, its virtual machine was paused, or something blocked
-// the event loop. The requests that waited meanwhile are then answered before the loop has read what was revoked.
-import { systemTiming, type Timing } from '../../base/loops/timing.ts';
-
-const TICK_MS = 500;
-/** A shorter pause delays a revocation no more than a reading that is a little slow. */
-export const PAUSE_MS_MAX = 2_000;
+// the event loop. What the process then believes to be missing, such as an answer, may only not have been read yet.
+import { systemTiming, type Timing } from './timing.ts';
 
 export interface PauseWatch {
   /** Begins to watch. Before that, no pause is noticed. */
@@ -17,12 +13,22 @@ export interface PauseWatch {
   resumedAt(): number;
 }
 
-/** `onResume` is called once for each pause that is longer than `pauseMsMax`. */
-export function createPauseWatch(
-  onResume: () => void,
-  timing: Timing = systemTiming,
-  pauseMsMax = PAUSE_MS_MAX,
-): PauseWatch {
+export interface PauseWatchOptions {
+  /** A shorter pause is not noticed. */
+  readonly pauseMsMax: number;
+  /** How often the watch looks. A pause may seem longer by this time. */
+  readonly tickMs: number;
+  readonly timing?: Timing;
+  /** Called once for each pause. */
+  readonly onResume?: () => void;
+}
+
+export function createPauseWatch({
+  pauseMsMax,
+  tickMs,
+  timing = systemTiming,
+  onResume,
+}: PauseWatchOptions): PauseWatch {
   let seenAt = Number.POSITIVE_INFINITY; // when this process was last seen running
   let resumed = Number.NEGATIVE_INFINITY;
   let cancel = () => {};
@@ -32,13 +38,13 @@ export function createPauseWatch(
     if (now - seenAt <= pauseMsMax) return;
     seenAt = now;
     resumed = now;
-    onResume();
+    onResume?.();
   }
 
   function tick(): void {
     look();
     seenAt = timing.elapsed();
-    cancel = timing.after(TICK_MS, tick);
+    cancel = timing.after(tickMs, tick);
   }
 
   return {

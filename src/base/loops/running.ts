@@ -1,0 +1,71 @@
+// Notices what takes longer than a limit, with one timer for all. A timer for each request or statement would cost more
+// than watching it, because almost none of them gets slow.
+import { List, type Place } from '../platform/list.ts';
+import { workForService } from '../platform/requester.ts';
+import { systemTiming, type Timing } from './timing.ts';
+
+/** One item that runs. */
+export interface Run<Item> {
+  readonly item: Item;
+  readonly begunAt: number;
+  isOverdue: boolean;
+}
+
+export class Running<Item> {
+  readonly #limitMs: number;
+  readonly #onOverdue: (item: Item) => void;
+  readonly #timing: Timing;
+  /** The oldest comes first. */
+  readonly #runs = new List<Run<Item>>();
+  #isArmed = false;
+
+  /** Calls `onOverdue` once for each item that has not ended `limitMs` after it began. */
+  constructor(limitMs: number, onOverdue: (item: Item) => void, timing: Timing = systemTiming) {
+    this.#limitMs = limitMs;
+    this.#onOverdue = onOverdue;
+    this.#timing = timing;
+  }
+
+  /** The item begins now. */
+  begin(item: Item): Place<Run<Item>> {
+    if (!this.#isArmed) this.#arm(this.#limitMs);
+    return this.#runs.add({ item, begunAt: this.#timing.elapsed(), isOverdue: false });
+  }
+
+  /** The item has ended. Returns false if it had ended before. */
+  end(place: Place<Run<Item>>): boolean {
+    return this.#runs.leave(place);
+  }
+
+  /** Ends all items. Returns them, the oldest first. */
+  endAll(): Item[] {
+    const items: Item[] = [];
+    for (let place = this.#runs.first; place?.item; place = this.#runs.first) {
+      items.push(place.item.item);
+      this.#runs.leave(place);
+    }
+    return items;
+  }
+
+  // The timer outlives the request that sets it, so it does not run for that request.
+  #arm(milliseconds: number): void {
+    this.#isArmed = true;
+    workForService(() => this.#timing.after(milliseconds, () => this.#look()));
+  }
+
+  /** The timer may be early for the oldest item, because an older one that has ended had set it. */
+  #look(): void {
+    for (let place = this.#runs.first; place?.item; place = this.#runs.after(place)) {
+      const run = place.item;
+      const leftMs = run.begunAt + this.#limitMs - this.#timing.elapsed();
+      if (leftMs > 0) {
+        this.#arm(Math.ceil(leftMs));
+        return;
+      }
+      if (run.isOverdue) continue;
+      run.isOverdue = true;
+      this.#onOverdue(run.item);
+    }
+    this.#isArmed = false;
+  }
+}

@@ -1,0 +1,97 @@
+// What takes longer than a limit is noticed once, at the limit, with one timer for everything that runs.
+import t from 'tap';
+import { Running } from '../../../src/base/loops/running.ts';
+import { currentRequester, workFor } from '../../../src/base/platform/requester.ts';
+import { createManualTiming } from '../../verifier/manual-timing.ts';
+
+const LIMIT_MS = 1_000;
+
+function opened() {
+  const timing = createManualTiming();
+  const noticed: string[] = [];
+  const requesters: unknown[] = [];
+  let timers = 0;
+  const counted = {
+    elapsed: timing.elapsed,
+    after(milliseconds: number, run: () => void) {
+      timers += 1;
+      return timing.after(milliseconds, run);
+    },
+  };
+  const onOverdue = (item: string) => {
+    requesters.push(currentRequester());
+    noticed.push(`${item} at ${timing.elapsed()}`);
+  };
+  return { timing, noticed, requesters, running: new Running(LIMIT_MS, onOverdue, counted), timers: () => timers };
+}
+
+t.test('each item is noticed once, exactly at its own limit', async (t) => {
+  const { timing, noticed, running } = opened();
+  const ended = running.begin('ended');
+  await timing.advance(0.4);
+  running.begin('first');
+  running.begin('second');
+  await timing.advance(0.3);
+  t.ok(running.end(ended));
+  t.notOk(running.end(ended), 'it has ended already');
+  running.begin('third');
+  await timing.advance(0.6);
+  t.same(noticed, []);
+  await timing.advance(10);
+  t.same(noticed, ['first at 1400', 'second at 1400', 'third at 1700']);
+  running.begin('fourth');
+  await timing.advance(10);
+  t.same(noticed.slice(3), ['fourth at 12300'], 'also after everything was noticed');
+});
+
+t.test('what ends in time sets no timer of its own', async (t) => {
+  const { timing, noticed, running, timers } = opened();
+  for (let item = 0; item < 1_000; item += 1) running.end(running.begin(`item ${item}`));
+  t.equal(timers(), 1);
+  await timing.advance(2);
+  for (let item = 0; item < 1_000; item += 1) running.end(running.begin(`item ${item}`));
+  t.equal(timers(), 2);
+  await timing.advance(2);
+  t.same(noticed, []);
+});
+
+t.test('what ends or begins while another one is noticed is treated as at any other time', async (t) => {
+  const timing = createManualTiming();
+  const noticed: string[] = [];
+  const running: Running<string> = new Running(
+    LIMIT_MS,
+    (item) => {
+      noticed.push(`${item} at ${timing.elapsed()}`);
+      if (item !== 'first') return;
+      running.end(second);
+      running.end(first);
+      running.begin('late');
+    },
+    timing,
+  );
+  const first = running.begin('first');
+  const second = running.begin('second');
+  await timing.advance(0.5);
+  running.begin('third');
+  await timing.advance(10);
+  t.same(noticed, ['first at 1000', 'third at 1500', 'late at 2000']);
+});
+
+t.test('everything can be ended at once, also what is overdue', async (t) => {
+  const { timing, noticed, running } = opened();
+  running.begin('overdue');
+  await timing.advance(1.5);
+  const own = running.begin('own');
+  t.same(running.endAll(), ['overdue', 'own']);
+  t.notOk(running.end(own));
+  await timing.advance(10);
+  t.same(noticed, ['overdue at 1000']);
+});
+
+t.test('the timer is the work of the service, and not of the request that set it', async (t) => {
+  const { timing, requesters, running } = opened();
+  const requester = { subject: 'organization 1', isSent: false, onGone: () => () => undefined };
+  workFor(requester, () => running.begin('slow'));
+  await timing.advance(2);
+  t.same(requesters, [undefined]);
+});

@@ -1,0 +1,17 @@
+// Creates a token service in memory. All issuers of this process sign with the same key, because creating a key is slow.
+// Each issuer has its own key id, so a verifier refuses the tokens of the others. Tests of the testkit itself use
+// createTestIssuer.
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createTestIssuer, type TestIssuer, type TestIssuerOptions } from '../../src/verifier/testkit/testkit.ts';
+
+let shared: KeyObject | undefined;
+
+/** The key that all issuers of this process share. */
+export function sharedKey(): KeyObject {
+  shared ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+  return shared;
+}
+
+export function openIssuer(options: TestIssuerOptions = {}): TestIssuer {
+  return createTestIssuer({ privateKey: sharedKey(), ...options });
+}
