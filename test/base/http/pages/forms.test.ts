@@ -38,27 +38,33 @@ async function post(url: string, path: string, form: Record<string, string>, hea
   return { status: reply.status, code: /"code":"(\w+)"/.exec(await reply.text())?.[1] ?? null };
 }
 
-/** Opens a page in a browser of its own. Returns its cookies and the nonce of its form. */
-async function opened(url: string, path: string, session?: string) {
+/** Opens pages in a browser of its own. Returns its cookies and the nonces of the forms. */
+async function opened(url: string, session: string | undefined, ...paths: string[]) {
   const visitor = openVisitor(url);
   if (session !== undefined) visitor.cookies.set('tenantry_session', session);
-  const { markup } = await visitor.open(path);
-  const nonce = markup.forms.find(({ action }) => action === path)?.fields.nonce ?? '';
+  const nonces: string[] = [];
+  for (const path of paths) {
+    const { markup } = await visitor.open(path);
+    nonces.push(markup.forms.find(({ action }) => action === path)?.fields.nonce ?? '');
+  }
   const cookie = [...visitor.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-  return { cookie, nonce };
+  return { cookie, nonces, nonce: nonces[0] ?? '' };
 }
 
 t.test('the table of origins, browsers, purposes, sessions and methods: only one line changes anything', async (t) => {
   const { url, sent } = await openProbe(t);
+  const ada = await opened(url, 'key-of-ada', '/closed', '/closed/7', '/open');
+  const [, otherPage = '', otherPurpose = ''] = ada.nonces;
   const pages = {
     'no cookie': { cookie: '', nonce: '' },
-    ada: await opened(url, '/closed', 'key-of-ada'),
-    'ada, in another browser': await opened(url, '/closed', 'key-of-ada'),
-    'ada, for another page': await opened(url, '/closed/7', 'key-of-ada'),
-    'ada, for another purpose': await opened(url, '/open', 'key-of-ada'),
-    eve: await opened(url, '/closed', 'key-of-eve'),
-    'before anybody signed in': await opened(url, '/open'),
+    ada,
+    'ada, in another browser': await opened(url, 'key-of-ada', '/closed'),
+    'ada, for another page': { nonce: otherPage },
+    'ada, for another purpose': { nonce: otherPurpose },
+    eve: await opened(url, 'key-of-eve', '/closed'),
+    'before anybody signed in': await opened(url, undefined, '/open'),
   };
+  t.equal(new Set(Object.values(pages).map(({ nonce }) => nonce)).size, Object.keys(pages).length, 'all nonces differ');
   const browserKey = (cookie: string) => /tenantry_browser=([\w-]+)/.exec(cookie)?.[1] ?? '';
   const cookieOfAda = pages.ada.cookie;
   const cookies: Record<string, string> = {
@@ -98,7 +104,7 @@ t.test('the table of origins, browsers, purposes, sessions and methods: only one
 
 t.test('no other method changes anything, and a form is only taken as a form', async (t) => {
   const { url, sent } = await openProbe(t);
-  const { cookie, nonce } = await opened(url, '/closed', 'key-of-ada');
+  const { cookie, nonce } = await opened(url, 'key-of-ada', '/closed');
   const headers = { ...headersOf('own'), cookie };
   const query = `?name=x&nonce=${nonce}`;
   for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
