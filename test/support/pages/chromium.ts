@@ -27,6 +27,7 @@ export async function startChromium(t: Lifetime, hosts: Readonly<Record<string, 
     args: [
       `--host-resolver-rules=${rules.join(',')}`,
       '--disable-gpu',
+      '--disable-dev-shm-usage',
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ],
   });
