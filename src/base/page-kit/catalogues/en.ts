@@ -5,10 +5,8 @@ export const en = {
   layout: {
     skip: 'Skip to the content',
     languages: 'Language',
-    account: 'Account',
     signOut: 'Sign out',
     pages: 'Pages of your account',
-    problem: 'Something is wrong',
     showPassword: 'Show the password',
     hidePassword: 'Hide the password',
     copy: 'Copy',

@@ -6,10 +6,8 @@ export const es: Catalogue = {
   layout: {
     skip: 'Ir al contenido',
     languages: 'Idioma',
-    account: 'Cuenta',
     signOut: 'Salir',
     pages: 'Páginas de su cuenta',
-    problem: 'Algo no está bien',
     showPassword: 'Mostrar la contraseña',
     hidePassword: 'Ocultar la contraseña',
     copy: 'Copiar',

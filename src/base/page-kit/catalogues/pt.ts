@@ -6,10 +6,8 @@ export const pt: Catalogue = {
   layout: {
     skip: 'Ir para o conteúdo',
     languages: 'Idioma',
-    account: 'Conta',
     signOut: 'Sair',
     pages: 'Páginas da sua conta',
-    problem: 'Algo não está certo',
     showPassword: 'Mostrar a senha',
     hidePassword: 'Ocultar a senha',
     copy: 'Copiar',
