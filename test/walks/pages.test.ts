@@ -8,6 +8,7 @@ import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { type Chromium, cramped, screenshot, startChromium, violationsOf } from '../support/pages/chromium.ts';
 import { openService } from '../support/service.ts';
+import { cases } from '../support/thorough.ts';
 
 const PASSWORD = 'correct horse battery';
 const NARROW = { width: 320, height: 640 };
@@ -204,7 +205,9 @@ async function somebody() {
 for (const colorScheme of ['light', 'dark'] as const) {
   t.test(`every page is accessible, fits a narrow screen and has no fault: ${colorScheme}`, async (t) => {
     const account = await somebody();
-    for (const language of LANGUAGES) {
+    // A short run looks at one language in each theme.
+    const looked = (colorScheme === 'light' ? LANGUAGES : LANGUAGES.toReversed()).slice(0, cases(LANGUAGES.length));
+    for (const language of looked) {
       const { page, context, faults } = await browser.open({ locale: language, colorScheme, viewport: NARROW });
       const look = async ({ name, path, before }: Shown) => {
         await page.setViewportSize(NARROW);
@@ -215,7 +218,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
         t.same(await cramped(page), [], what);
         t.same(await violationsOf(page), [], what);
         await screenshot(page, `${name}-${language}-${colorScheme}-320`);
-        if (language === 'en') {
+        if (language === looked[0]) {
           await page.evaluate(`document.documentElement.dir = 'rtl'`);
           t.same(await cramped(page), [], `${what}, from right to left`);
           await screenshot(page, `${name}-rtl-${colorScheme}-320`);
@@ -223,7 +226,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
         }
         await page.setViewportSize(WIDE);
         t.same(await cramped(page), [], `${what}, wide`);
-        if (language === 'en') t.same(await violationsOf(page), [], `${what}, wide`);
+        if (language === looked[0]) t.same(await violationsOf(page), [], `${what}, wide`);
         await screenshot(page, `${name}-${language}-${colorScheme}-1280`);
       };
       for (const shown of OPEN) await look(shown);
