@@ -27,6 +27,10 @@ export function accessText(access: Access): string {
       return `client ${access.permission}`;
     case 'platform':
       return 'platform administrator';
+    case 'visitor':
+      return 'page, open';
+    case 'browser':
+      return 'page, signed in';
   }
 }
 

@@ -40,8 +40,8 @@ const TAGS = {
   Discovery: 'What a service needs to verify access tokens. The answers may be cached.',
   Operations: 'For load balancers and orchestrators.',
 };
-// The page that shows this document is not part of the API, nor are its files.
-const UNDESCRIBED_TAG = 'Reference';
+// Pages for people and their files are not part of the API.
+const UNDESCRIBED_TAGS = ['Reference', 'Pages'];
 
 const DESCRIPTION = `Sign-in, sessions, organizations and permissions for a group of services.
 
@@ -61,7 +61,8 @@ const TAKES_COOKIE = new Set(['refresh', 'logout', 'switchOrganization']);
 const GIVES_COOKIE = new Set(['register', 'login', 'refresh', 'logout', 'switchOrganization']);
 const TAKES_EITHER_TOKEN = 'logout';
 const CAN_BE_REVALIDATED = 'getJwks';
-const BODY_TYPES = { json: 'application/json', oauth: 'application/x-www-form-urlencoded' } as const;
+const FORM = 'application/x-www-form-urlencoded';
+const BODY_TYPES = { json: 'application/json', oauth: FORM, page: FORM } as const;
 
 function securityOf(declared: Endpoint): Record<string, string[]>[] {
   const bearer = { accessToken: [] };
@@ -132,6 +133,9 @@ function whoMayCall(access: Access): string {
       return `Needs the token of a service client that holds \`${access.permission}\`.`;
     case 'platform':
       return 'Needs the access token of a platform administrator. Operators appoint them on the command line.';
+    case 'visitor':
+    case 'browser':
+      throw new TypeError('a page is not part of the API');
   }
 }
 
@@ -178,7 +182,7 @@ function describeInteger(schema: { [key: string]: unknown }): void {
 /** Returns the document as an object, in the order in which it is written. */
 export function openApiDocument(endpoints: readonly Endpoint[]) {
   // OpenAPI cannot describe a path of any depth. docs/forward-auth.md describes that endpoint.
-  const described = endpoints.filter(({ tag, url }) => tag !== UNDESCRIBED_TAG && !url.endsWith('*'));
+  const described = endpoints.filter(({ tag, url }) => !UNDESCRIBED_TAGS.includes(tag) && !url.endsWith('*'));
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   for (const declared of described) {
     const path = declared.url.replace(/:(\w+)/g, '{$1}');

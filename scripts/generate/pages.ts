@@ -59,8 +59,8 @@ export function problemsPage(): string {
   const sample = problemBody(problem('invalid_credentials'), '0d3f6f0e-6b0a-4a53-9d8e-6c5a3f1f8a11');
   return `# Problems
 
-Every error is answered with \`application/problem+json\` (RFC 9457). Only the OAuth endpoints use another form:
-[OAuth](oauth.md).
+Every error is answered with \`application/problem+json\` (RFC 9457). The OAuth endpoints use another form
+([oauth.md](oauth.md)), and a browser gets pages ([pages.md](pages.md)).
 
 \`\`\`json
 ${JSON.stringify(sample, null, 2)}

@@ -121,7 +121,7 @@ const FORBIDDEN = {
   needs: 'Forbidden',
   platform: 'NoAdministrator',
   client: 'NoClient',
-} as const;
+} as const satisfies Partial<Record<Access['kind'], string>>;
 
 /** The refusals of requests that do not arrive whole, are too large or expect something, before any endpoint has them. */
 const OF_THE_CONNECTION = ['RequestTimeout', 'ExpectationFailed', 'HeadersTooLarge'];
@@ -142,7 +142,8 @@ function commonCodes(declared: Endpoint): Codes {
   const names = ['ValidationFailed', 'InternalError', declared.body ? 'BadBody' : 'BadRequest', ...OF_THE_CONNECTION];
   if (declared.params) names.push('UriTooLong');
   if (declared.body) names.push('BodyTooLarge', 'UnsupportedMediaType');
-  if (declared.access.kind !== 'open') names.push('Unauthenticated', FORBIDDEN[declared.access.kind]);
+  const { kind } = declared.access;
+  if (kind !== 'open' && kind in FORBIDDEN) names.push('Unauthenticated', FORBIDDEN[kind as keyof typeof FORBIDDEN]);
   if (declared.limit !== 'none') names.push('TooManyRequests', 'Unavailable');
   if (declared.versioned !== undefined) names.push('PreconditionFailed');
   return [...names.flatMap((name) => SHARED[name] ?? []), ...(declared.idempotent ? IDEMPOTENCY : [])];

@@ -5,8 +5,8 @@ import type { DeclaredEndpoint } from '../../src/app/endpoints.ts';
 import { accessText } from './endpoints.ts';
 
 export function urlsPage(declared: readonly DeclaredEndpoint[]): string {
-  const rows = declared.map(({ endpoint: { method, url, access }, folder }) => {
-    const file = `src/${folder}/routes.ts`;
+  const rows = declared.map(({ endpoint: { method, url, access, wire }, folder }) => {
+    const file = `src/${folder}/${wire === 'page' ? 'pages' : 'routes'}.ts`;
     const text = `| ${method} | \`${url}\` | ${accessText(access)} | [\`${file}\`](../${file}) |`;
     return { key: `${url} ${method}`, text };
   });

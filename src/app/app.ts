@@ -54,7 +54,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     log,
     ...(handlerTimeoutMs === undefined ? {} : { handlerTimeoutMs }),
     endpoints: listEndpoints(features, config.DOCS_ENABLED ? root : null),
-    guard: composeGuard(parts),
+    guard: composeGuard(config, parts),
     translate,
     limits: limitsOf(config),
     corsOrigins: config.CORS_ORIGINS,

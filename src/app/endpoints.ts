@@ -1,10 +1,11 @@
-// The list of the feature folders that have endpoints, with the URLs of each. Each
-// folder declares its endpoints in its routes.ts.
+// The list of the feature folders that have endpoints, with the URLs of each. Each folder declares its endpoints in its
+// routes.ts, and its pages in its pages.ts.
 import { checkRoutes } from '../access/checks/routes.ts';
 import { clientRoutes } from '../access/clients/routes.ts';
 import { forwardRoutes } from '../access/forward-auth/routes.ts';
 import { oauthRoutes } from '../access/oauth/routes.ts';
 import { administrationRoutes } from '../admin/organizations/routes.ts';
+import { assetRoutes } from '../base/assets/routes.ts';
 import { docsRoutes } from '../base/docs/routes.ts';
 import { healthRoutes } from '../base/health/routes.ts';
 import type { Endpoint } from '../base/http/endpoint.ts';
@@ -17,15 +18,18 @@ import { permissionRoutes } from '../directory/permissions/routes.ts';
 import { profileRoutes } from '../directory/profile/routes.ts';
 import { roleRoutes } from '../directory/roles/routes.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
+import { accountPages } from '../sign-in/account/pages.ts';
+import { browserPages } from '../sign-in/browser/pages.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
+import { passwordPages } from '../sign-in/password/pages.ts';
 import { passwordRoutes } from '../sign-in/password/routes.ts';
 import { sessionRoutes } from '../sign-in/sessions/routes.ts';
 import type { Features } from './features.ts';
 
 export interface Chapter {
-  /** The folder below src/. The routes.ts in this folder declares the endpoints. */
+  /** The folder below src/. The routes.ts and the pages.ts in this folder declare the endpoints. */
   readonly folder: string;
-  /** Every URL of the folder, as the routes.ts of the folder declares it. */
+  /** Every URL of the folder, as these files declare it. */
   readonly urls: readonly string[];
   readonly routes: (features: Features, docsRoot: string | null) => Endpoint[];
 }
@@ -34,8 +38,8 @@ export interface Chapter {
 export const CHAPTERS: readonly Chapter[] = [
   {
     folder: 'sign-in/password',
-    urls: ['/api/v1/auth/register', '/api/v1/auth/login'],
-    routes: ({ password }) => passwordRoutes(password),
+    urls: ['/api/v1/auth/register', '/api/v1/auth/login', '/sign-in', '/register'],
+    routes: ({ password, browser }) => [...passwordRoutes(password), ...passwordPages({ ...password, ...browser })],
   },
   {
     folder: 'sign-in/sessions',
@@ -47,6 +51,16 @@ export const CHAPTERS: readonly Chapter[] = [
       '/api/v1/me/sessions/:id',
     ],
     routes: ({ sessions }) => sessionRoutes(sessions),
+  },
+  {
+    folder: 'sign-in/browser',
+    urls: ['/', '/sign-out'],
+    routes: ({ browser }) => browserPages(browser),
+  },
+  {
+    folder: 'sign-in/account',
+    urls: ['/account', '/account/devices', '/account/organizations', '/account/organizations/:id/leave'],
+    routes: ({ account }) => accountPages(account),
   },
   {
     folder: 'directory/profile',
@@ -143,6 +157,11 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'base/health',
     urls: ['/healthz', '/readyz'],
     routes: ({ health }) => healthRoutes(health),
+  },
+  {
+    folder: 'base/assets',
+    urls: ['/assets/:name'],
+    routes: () => assetRoutes(),
   },
   {
     folder: 'base/docs',

@@ -23,6 +23,10 @@ import type { RoleDeps } from '../directory/roles/roles.ts';
 import type { Caller, Principal } from '../protocol/caller.ts';
 import type { JoinDeps } from '../sign-in/accept-invitation/accept-invitation.ts';
 import type { AcceptRouteDeps } from '../sign-in/accept-invitation/routes.ts';
+import type { AccountPageDeps } from '../sign-in/account/pages.ts';
+import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
+import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
+import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
@@ -36,6 +40,8 @@ import type { Parts } from './parts.ts';
 
 export interface Features {
   readonly password: PasswordRouteDeps;
+  readonly browser: BrowserDeps;
+  readonly account: AccountPageDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
   readonly organizations: OrganizationRouteDeps;
@@ -92,6 +98,12 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       cookie,
       log,
     },
+    browser: {
+      ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
+      sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
+      returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
+    },
+    account: { ...refreshing, ...changing },
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
@@ -130,12 +142,16 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
 }
 
 /** The functions by which every request is authenticated and authorized. */
-export function composeGuard(parts: Parts): Omit<Guard, 'draw'> {
+export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw'> {
+  const { db, revocations } = parts;
+  const [idleSeconds, graceSeconds] = [config.REFRESH_TOKEN_TTL, config.REFRESH_REUSE_GRACE];
+  const browsing = { db, revocations, idleSeconds, graceSeconds };
   return {
     authenticate: parts.authenticate,
     actFor: (caller, references) => actFor(parts, caller, references),
     holds: parts.access.holds,
     idempotency: parts.idempotency,
+    pages: { kit: parts.kit, authenticateBrowser: (key) => authenticateBrowser(browsing, key) },
     isPlatformAdministrator: (caller) => isPlatformAdministrator(parts.db.systemReader(), caller.id),
   };
 }

@@ -11,6 +11,7 @@ import type { Authenticate } from '../base/http/mount.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
+import { type Kit, openKit } from '../base/page-kit/kit.ts';
 import type { Clock } from '../base/platform/clock.ts';
 import type { Random } from '../base/platform/random.ts';
 import { createPersonal } from '../base/secrets/personal.ts';
@@ -68,6 +69,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly access: MembershipAccess;
   readonly feed: Feed;
   readonly outbox: Outbox;
+  readonly kit: Kit;
   readonly idempotency: Idempotency;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -81,6 +83,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
   const dataKeys = await openUsableDataKeys(options);
   const personal = createPersonal(dataKeys, random);
+  const kit = openKit(config, random);
   const db = openDatabase({
     ...options.urls,
     personal,
@@ -141,6 +144,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,
     }),
     outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
+    kit,
     idempotency: openIdempotency({
       db,
       random,

@@ -52,6 +52,23 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'GET /docs/start.js': OPEN(200),
   'GET /docs/swagger-ui-bundle.js': OPEN(200),
   'GET /docs/swagger-ui.css': OPEN(200),
+  'GET /assets/:name': OPEN(404), // the names of the files have hashes
+  // A page knows people by the cookie of their browser alone. The requests have none, and no origin.
+  'GET /': OPEN(303),
+  'GET /sign-in': OPEN(200),
+  'POST /sign-in': OPEN(403),
+  'GET /register': OPEN(200),
+  'POST /register': OPEN(403),
+  'GET /sign-out': OPEN(303),
+  'POST /sign-out': OPEN(403),
+  'GET /account': OPEN(303),
+  'POST /account': OPEN(403),
+  'GET /account/devices': OPEN(303),
+  'POST /account/devices': OPEN(403),
+  'GET /account/organizations': OPEN(303),
+  'POST /account/organizations': OPEN(403),
+  'GET /account/organizations/:id/leave': OPEN(303),
+  'POST /account/organizations/:id/leave': OPEN(403),
   'GET /healthz': OPEN(200),
   'GET /readyz': OPEN(200),
 

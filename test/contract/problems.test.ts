@@ -49,7 +49,7 @@ t.test('the documentation lists every problem code, and src/ raises every one of
 });
 
 t.test('an endpoint documents the problems of its guard and of its body', async (t) => {
-  for (const declared of describedEndpoints()) {
+  for (const declared of describedEndpoints().filter(({ wire }) => wire !== 'page')) {
     const statuses = [...problemsByStatus(declared).keys()];
     t.ok(statuses.includes(500), declared.id);
     t.equal(statuses.includes(415), declared.body !== undefined, declared.id);

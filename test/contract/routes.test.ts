@@ -21,12 +21,14 @@ t.test('the server has exactly these routes, and each of them requires the decla
     ?.flatMap((methods) => methods.slice(1, -1).split(', '))
     .filter((method) => method !== 'HEAD');
   t.equal(mounted?.length, endpoints.length, 'no route exists that is not in the list');
-  for (const { method, url, access } of endpoints) {
+  for (const { method, url, access, wire } of endpoints) {
     const door = `${method} ${url}`;
     t.ok(app.server.hasRoute({ method, url }), `${door} is there`);
     const path = url.replace(/:\w+/g, '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01');
     const reply = await api.call(method, path, method === 'GET' || method === 'DELETE' ? undefined : {});
-    if (access.kind === 'open') t.not(reply.code, 'unauthenticated', `${door} is open`);
+    if (wire === 'page' && method === 'POST') t.equal(reply.code, 'cross_site_request', `${door} takes its own forms`);
+    else if (access.kind === 'browser') t.equal(reply.headers.get('location'), '/sign-in', `${door} is for a browser`);
+    else if (['open', 'visitor'].includes(access.kind)) t.not(reply.code, 'unauthenticated', `${door} is open`);
     else t.equal(reply.code, 'unauthenticated', `${door} requires an access token`);
   }
 });

@@ -31,6 +31,12 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/.well-known/oauth-authorization-server': 'access/oauth',
   '/healthz': 'base/health',
   '/readyz': 'base/health',
+  '/': 'sign-in/browser',
+  '/sign-in': 'sign-in/password',
+  '/register': 'sign-in/password',
+  '/sign-out': 'sign-in/browser',
+  '/account': 'sign-in/account',
+  '/assets': 'base/assets',
   '/docs': 'base/docs',
 };
 
@@ -64,10 +70,13 @@ t.test('every start of a path in the table is used by a URL', async (t) => {
   );
 });
 
-t.test('each folder in the list of features is listed once, exists, and has a routes.ts', async (t) => {
+t.test('each folder in the list of features is listed once, exists, and has a routes.ts or a pages.ts', async (t) => {
   const folders = CHAPTERS.map(({ folder }) => folder);
   t.equal(new Set(folders).size, folders.length);
-  for (const folder of folders) t.ok(existsSync(`${ROOT}/src/${folder}/routes.ts`), folder);
+  for (const { endpoint, folder } of declared) {
+    const edge = endpoint.wire === 'page' ? 'pages.ts' : 'routes.ts';
+    t.ok(existsSync(`${ROOT}/src/${folder}/${edge}`), `${folder}/${edge}`);
+  }
 });
 
 t.test('the URLs in the list of features equal those that the routes declare', async (t) => {

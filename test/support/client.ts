@@ -27,10 +27,13 @@ export interface Api {
   delete(path: string, options?: CallOptions): Promise<Reply>;
 }
 
+const OUTSIDE =
+  /^\/($|\.well-known|healthz|readyz|docs|verify|oauth\/|api\/|assets\/|(sign-in|sign-out|register|account)($|[/?]))/;
+
 /** Paths are below /api/v1, except the paths that the service serves elsewhere, such as /healthz and /oauth/token. */
 export function openApi(url: string): Api {
   async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
-    const outside = /^\/(\.well-known|healthz|readyz|docs|verify|oauth\/|api\/)/.test(path);
+    const outside = OUTSIDE.test(path);
     const response = await fetch(`${url}${outside ? '' : '/api/v1'}${path}`, {
       method,
       redirect: 'manual',

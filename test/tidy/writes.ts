@@ -108,6 +108,11 @@ const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'A hash of older parameters is replaced where the password is known; too many sessions end at a sign-in.',
   },
   {
+    at: 'sign-in/browser/authenticate.ts',
+    writes: ['touchSession'],
+    reason: 'The guard of pages notes that a session is used, as a refresh does.',
+  },
+  {
     at: 'sign-in/accept-invitation/accept-invitation.ts',
     writes: ['insertUser', 'markEmailVerified', 'takeOverUnproven', 'markSentRevoked'],
     reason: 'The token that was sent to a mailbox proves it; what was sent there before ends with that.',

@@ -8,6 +8,7 @@ import { BROWSERS } from './settings/browsers.ts';
 import { LIMITS } from './settings/limits.ts';
 import { MAIL } from './settings/mail.ts';
 import { ORGANIZATIONS } from './settings/organizations.ts';
+import { PAGES } from './settings/pages.ts';
 import { PASSWORDS } from './settings/passwords.ts';
 import { SERVICE } from './settings/service.ts';
 import { STORAGE } from './settings/storage.ts';
@@ -23,6 +24,7 @@ export const TOPICS = [
   { title: 'Registration and passwords', variables: PASSWORDS },
   { title: 'Organizations', variables: ORGANIZATIONS },
   { title: 'Browsers and proxies', variables: BROWSERS },
+  { title: 'Pages', variables: PAGES },
   { title: 'Mail and invitations', variables: MAIL },
   { title: 'Limits', variables: LIMITS },
 ] as const;
@@ -35,6 +37,7 @@ export const ENVIRONMENT = {
   ...PASSWORDS,
   ...ORGANIZATIONS,
   ...BROWSERS,
+  ...PAGES,
   ...MAIL,
   ...LIMITS,
 } as const;

@@ -127,6 +127,11 @@ export const PROBLEMS = {
     detail:
       'The cookie is only accepted from origins in CORS_ORIGINS: call from one of them, or send the token in the body.',
   },
+  form_expired: {
+    status: 403,
+    title: 'Form expired',
+    detail: 'The form was made for another session or browser, and nothing was changed: open the page again.',
+  },
   permission_denied: {
     status: 403,
     title: 'Permission denied',

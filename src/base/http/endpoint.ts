@@ -7,6 +7,7 @@ import type { ProblemCode } from '../errors/problem.ts';
 import type { AssertVersion } from '../headers/conditions.ts';
 import type { Once } from '../idempotency/once.ts';
 import type { AssertMayRepeat } from '../idempotency/repeat-guard.ts';
+import type { Kit } from '../page-kit/kit.ts';
 
 export type Access =
   | { readonly kind: 'open' }
@@ -14,7 +15,11 @@ export type Access =
   | { readonly kind: 'member'; readonly orClient: boolean }
   | { readonly kind: 'needs'; readonly permission: string; readonly orClient: boolean }
   | { readonly kind: 'client'; readonly permission: string }
-  | { readonly kind: 'platform' };
+  | { readonly kind: 'platform' }
+  | PageAccess;
+
+/** The access of a page: `visitor` for everyone, and `browser` for a browser that is signed in. See page.ts. */
+export type PageAccess = { readonly kind: 'visitor' } | { readonly kind: 'browser' };
 
 /** Everyone may call the endpoint. */
 export const open = () => ({ kind: 'open' }) as const;
@@ -56,17 +61,19 @@ export const client = (permission: string) => ({ kind: 'client', permission }) a
 /** Platform administrators may call the endpoint. An operator makes a user a platform administrator. */
 export const platform = () => ({ kind: 'platform' }) as const;
 
-type CallerOf<A extends Access> = A extends { kind: 'open' }
+export type CallerOf<A extends Access> = A extends { kind: 'open' }
   ? null
-  : A extends { kind: 'client' }
-    ? ClientCaller
-    : A extends { orClient: true }
-      ? A extends { kind: 'signed_in' }
-        ? Principal
-        : OrganizationCaller | OrganizationClient
-      : A extends { kind: 'member' } | { kind: 'needs' }
-        ? OrganizationCaller
-        : Caller;
+  : A extends { kind: 'visitor' }
+    ? Caller | null
+    : A extends { kind: 'client' }
+      ? ClientCaller
+      : A extends { orClient: true }
+        ? A extends { kind: 'signed_in' }
+          ? Principal
+          : OrganizationCaller | OrganizationClient
+        : A extends { kind: 'member' } | { kind: 'needs' }
+          ? OrganizationCaller
+          : Caller;
 
 /** The maximum size in bytes of a body with credentials or a refresh token. */
 export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
@@ -78,10 +85,10 @@ export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
 export type Limit = 'sign_in' | 'session' | 'client' | 'other' | 'none';
 
 /**
- * The format of requests and errors of an endpoint. It is either JSON and problems, or forms and OAuth errors (RFC 6749
- * §3.2, §5.2). A successful answer is JSON in both formats.
+ * The format of requests and errors of an endpoint: JSON and problems, or forms and OAuth errors (RFC 6749 §3.2, §5.2),
+ * or forms and pages. A successful answer is JSON in the first two formats.
  */
-export type Wire = 'json' | 'oauth';
+export type Wire = 'json' | 'oauth' | 'page';
 
 /** The parts of the request that an operation may use, beside its validated input. */
 export interface RequestInfo {
@@ -98,6 +105,9 @@ export interface RequestInfo {
   readonly cookie: (name: string) => string | undefined;
   readonly ifNoneMatch: string | undefined;
   readonly accept: string | undefined;
+  readonly acceptLanguage: string | undefined;
+  /** The path and the query. */
+  readonly target: string;
   readonly lastEventId: string | undefined;
   /** The permissions that a proxy requires in a header, separated by commas. */
   readonly requiredPermission: string | undefined;
@@ -151,6 +161,8 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
    * is not sent.
    */
   readonly signal: AbortSignal;
+  /** What pages share. */
+  readonly kit: Kit;
 }
 
 /** An answer that the operation writes as text. The schema is used only in the API reference. */
@@ -169,6 +181,8 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly url: string;
   readonly access: A;
   readonly limit?: Limit;
+  /** The id of another endpoint, whose allowance for signing in this one shares. */
+  readonly limitAs?: string;
   /** `json` by default. */
   readonly wire?: Wire;
   /**
@@ -217,6 +231,7 @@ export interface Endpoint extends Omit<Definition<Access, Schema, Schema, Schema
 }
 
 const endpoints = new WeakSet<Endpoint>();
+const API_ACCESS = ['open', 'signed_in', 'member', 'needs', 'client', 'platform'];
 
 /** Declares a route. */
 export function endpoint<
@@ -225,7 +240,8 @@ export function endpoint<
   Q extends Schema | undefined = undefined,
   P extends Schema | undefined = undefined,
 >(definition: Definition<A, B, Q, P>): Endpoint {
-  const known = ['open', 'signed_in', 'member', 'needs', 'client', 'platform'].includes(definition.access?.kind);
+  const kinds = definition.wire === 'page' ? ['visitor', 'browser'] : API_ACCESS;
+  const known = kinds.includes(definition.access?.kind);
   if (!known) {
     throw new TypeError(
       `${definition.method} ${definition.url} states no access: use open(), signedIn(), member(), needs(), client() or platform()`,

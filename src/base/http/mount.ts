@@ -11,8 +11,11 @@ import {
   type Principal,
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
-import { type FieldIssue, problem } from '../errors/problem.ts';
+import { validate } from '../bodies/validate.ts';
+import { problem } from '../errors/problem.ts';
+import { assertOwnTenant, namedTenants } from '../headers/tenant.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
+import type { Kit } from '../page-kit/kit.ts';
 import { type Requester, workFor } from '../platform/requester.ts';
 import { type Deadline, deadlineOf } from './deadline.ts';
 import {
@@ -23,10 +26,10 @@ import {
   SIGN_IN_BODY_BYTES_MAX,
   statusOf,
 } from './endpoint.ts';
+import { admitVisit, type PageGuard } from './page-admission.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { guardChange, send } from './reply.ts';
 import { FastifyRequestInfo, PreparedAnswer, workOf } from './request-info.ts';
-import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that were made by `endpoint()`. */
 export const ROUTE_MARK = Symbol('endpoint');
@@ -53,6 +56,8 @@ export interface Guard {
   readonly draw: DrawLimit;
   /** Needed for endpoints that take an Idempotency-Key. */
   readonly idempotency?: Idempotency | undefined;
+  /** Needed for pages. */
+  readonly pages?: PageGuard | undefined;
 }
 
 /** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
@@ -91,7 +96,8 @@ async function operate(
     };
     const guarded = guardChange(declared, guard.idempotency, request, input);
     const info = new FastifyRequestInfo(request, reply, guard.draw);
-    result = await declared.handle(new OperationInput(input, guarded, info, deadline));
+    const parts = { request: info, deadline, kit: guard.pages?.kit ?? null };
+    result = await declared.handle(new OperationInput(input, guarded, parts));
     guarded.assertUsed();
   } catch (error) {
     if (deadline.isOver) return ignoreLate(request, reply, error);
@@ -129,12 +135,12 @@ class OperationInput implements Input {
   readonly assertVersion: Input['assertVersion'];
   readonly request: Input['request'];
   readonly #deadline: Deadline;
+  readonly #kit: Kit | null;
 
   constructor(
     { caller, body, query, params, answer }: Validated,
     { once, assertVersion }: Pick<Input, 'once' | 'assertVersion'>,
-    request: Input['request'],
-    deadline: Deadline,
+    { request, deadline, kit }: { request: Input['request']; deadline: Deadline; kit: Kit | null },
   ) {
     this.caller = caller;
     this.body = body;
@@ -145,6 +151,12 @@ class OperationInput implements Input {
     this.assertVersion = assertVersion;
     this.request = request;
     this.#deadline = deadline;
+    this.#kit = kit;
+  }
+
+  get kit(): Kit {
+    if (!this.#kit) throw new Error('The server has no kit for pages');
+    return this.#kit;
   }
 
   get signal(): AbortSignal {
@@ -162,7 +174,7 @@ function ignoreLate(request: FastifyRequest, reply: FastifyReply, error: unknown
 /** The size limit of the endpoint. An endpoint without its own limit has the limit of the server. */
 function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: number } {
   if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
-  return limit === 'sign_in' || wire === 'oauth' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
+  return limit === 'sign_in' || wire !== 'json' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
 }
 
 /** Whether everybody may call the endpoint as often as they want. */
@@ -175,13 +187,14 @@ function isForAll({ access, limit }: Endpoint): boolean {
  * other route counts against the allowance of the principal. Of the guard, only the calls that may read PostgreSQL run
  * for the requester.
  */
-async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  if (declared.wire === 'page') return admitVisit(declared, guard, request, reply);
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
     namedTenants(request.headers); // raises for contradicting headers, even when the operation does not read them
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
     else if (declared.limit !== 'client') await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
-    return;
+    return undefined;
   }
   let caller: Principal;
   try {
@@ -204,6 +217,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     request.setDecorator('caller', acting);
   }
   await assertAllowed(declared, guard, acting, work);
+  return undefined;
 }
 
 /** Platform administrators act for no organization, so they can activate even their own suspended organization. */
@@ -271,27 +285,4 @@ const EMPTY = Object.freeze({});
 /** For endpoints without a query. */
 function assertEmpty(query: unknown): unknown {
   return query === null || Object.keys(query as object).length === 0 ? EMPTY : validate(NOTHING, query, 'query');
-}
-
-function validate(schema: z.ZodType, value: unknown, part: '' | 'query' | 'path'): unknown {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues: FieldIssue[] = parsed.error.issues.slice(0, 20).flatMap((issue) => {
-    // A repeated parameter of the query is a list.
-    const isRepeated = part === 'query' && issue.code === 'invalid_type' && Array.isArray(valueAt(value, issue.path));
-    if (isRepeated) return { path: pathOf(part, issue.path), message: 'must be sent once' };
-    if (issue.code !== 'unrecognized_keys') return { path: pathOf(part, issue.path), message: issue.message };
-    return issue.keys
-      .slice(0, 20)
-      .map((key) => ({ path: pathOf(part, [...issue.path, key.slice(0, 100)]), message: 'is not known here' }));
-  });
-  throw problem('validation_failed', { issues });
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null)?.[key], value);
-}
-
-function pathOf(part: string, path: readonly PropertyKey[]): string {
-  return [part, ...path.map(String)].filter((name) => name !== '').join('.');
 }

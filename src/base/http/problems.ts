@@ -5,7 +5,11 @@ import { DatabaseBusy, DatabaseNotWritable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { PROBLEM_TYPE, problemBody } from '../errors/problem-body.ts';
+import { preferredType } from '../headers/accept.ts';
+import { type Kit, openView } from '../page-kit/kit.ts';
+import { problemPage } from '../page-kit/problem-page.ts';
 import { DataKeyMissing, SealBroken } from '../secrets/sealing.ts';
+import { pagePolicy } from './security-headers.ts';
 
 // The problem for each error code of the framework. Every other error of the framework with a 4xx status becomes
 // bad_request.
@@ -89,6 +93,31 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown
 }
 
 const UNREADABLE: readonly ProblemCode[] = ['data_key_missing', 'personal_data_unreadable'];
+/** URLs that programs call. Their problems are never pages, whatever a proxy passes on in Accept. */
+const FOR_PROGRAMS = /^\/(?:api|oauth|verify|docs|assets|\.well-known|healthz|readyz)(?:[/?]|$)/;
+
+/** Whether a person with a browser made the request: it is for a page or for no route, and it prefers HTML. */
+export function prefersPage(request: FastifyRequest): boolean {
+  const { wire } = (request.routeOptions.config ?? {}) as { readonly wire?: string };
+  if (wire !== 'page' && (!request.is404 || FOR_PROGRAMS.test(request.url))) return false;
+  const { accept } = request.headers;
+  return preferredType(accept, ['application/problem+json', 'application/json', 'text/html']) === 'text/html';
+}
+
+/** Sends the problem as a page, in the language of the request. */
+export function sendProblemPage(kit: Kit, request: FastifyRequest, reply: FastifyReply, thrown: Problem): FastifyReply {
+  const cookies = request.server.parseCookie(request.headers.cookie ?? '');
+  const { 'accept-language': acceptLanguage } = request.headers;
+  const visit = { target: request.url, acceptLanguage, cookie: (name: string) => cookies[name], sessionId: null };
+  const { view } = openView(kit, visit);
+  setProblemHeaders(request, reply, thrown);
+  return reply
+    .code(thrown.status)
+    .header('content-security-policy', pagePolicy())
+    .type('text/html; charset=utf-8')
+    .serializer(String)
+    .send(problemPage(view, thrown, request.id));
+}
 
 /** Sets the headers that a problem needs, for any format of the body. Logs an unexpected error. */
 export function setProblemHeaders(request: FastifyRequest, reply: FastifyReply, thrown: Problem): void {

@@ -14,12 +14,12 @@ import {
   readConditions,
 } from '../headers/conditions.ts';
 import { etagOf, matchesStrongly, matchesWeakly } from '../headers/etag.ts';
+import { namedTenants } from '../headers/tenant.ts';
 import type { Answered, Idempotency, KeyedCaller, KeyedRequest } from '../idempotency/idempotency.ts';
 import { readIdempotencyKey } from '../idempotency/key.ts';
 import { WITHOUT_KEY } from '../idempotency/once.ts';
 import { canonicalJson } from '../idempotency/seal.ts';
 import { type Access, type Answer, changesVersioned, type Endpoint, type HandlerInput, statusOf } from './endpoint.ts';
-import { namedTenants } from './tenant.ts';
 
 type Input = HandlerInput<Principal | null, unknown, unknown, unknown>;
 

@@ -3,6 +3,7 @@
 import type {} from '@fastify/cookie'; // declares the type of parseCookie
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../protocol/caller.ts';
+import { namedTenants } from '../headers/tenant.ts';
 import {
   clientSubject,
   networkSubject,
@@ -15,7 +16,6 @@ import { deadlineOf } from './deadline.ts';
 import type { Answer, RequestInfo } from './endpoint.ts';
 import { WORK, type WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
-import { namedTenants } from './tenant.ts';
 
 const USER_AGENT_LENGTH_MAX = 256;
 
@@ -68,6 +68,12 @@ export class FastifyRequestInfo implements RequestInfo {
   }
   get accept(): string | undefined {
     return this.#header('accept');
+  }
+  get acceptLanguage(): string | undefined {
+    return this.#header('accept-language');
+  }
+  get target(): string {
+    return this.#request.url;
   }
   get lastEventId(): string | undefined {
     return this.#header('last-event-id');

@@ -12,19 +12,18 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Principal } from '../../protocol/caller.ts';
+import { assertFormType, parseForm } from '../bodies/form.ts';
+import { assertJsonType, parseBody } from '../bodies/json.ts';
 import { answerByHand, type HandWritten } from '../connections/broken-connection.ts';
 import { type Connections, watchConnections } from '../connections/connections.ts';
 import { endConnections } from '../connections/farewell.ts';
 import { judgeHead } from '../connections/head.ts';
 import { plainLines } from '../platform/log.ts';
-
-import { assertJsonType, parseBody } from './body.ts';
 import { limitTime } from './deadline.ts';
 import type { Endpoint } from './endpoint.ts';
-import { assertFormType, parseForm } from './form.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
-import { sendProblem, type Translate, toProblem, WORK, withOutcome } from './problems.ts';
+import { prefersPage, sendProblem, sendProblemPage, type Translate, toProblem, WORK, withOutcome } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, wideNetworkOf } from './rate-limit.ts';
 import type { NamedClient } from './request-info.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -111,7 +110,10 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   const isOAuth = oauthRequests(options.endpoints);
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     if (isOAuth(request)) return sendOAuthError(request, reply, error, { translate: options.translate, draw });
-    return sendProblem(request, reply, withOutcome(toProblem(error, options.translate), request));
+    const thrown = withOutcome(toProblem(error, options.translate), request);
+    const { kit } = guard.pages ?? {};
+    if (kit && prefersPage(request)) return sendProblemPage(kit, request, reply, thrown);
+    return sendProblem(request, reply, thrown);
   });
   readBodies(app);
   // After this line, the server refuses every route that is not an endpoint.
@@ -219,14 +221,15 @@ async function registerPlugins(
 }
 
 /**
- * Reads a form for an endpoint with the wire `oauth`, and JSON for every other endpoint. No other media type is
+ * Reads a form for an endpoint with the wire `oauth` or `page`, and JSON for every other endpoint. No other media type is
  * accepted.
  */
 function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
-      const isForm = wireOf(request) === 'oauth';
+      const wire = wireOf(request);
+      const isForm = wire === 'oauth' || wire === 'page';
       const { 'content-type': type, 'content-encoding': encoding } = request.headers;
       // A request without a body needs no media type, because a DELETE or POST may have no content.
       if (bytes.length > 0) (isForm ? assertFormType : assertJsonType)(type, encoding);

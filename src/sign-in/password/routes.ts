@@ -1,7 +1,7 @@
 // The HTTP routes to register and to sign in with a password.
 import type { ProblemCode } from '../../base/errors/problem.ts';
+import { oneOrganization } from '../../base/headers/tenant.ts';
 import { type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
-import { oneOrganization } from '../../base/http/tenant.ts';
 import { enveloped } from '../../base/http/wire.ts';
 import { acceptByRegistering, type JoinDeps } from '../accept-invitation/accept-invitation.ts';
 import { assertSameSite, type CookieSettings, deliver, deviceOf } from '../sessions/cookie.ts';

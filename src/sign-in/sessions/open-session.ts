@@ -22,6 +22,8 @@ export interface SessionDeps extends SignInDeps {
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;
+  /** The SHA-256 of the key that a browser keeps for pages. Left out for every other device. */
+  readonly browserKey?: Buffer;
 }
 
 /** The answer of every sign-in. Instants are in ISO 8601 format and in UTC. Durations are in seconds. */
@@ -83,6 +85,7 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
     confirmed: jti,
     eventId: newId(deps.random, deps.clock),
     passwordChangedAt: input.passwordChangedAt ?? null,
+    browserKey: input.device.browserKey ?? null,
   });
   if (!stored) throw problem('invalid_credentials'); // the account or the password has changed since the check
   return { sessionId, jti, amr: input.amr, stored };

@@ -1,8 +1,8 @@
 // The HTTP routes to refresh, to sign out, to switch the organization, and to manage a user's own sessions.
 import { z } from 'zod';
 import { type ProblemCode, problem } from '../../base/errors/problem.ts';
+import { oneOrganization } from '../../base/headers/tenant.ts';
 import { type Endpoint, endpoint, open, SIGN_IN_BODY_BYTES_MAX, signedIn } from '../../base/http/endpoint.ts';
-import { oneOrganization } from '../../base/http/tenant.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
 import type { Principal } from '../../protocol/caller.ts';
 import { type CookieSettings, clearCookie, deliver, limitRefresh, presentedToken } from './cookie.ts';

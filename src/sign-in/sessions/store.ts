@@ -16,9 +16,9 @@ export interface OpenedSession extends Subject {
 }
 
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address, null once
-// nothing is stored in clear, $12 user agent sealed, $13 address sealed, $7 lifetime
+// nothing is stored in clear, $13 user agent sealed, $14 address sealed, $7 lifetime
 // of a refresh token in seconds, $8 greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when
-// the checked password was set, null without a password.
+// the checked password was set, null without a password, $12 hash of the browser's key, null without a browser.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- The checked password must still be the current one. A transaction that replaces it either waits for this statement and
@@ -27,10 +27,10 @@ proven AS MATERIALIZED (SELECT 1 FROM passwords WHERE user_id = $1 AND changed_a
 instant AS MATERIALIZED (SELECT clock_timestamp() AS now),
 opened AS (
   INSERT INTO sessions (id, user_id, organization_id, amr, user_agent, ip, created_at, last_seen_at,
-    idle_expires_at, expires_at, confirmed, confirmed_at, user_agent_sealed, ip_sealed)
+    idle_expires_at, expires_at, confirmed, confirmed_at, browser_key, user_agent_sealed, ip_sealed)
   SELECT $3, p.id, c.id, $4::text[], $5, $6, i.now, i.now,
-    i.now + least($7::float8, $8::float8) * interval '1 second', i.now + $8::float8 * interval '1 second', $9, i.now,
-    decode($12, 'base64'), decode($13, 'base64')
+    i.now + least($7::float8, $8::float8) * interval '1 second', i.now + $8::float8 * interval '1 second', $9, i.now, $12::bytea,
+    decode($13, 'base64'), decode($14, 'base64')
   FROM instant i CROSS JOIN person p LEFT JOIN chosen c ON true
   WHERE p.status = 'active' AND ($2::text IS NULL OR (c.active AND c.member_active))
     AND ($11::timestamptz IS NULL OR EXISTS (SELECT FROM proven))
@@ -58,6 +58,8 @@ export interface NewSession {
   readonly eventId: string;
   /** When the checked password was set. Null for a sign-in without a password. */
   readonly passwordChangedAt: Date | null;
+  /** The SHA-256 of the key that a browser keeps for pages. Null for every other session. */
+  readonly browserKey: Buffer | null;
 }
 
 /** Whether a statement failed because the membership of the session was removed while the statement ran. */
@@ -83,6 +85,7 @@ export async function insertSession(tx: SystemReader, session: NewSession): Prom
     session.confirmed,
     session.eventId,
     session.passwordChangedAt,
+    session.browserKey,
     personal.seal('sessions.user_agent', session.id, session.userAgent),
     personal.seal('sessions.ip', session.id, session.ip),
   ]);
@@ -231,4 +234,55 @@ export function listNamedMemberships(
   references: readonly string[],
 ): Promise<NamedMembership[]> {
   return tx.rows<NamedMembership>(NAMED, [userId, references]);
+}
+
+export interface BrowserSessionRow {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly epoch: number;
+  readonly openedAt: Date;
+  /** Whether the session was last seen long enough ago that `touchSession` would note its use. */
+  readonly isDue: boolean;
+  /** The organization for which the session acts, if it and the membership are active. */
+  readonly organizationId: string | null;
+  readonly organizationSlug: string | null;
+  readonly membershipEpoch: number | null;
+}
+
+/** How often the use of a session by pages is noted. */
+const TOUCHED_EVERY = `interval '1 minute'`;
+
+const FIND_BROWSER = statement(`
+SELECT s.id AS "sessionId", s.user_id AS "userId", u.epoch, s.created_at AS "openedAt",
+  s.last_seen_at < clock_timestamp() - ${TOUCHED_EVERY} AS "isDue",
+  o.id AS "organizationId", o.slug AS "organizationSlug", m.epoch AS "membershipEpoch"
+FROM sessions s JOIN users u ON u.id = s.user_id AND u.status = 'active'
+LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.status = 'active' AND o.deleted_at IS NULL)
+  ON m.organization_id = s.organization_id AND m.user_id = s.user_id AND m.status = 'active'
+WHERE s.browser_key = $1::bytea AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
+  AND s.expires_at > clock_timestamp()`);
+
+/** The live session of an active user with this hash of a browser's key. */
+export async function findBrowserSession(tx: SystemReader, browserKey: Buffer): Promise<BrowserSessionRow | null> {
+  const [row] = await tx.rows<BrowserSessionRow>(FIND_BROWSER, [browserKey]);
+  return row ?? null;
+}
+
+// A refresh token that is signed again gets its expiry from the row, and must be the same token. So a session that has just
+// been refreshed keeps its expiry.
+const TOUCH = statement(`
+UPDATE sessions SET last_seen_at = clock_timestamp(),
+  idle_expires_at = CASE WHEN greatest(confirmed_at, successor_at) < clock_timestamp() - $3::float8 * interval '1 second'
+    THEN greatest(idle_expires_at, least(clock_timestamp() + $2::float8 * interval '1 second', expires_at))
+    ELSE idle_expires_at END
+WHERE id = $1::uuid AND revoked_at IS NULL AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()
+  AND last_seen_at < clock_timestamp() - ${TOUCHED_EVERY}`);
+
+/** Notes that pages used the session, and moves the end of its idle time. */
+export async function touchSession(
+  tx: SystemReader,
+  sessionId: string,
+  { idleSeconds, graceSeconds }: { readonly idleSeconds: number; readonly graceSeconds: number },
+): Promise<void> {
+  await tx.rows(TOUCH, [sessionId, idleSeconds, graceSeconds]);
 }

@@ -13,7 +13,7 @@ import { seedOrganization } from '../../support/fixtures/people.ts';
 import { QUICK_HASH } from '../../support/quick-hash.ts';
 import { MIGRATIONS } from '../../support/template.ts';
 
-const THIS = '20261130000000_personal_data';
+const THIS = '20261130030000_personal_data';
 export const PASSWORD = randomBytes(12).toString('base64url');
 
 export interface OldPerson {

@@ -1,6 +1,6 @@
 // The server programs for tests are found on the PATH, or are fetched once for all processes. These tests replace apt.
 // The tests that start a Redis use the real apt.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -98,6 +99,26 @@ function ask(t: Test, name: string, { root, path, cache }: Machine): Asking {
 }
 
 const placeIn = ({ cache }: Machine) => join(cache, `woody-${process.arch}`);
+
+t.test('a program that needs all of its files is kept with them and with its fonts, and can be moved', async (t) => {
+  const there = machine(t);
+  there.go();
+  const files = '"$3/usr/lib/chromium" "$3/usr/share/fonts/sans" "$3/usr/bin"';
+  there.write(
+    'bin/dpkg-deb',
+    `#!/bin/sh\nPATH=/usr/bin:/bin\nmkdir -p ${files}
+echo a > "$3/usr/lib/chromium/resources.pak"; echo b > "$3/usr/share/fonts/sans/a.ttf"; echo 'exit 9' > "$3/usr/bin/chromium"
+printf '#!/bin/sh\\ncat "\${0%%/*}/resources.pak" "\${FONTCONFIG_FILE%%/*}/fonts/sans/a.ttf"; echo "$@"\\n' > "$3/usr/lib/chromium/chromium"
+chmod +x "$3/usr/lib/chromium/chromium"\n`,
+  );
+  const program = await debianProgram('chromium', there);
+  t.equal(program, join(`${placeIn(there)}-browser`, 'chromium'));
+  const moved = join(there.root, 'moved');
+  renameSync(`${placeIn(there)}-browser`, moved);
+  const run = (...args: string[]) => spawnSync(join(moved, 'chromium'), args, { encoding: 'utf8' }).stdout;
+  t.equal(run('-v'), 'a\nb\n--version\n');
+  t.equal(run('--headless', 'about:blank'), 'a\nb\n--headless about:blank\n');
+});
 
 t.test('a program on the PATH is used, and nothing is fetched', async (t) => {
   const there = machine(t);

@@ -1,4 +1,4 @@
-// Finds redis-server and nginx for tests: on the PATH, or else in Debian's own packages. The packages are unpacked into
+// Finds redis-server, nginx and Chromium for tests: on the PATH, or else in Debian's own packages. The packages are unpacked into
 // a cache below .data/ and never installed. Only one process at a time fetches. Other processes see a complete cache or
 // no cache.
 import {
@@ -17,18 +17,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { takeLock } from '../../../src/base/embedded/lock.ts';
 import type { DebianSystem } from './debian-apt.ts';
-import { answersVersion, makePrograms, type Programs } from './debian-packages.ts';
+import { answersVersion, makePrograms, type ProgramSet } from './debian-packages.ts';
 
 // redis-server is a symbolic link into redis-tools.
 const SERVERS = { 'redis-server': ['redis-server', 'redis-tools'], nginx: ['nginx'] } as const;
 const CLOCKS = { faketime: ['faketime', 'libfaketime'] } as const;
+// The browser needs a font, which is not among the packages that it depends on.
+const BROWSERS = { chromium: ['chromium', 'fonts-dejavu-core'] } as const;
 /** Programs that are fetched together, with the end of the name of their folder. */
-const SETS: readonly { readonly suffix: string; readonly programs: Programs }[] = [
-  { suffix: '', programs: SERVERS },
-  { suffix: '-clocks', programs: CLOCKS },
+// The limits are below the time limit of a test file, so that the error message is printed.
+const SETS: readonly (ProgramSet & { readonly suffix: string; readonly secondsMax: number })[] = [
+  { suffix: '', programs: SERVERS, secondsMax: 90 },
+  { suffix: '-clocks', programs: CLOCKS, secondsMax: 90 },
+  // It is 120 MB.
+  { suffix: '-browser', programs: BROWSERS, folders: { chromium: 'usr/lib/chromium' }, secondsMax: 240 },
 ];
 
-export type DebianProgram = keyof typeof SERVERS | keyof typeof CLOCKS;
+export type DebianProgram = keyof typeof SERVERS | keyof typeof CLOCKS | keyof typeof BROWSERS;
 
 export interface Surroundings {
   /** The folder of the cache. The lock is next to it. */
@@ -44,8 +49,6 @@ const CACHE = fileURLToPath(new URL('../../../.data/cache/debian', import.meta.u
 const PATH = [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
 const STAGING = 'staging-';
 const RETRY_MILLISECONDS = 50;
-// This limit is below the time limit of a test file, so that the error message is printed.
-const SECONDS_MAX = 90;
 
 const asked = new Map<string, Promise<string>>();
 
@@ -56,7 +59,7 @@ export function debianProgram(name: DebianProgram, surroundings: Surroundings = 
   const answer =
     asked.get(question) ??
     find(name, { cache, path, root }).catch((error: Error) => {
-      const reason = error.name === 'TimeoutError' ? `it took longer than ${SECONDS_MAX} s.` : error.message;
+      const reason = error.name === 'TimeoutError' ? `it took longer than ${setOf(name).secondsMax} s.` : error.message;
       throw new Error(
         `This test needs ${name}, which is not on the PATH, and could not be fetched: ${reason}\nInstall it (on Debian: apt-get install ${name}), or make Debian's mirror reachable for apt-get.`,
         { cause: error },
@@ -70,34 +73,41 @@ async function find(name: DebianProgram, { cache, path, root }: Required<Surroun
   const installed = onPath(name, path);
   if (installed !== undefined) return installed;
   const codename = debianCodename(join(root, 'etc/os-release'));
-  const { suffix = '', programs = {} } = SETS.find((set) => Object.hasOwn(set.programs, name)) ?? {};
+  const set = setOf(name);
+  const { suffix } = set;
   const folder = join(cache, `${codename}-${process.arch}${suffix}`);
   const program = join(folder, name);
   if (await answersVersion(program)) return program;
   if (onPath('apt-get', path) === undefined) throw new Error('there is no apt-get to fetch it with.');
 
-  const deadline = AbortSignal.timeout(SECONDS_MAX * 1000);
+  const deadline = AbortSignal.timeout(set.secondsMax * 1000);
   mkdirSync(cache, { recursive: true });
   const release = await waitForLock(join(dirname(cache), 'lock'), deadline);
   try {
-    if (!(await answersVersion(program))) await fill(folder, programs, { codename, path, root, deadline });
+    if (!(await answersVersion(program))) await fill(folder, set, { codename, path, root, deadline });
   } finally {
     release();
   }
   return program;
 }
 
+function setOf(name: DebianProgram): (typeof SETS)[number] {
+  const set = SETS.find(({ programs }) => Object.hasOwn(programs, name));
+  if (!set) throw new Error(`no package is known to have ${name}`);
+  return set;
+}
+
 /** Puts the programs into `folder` of the cache in one step. The caller must hold the lock. */
-async function fill(folder: string, programs: Programs, system: DebianSystem): Promise<void> {
+async function fill(folder: string, set: ProgramSet, system: DebianSystem): Promise<void> {
   const cache = dirname(folder);
   for (const left of readdirSync(cache)) if (left.startsWith(STAGING)) discard(join(cache, left));
   const staging = mkdtempSync(join(cache, STAGING));
   try {
     // When root runs apt, apt downloads as another user, who needs access.
     chmodSync(staging, 0o755);
-    const names = Object.keys(programs).join(' and ');
+    const names = Object.keys(set.programs).join(' and ');
     console.error(`Fetching Debian's packages of ${names} for the tests, into ${cache} …`);
-    const made = await makePrograms(staging, programs, system);
+    const made = await makePrograms(staging, set, system);
     // The cached programs might not run after the system was changed.
     discard(folder);
     renameSync(made, folder);

@@ -229,7 +229,8 @@ export const SessionScalarFieldEnum = {
   childReissuedTo: 'childReissuedTo',
   userAgentSealed: 'userAgentSealed',
   ipSealed: 'ipSealed',
-  childReissuedLookup: 'childReissuedLookup'
+  childReissuedLookup: 'childReissuedLookup',
+  browserKey: 'browserKey'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]

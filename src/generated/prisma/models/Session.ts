@@ -47,6 +47,7 @@ export type SessionMinAggregateOutputType = {
   userAgentSealed: runtime.Bytes | null
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
+  browserKey: runtime.Bytes | null
 }
 
 export type SessionMaxAggregateOutputType = {
@@ -72,6 +73,7 @@ export type SessionMaxAggregateOutputType = {
   userAgentSealed: runtime.Bytes | null
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
+  browserKey: runtime.Bytes | null
 }
 
 export type SessionCountAggregateOutputType = {
@@ -98,6 +100,7 @@ export type SessionCountAggregateOutputType = {
   userAgentSealed: number
   ipSealed: number
   childReissuedLookup: number
+  browserKey: number
   _all: number
 }
 
@@ -125,6 +128,7 @@ export type SessionMinAggregateInputType = {
   userAgentSealed?: true
   ipSealed?: true
   childReissuedLookup?: true
+  browserKey?: true
 }
 
 export type SessionMaxAggregateInputType = {
@@ -150,6 +154,7 @@ export type SessionMaxAggregateInputType = {
   userAgentSealed?: true
   ipSealed?: true
   childReissuedLookup?: true
+  browserKey?: true
 }
 
 export type SessionCountAggregateInputType = {
@@ -176,6 +181,7 @@ export type SessionCountAggregateInputType = {
   userAgentSealed?: true
   ipSealed?: true
   childReissuedLookup?: true
+  browserKey?: true
   _all?: true
 }
 
@@ -275,6 +281,7 @@ export type SessionGroupByOutputType = {
   userAgentSealed: runtime.Bytes | null
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
+  browserKey: runtime.Bytes | null
   _count: SessionCountAggregateOutputType | null
   _min: SessionMinAggregateOutputType | null
   _max: SessionMaxAggregateOutputType | null
@@ -322,6 +329,7 @@ export type SessionWhereInput = {
   userAgentSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }
@@ -350,6 +358,7 @@ export type SessionOrderByWithRelationInput = {
   userAgentSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
+  browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
   user?: Prisma.UserOrderByWithRelationInput
   membership?: Prisma.MembershipOrderByWithRelationInput
 }
@@ -381,6 +390,7 @@ export type SessionWhereUniqueInput = Prisma.AtLeast<{
   userAgentSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }, "id">
@@ -409,6 +419,7 @@ export type SessionOrderByWithAggregationInput = {
   userAgentSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
+  browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.SessionCountOrderByAggregateInput
   _max?: Prisma.SessionMaxOrderByAggregateInput
   _min?: Prisma.SessionMinOrderByAggregateInput
@@ -441,6 +452,7 @@ export type SessionScalarWhereWithAggregatesInput = {
   userAgentSealed?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
   ipSealed?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
+  browserKey?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
 }
 
 export type SessionCreateInput = {
@@ -465,6 +477,7 @@ export type SessionCreateInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
@@ -493,6 +506,7 @@ export type SessionUncheckedCreateInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateInput = {
@@ -517,6 +531,7 @@ export type SessionUpdateInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
@@ -545,6 +560,7 @@ export type SessionUncheckedUpdateInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionCreateManyInput = {
@@ -571,6 +587,7 @@ export type SessionCreateManyInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateManyMutationInput = {
@@ -595,6 +612,7 @@ export type SessionUpdateManyMutationInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyInput = {
@@ -621,6 +639,7 @@ export type SessionUncheckedUpdateManyInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionListRelationFilter = {
@@ -657,6 +676,7 @@ export type SessionCountOrderByAggregateInput = {
   userAgentSealed?: Prisma.SortOrder
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
+  browserKey?: Prisma.SortOrder
 }
 
 export type SessionMaxOrderByAggregateInput = {
@@ -682,6 +702,7 @@ export type SessionMaxOrderByAggregateInput = {
   userAgentSealed?: Prisma.SortOrder
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
+  browserKey?: Prisma.SortOrder
 }
 
 export type SessionMinOrderByAggregateInput = {
@@ -707,6 +728,7 @@ export type SessionMinOrderByAggregateInput = {
   userAgentSealed?: Prisma.SortOrder
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
+  browserKey?: Prisma.SortOrder
 }
 
 export type SessionCreateNestedManyWithoutUserInput = {
@@ -824,6 +846,7 @@ export type SessionCreateWithoutUserInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
 
@@ -850,6 +873,7 @@ export type SessionUncheckedCreateWithoutUserInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionCreateOrConnectWithoutUserInput = {
@@ -905,6 +929,7 @@ export type SessionScalarWhereInput = {
   userAgentSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
 }
 
 export type SessionCreateWithoutMembershipInput = {
@@ -929,6 +954,7 @@ export type SessionCreateWithoutMembershipInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
 }
 
@@ -954,6 +980,7 @@ export type SessionUncheckedCreateWithoutMembershipInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionCreateOrConnectWithoutMembershipInput = {
@@ -1005,6 +1032,7 @@ export type SessionCreateManyUserInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateWithoutUserInput = {
@@ -1029,6 +1057,7 @@ export type SessionUpdateWithoutUserInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
 
@@ -1055,6 +1084,7 @@ export type SessionUncheckedUpdateWithoutUserInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyWithoutUserInput = {
@@ -1080,6 +1110,7 @@ export type SessionUncheckedUpdateManyWithoutUserInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionCreateManyMembershipInput = {
@@ -1104,6 +1135,7 @@ export type SessionCreateManyMembershipInput = {
   userAgentSealed?: runtime.Bytes | null
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
+  browserKey?: runtime.Bytes | null
 }
 
 export type SessionUpdateWithoutMembershipInput = {
@@ -1128,6 +1160,7 @@ export type SessionUpdateWithoutMembershipInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
 }
 
@@ -1153,6 +1186,7 @@ export type SessionUncheckedUpdateWithoutMembershipInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type SessionUncheckedUpdateManyWithoutMembershipInput = {
@@ -1177,6 +1211,7 @@ export type SessionUncheckedUpdateManyWithoutMembershipInput = {
   userAgentSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 
@@ -1205,6 +1240,7 @@ export type SessionSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   userAgentSealed?: boolean
   ipSealed?: boolean
   childReissuedLookup?: boolean
+  browserKey?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1233,6 +1269,7 @@ export type SessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   userAgentSealed?: boolean
   ipSealed?: boolean
   childReissuedLookup?: boolean
+  browserKey?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1261,6 +1298,7 @@ export type SessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   userAgentSealed?: boolean
   ipSealed?: boolean
   childReissuedLookup?: boolean
+  browserKey?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1289,9 +1327,10 @@ export type SessionSelectScalar = {
   userAgentSealed?: boolean
   ipSealed?: boolean
   childReissuedLookup?: boolean
+  browserKey?: boolean
 }
 
-export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "userAgentSealed" | "ipSealed" | "childReissuedLookup", ExtArgs["result"]["session"]>
+export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "userAgentSealed" | "ipSealed" | "childReissuedLookup" | "browserKey", ExtArgs["result"]["session"]>
 export type SessionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1335,6 +1374,7 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     userAgentSealed: runtime.Bytes | null
     ipSealed: runtime.Bytes | null
     childReissuedLookup: runtime.Bytes | null
+    browserKey: runtime.Bytes | null
   }, ExtArgs["result"]["session"]>
   composites: {}
 }
@@ -1783,6 +1823,7 @@ export interface SessionFieldRefs {
   readonly userAgentSealed: Prisma.FieldRef<"Session", 'Bytes'>
   readonly ipSealed: Prisma.FieldRef<"Session", 'Bytes'>
   readonly childReissuedLookup: Prisma.FieldRef<"Session", 'Bytes'>
+  readonly browserKey: Prisma.FieldRef<"Session", 'Bytes'>
 }
     
 

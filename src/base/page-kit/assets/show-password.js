@@ -1,0 +1,22 @@
+// Adds a button to each field for a password that shows what was typed. Without this script the field works as ever.
+for (const field of document.querySelectorAll('.secret')) {
+  const input = field.querySelector('input');
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'reveal';
+  button.setAttribute('aria-controls', input.id);
+  const paint = (isShown) => {
+    input.type = isShown ? 'text' : 'password';
+    button.classList.toggle('shown', isShown);
+    button.setAttribute('aria-label', isShown ? field.dataset.hide : field.dataset.show);
+    button.title = isShown ? field.dataset.hide : field.dataset.show;
+  };
+  button.addEventListener('click', () => {
+    paint(input.type === 'password');
+    input.focus();
+  });
+  // A browser keeps what is typed into a field for texts, so the field is one for passwords again when it is sent.
+  input.form?.addEventListener('submit', () => paint(false));
+  paint(false);
+  field.append(button);
+}

@@ -1,0 +1,20 @@
+// Instants in the language of a page. Pages know no time zone of a person, so a time of day is in UTC, and says so.
+
+const UNITS = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+] as const;
+
+/** Returns a day. */
+export function day(language: string, instant: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(instant));
+}
+
+/** Returns how long ago an instant was, in whole units. */
+export function ago(language: string, instant: string, now: Date): string {
+  const seconds = Math.max(0, (now.getTime() - Date.parse(instant)) / 1000);
+  const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
+  for (const [unit, length] of UNITS) if (seconds >= length) return format.format(-Math.floor(seconds / length), unit);
+  return format.format(0, 'minute');
+}

@@ -1,0 +1,91 @@
+// Forms, their fields and their buttons. A form is sent by POST and holds the nonce of its purpose, which is the path to
+// which it is sent. Every field has a label, and its problem stands beside it.
+import type { Problem, ProblemCode } from '../errors/problem.ts';
+import { type Html, html, NO_HTML } from './html.ts';
+import type { View } from './kit.ts';
+import { issueText, problemText } from './problem-text.ts';
+
+/** The name of the field with the nonce. */
+export const NONCE_FIELD = 'nonce';
+
+/** What was sent before, when a form is shown again. Values of secret fields are never in it. */
+export interface Attempt {
+  readonly typed: Readonly<Record<string, string>>;
+  readonly problem: Problem | null;
+}
+
+/** A form that was not sent yet. */
+export const FRESH: Attempt = { typed: {}, problem: null };
+
+export interface Form {
+  /** The path to which the form is sent. */
+  readonly action: string;
+  readonly submit: string;
+  readonly fields?: Html;
+  /** How the button looks: the main action of the page, a dangerous one, or one among others. */
+  readonly look?: 'main' | 'danger' | 'plain';
+  /** The name of the button for people who hear it, when its text alone does not say what it is about. */
+  readonly label?: string;
+  /** A question that a browser with scripts asks before it sends the form. */
+  readonly question?: string;
+}
+
+/** Returns a form with its button. */
+export function form(view: View, { action, submit, fields, look = 'main', label, question }: Form): Html {
+  const asked =
+    question !== undefined &&
+    html` data-confirm="${question}" data-yes="${submit}" data-no="${view.text.layout.cancel}"`;
+  return html`<form method="post" action="${action}"${asked}>
+${hidden(NONCE_FIELD, view.nonce(action))}
+${fields}
+<button type="submit" class="${look}"${label !== undefined && html` aria-label="${label}"`}>${submit}</button>
+</form>`;
+}
+
+/** A field that nobody sees. */
+export function hidden(name: string, value: string | undefined): Html {
+  return value === undefined ? NO_HTML : html`<input type="hidden" name="${name}" value="${value}">`;
+}
+
+export interface Field {
+  readonly name: string;
+  readonly label: string;
+  readonly type?: 'text' | 'email' | 'password';
+  /** The token of HTML for what belongs into the field, such as `email` or `new-password`. */
+  readonly autocomplete: string;
+  readonly hint?: string;
+  readonly isOptional?: boolean;
+  /** The value before anything was typed. */
+  readonly value?: string;
+  /** Problems that are about this field although they name none. */
+  readonly codes?: readonly ProblemCode[];
+}
+
+/** Returns a field with its label, its hint and its problem. */
+export function field(view: View, attempt: Attempt, asked: Field): Html {
+  const { name, label, type = 'text', autocomplete, hint, isOptional = false, value, codes = [] } = asked;
+  const id = `field-${name}`;
+  const wrong = fieldProblem(view, attempt, name, codes);
+  const described = [...(hint === undefined ? [] : [`${id}-hint`]), ...(wrong === null ? [] : [`${id}-problem`])];
+  const isSecret = type === 'password';
+  const shown = isSecret ? '' : (attempt.typed[name] ?? value ?? '');
+  const input = html`<input id="${id}" name="${name}" type="${type}" autocomplete="${autocomplete}"${
+    shown !== '' && html` value="${shown}"`
+  }${!isOptional && html` required`}${type !== 'text' && html` autocapitalize="none" spellcheck="false"`}${
+    described.length > 0 && html` aria-describedby="${described.join(' ')}"`
+  }${wrong !== null && html` aria-invalid="true" autofocus`} dir="auto">`;
+  const { showPassword, hidePassword, optional } = view.text.layout;
+  return html`<div class="field">
+<label for="${id}">${label}${isOptional && html` <span class="optional">(${optional})</span>`}</label>
+${hint !== undefined && html`<p class="hint" id="${id}-hint">${hint}</p>`}
+${isSecret ? html`<div class="secret" data-show="${showPassword}" data-hide="${hidePassword}">${input}</div>` : input}
+${wrong !== null && html`<p class="problem" id="${id}-problem">${wrong}</p>`}
+</div>`;
+}
+
+function fieldProblem(view: View, { problem }: Attempt, name: string, codes: readonly ProblemCode[]): string | null {
+  if (!problem) return null;
+  if (codes.includes(problem.code)) return problemText(view.text, problem).detail;
+  const issue = problem.extras.issues?.find(({ path }) => path === name);
+  return issue ? issueText(view.text, issue.message) : null;
+}

@@ -1,0 +1,30 @@
+// Names the device of a session for its user: the browser and the system that its user agent claims.
+import Bowser from 'bowser';
+
+export interface DeviceName {
+  readonly browser: string;
+  /** Null when the user agent says nothing of it. */
+  readonly system: string | null;
+}
+
+/** The first word of an agent that is no browser, such as okhttp/4.9. */
+const PROGRAM = /^([A-Za-z][\w .-]{0,40}?)\//;
+
+/** Returns the names; null for a user agent that says nothing. */
+export function nameDevice(userAgent: string | null): DeviceName | null {
+  if (userAgent === null || userAgent === '') return null;
+  const { browser, os } = Bowser.parse(userAgent);
+  const system = os.name ? [os.name, shortVersion(os.name, os.versionName)].filter(Boolean).join(' ') : null;
+  if (browser.name && system !== null) return { browser: browser.name, system };
+  const program = PROGRAM.exec(userAgent)?.[1];
+  // The library names an unknown browser by an empty text.
+  const name = browser.name || (program === 'Mozilla' ? undefined : program);
+  return name === undefined ? null : { browser: name, system };
+}
+
+/** Browsers no longer say which version of macOS they run on, and Windows 10 and 11 look the same. */
+function shortVersion(system: string, version: string | undefined): string {
+  return system === 'Windows' && version !== undefined && version !== '10' && /^[\w.]{1,8}$/.test(version)
+    ? version
+    : '';
+}

@@ -1,0 +1,31 @@
+// The frame of the pages of an account, and how the pages name what they show.
+import { type Html, html } from '../../base/page-kit/html.ts';
+import type { View } from '../../base/page-kit/kit.ts';
+import { layout, navigation } from '../../base/page-kit/layout.ts';
+import { nameDevice } from './device-name.ts';
+
+export const PROFILE = '/account';
+export const DEVICES = '/account/devices';
+export const ORGANIZATIONS = '/account/organizations';
+
+/** Returns a page of the account, with the links to the others. `current` is its path. */
+export function accountPage(view: View, current: string, { title, body }: { title: string; body: Html }): Html {
+  const { account, layout: texts } = view.text;
+  const links = [
+    { href: PROFILE, label: account.profile },
+    { href: DEVICES, label: account.devices },
+    { href: ORGANIZATIONS, label: account.organizations },
+  ];
+  return layout(view, { title, body, navigation: navigation(texts.pages, links, current) });
+}
+
+/** The name of a device in the language of the page. */
+export function deviceText({ text }: View, userAgent: string | null): string {
+  const named = nameDevice(userAgent);
+  if (!named) return text.devices.unknown;
+  return named.system === null ? named.browser : text.devices.on(named.browser, named.system);
+}
+
+export function badge(text: string): Html {
+  return html` <span class="badge">${text}</span>`;
+}

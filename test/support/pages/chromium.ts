@@ -1,0 +1,111 @@
+// A real browser for tests of pages: Debian's Chromium without a window, driven by playwright-core. It reaches the service
+// at the address that the service believes to have, whatever its real port is, and reports what goes wrong in a page.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import axe from 'axe-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { debianProgram } from '../servers/debian.ts';
+import type { Lifetime } from '../servers/process.ts';
+
+/** People can look at the pages here after a test. */
+const SCREENSHOTS = fileURLToPath(new URL('../../../.data/screenshots', import.meta.url));
+
+export interface Chromium {
+  /** Opens a browser of its own: without cookies of others. `faults` collects what went wrong in its pages. */
+  open(options?: BrowserContextOptions): Promise<{ context: BrowserContext; page: Page; faults: string[] }>;
+}
+
+/**
+ * Starts Chromium. It ends with the test. `hosts` has a real address for each host and port of a URL, such as
+ * 127.0.0.1:4567 for localhost:3000.
+ */
+export async function startChromium(t: Lifetime, hosts: Readonly<Record<string, string>>): Promise<Chromium> {
+  const rules = Object.entries(hosts).map(([host, real]) => `MAP ${host} ${real}`);
+  const browser: Browser = await chromium.launch({
+    executablePath: await debianProgram('chromium'),
+    args: [
+      `--host-resolver-rules=${rules.join(',')}`,
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    ],
+  });
+  t.teardown(() => browser.close());
+  return {
+    async open(options = {}) {
+      const context = await browser.newContext({
+        baseURL: 'http://localhost:3000',
+        reducedMotion: 'reduce',
+        ...options,
+      });
+      const faults: string[] = [];
+      context.setDefaultTimeout(60_000);
+      const page = await context.newPage();
+      page.on('pageerror', (error) => faults.push(`script: ${error.message}`));
+      page.on('console', (line) => {
+        // A page of an error is loaded with its status, which the browser also reports.
+        const isStatus = /Failed to load resource: the server responded with a status of/.test(line.text());
+        if (line.type() === 'error' && !isStatus) faults.push(`console: ${line.text()}`);
+      });
+      page.on('requestfailed', (request) => {
+        const { errorText = '' } = request.failure() ?? {};
+        // The next page was opened before this one had loaded.
+        if (errorText !== 'net::ERR_ABORTED') faults.push(`request: ${request.url()} ${errorText}`);
+      });
+      return { context, page, faults };
+    },
+  };
+}
+
+/** Returns the rules of accessibility (WCAG 2.2, level AA, and good practice) that the page breaks. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(async () => {
+    const { axe: engine } = globalThis as unknown as { axe: typeof axe };
+    return engine.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+  });
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+  );
+}
+
+/** Returns what is too wide or too small for a finger on the page: at most the width of the screen, at least 44 pixels. */
+export function cramped(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    interface Box {
+      readonly outerHTML: string;
+      getBoundingClientRect(): {
+        readonly width: number;
+        readonly height: number;
+        readonly right: number;
+        readonly left: number;
+      };
+    }
+    const { document, innerWidth } = globalThis as unknown as {
+      readonly document: {
+        querySelectorAll(selector: string): Iterable<Box>;
+        readonly documentElement: { scrollWidth: number };
+      };
+      readonly innerWidth: number;
+    };
+    const wide =
+      document.documentElement.scrollWidth > innerWidth
+        ? [`the page is ${document.documentElement.scrollWidth} wide`]
+        : [];
+    const targets = 'button, input:not([type=hidden]), nav a, .brand, .button';
+    const small = [...document.querySelectorAll(targets)].flatMap((one) => {
+      const { width, height } = one.getBoundingClientRect();
+      return height < 44 || width < 44
+        ? [`${Math.round(width)} × ${Math.round(height)}: ${one.outerHTML.slice(0, 120)}`]
+        : [];
+    });
+    return [...wide, ...small];
+  });
+}
+
+/** Writes a picture of the whole page into .data/screenshots. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+}
