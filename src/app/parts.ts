@@ -82,15 +82,9 @@ const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
   const dataKeys = await openUsableDataKeys(options);
-  const personal = createPersonal(dataKeys, random);
   const kit = openKit(config, random);
-  const db = openDatabase({
-    ...options.urls,
-    personal,
-    poolSize: config.DATABASE_POOL_SIZE,
-    log,
-    ...(bounds && { bounds }),
-  });
+  const opening = { personal: createPersonal(dataKeys, random), poolSize: config.DATABASE_POOL_SIZE, log };
+  const db = openDatabase({ ...options.urls, ...opening, ...(bounds && { bounds }) });
   const revocations = openRevocations({
     ...{ db, log, redis: redisOf(config), clock: machineClock },
     ...(limits && { limits }),
