@@ -18,6 +18,18 @@ export function lookupOf(column: LookupColumn, text: string): Buffer {
   return Buffer.from(testPersonal.lookup(column, text), 'base64');
 }
 
+/** The name of a user, as it is stored. */
+export async function nameOf(
+  database: { query(text: string, values: unknown[]): Promise<object[]> },
+  userId: string,
+): Promise<string | undefined> {
+  const rows = await database.query(`SELECT 's' || encode(name_sealed, 'base64') AS name FROM users WHERE id = $1`, [
+    userId,
+  ]);
+  const [row] = rows as { name: string }[];
+  return row && testPersonal.opening((open) => open('users.name', userId, row.name));
+}
+
 interface NetworkRow {
   readonly id: string;
   readonly data: { readonly network: { readonly key: string; readonly sealed: string } };

@@ -1,11 +1,13 @@
 // Another site attacks the pages in a real browser: it frames them, sends their forms, opens them for a person and reads
 // them. An application of the operator is another origin, too, and gets only what it needs.
+
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { startChromium } from '../support/pages/chromium.ts';
+import { nameOf } from '../support/personal.ts';
 import { openService } from '../support/service.ts';
 
 const APP = 'http://localhost:5173';
@@ -41,9 +43,6 @@ async function signedIn(target?: string) {
   await Promise.all([page.waitForNavigation(), page.locator('main button[type=submit]').click()]);
   return { ...opened, account };
 }
-
-const nameOf = async (userId: string) =>
-  (await database.query<{ name: string }>('SELECT name FROM users WHERE id = $1', [userId]))[0]?.name;
 
 t.test(
   'a person continues at the application, which then refreshes with the cookie, and cannot read a page',
@@ -113,7 +112,7 @@ t.test('no other site can send a form, neither for a person who is signed in nor
       t.match(await page.locator('dd').textContent(), account.email, 'the person is signed in as before');
     }
   }
-  t.equal(await nameOf(account.userId), 'Ada Lovelace');
+  t.equal(await nameOf(database, account.userId), 'Ada Lovelace');
   t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'no session was ended');
   await context.close();
 });
@@ -127,7 +126,7 @@ t.test('a link from elsewhere opens a page and changes nothing', async (t) => {
     await Promise.all([page.waitForURL(`${SERVICE}/**`), page.getByText(path, { exact: true }).click()]);
     t.match(await page.locator('header').textContent(), 'Sign out', `${path}: the person is signed in there`);
   }
-  t.equal(await nameOf(account.userId), 'Ada Lovelace');
+  t.equal(await nameOf(database, account.userId), 'Ada Lovelace');
   t.equal((await api.get('/me', { token: account.accessToken })).status, 200);
   await context.close();
 });

@@ -1,9 +1,11 @@
 // The session of a browser: who gets it, what it opens, and how it ends.
+
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { openVisitor, type Visitor } from '../../support/pages/visitor.ts';
+import { nameOf } from '../../support/personal.ts';
 import { openService, type Service } from '../../support/service.ts';
 
 const SESSION = 'tenantry_session';
@@ -153,10 +155,7 @@ for (const [how, end] of Object.entries(ENDS)) {
     const sent = await visitor.request('POST', '/account', { ...form, name: 'Changed' });
     t.match([sent.status, sent.location], [303, '/sign-in?notice=ended']);
     t.notOk(visitor.cookies.has(SESSION), 'the cookie is removed');
-    const [{ name } = { name: '' }] = await database.query<{ name: string }>('SELECT name FROM users WHERE id = $1', [
-      account.userId,
-    ]);
-    t.equal(name, 'Ada Lovelace', 'nothing was changed');
+    t.equal(await nameOf(database, account.userId), 'Ada Lovelace', 'nothing was changed');
   });
 }
 
