@@ -1,4 +1,5 @@
 // The pages of an account show what people and their browsers wrote, and never as markup. They have the limits of the API.
+
 import t from 'tap';
 import { nameDevice } from '../../../src/sign-in/account/device-name.ts';
 import { HOSTILE } from '../../base/page-kit/hostile.ts';
@@ -6,6 +7,7 @@ import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { shapeOf } from '../../support/pages/markup.ts';
 import { openVisitor } from '../../support/pages/visitor.ts';
+import { testPersonal } from '../../support/personal.ts';
 import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
@@ -24,8 +26,11 @@ t.test(
       const account = { email: `p${index}@example.com`, password: PASSWORD, name: text, organizationName: text };
       const registered = await api.post('/auth/register', account);
       t.equal(registered.status, 201, text);
-      const { user, organization } = registered.body.data;
-      await database.query('UPDATE sessions SET user_agent = $1 WHERE user_id = $2', [`${text}/1.0 ${text}`, user.id]);
+      const { organization } = registered.body.data;
+      const { sessionId } = registered.body.data;
+      const sealed = testPersonal.seal('sessions.user_agent', sessionId, `${text}/1.0 ${text}`);
+      const update = `UPDATE sessions SET user_agent_sealed = decode($1, 'base64') WHERE id = $2`;
+      await database.query(update, [sealed, sessionId]);
       const visitor = openVisitor(url, { agent: 'Plain/1.0' });
       const { email, password } = account;
       const signedIn = await visitor.send(await visitor.open('/sign-in'), '/sign-in', { email, password });
