@@ -51,13 +51,14 @@ interface Asked {
 
 /** Returns the estimator. It starts its thread with the first estimate, and ends it after a minute without any. */
 export function openStrength({
-  idleMs = IDLE_MS,
   waitMsMax = WAIT_MS_MAX,
+  waitingMax = WAITING_MAX,
+  idleMs = IDLE_MS,
   answerMsMax = ANSWER_MS_MAX,
   loadMsMax = LOAD_MS_MAX,
-  waitingMax = WAITING_MAX,
   script = THREAD,
 } = {}): Strength {
+  const ask = openThread({ idleMs, answerMsMax, loadMsMax, script });
   const queue = new FairQueue({
     places: 1,
     reserved: 0,
@@ -65,6 +66,34 @@ export function openStrength({
     waitMs: waitMsMax,
     refusal: (why) => new StrengthUnknown(why),
   });
+  return {
+    async estimate(question) {
+      if (queue.waiting >= waitingMax) throw new StrengthUnknown('too many estimates wait');
+      const requester = currentRequester();
+      const turn = { subject: requester?.subject ?? null, kind: 'estimate', atOnceMax: 1, requester };
+      const late = Promise.withResolvers<never>();
+      // The queue drops what waits for its turn. An estimate that has begun goes on without its caller.
+      const giveUp = setTimeout(() => late.reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
+      const guesses = queue.run(turn, () => ask(question));
+      return Promise.race([guesses, late.promise]).finally(() => clearTimeout(giveUp));
+    },
+  };
+}
+
+interface ThreadOptions {
+  readonly idleMs: number;
+  readonly answerMsMax: number;
+  readonly loadMsMax: number;
+  readonly script: URL;
+}
+
+/** Returns the function that asks the thread. Call it again only once the last answer has come. */
+function openThread({
+  idleMs,
+  answerMsMax,
+  loadMsMax,
+  script,
+}: ThreadOptions): (question: Question) => Promise<number> {
   /** The question that the thread answers now. */
   let asked: Asked | null = null;
   let thread: Worker | null = null;
@@ -106,7 +135,11 @@ export function openStrength({
     return started;
   }
 
-  function ask(question: Question): Promise<number> {
+  function limit(): void {
+    wait(isLoaded ? answerMsMax : loadMsMax, () => end('the estimate takes too long'));
+  }
+
+  return (question) => {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     asked = { resolve, reject };
     thread ??= workForService(start);
@@ -114,22 +147,5 @@ export function openStrength({
     thread.postMessage(question);
     limit();
     return promise;
-  }
-
-  function limit(): void {
-    wait(isLoaded ? answerMsMax : loadMsMax, () => end('the estimate takes too long'));
-  }
-
-  return {
-    async estimate(question) {
-      if (queue.waiting >= waitingMax) throw new StrengthUnknown('too many estimates wait');
-      const requester = currentRequester();
-      const turn = { subject: requester?.subject ?? null, kind: 'estimate', atOnceMax: 1, requester };
-      const late = Promise.withResolvers<never>();
-      // The queue drops what waits for its turn. An estimate that has begun goes on without its caller.
-      const giveUp = setTimeout(() => late.reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
-      const guesses = queue.run(turn, () => ask(question));
-      return Promise.race([guesses, late.promise]).finally(() => clearTimeout(giveUp));
-    },
   };
 }
