@@ -1,5 +1,5 @@
-// After a pause of this process (it was stopped, or its machine was suspended), holds messages and streams back until everything is known that
-// was revoked during the pause. What arrived meanwhile is often read before the feed is.
+// After a pause of this process (it was stopped, or its machine was suspended), holds messages and streams back until
+// everything is known that was revoked during the pause. What arrived meanwhile is often read before the feed is.
 import { Transform } from 'node:stream';
 import { SYSTEM_TIMING } from '../../verifier/core/clock.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';

@@ -15,14 +15,21 @@ export interface PauseWatch {
   resumedAt(): number;
 }
 
-/** `onPause` gets the length of each pause in seconds. */
+/**
+ * `onPause` gets the length of each pause in seconds. The clock that never steps may stop while the machine is suspended,
+ * so the wall clock counts too. If it is set forward, that looks like a pause. If it is set back, that changes nothing.
+ */
 export function createPauseWatch(timing: Timing, onPause: (seconds: number) => void): PauseWatch {
-  let seen = timing.elapsed(); // when this process was last seen running
+  // When this process was last seen running, by both clocks.
+  let seen = timing.elapsed();
+  let seenWall = timing.now();
   let resumed = Number.NEGATIVE_INFINITY;
   function look(): void {
     const now = timing.elapsed();
-    const paused = now - seen;
+    const wall = timing.now();
+    const paused = Math.max(now - seen, wall - seenWall);
     seen = now;
+    seenWall = wall;
     if (paused <= PAUSE_MILLISECONDS_MAX) return;
     resumed = now;
     onPause(paused / 1000);

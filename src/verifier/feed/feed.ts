@@ -50,7 +50,10 @@ export function createFeed(deps: FeedDeps): RevocationSource {
     },
     trouble: deps.onError,
     // A new connection begins with what was missed.
-    paused: (seconds) => connection.abort(new Error(`this process did not run for ${Math.round(seconds)} s`)),
+    paused(seconds) {
+      const length = `${Math.round(seconds)} s`;
+      connection.abort(new Error(`this process did not run for ${length}, or its clock was set forward`));
+    },
   });
 
   function tick(): void {

@@ -12,6 +12,7 @@ function opened() {
   const requesters: unknown[] = [];
   let timers = 0;
   const counted = {
+    now: timing.now,
     elapsed: timing.elapsed,
     after(milliseconds: number, run: () => void) {
       timers += 1;
