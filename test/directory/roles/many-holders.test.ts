@@ -12,6 +12,7 @@ import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openTeam, renewed } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { holdUser } from '../../support/locks.ts';
+import { openService } from '../../support/service.ts';
 
 const HOLDERS = 1_300;
 
@@ -106,6 +107,21 @@ t.test('one revocation refuses the older tokens of all members of a changed role
   t.equal(await ask(next), 200);
   t.equal((await change({ permissions: ['deals:read'] })).status, 200);
   t.equal((await revocations()).length, 1, 'the same change again ends nothing');
+});
+
+t.test('another replica reads the revocation of a changed role from PostgreSQL', async (t) => {
+  const { service, database, change, token, owner } = await opened(t);
+  const other = await openService(t, database);
+  const { revocations } = other.app.parts;
+  const ask = async (asked: string) => {
+    const { status, code } = await other.api.get('/me', { token: asked });
+    return code ?? status;
+  };
+  t.equal(await ask(token), 200);
+  t.equal((await change({ name: 'sellers' })).status, 200);
+  await revocations.synchronize();
+  t.same([await ask(token), await ask(owner.token)], ['token_stale', 200]);
+  t.not(revocations, service.app.parts.revocations);
 });
 
 t.test('a renamed role is found in older tokens by its former name', async (t) => {
