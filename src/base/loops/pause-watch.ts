@@ -1,5 +1,5 @@
-// Notices that this process did not run for a while: it was stopped, its machine was suspended, or something blocked the
-// event loop. What the process then believes to be missing, such as an answer, may only not have been read yet.
+// Notices that this process did not run for a while: it was stopped, its machine was suspended, or something blocked
+// the event loop. What the process then believes to be missing, such as an answer, may only not have been read yet.
 import { systemTiming, type Timing } from './timing.ts';
 
 export interface PauseWatch {

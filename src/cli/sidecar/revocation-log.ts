@@ -1,5 +1,5 @@
-// What the log of the sidecar says about keys and revocations: errors, when the revocations become too old, and when they
-// are followed again.
+// What the log of the sidecar says about keys and revocations: errors, when the revocations become too old, and when
+// they are followed again.
 import type { SidecarLog } from '../../sidecar/core/contract.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
 

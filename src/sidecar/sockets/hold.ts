@@ -5,7 +5,9 @@ import { SYSTEM_TIMING } from '../../verifier/core/clock.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
 
 export interface Hold {
-  /** True from the end of a pause until everything is known that was revoked during it. Ask this before each message. */
+  /**
+   * True from the end of a pause until everything is known that was revoked during it. Ask this before each message.
+   */
   isOn(): boolean;
   /**
    * Calls `over` once the hold has ended, or `late` if it lasts too long. Returns the function that cancels both.

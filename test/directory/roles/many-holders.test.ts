@@ -1,6 +1,6 @@
-// A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of all of
-// them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous version. A crash in the
-// middle loses nothing.
+// A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of
+// all of them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous
+// version. A crash in the middle loses nothing.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';

@@ -1,5 +1,5 @@
-// After a pause of the sidecar's process, bodies without a length wait in both directions until it is known which sessions
-// were ended during the pause.
+// After a pause of the sidecar's process, bodies without a length wait in both directions until it is known which
+// sessions were ended during the pause.
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import t, { type Test } from 'tap';
