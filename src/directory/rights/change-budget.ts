@@ -2,8 +2,8 @@
 // an administrator could otherwise lock a member out. Suspending and removing a member have no limit: whoever misuses
 // rights must be stopped at once, whatever was changed before.
 //
-// Each change costs a member one refresh. With both budgets used up, a session refreshes 50 times in the first minute
-// and 20 times in each later one, which is below the default of RATE_LIMIT_REFRESH.
+// Each change costs a member one refresh. With both budgets used up, a session refreshes 50 times in the first minute and
+// 20 times in each later one, which is below the default of RATE_LIMIT_REFRESH.
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { spendMemberChange, spendRoleChange } from './change-budget-store.ts';

@@ -43,8 +43,8 @@ export async function logout(
 }
 
 /**
- * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same,
- * because they would be good again once an operator accepts the database.
+ * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same, because
+ * they would be good again once an operator accepts the database.
  */
 async function endOne(deps: EndingDeps, which: EndSessions & { readonly sessionId: string }): Promise<void> {
   const reader = deps.db.systemReader();
