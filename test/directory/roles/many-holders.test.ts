@@ -12,7 +12,6 @@ import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openTeam, renewed } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { holdUser } from '../../support/locks.ts';
-import { openService } from '../../support/service.ts';
 
 const HOLDERS = 1_300;
 
@@ -110,8 +109,8 @@ t.test('one revocation refuses the older tokens of all members of a changed role
 });
 
 t.test('another replica reads the revocation of a changed role from PostgreSQL', async (t) => {
-  const { service, database, change, token, owner } = await opened(t);
-  const other = await openService(t, database);
+  const { service, openReplica, change, token, owner } = await opened(t);
+  const other = await openReplica();
   const { revocations } = other.app.parts;
   const ask = async (asked: string) => {
     const { status, code } = await other.api.get('/me', { token: asked });
