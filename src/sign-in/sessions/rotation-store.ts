@@ -5,6 +5,11 @@ import type { Revoking } from '../../base/revoking/publish.ts';
 import { isKeyRevokedSql, revokingSessions } from '../../base/revoking/sql.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
+// SQL: whether nobody may use the presented token any more. `s` is the row of the session. $5 jti and $6 parent of the
+// token, $7 seconds of grace.
+const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
+            AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > ${now} - $7::float8 * interval '1 second')`;
+
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
 // presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
@@ -23,8 +28,6 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // that never keeps its children causes one an hour, and one a minute if it also changes its network.
 // `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
 // event.
-const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
-            AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > ${now} - $7::float8 * interval '1 second')`;
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (

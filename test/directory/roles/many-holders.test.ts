@@ -11,7 +11,7 @@ import type { TestDatabase } from '../../support/database.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openTeam, renewed } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
-import { holdUser } from '../../support/locks.ts';
+import { holdUser, openTransaction, waiters } from '../../support/locks.ts';
 
 const HOLDERS = 1_300;
 
@@ -204,4 +204,59 @@ t.test('a preset ends the tokens of many members in slices as well', async (t) =
   t.equal(applied.usersAffected, HOLDERS);
   t.same(await epochsOf(database), { 1: HOLDERS });
   t.same(await unfinished(database), []);
+});
+
+t.test('a second change of the role waits for the slice that is being raised, and no longer', async (t) => {
+  const { database, change } = await interrupted(t);
+  const slice = await openTransaction(t, database);
+  await slice.query('SELECT 1 FROM unfinished_role_changes FOR UPDATE');
+  const changed = change({ permissions: [] });
+  await waiters(database, 1);
+  await slice.query('COMMIT');
+  t.equal((await changed).status, 200);
+});
+
+t.test('a run of the loop ends after a bounded time, so that the next one finds further changes', async (t) => {
+  const all = await interrupted(t);
+  const { database, parts } = all;
+  await database.query("UPDATE unfinished_role_changes SET advanced_at = advanced_at - interval '1 minute'");
+  await openRaising({ ...parts, runMsMax: 0 }).run();
+  t.same(await epochsOf(database), { 0: HOLDERS + 1 - SLICE_USERS, 1: SLICE_USERS }, 'what was done stays done');
+  await runLoop(all);
+  t.same(await unfinished(database), []);
+  t.same(await epochsOf(database), { 1: HOLDERS + 1 });
+});
+
+t.test('a change that fails does not leave the work on another one behind', async (t) => {
+  const { database, parts, id, organization } = await interrupted(t);
+  const failing = await seedRole(database, organization.id, { name: 'failing', permissions: [] });
+  await database.query(
+    `INSERT INTO unfinished_role_changes (id, organization_id, role_owner_key, role_id, after_user_id)
+     SELECT gen_random_uuid(), organization_id, role_owner_key, $1, after_user_id FROM unfinished_role_changes`,
+    [failing],
+  );
+  await database.query("UPDATE unfinished_role_changes SET advanced_at = advanced_at - interval '1 minute'");
+  const systemReader: typeof parts.db.systemReader = (how) => ({
+    rows: (asked, values) =>
+      values.includes(failing) ? Promise.reject(new Error('it fails')) : parts.db.systemReader(how).rows(asked, values),
+  });
+  await t.rejects(openRaising({ ...parts, db: { ...parts.db, systemReader } }).run(), { message: 'it fails' });
+  t.same(await database.query('SELECT role_id AS id FROM unfinished_role_changes WHERE role_id = $1', [id]), []);
+});
+
+t.test('a change of a role with many members counts twice', async (t) => {
+  const { database, change } = await opened(t);
+  const permissions = ['deals:read', 'deals:write'];
+  const rename = async (turn: number) => (await change({ name: `sales-${turn}`, permissions })).status;
+  const statuses: number[] = [];
+  for (let turn = 0; turn < 11; turn += 1) {
+    // The clock of the budget stands still, however slow the machine is.
+    await database.query(
+      `UPDATE organizations SET role_changes_paid_until = clock_timestamp() + $1 * interval '1 second'
+       WHERE role_changes_paid_until IS NOT NULL`,
+      [turn * 12],
+    );
+    statuses.push(await rename(turn));
+  }
+  t.same(statuses, [...Array(10).fill(200), 429]);
 });
