@@ -2,9 +2,9 @@
 // an administrator could otherwise lock a member out. Suspending and removing a member have no limit: whoever misuses
 // rights must be stopped at once, whatever was changed before.
 //
-// Each change costs a member one refresh. A change of a role with very many members costs two, because the epochs of the
-// memberships are raised later, so it counts twice. With both budgets used up, a session refreshes 50 times in the first
-// minute and 20 times in each later one, which is below the default of RATE_LIMIT_REFRESH.
+// Each change costs a member one refresh. A change of a role with very many members costs two, because the epochs of
+// the memberships are raised later, so it counts twice. With both budgets used up, a session refreshes 50 times in the
+// first minute and 20 times in each later one, which is below the default of RATE_LIMIT_REFRESH.
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { spendMemberChange, spendRoleChange } from './change-budget-store.ts';
@@ -27,8 +27,8 @@ export async function payForMemberChange(tx: OrganizationTx, organizationId: str
 }
 
 /**
- * Counts one change of the rights of a role that somebody holds. It counts twice when the memberships are raised later. The caller holds the organization's lock. Raises
- * too_many_requests when the budget of the organization is used up.
+ * Counts one change of the rights of a role that somebody holds. It counts twice when the memberships are raised later.
+ * The caller holds the organization's lock. Raises too_many_requests when the budget of the organization is used up.
  */
 export async function payForRoleChange(
   tx: OrganizationTx,

@@ -1,16 +1,16 @@
 // Raises the epochs of the memberships of many members whose role has changed. The change of the role is committed
-// before. One statement for a hundred thousand members would run into its time limit and would delay every change of one
-// of these members. So the members are raised in slices, each in its own short transaction. If the process ends, a loop of
-// any process continues.
+// before. One statement for a hundred thousand members would run into its time limit and would delay every change of
+// one of these members. So the members are raised in slices, each in its own short transaction. If the process ends, a
+// loop of any process continues.
 //
 // A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
 // organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and
-// tokens of the previous version, which do not know that epoch. It raises every member, so a token that was issued between
-// the two becomes stale once more. A change of a system role waits for the last slice.
+// tokens of the previous version, which do not know that epoch. It raises every member, so a token that was issued
+// between the two becomes stale once more. A change of a system role waits for the last slice.
 //
-// The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that was
-// not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would raise the
-// membership to the same epoch, which does not refuse this token.
+// The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that
+// was not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would
+// raise the membership to the same epoch, which does not refuse this token.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
@@ -65,8 +65,8 @@ interface Pace {
 }
 
 /**
- * Raises the epochs of all members of the role for whom that is still to be done. Other processes may do the same for the
- * same change. Returns false when `isOver` stopped it early.
+ * Raises the epochs of all members of the role for whom that is still to be done. Other processes may do the same for
+ * the same change. Returns false when `isOver` stopped it early.
  */
 export async function raiseHolders(
   deps: RaiseDeps,

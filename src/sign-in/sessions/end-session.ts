@@ -45,9 +45,9 @@ export async function logout(
 }
 
 /**
- * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same, because
- * they would be good again once an operator accepts the database. With `actingFor`, nobody can tell any more for which
- * organization such a session acted: database_set_back says that nothing was ended.
+ * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same,
+ * because they would be good again once an operator accepts the database. With `actingFor`, nobody can tell any more
+ * for which organization such a session acted: database_set_back says that nothing was ended.
  */
 async function endOne(deps: EndingDeps, which: EndSessions & { readonly sessionId: string }): Promise<void> {
   const reader = deps.db.systemReader();

@@ -122,7 +122,9 @@ export interface Presented {
 
 type Verdict =
   | { readonly verdict: 'bad_key' | 'unknown' | 'revoked' | 'expired' | 'reused' }
-  /** A token was reused, unless the database has lost newer tokens or the session has just ended. Nothing was changed. */
+  /**
+   * A token was reused, unless the database has lost newer tokens or the session has just ended. Nothing was changed.
+   */
   | { readonly verdict: 'suspected'; readonly beganAt: number }
   | { readonly verdict: 'refused'; readonly subject: Subject }
   | {

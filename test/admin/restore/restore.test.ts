@@ -183,8 +183,8 @@ t.test('a user whose rights changed after the backup has the rights from the bac
   t.equal(await held(), 0);
 });
 
-// The first statement of each transaction, and the one that follows while the restore waits. Transactions of the service
-// take these rows in these orders.
+// The first statement of each transaction, and the one that follows while the restore waits. Transactions of the
+// service take these rows in these orders.
 const ORDERS = {
   'a change of members locks the organization, then writes the user': [
     'SELECT 1 FROM organizations FOR NO KEY UPDATE',
