@@ -13,11 +13,12 @@ const LOST_MAX = 100_000;
 const raise = (table: 'users' | 'clients' | 'organizations', column: 'epoch' | 'roles_epoch') =>
   statement(`
 WITH known AS (
-  SELECT id::uuid, max(epoch) AS epoch FROM unnest($1::text[], $2::int[]) AS k (id, epoch) GROUP BY 1
+  SELECT t.id, max(k.epoch) AS epoch FROM unnest($1::text[], $2::int[]) AS k (id, epoch)
+  JOIN ${table} t ON t.id = k.id::uuid AND k.epoch - t.${column} BETWEEN 1 AND ${LOST_MAX} GROUP BY t.id
 ),
 locked AS (
   SELECT t.id, k.epoch FROM ${table} t JOIN known k ON k.id = t.id
-  WHERE t.${column} < k.epoch AND k.epoch - t.${column} <= ${LOST_MAX} ORDER BY t.id FOR NO KEY UPDATE OF t
+  WHERE t.${column} < k.epoch ORDER BY t.id FOR NO KEY UPDATE OF t
 )
 UPDATE ${table} t SET ${column} = l.epoch FROM locked l WHERE t.id = l.id AND t.${column} < l.epoch`);
 const RAISE_USERS = raise('users', 'epoch');
