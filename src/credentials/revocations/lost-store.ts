@@ -6,8 +6,8 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { EpochRevocation } from '../../protocol/epoch-map.ts';
 
 // An event may come from the stream, to which somebody else may have written. The epochs of so many lost changes cannot be
-// genuine, and would leave no room below the largest integer.
-const LOST_MAX = 100_000;
+// genuine, and would leave no room below the largest integer. A restore, which may be lost, too, raises epochs by a million.
+const LOST_MAX = 10_000_000;
 
 // The rows are locked in the order in which every statement locks them, so that no two can deadlock. $1 ids and $2 epochs.
 const raise = (table: 'users' | 'clients' | 'organizations', column: 'epoch' | 'roles_epoch') =>
