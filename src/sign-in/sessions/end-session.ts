@@ -9,9 +9,11 @@ import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tok
 import { assertSessionLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { NIL_ID } from '../../protocol/id.ts';
+import { assertNotInDoubt } from './authenticate.ts';
 import {
   type EndedSessions,
   type EndSessions,
+  isSessionMissing,
   lockSessions,
   markLostEnded,
   markSessionsEnded,
@@ -54,14 +56,21 @@ export async function logout(
 
 /**
  * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same, because
- * they would be good again once an operator accepts the database.
+ * they would be good again once an operator accepts the database. With `actingFor`, nobody can tell any more for which
+ * organization such a session acted: database_set_back says that nothing was ended.
  */
 async function endOne(deps: EndingDeps, which: EndSessions & { readonly sessionId: string }): Promise<void> {
   const reader = deps.db.systemReader();
   const { revocations } = await publishing(deps, markSessionsEnded(reader, which));
-  const mayBeLost = revocations.length === 0 && !which.actingFor && deps.revocations.doubtedBefore() > 0;
-  if (!mayBeLost) return;
+  if (revocations.length > 0) return;
+  // The failover may have happened a moment ago. A new reading notices it.
+  await deps.revocations.synchronize();
+  if (deps.revocations.doubtedBefore() === 0) return;
   const { userId, sessionId, reason, actorId = userId } = which;
+  if (which.actingFor) {
+    if (await isSessionMissing(reader, sessionId)) assertNotInDoubt(deps.revocations, 0);
+    return;
+  }
   await publishing(deps, markLostEnded(reader, { sessionId, reason, actorId }));
 }
 

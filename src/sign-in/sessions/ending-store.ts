@@ -131,6 +131,14 @@ export function markLostEnded(
   return runEndSessions(tx, END_LOST, [sessionId, reason, actorId]);
 }
 
+const MISSING = statement('SELECT NOT EXISTS (SELECT FROM sessions WHERE id = $1::uuid) AS missing');
+
+/** Whether the database has no such session, neither live nor ended. */
+export async function isSessionMissing(tx: SystemReader, sessionId: string): Promise<boolean> {
+  const [row] = await tx.rows<{ missing: boolean }>(MISSING, [sessionId]);
+  return row?.missing ?? true;
+}
+
 // This is a separate statement after the session was opened. If several sign-ins run at the same moment, the last of
 // them sees all sessions.
 const END_SURPLUS = endSessionsStatement(

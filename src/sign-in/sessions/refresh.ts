@@ -68,7 +68,7 @@ export async function exchange(
   input: Pick<Refresh, 'organization' | 'remember' | 'actingFor' | 'network'>,
 ): Promise<SignedIn> {
   const { claims, kid } = token;
-  const rotating = rotateSession(deps.db.systemReader(), {
+  const presented = {
     userId: claims.sub,
     sessionId: claims.sid,
     jti: claims.jti,
@@ -81,10 +81,17 @@ export async function exchange(
     graceSeconds: deps.graceSeconds,
     refreshTtlSeconds: deps.refreshTtlSeconds,
     network: input.network,
-  });
+  };
+  const rotate = (isWhole: boolean) =>
+    publishing(deps, rotateSession(deps.db.systemReader(), { ...presented, isWhole }));
+  let rotation = await rotate(false);
+  if (rotation.verdict === 'suspected') {
+    // A failover may have lost that the client has received newer tokens. Then no party is a thief.
+    await assertNotLost(deps.revocations, rotation.beganAt);
+    rotation = await rotate(true);
+  }
   // The statement has committed. If the token was reused, the session has ended for both parties, even if this request
   // fails.
-  const rotation = await publishing(deps, rotating);
   switch (rotation.verdict) {
     case 'bad_key':
       throw problem('invalid_refresh_token');
@@ -93,6 +100,7 @@ export async function exchange(
       throw problem('invalid_refresh_token');
     case 'expired':
       throw problem('session_expired');
+    case 'suspected': // not after the second statement
     case 'revoked':
       throw problem('session_revoked');
     case 'reused':
