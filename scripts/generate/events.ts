@@ -31,6 +31,14 @@ in these tables are recorded. An event has an \`id\`, the instant \`at\` by the 
 - its data: exactly the fields in these tables. They never hold secrets, e-mail addresses or tokens.
 
 Events are never changed. They stay after their target is deleted.
+
+No endpoint lists events yet. An operator reads them from the table \`events\`, as a role that bypasses row-level security, such
+as the one for [backups](database.md#backups):
+
+\`\`\`sql
+SELECT at, type, organization_id, actor_id, target_id, data
+FROM events WHERE type LIKE 'member.%' AND at > now() - interval '1 day' ORDER BY at, id;
+\`\`\`
 ${nouns.map(tableOf).join('')}`;
 }
 

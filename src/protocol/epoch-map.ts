@@ -1,6 +1,5 @@
-// The newest epochs that a process knows, of users, of their memberships, of the roles of organizations
-// and of service clients. A part of the
-// revocations in memory.
+// The newest epochs that a process knows, of users, of their memberships, of the roles of organizations and of service
+// clients. A part of the revocations in memory.
 import { type AgingMap, createAgingMap } from './aging-map.ts';
 import type { RevocableToken, Revocation } from './revocation.ts';
 
@@ -31,8 +30,8 @@ interface Epoch {
 
 type KeyEpoch = Omit<Epoch, 'kind'>;
 
-// The user comes last, because the last digits of a key decide where an aging map keeps it.
 const keyOfRole = (org: string, role: string) => `${role} ${org}`;
+// The user comes last, because the last digits of a key decide where an aging map keeps it.
 const keyOf = (org: string, sub: string) => `${org} ${sub}`;
 
 /** Creates an empty map. `now` gives the whole seconds of a clock that never steps. */

@@ -96,6 +96,36 @@ t.test('the doctor names the errors of keys, mail and policies', async (t) => {
   t.match(broken.stdout, /^fail +configuration +PORT: /m);
 });
 
+t.test('a backup that was restored without its roles is named with what to do', async (t) => {
+  const database = await createDatabase(t);
+  await database.query('REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tenantry_app, tenantry_system');
+  const { status, stdout } = await openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl })('doctor');
+  t.equal(status, 1);
+  t.match(
+    stdout,
+    /^fail +migrations +the role of the service may not read .*restored without its roles, create the roles/m,
+  );
+});
+
+t.test('the doctor warns in production about an unknown proxy, and about links that lead to the service', async (t) => {
+  const database = await createDatabase(t);
+  const production = {
+    NODE_ENV: 'production',
+    DATABASE_URL: database.ownerUrl,
+    PUBLIC_URL: 'https://auth.example.com',
+    KEYS_DIR: folderOf(t),
+    SMTP_URL: 'smtps://127.0.0.1:1',
+    MAIL_FROM: 'auth@example.com',
+  };
+  const warnings = async (env: Record<string, string>) => {
+    const { stdout } = await openCli({ ...production, ...env })('doctor');
+    t.match(stdout, /^ok +configuration +production, /m);
+    return [...stdout.matchAll(/^warn +\S+ +(\w+) is not set/gm)].map(([, name]) => name);
+  };
+  t.same(await warnings({}), ['TRUSTED_PROXIES', 'REDIS_URL', 'PUBLIC_APP_URL']);
+  t.same(await warnings({ TRUSTED_PROXIES: '10.0.0.1', PUBLIC_APP_URL: 'https://app.example.com' }), ['REDIS_URL']);
+});
+
 t.test('a second "roles apply" and a dry run change nothing, and a difference gives exit code 1', async (t) => {
   const database = await createDatabase(t);
   const folder = folderOf(t);

@@ -18,8 +18,9 @@ function quotedIn(text: string): string[] {
   return [...text.matchAll(/`([^`\s]+)`/g)].map(([, word = '']) => word);
 }
 
+// What is below .data/ is made by programs when they run, so it need not exist.
 function isPath(word: string, { top }: Repository): boolean {
-  return /^[\w.-]+\/[^*<]*$/.test(word) && top.includes(word.split('/')[0] ?? '');
+  return !word.startsWith('.data/') && /^[\w.-]+\/[^*<]*$/.test(word) && top.includes(word.split('/')[0] ?? '');
 }
 
 // The map names a file or folder by its path below src/, or by the end of that path.

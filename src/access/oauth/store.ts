@@ -53,8 +53,8 @@ export interface UserTokenClaims {
 
 /**
  * A token is live if its session is live, its key is not revoked, the user, the membership and the organization are
- * active, and neither the user nor the membership, nor a role of the token that many members have, has changed since the
- * token was issued. Returns null for an unknown session.
+ * active, and neither the user nor the membership, nor a role of the token that many members have, has changed since
+ * the token was issued. Returns null for an unknown session.
  */
 export async function findUserTokenState(
   tx: SystemReader,
@@ -81,8 +81,8 @@ export interface ClientTokenClaims {
 }
 
 /**
- * A token is live if the client is active, the epoch of the client is the epoch of the token, and its key is not revoked.
- * Returns null for an unknown client.
+ * A token is live if the client is active, the epoch of the client is the epoch of the token, and its key is not
+ * revoked. Returns null for an unknown client.
  */
 export async function findClientTokenState(
   tx: SystemReader,
@@ -113,7 +113,10 @@ export interface RefreshTokenState extends LiveState {
   readonly openedAt: Date;
 }
 
-/** Whether a refresh token may be used now, with the organization and the beginning of its session. Null for an unknown session. */
+/**
+ * Whether a refresh token may be used now, with the organization and the beginning of its session. Null for an unknown
+ * session.
+ */
 export async function findRefreshTokenState(
   tx: SystemReader,
   { claims, kid }: Pick<VerifiedRefreshToken, 'claims' | 'kid'>,

@@ -31,8 +31,8 @@ const LOOK_AGAIN_MS = 50;
 
 /**
  * Ends all sessions, access tokens and invitation tokens from before an instant, in all organizations. This is one
- * transaction with one revocation and one event. It raises the epochs of users, memberships and clients above every
- * epoch that was ever issued. Raises validation_failed for an instant in the future.
+ * transaction with one revocation and one event. It raises the epochs of users, memberships, clients and of the
+ * roles of organizations above every epoch that was ever issued. Raises validation_failed for an instant in the future.
  */
 export async function endEverything(
   deps: OperatorDeps,

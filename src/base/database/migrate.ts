@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
+import { NO_RIGHT, RESTORED_WITHOUT_ROLES } from './unusable.ts';
 
 /** The advisory lock that Prisma's schema engine takes. */
 const MIGRATION_LOCK = 72707369;
@@ -137,9 +138,9 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
 }
 
-// A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a few
-// seconds only, lets the other queries run, and tries again. In total it waits for less time than other processes wait
-// for this one.
+// A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a
+// few seconds only, lets the other queries run, and tries again. In total it waits for less time than other processes
+// wait for this one.
 const LOCK_WAIT_MS = 3_000;
 const LOCK_PAUSE_MS = 1_000;
 const LOCK_TRIES = 12;
@@ -173,11 +174,26 @@ export async function assertMigrated(client: pg.Client, directory: string): Prom
   const { rows: table } = await client.query<{ found: boolean }>(
     `SELECT to_regclass('public._prisma_migrations') IS NOT NULL AS found`,
   );
-  const rows = table[0]?.found ? (await client.query<AppliedRow>(APPLIED)).rows : [];
+  const rows = table[0]?.found ? await readApplied(client) : [];
   const pending = pendingMigrations(readMigrations(directory), rows);
   if (pending.length > 0) {
     throw new MigrationRefused(
       `the database is not migrated yet (${pending.map((m) => m.name).join(', ')}): run tenantry migrate, or start once with DATABASE_URL naming the role that owns the tables`,
+    );
+  }
+}
+
+async function readApplied(client: pg.Client): Promise<AppliedRow[]> {
+  try {
+    return (await client.query<AppliedRow>(APPLIED)).rows;
+  } catch (error) {
+    const { code, message } = error as Error & { readonly code?: string };
+    if (code !== NO_RIGHT) throw error;
+    throw new MigrationRefused(
+      `the role of the service may not read the database (${message}): ${RESTORED_WITHOUT_ROLES}`,
+      {
+        cause: error,
+      },
     );
   }
 }

@@ -3,6 +3,7 @@
 import pg from 'pg';
 import { assertMigrated, migrate } from './migrate.ts';
 import { APP_ROLE, assertServerVersion, assertServiceRole, ensureServiceRoles, roleUrl, SYSTEM_ROLE } from './roles.ts';
+import { NO_RIGHT } from './unusable.ts';
 
 export interface DatabaseUrls {
   readonly appUrl: string;
@@ -52,7 +53,8 @@ export async function prepareDatabase(options: PrepareOptions): Promise<Database
     await assertServerVersion(client);
     await assertMigrated(client, migrationsDirectory).catch(async (error: unknown) => {
       // When the role has no right to read the table of migrations, this check names the missing right.
-      if ((error as { code?: string }).code === '42501') await assertServiceRole(client, 'app');
+      const { cause } = error as { readonly cause?: { readonly code?: string } };
+      if (cause?.code === NO_RIGHT) await assertServiceRole(client, 'app');
       throw error;
     });
     await assertServiceRole(client, 'app');

@@ -1,4 +1,5 @@
-// Explains to an operator why a database cannot be used. The start of the service and every command use these sentences.
+// Explains to an operator why a database cannot be used. The start of the service and every command use these
+// sentences.
 import { DatabaseBusy, DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
 
 export interface Unusable {
@@ -15,7 +16,11 @@ const REMEDIES: Readonly<Record<NotWritable, string>> = {
   io_error: 'check the disk of PostgreSQL and its log',
   wraparound: 'vacuum the database, as the log of PostgreSQL says',
 };
-const NO_RIGHT = '42501';
+export const NO_RIGHT = '42501';
+
+/** The remedy when tables are there, and the roles of the service have no right to them. */
+export const RESTORED_WITHOUT_ROLES =
+  'if a backup was restored without its roles, create the roles and restore it again into an empty database (docs/operations.md)';
 // System error codes; PostgreSQL is starting or shutting down; a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 
@@ -41,7 +46,7 @@ export function explainUnusable(error: unknown): Unusable | null {
     return { code: 'database_refused', detail: `PostgreSQL refused the connection (${message}): ${remedy}` };
   }
   if (code === NO_RIGHT) {
-    const remedy = 'run tenantry migrate as the owner of the database, or check the role in DATABASE_URL';
+    const remedy = `run tenantry migrate as the owner of the database, or check the role in DATABASE_URL; ${RESTORED_WITHOUT_ROLES}`;
     return { code: 'database_refused', detail: `A right in PostgreSQL is missing (${message}): ${remedy}` };
   }
   return UNAVAILABLE.test(code) ? unavailable(message || code) : null;

@@ -250,7 +250,8 @@ export const PROBLEMS = {
   team_member_limit: {
     status: 409,
     title: 'Too many team members',
-    detail: 'The subscription allows no more members or pending invitations: raise the limit, or remove one.',
+    detail:
+      'The subscription allows no more members or pending invitations: remove one, or ask the operator to raise the limit.',
   },
   organization_limit: {
     status: 409,

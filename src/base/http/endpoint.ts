@@ -145,8 +145,9 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly answer: Answer;
   /**
    * Runs the operation of an endpoint that is `idempotent`. With an Idempotency-Key it runs at most once, and a repeat
-   * gets the same answer. Checks before this call are also made for a repeat, as are those of the session, the membership
-   * and the permission of the route. `assertMayRepeat` makes a further one. By default the reply is `{ data }`.
+   * gets the same answer. Checks before this call are also made for a repeat, as are those of the session, the
+   * membership and the permission of the route. `assertMayRepeat` makes a further one. By default the reply is `{ data
+   * }`.
    */
   readonly once: <Result>(
     work: (once: Once) => Promise<Result>,
@@ -207,7 +208,8 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly oauthErrors?: readonly OAuthErrorCode[];
   readonly bodyBytesMax?: number;
   /**
-   * True when `handle` may return a Readable. The Readable has no time limit, and is destroyed when the connection ends.
+   * True when `handle` may return a Readable. The Readable has no time limit, and is destroyed when the connection
+   * ends.
    */
   readonly streams?: boolean;
   /**

@@ -31,6 +31,8 @@ export interface DrawLimit {
 const IPV6_SUBNET = 64;
 /** How many addresses are remembered with what was computed of them. Each takes about 150 bytes. */
 const ADDRESSES_MAX = 2_000;
+/** No address is longer. A proxy may pass on any text, which must not be remembered. */
+const ADDRESS_LENGTH_MAX = 45;
 /**
  * The maximum number of keys of each allowance. They take about 12 MB. The least recently used key is forgotten first.
  */
@@ -50,10 +52,11 @@ export const wideNetworkOf = rememberAddresses((ip) => {
 });
 
 /** Reading an IPv6 address takes long. `of` must depend on nothing but the address; without one, it is 'unknown'. */
-function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
+export function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
   const known = new Map<string, string>();
   return (ip) => {
     if (!ip) return 'unknown';
+    if (ip.length > ADDRESS_LENGTH_MAX) return of(ip);
     let result = known.get(ip);
     if (result === undefined) {
       result = of(ip);

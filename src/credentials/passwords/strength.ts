@@ -1,5 +1,5 @@
-// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop never
-// waits for an estimate, and the memory of the dictionaries is free again afterwards.
+// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop
+// never waits for an estimate, and the memory of the dictionaries is free again afterwards.
 import { Worker } from 'node:worker_threads';
 
 export interface Question {

@@ -1,6 +1,6 @@
-// The queries that raise the epochs of users, of memberships and of the roles of an organization. After the commit, every
-// service refuses the older access tokens: all tokens of the user, the user's tokens for the organization of the membership,
-// or the tokens for the organization that name the role.
+// The queries that raise the epochs of users, of memberships and of the roles of an organization. After the commit,
+// every service refuses the older access tokens: all tokens of the user, the user's tokens for the organization of the
+// membership, or the tokens for the organization that name the role.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { revokingEpochs, revokingMemberships, revokingRole } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
@@ -14,8 +14,8 @@ SELECT id::text AS sub, epoch FROM raised`);
 
 /**
  * Raises the epochs of the listed users that the transaction can see, and writes their revocations. Use this for a
- * change of the person, such as of the password. For a change in one organization, use raiseMembershipEpochs. The caller
- * publishes the returned revocations after the commit.
+ * change of the person, such as of the password. For a change in one organization, use raiseMembershipEpochs. The
+ * caller publishes the returned revocations after the commit.
  */
 export async function raiseEpochs(
   tx: OrganizationTx | SystemTx | SystemReader,
@@ -75,9 +75,10 @@ revoked AS (${revokingRole('raised')})
 SELECT epoch FROM raised`);
 
 /**
- * Raises the epoch of the organization's roles, and writes the revocation of the tokens that name this role. This takes the
- * same time for any number of members. A token does not name a role that the member has only in a scope, nor does it have the
- * permissions of that role. The caller holds the organization's lock, and publishes the returned revocations after the commit.
+ * Raises the epoch of the organization's roles, and writes the revocation of the tokens that name this role. This takes
+ * the same time for any number of members. A token does not name a role that the member has only in a scope, nor does
+ * it have the permissions of that role. The caller holds the organization's lock, and publishes the returned
+ * revocations after the commit.
  */
 export async function raiseRolesEpoch(tx: OrganizationTx, organizationId: string, role: string): Promise<Revocation[]> {
   const rows = await tx.rows<{ epoch: number }>(RAISE_ROLES, [organizationId, role]);

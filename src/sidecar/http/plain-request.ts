@@ -148,8 +148,8 @@ function ask({ settings }: Parts, agent: Agent, asked: Asked, method: string, he
   return make({ agent, host, port: port || undefined, method, path: asked.target, headers });
 }
 
-// A body without a length may go on for ever, like messages of a socket. One with a length belongs to a request that was
-// judged before.
+// A body without a length may go on for ever, like messages of a socket. One with a length belongs to a request that
+// was judged before.
 const isEndless = ({ headers }: IncomingMessage) => headers['transfer-encoding'] !== undefined;
 
 /** The body of a request, which waits after a pause of this process. `late` is called if it waits for too long. */

@@ -1,5 +1,5 @@
-// Signs a browser in and out: the cookie of its session for pages, and, where an application of the same site may use it,
-// the cookie with the refresh token of the same session.
+// Signs a browser in and out: the cookie of its session for pages, and, where an application of the same site may use
+// it, the cookie with the refresh token of the same session.
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import { type Redirect, seeOther } from '../../base/http/page.ts';
 import type { Kit } from '../../base/page-kit/kit.ts';
@@ -34,8 +34,8 @@ export interface SigningIn {
 }
 
 /**
- * Opens a session by `open` for a new key, and gives the key to the browser. A session that the browser had before ends.
- * Returns where the person continues.
+ * Opens a session by `open` for a new key, and gives the key to the browser. A session that the browser had before
+ * ends. Returns where the person continues.
  */
 export async function signInBrowser(
   deps: BrowserDeps,

@@ -85,6 +85,7 @@ t.test('only production warns about a slow Redis and about a connection that oth
     DATABASE_URL: 'postgres://owner:secret@db.internal/tenantry',
     PUBLIC_URL: 'https://id.example.com',
     KEYS_DIR: '/keys',
+    TRUSTED_PROXIES: '127.0.0.1',
   };
   const remarks = (REDIS_URL: string, env: Record<string, string> = production) =>
     remarksOn(readConfig({ ...env, REDIS_URL }));

@@ -12,6 +12,8 @@ const PRODUCTION = {
   KEYS_DIR: '/keys',
   REDIS_URL: 'rediss://cache',
   MAIL_FROM: 'x@example.com',
+  PUBLIC_APP_URL: 'https://app.example.com',
+  TRUSTED_PROXIES: '127.0.0.1',
 };
 
 t.test(
@@ -47,6 +49,22 @@ t.test('mail that may be sent without TLS is a warning in production', async (t)
   for (const url of ['smtp://mail.example.com', 'smtps://mail.example.com', 'smtp://localhost?tls=optional']) {
     t.strictSame(remarks(url), [], url);
   }
+});
+
+t.test('an unknown proxy is a warning in production, because all people then share one allowance', async (t) => {
+  const remarks = (env: Record<string, string>) => remarksOn(readConfig({ ...PRODUCTION, ...env }));
+  t.match(remarks({ TRUSTED_PROXIES: '' }), [/^TRUSTED_PROXIES is not set: .* sign in 10 times a minute/]);
+  t.strictSame(remarks({ TRUSTED_PROXIES: '10.0.0.0/8' }), []);
+  t.strictSame(remarksOn(readConfig({})), [], 'nothing in development');
+});
+
+t.test('links in mails to the service itself are a warning in production', async (t) => {
+  const remarks = (env: Record<string, string>) => remarksOn(readConfig({ ...PRODUCTION, ...env }));
+  const mail = { SMTP_URL: 'smtps://mail.example.com' };
+  const said = /^PUBLIC_APP_URL is not set: the links in invitations lead to https:\/\/auth\.example\.com,/;
+  t.match(remarks({ ...mail, PUBLIC_APP_URL: '' }), [said]);
+  t.strictSame(remarks(mail), []);
+  t.strictSame(remarks({ PUBLIC_APP_URL: '' }), [], 'no mail is sent');
 });
 
 const EVERYBODY = [

@@ -1,7 +1,7 @@
 // The rate limits: what each limit counts, what its headers say, and that a forged header does not raise it.
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import t, { type Test } from 'tap';
-import { openLimits } from '../../../src/base/http/rate-limit.ts';
+import { openLimits, rememberAddresses } from '../../../src/base/http/rate-limit.ts';
 import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
@@ -261,4 +261,17 @@ t.test('an allowance that is used up stays so while 49,999 other keys are counte
     await t.rejects(draw(request, reply, allowance, 'used up'), { code: 'too_many_requests' }, allowance);
   }
   await app.close();
+});
+
+t.test('what was computed of an address is remembered, but no text that is longer than an address', async (t) => {
+  const computed: number[] = [];
+  const lengthOf = rememberAddresses((ip) => {
+    computed.push(ip.length);
+    return String(ip.length);
+  });
+  const longest = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255';
+  for (const text of ['192.0.2.1', longest, `${longest}0`, 'x'.repeat(30_000)]) {
+    for (let time = 0; time < 2; time += 1) t.equal(lengthOf(text), String(text.length));
+  }
+  t.same(computed, [9, 45, 46, 46, 30_000, 30_000]);
 });

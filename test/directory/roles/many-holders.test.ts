@@ -1,6 +1,6 @@
-// A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of all of
-// them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous version. A crash in the
-// middle loses nothing.
+// A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of
+// all of them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous
+// version. A crash in the middle loses nothing.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
@@ -106,6 +106,21 @@ t.test('one revocation refuses the older tokens of all members of a changed role
   t.equal(await ask(next), 200);
   t.equal((await change({ permissions: ['deals:read'] })).status, 200);
   t.equal((await revocations()).length, 1, 'the same change again ends nothing');
+});
+
+t.test('another replica reads the revocation of a changed role from PostgreSQL', async (t) => {
+  const { service, openReplica, change, token, owner } = await opened(t);
+  const other = await openReplica();
+  const { revocations } = other.app.parts;
+  const ask = async (asked: string) => {
+    const { status, code } = await other.api.get('/me', { token: asked });
+    return code ?? status;
+  };
+  t.equal(await ask(token), 200);
+  t.equal((await change({ name: 'sellers' })).status, 200);
+  await revocations.synchronize();
+  t.same([await ask(token), await ask(owner.token)], ['token_stale', 200]);
+  t.not(revocations, service.app.parts.revocations);
 });
 
 t.test('a renamed role is found in older tokens by its former name', async (t) => {
