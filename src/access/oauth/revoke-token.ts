@@ -18,8 +18,9 @@ export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps
 /**
  * Ends the session or the client tokens to which a token belongs. The token may be expired, as in a logout. A client of
  * an organization ends only sessions that act for that organization now. An access token must also name the
- * organization: the session may have acted for another one before. Raises the errors of admitClient, and DatabaseUnavailable. After
- * DatabaseUnavailable, the caller must assume that the token is still valid (RFC 7009 §2.2.1).
+ * organization: the session may have acted for another one before. Raises the errors of admitClient, and
+ * DatabaseUnavailable. After DatabaseUnavailable, the caller must assume that the token is still valid (RFC 7009
+ * §2.2.1).
  */
 export async function revokeToken(deps: RevokeDeps, presented: Presented, token: string): Promise<void> {
   const client = await admitClient(deps, presented);
