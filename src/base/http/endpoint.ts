@@ -8,6 +8,7 @@ import type { AssertVersion } from '../headers/conditions.ts';
 import type { Once } from '../idempotency/once.ts';
 import type { AssertMayRepeat } from '../idempotency/repeat-guard.ts';
 import type { Kit } from '../page-kit/kit.ts';
+import type { LimitedWork } from './limit-around.ts';
 
 export type Access =
   | { readonly kind: 'open' }
@@ -122,10 +123,11 @@ export interface RequestInfo {
    */
   readonly noteServiceClient: (id: string, isProven: boolean) => void;
   /**
-   * Counts one call against the allowance of a session, an organization or a client, which `key` names. Raises
-   * too_many_requests.
+   * Counts one call against the allowance of an organization or a client, which `key` names. Raises too_many_requests.
    */
-  readonly draw: (limit: 'session' | 'organization' | 'client', key: string) => Promise<void>;
+  readonly draw: (limit: 'organization' | 'client', key: string) => Promise<void>;
+  /** Runs work of a session within the allowance of the session. Raises too_many_requests. */
+  readonly limitSession: <T>(limited: LimitedWork<T>) => Promise<T>;
 }
 
 /** Changes the answer's headers and status. */

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import rateLimit, { type CreateRateLimitOptions, normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problem } from '../errors/problem.ts';
+import { type Count, createLimitAround, type LimitedWork } from './limit-around.ts';
 
 export interface LimitSettings {
   readonly enabled: boolean;
@@ -21,7 +22,11 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
  * headers. For an organization, it sets them only when the allowance is used up. Raises too_many_requests when the
  * allowance is used up.
  */
-export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
+export interface DrawLimit {
+  (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void>;
+  /** Runs work of a session within its allowance: see limit-around.ts. Raises too_many_requests. */
+  around<T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>): Promise<T>;
+}
 
 const IPV6_SUBNET = 64;
 /** How many addresses are remembered with what was computed of them. Each takes about 150 bytes. */
@@ -64,7 +69,7 @@ export function rememberAddresses(of: (ip: string) => string): (ip: string | und
 
 /** Creates the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
-  if (!settings.enabled) return async () => undefined;
+  if (!settings.enabled) return Object.assign(async () => undefined, { around: unlimited });
   await app.register(rateLimit, { global: false });
   const keys = new WeakMap<FastifyRequest, string>();
   const keyGenerator = (request: FastifyRequest) => keys.get(request) ?? 'unknown';
@@ -78,15 +83,39 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
     organization: allowance(settings.organization),
     client: allowance(settings.client),
   };
-  return async (request, reply, which, key) => {
+  async function count(request: FastifyRequest, which: Allowance, key: string, increment: boolean): Promise<Count> {
     keys.set(request, key);
-    const drawn = await allowances[which](request);
-    if (drawn.isAllowed) return;
+    const drawn = await allowances[which](request, { increment });
+    return drawn.isAllowed ? UNLIMITED : drawn;
+  }
+  async function draw(request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void> {
+    const drawn = await count(request, which, key, true);
     // The remaining allowance of an organization would show anyone that other people sign in to that organization.
     if (which === 'organization' && !drawn.isExceeded) return;
-    reply.header('ratelimit-limit', String(drawn.max));
-    reply.header('ratelimit-remaining', String(drawn.remaining));
-    reply.header('ratelimit-reset', String(drawn.ttlInSeconds));
-    if (drawn.isExceeded) throw problem('too_many_requests', { retryAfterSeconds: drawn.ttlInSeconds });
-  };
+    show(reply, drawn);
+    if (drawn.isExceeded) throw tooMany(drawn);
+  }
+  const around = createLimitAround();
+  return Object.assign(draw, {
+    around: <T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>) => {
+      const counter = (key: string, increment: boolean) => count(request, 'session', key, increment);
+      return around({ counter, show: (drawn) => show(reply, drawn), refuse: tooMany }, limited);
+    },
+  });
+}
+
+const UNLIMITED: Count = { max: Infinity, remaining: Infinity, ttlInSeconds: 0, isExceeded: false };
+
+function unlimited<T>(_request: FastifyRequest, _reply: FastifyReply, { work }: LimitedWork<T>): Promise<T> {
+  return work();
+}
+
+function show(reply: FastifyReply, { max, remaining, ttlInSeconds }: Count): void {
+  reply.header('ratelimit-limit', String(max));
+  reply.header('ratelimit-remaining', String(remaining));
+  reply.header('ratelimit-reset', String(ttlInSeconds));
+}
+
+function tooMany({ ttlInSeconds }: Count) {
+  return problem('too_many_requests', { retryAfterSeconds: ttlInSeconds });
 }

@@ -44,7 +44,7 @@ export async function signInBrowser(
 ): Promise<Redirect> {
   const { key, hash } = newBrowserKey(deps.random);
   const signed = await open({ ...deviceOf(request), browserKey: hash });
-  if (caller) await logout(deps, caller, null);
+  if (caller) await logout(deps, { ...caller, isCurrent: true }, null);
   answer.header('set-cookie', deps.kit.cookies.set('session', key, deps.sessionMaxAgeSeconds));
   if (deps.sharesRefresh && signed.refreshToken !== undefined) {
     answer.header('set-cookie', setCookie(deps.cookie, signed.refreshToken, signed.refreshExpiresAt));
@@ -57,7 +57,7 @@ export async function signOutBrowser(
   deps: BrowserDeps,
   { caller, request, answer }: { readonly caller: Caller; readonly request: RequestInfo; readonly answer: Answer },
 ): Promise<Redirect> {
-  await logout(deps, caller, request.cookie(deps.cookie.name) ?? null);
+  await logout(deps, { ...caller, isCurrent: true }, request.cookie(deps.cookie.name) ?? null);
   answer.header('set-cookie', deps.kit.cookies.clear('session'));
   answer.header('set-cookie', clearCookie(deps.cookie));
   return seeOther(`${SIGN_IN}?notice=signed-out`);

@@ -8,6 +8,7 @@ import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import { assertSessionLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
+import { NIL_ID } from '../../protocol/id.ts';
 import { assertNotInDoubt } from './authenticate.ts';
 import {
   type EndedSessions,
@@ -25,23 +26,32 @@ interface EndingDeps extends PublishDeps {
 
 export interface EndSessionDeps extends RefreshTokenDeps, EndingDeps {}
 
+export interface LogoutCaller extends Pick<Caller, 'id' | 'sessionId' | 'organizationId'> {
+  /** Whether the access token is neither expired nor stale. */
+  readonly isCurrent: boolean;
+}
+
 /**
- * Ends the session of a refresh token and the session of the caller. A token that is expired, or older than the newest
- * token of the session, is also accepted. An unknown token is not an error, so that a logout can be repeated (RFC 7009
- * §2.2).
+ * Ends the session of a refresh token and the session of the caller. The refresh token may be expired, or older than
+ * the newest token of the session. An unknown token is not an error, so that a logout can be repeated (RFC 7009 §2.2).
+ *
+ * A service of an organization keeps the access tokens that people send to it, also after the organization has removed
+ * them. So an access token that is expired or stale ends the session only while the session acts for the organization
+ * of the token. It cannot end the session in which its user now works for another organization.
  */
 export async function logout(
   deps: EndSessionDeps,
-  caller: Pick<Caller, 'id' | 'sessionId'> | null,
+  caller: LogoutCaller | null,
   refreshToken: string | null,
 ): Promise<void> {
   const verified = refreshToken === null ? null : await verifyRefreshToken(deps, refreshToken);
-  const targets = new Map<string, string>();
-  if (verified) targets.set(verified.claims.sid, verified.claims.sub);
-  if (caller) targets.set(caller.sessionId, caller.id);
-  for (const [sessionId, userId] of targets) {
-    await endOne(deps, { userId, sessionId, reason: 'logout' });
+  const targets = new Map<string, Pick<EndSessions, 'userId' | 'actingFor'>>();
+  if (caller) {
+    const { id: userId, organizationId, isCurrent } = caller;
+    targets.set(caller.sessionId, { userId, actingFor: isCurrent ? null : (organizationId ?? NIL_ID) });
   }
+  if (verified) targets.set(verified.claims.sid, { userId: verified.claims.sub });
+  for (const [sessionId, whose] of targets) await endOne(deps, { ...whose, sessionId, reason: 'logout' });
 }
 
 /**
