@@ -79,8 +79,8 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
       // A database that stores nothing can still be read. This process keeps its verdict, and judges again at the next
       // reading.
       if (!stored) return setDoubt(verdict === 'whole' ? server : doubting(server));
-      // After the verdict: another process that judged later would find nothing missing. Until this is done, this process
-      // judges again.
+      // After the verdict: another process that judged later would find nothing missing. Until this is done, this
+      // process judges again.
       if (!(await writeLost(db, lost))) return setDoubt(doubting(server));
       known = lineage;
       if (wentBack) newestTx = NOTHING;

@@ -1,15 +1,17 @@
-// The queries that bring back the epochs which a database has lost. New tokens get the epochs of the database. Processes and
-// verifiers remember higher ones, and would refuse these tokens as older than a change. So the epochs are raised to what is
-// remembered, and the revocations are written again for processes that do not remember them. Each statement only raises,
-// so any number of processes may run it, any number of times.
+// The queries that bring back the epochs which a database has lost. New tokens get the epochs of the database.
+// Processes and verifiers remember higher ones, and would refuse these tokens as older than a change. So the epochs are
+// raised to what is remembered, and the revocations are written again for processes that do not remember them. Each
+// statement only raises, so any number of processes may run it, any number of times.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { EpochRevocation } from '../../protocol/epoch-map.ts';
 
-// An event may come from the stream, to which somebody else may have written. The epochs of so many lost changes cannot be
-// genuine, and would leave no room below the largest integer. A restore, which may be lost, too, raises epochs by a million.
+// An event may come from the stream, to which somebody else may have written. The epochs of so many lost changes cannot
+// be genuine, and would leave no room below the largest integer. A restore, which may be lost, too, raises epochs by a
+// million.
 const LOST_MAX = 10_000_000;
 
-// The rows are locked in the order in which every statement locks them, so that no two can deadlock. $1 ids and $2 epochs.
+// The rows are locked in the order in which every statement locks them, so that no two can deadlock. $1 ids and $2
+// epochs.
 const raise = (table: 'users' | 'clients' | 'organizations', column: 'epoch' | 'roles_epoch') =>
   statement(`
 WITH known AS (

@@ -32,9 +32,10 @@ export interface MembershipKey {
 }
 
 // The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the previous
-// version know only the user's epoch, and refuse all older tokens of the user. A user's epoch is raised only together with
-// a membership: a raised epoch without the revocation of a membership counts as a change of the person. A membership may
-// end while this waits for the user, so the memberships are locked, too. $1 users and $2 their organizations.
+// version know only the user's epoch, and refuse all older tokens of the user. A user's epoch is raised only together
+// with a membership: a raised epoch without the revocation of a membership counts as a change of the person. A
+// membership may end while this waits for the user, so the memberships are locked, too. $1 users and $2 their
+// organizations.
 const RAISE_MEMBERSHIPS = statement(`
 WITH wanted AS (
   SELECT DISTINCT m.user_id, m.organization_id FROM unnest($1::text[], $2::text[]) AS w (user_id, organization_id)

@@ -1,4 +1,5 @@
-// The lost epochs are raised to what a process remembers, at any time and by any number of processes, and never too far.
+// The lost epochs are raised to what a process remembers, at any time and by any number of processes, and never too
+// far.
 import t, { type Test } from 'tap';
 import { acceptDatabase } from '../../../src/admin/restore/restore.ts';
 import type { Database } from '../../../src/base/database/db.ts';
