@@ -122,8 +122,8 @@ function tablesOf(people: Population, { hash, systemRoles, now }: Given): Table[
 }
 
 /**
- * Inserts the users of a shape, as the superuser. Foreign keys are checked. The statistics are fresh afterwards. `onStep`
- * is called after each step.
+ * Inserts the users of a shape, as the superuser. Foreign keys are checked. The statistics are fresh afterwards.
+ * `onStep` is called after each step.
  */
 export async function seedDatabase(adminUrl: string, shape: Shape, onStep?: (step: Step) => void): Promise<Seeded> {
   const population = populate(shape);

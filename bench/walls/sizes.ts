@@ -14,8 +14,8 @@ const MEMBERS = Number(options.members);
 const ORGANIZATIONS = Number(options.organizations);
 const PASSWORD = 'correct horse battery walls';
 
-// $1 organization, $2 members, $3 a role of the organization. Each member also has the system role viewer, an open session
-// and one that ended long ago. There are as many pending invitations with the role.
+// $1 organization, $2 members, $3 a role of the organization. Each member also has the system role viewer, an open
+// session and one that ended long ago. There are as many pending invitations with the role.
 const SEED = `
 WITH people AS (
   INSERT INTO users (id, email, email_key, name)

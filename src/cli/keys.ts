@@ -105,10 +105,11 @@ async function list(invocation: Invocation, options: Options): Promise<Outcome> 
   const asked = await findRevokedKeys(invocation, configuration(invocation));
   const revokedAt = new Map('found' in asked ? asked.found.map((key) => [key.kid, key.revokedAt]) : []);
   const gone = new Map(revokedAt);
-  const files = await inEach(invocation, options.use, async (use, folder) => {
+  // A revoked key may have its file in either folder, so both are read even if only one is listed.
+  const files = await inEach(invocation, undefined, async (use, folder) => {
     const listed = await listKeys(folder, new Set(revokedAt.keys()));
     for (const { kid } of listed.keys) gone.delete(kid);
-    return listOne(use, listed, revokedAt);
+    return usesOf(options.use).includes(use) ? listOne(use, listed, revokedAt) : { data: [], lines: [] };
   });
   const unknown = 'unknown' in asked ? asked.unknown : null;
   // A key without a file may have been of either use.

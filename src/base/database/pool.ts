@@ -32,8 +32,8 @@ export interface Pool {
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
   /**
-   * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted` raises
-   * DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run` does.
+   * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted`
+   * raises DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run` does.
    */
   scan<T>(subject: string, work: (assertWanted: () => void) => Promise<T>): Promise<T>;
 }

@@ -27,8 +27,8 @@ const wait = (which: string, max: string) => `
 const ORGANIZATION_WAIT = statement(`
 SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
   ${wait('organization_id = $1::uuid AND recipient_key = $2', '$4::int')}) AS seconds`);
-// $1 recipient key, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind, $6 most mails of the actor
-// to the address.
+// $1 recipient key, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind, $6 most mails of the
+// actor to the address.
 const WAIT_ANYWHERE = statement(`
 SELECT greatest(${wait('recipient_key = $1', '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')},
   ${wait('recipient_key = $1 AND actor_id = $2::uuid', '$6::int')}) AS seconds`);

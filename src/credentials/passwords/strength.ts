@@ -1,6 +1,6 @@
-// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop never
-// waits for an estimate, and the memory of the dictionaries is free again afterwards. The thread makes one estimate after
-// another, and serves requesters such as networks in turn, so that nobody keeps it busy for all others.
+// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop
+// never waits for an estimate, and the memory of the dictionaries is free again afterwards. The thread makes one
+// estimate after another, and serves requesters such as networks in turn, so that nobody keeps it busy for all others.
 import { Worker } from 'node:worker_threads';
 import { FairQueue } from '../../base/platform/fair-queue.ts';
 import { currentRequester, workForService } from '../../base/platform/requester.ts';
@@ -16,8 +16,8 @@ export interface Question {
 export interface Strength {
   /**
    * The decimal logarithm of the guesses that the password takes. Waits while the thread loads. Raises StrengthUnknown
-   * when too many estimates wait, in all or for this requester, and when the thread fails or the answer does not come in
-   * time. An estimate for which nobody waits any more is not begun.
+   * when too many estimates wait, in all or for this requester, and when the thread fails or the answer does not come
+   * in time. An estimate for which nobody waits any more is not begun.
    */
   estimate(question: Question): Promise<number>;
 }

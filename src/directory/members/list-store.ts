@@ -40,8 +40,8 @@ export const AT_ONCE_MAX = 2_000;
 const SLICE_MEMBERS = 5_000;
 
 /**
- * The query of the list of a small organization. A test checks its plan. $1 to $4 are the parameters of WANTED, $5 is the
- * limit, $6 the offset. The answer has at least one row. In a large organization, it reads no member.
+ * The query of the list of a small organization. A test checks its plan. $1 to $4 are the parameters of WANTED, $5 is
+ * the limit, $6 the offset. The answer has at least one row. In a large organization, it reads no member.
  */
 export const LIST = statement(`
 WITH size AS MATERIALIZED (

@@ -54,8 +54,8 @@ export function listAccountRows(tx: SystemReader, { limit, offset }: Page): Prom
 /** How many accounts one statement of a search looks through. */
 export const SLICE_ACCOUNTS = 5_000;
 
-// $1 text or null, $2 status or null. With the root collation of ICU, lower() changes all letters, whatever the locale of
-// the database is.
+// $1 text or null, $2 status or null. With the root collation of ICU, lower() changes all letters, whatever the locale
+// of the database is.
 const searching = (ids: string) =>
   statement(`
 WITH slice AS MATERIALIZED (${ids} LIMIT ${SLICE_ACCOUNTS}),

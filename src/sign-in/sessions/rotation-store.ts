@@ -5,6 +5,11 @@ import type { Revoking } from '../../base/revoking/publish.ts';
 import { isKeyRevokedSql, revokingSessions } from '../../base/revoking/sql.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
+// SQL: whether nobody may use the presented token any more. `s` is the row of the session. $5 jti and $6 parent of the
+// token, $7 seconds of grace.
+const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
+            AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > ${now} - $7::float8 * interval '1 second')`;
+
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
 // presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
@@ -13,7 +18,10 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
 // the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
 // $2 from now on, $10 organization for which the session must act, or null for any, $11 network of the request, $12 the
-// key of the presented token.
+// key of the presented token, $13 whether the database has certainly lost no token of the session.
+//
+// Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
+// second statement, with $13, ends it. Without $13, the statement changes nothing then.
 //
 // A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
 // child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
@@ -52,8 +60,7 @@ rotated AS (
         AND (s.child_reissued_at IS NULL OR s.child_reissued_at < j.now - CASE
           WHEN s.child_reissued_to = $11::text THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
       FROM (SELECT i.now, CASE
-          WHEN s.confirmed <> $5 AND s.confirmed <> $6
-            AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > i.now - $7::float8 * interval '1 second') THEN 'reuse'
+          WHEN ${isReused('i.now')} THEN 'reuse'
           WHEN NOT (SELECT ok FROM eligible) THEN 'refused'
           WHEN s.organization_id IS DISTINCT FROM coalesce($10::uuid, s.organization_id) THEN 'refused'
           WHEN s.confirmed = $5 AND s.successor_at > i.now - $7::float8 * interval '1 second' THEN 'same_child'
@@ -63,6 +70,7 @@ rotated AS (
         FROM (SELECT clock_timestamp() AS now) i) j) v)
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND NOT ${isKeyRevokedSql('$12::text')}
     AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
+    AND ($13::boolean OR NOT (${isReused('clock_timestamp()')}))
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
     s.created_at, s.amr, s.revoked_at, s.replaced_child_at
 ),
@@ -82,7 +90,8 @@ recorded AS (
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
     AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
   (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
-    idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired
+    idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired,
+    extract(epoch FROM created_at)::float8 AS "beganAt"
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
   ${isKeyRevokedSql('$12::text')} AS "keyRevoked", r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
   r.idle_expires_at, r.created_at, r.amr
@@ -107,10 +116,16 @@ export interface Presented {
   readonly refreshTtlSeconds: number;
   /** The network from which the token was sent. */
   readonly network: string;
+  /** Whether the database has certainly lost no token of the session, so that a reused token ends the session. */
+  readonly isWhole: boolean;
 }
 
 type Verdict =
   | { readonly verdict: 'bad_key' | 'unknown' | 'revoked' | 'expired' | 'reused' }
+  /**
+   * A token was reused, unless the database has lost newer tokens or the session has just ended. Nothing was changed.
+   */
+  | { readonly verdict: 'suspected'; readonly beganAt: number }
   | { readonly verdict: 'refused'; readonly subject: Subject }
   | {
       readonly verdict: 'rotated';
@@ -125,7 +140,7 @@ export type Rotation = Verdict & Revoking;
 
 interface RotationRow extends Subject {
   eligible: boolean;
-  before: { revoked: boolean; reason: string | null; expired: boolean } | null;
+  before: { revoked: boolean; reason: string | null; expired: boolean; beganAt: number } | null;
   keyRevoked: boolean;
   live: boolean;
   reused: boolean;
@@ -152,17 +167,19 @@ export async function rotateSession(tx: SystemReader, presented: Presented): Pro
     presented.actingFor,
     presented.network,
     presented.kid,
+    presented.isWhole,
   ]);
-  const judged = verdictOf(row);
+  const judged = verdictOf(row, presented.isWhole);
   return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };
 }
 
-function verdictOf(row: RotationRow | undefined): Verdict {
+function verdictOf(row: RotationRow | undefined, isWhole: boolean): Verdict {
   if (row?.keyRevoked) return { verdict: 'bad_key' };
   if (!row?.before) return { verdict: 'unknown' };
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {
     if (row.before.revoked) return { verdict: row.before.reason === 'reuse_detected' ? 'reused' : 'revoked' };
+    if (!isWhole && !row.before.expired) return { verdict: 'suspected', beganAt: row.before.beganAt };
     // The session was live when this statement began. So the session ended while this request waited for the row.
     return { verdict: row.before.expired ? 'expired' : 'revoked' };
   }

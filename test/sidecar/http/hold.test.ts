@@ -1,5 +1,5 @@
-// After a pause of the sidecar's process, bodies wait in both directions until it is known which sessions were ended during
-// the pause.
+// After a pause of the sidecar's process, bodies wait in both directions until it is known which sessions were ended
+// during the pause.
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import t, { type Test } from 'tap';
@@ -46,7 +46,7 @@ async function begin(t: Test, settings: Partial<SidecarOptions> = {}) {
     await until(() => both.up.text === 'a' && both.down.text === 'a');
     return both;
   }
-  return { feed, exchange };
+  return { feed, exchange, upstream, http, issuer };
 }
 
 const pass = () => new Promise((resolve) => setTimeout(resolve, LONG_ENOUGH_TO_PASS_MS));
@@ -102,4 +102,22 @@ t.test('if the revocations cannot be read, bodies that wait are cut off', async 
   gets.answer.write('b');
   for (const { up, down } of [sends, gets]) await until(() => up.isBroken && down.isBroken);
   t.same([sends.up.text, gets.down.text], ['a', 'a']);
+});
+
+t.test('a body that waits too long before the answer has begun gets 503', async (t) => {
+  const { feed, upstream, http, issuer } = await begin(t, { holdSeconds: 0.2 });
+  const arrived = once(upstream.server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+  const sent = request(http, { method: 'POST', headers: { authorization: `Bearer ${issuer.token()}` } });
+  sent.on('error', () => {});
+  sent.write('a');
+  const up = collect((await arrived)[0]);
+  await until(() => up.text === 'a');
+  feed.resume();
+  sent.write('b');
+  const [reply] = (await once(sent, 'response')) as [IncomingMessage];
+  const down = collect(reply);
+  await Promise.all([once(reply, 'end'), until(() => up.isBroken)]);
+  t.match(reply.headers, { 'retry-after': /^[1-9]/ });
+  t.match([reply.statusCode, JSON.parse(down.text)], [503, { code: 'revocations_stale' }]);
+  t.equal(up.text, 'a', 'the upstream got no more of the body');
 });
