@@ -18,8 +18,8 @@ export interface PlannedDatabase {
 }
 
 /**
- * Requests every path, with plans made for the values and with plans made for all values. Raises NotShown if a plan reads
- * a table of more than 1,000 rows as a whole.
+ * Requests every path, with plans made for the values and with plans made for all values. Raises NotShown if a plan
+ * reads a table of more than 1,000 rows as a whole.
  */
 export async function assertNoSequentialScan(
   testbed: Testbed,

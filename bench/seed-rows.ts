@@ -151,8 +151,8 @@ function tablesOf(people: Population, { hash, systemRoles, now, personal }: Give
 }
 
 /**
- * Inserts the users of a shape, as the superuser, sealed with the keys of `personal`. Foreign keys are checked. The statistics are fresh afterwards. `onStep`
- * is called after each step.
+ * Inserts the users of a shape, as the superuser, sealed with the keys of `personal`. Foreign keys are checked. The
+ * statistics are fresh afterwards. `onStep` is called after each step.
  */
 export async function seedDatabase(
   adminUrl: string,

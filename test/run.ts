@@ -1,6 +1,6 @@
 // Runs all tests: one disposable PostgreSQL for all test files, tap in all of them, and the totals as the last line.
-// `npm test -- [options] [files, folders or patterns]`: --jobs=N sets the number of processes at a time, --durations prints
-// how long each file took, --record saves these durations, which decide the order of later runs.
+// `npm test -- [options] [files, folders or patterns]`: --jobs=N sets the number of processes at a time, --durations
+// prints how long each file took, --record saves these durations, which decide the order of later runs.
 // Other files have the schema that tests start from (support/template.ts), the order of the files (runner/) and the
 // totals (runner/totals.ts).
 

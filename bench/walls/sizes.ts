@@ -17,8 +17,8 @@ const MEMBERS = Number(options.members);
 const ORGANIZATIONS = Number(options.organizations);
 const PASSWORD = 'correct horse battery walls';
 
-// $1 organization, $2 ids of people, $3 a role of the organization. Each member also has the system role viewer, an open session
-// and one that ended long ago. There are as many pending invitations with the role: $4 their ids, $5
+// $1 organization, $2 ids of people, $3 a role of the organization. Each member also has the system role viewer, an
+// open session and one that ended long ago. There are as many pending invitations with the role: $4 their ids, $5
 // their e-mails sealed.
 const SEED = `
 WITH members AS (

@@ -123,7 +123,9 @@ const FORBIDDEN = {
   client: 'NoClient',
 } as const satisfies Partial<Record<Access['kind'], string>>;
 
-/** The refusals of requests that do not arrive whole, are too large or expect something, before any endpoint has them. */
+/**
+ * The refusals of requests that do not arrive whole, are too large or expect something, before any endpoint has them.
+ */
 const OF_THE_CONNECTION = ['RequestTimeout', 'ExpectationFailed', 'HeadersTooLarge'];
 
 /**

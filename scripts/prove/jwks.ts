@@ -1,5 +1,5 @@
-// Proves: a verifier at 5,000 verifications a second refuses no good token during a flood of tokens with unknown keys, two
-// key rotations and an outage of the JWKS. It also fetches the keys at most every 30 seconds.
+// Proves: a verifier at 5,000 verifications a second refuses no good token during a flood of tokens with unknown keys,
+// two key rotations and an outage of the JWKS. It also fetches the keys at most every 30 seconds.
 // `prove:jwks [minutes of outage]`.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';

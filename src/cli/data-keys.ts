@@ -1,4 +1,5 @@
-// The commands of `tenantry keys` that are about personal data and its keys. keys.ts adds those that other keys have, too.
+// The commands of `tenantry keys` that are about personal data and its keys. keys.ts adds those that other keys have,
+// too.
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { finishSealing } from '../admin/personal-data/finish.ts';

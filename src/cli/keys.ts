@@ -135,12 +135,17 @@ async function list(invocation: Invocation, options: Options): Promise<Outcome> 
   const asked = await findRevokedKeys(invocation, configuration(invocation));
   const revokedAt = new Map('found' in asked ? asked.found.map((key) => [key.kid, key.revokedAt]) : []);
   const gone = new Map(revokedAt);
+  const wanted = usesOf(options.use, ALL);
   const listSigning = async (use: SigningUse, folder: KeyFolderOptions) => {
     const listed = await listKeys(folder, new Set(revokedAt.keys()));
     for (const { kid } of listed.keys) gone.delete(kid);
-    return listOne(use, listed, revokedAt);
+    return wanted.includes(use) ? listOne(use, listed, revokedAt) : { data: [], lines: [] };
   };
-  const files = await inEach(invocation, usesOf(options.use, ALL), { signing: listSigning, data: listData });
+  // A revoked key may have its file in either folder, so both are read even if only one is listed.
+  const files = await inEach(invocation, [...SIGNING, ...wanted.filter((use) => use === 'data')], {
+    signing: listSigning,
+    data: listData,
+  });
   const unknown = 'unknown' in asked ? asked.unknown : null;
   // A key without a file may have been of either use.
   const data = [...gone].map(([kid, at]) => ({ use: null, kid, state: 'revoked', file: null, revokedAt: at }));

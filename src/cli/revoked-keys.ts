@@ -10,8 +10,8 @@ import { embeddedDirectory, type Operator, withOperator } from './line/operator.
 export type Besides<T> = { readonly found: T } | { readonly unknown: string };
 
 /**
- * Runs work on the database for a command that also works without one. An embedded database is not started for this. Never
- * raises.
+ * Runs work on the database for a command that also works without one. An embedded database is not started for this.
+ * Never raises.
  */
 export async function withOperatorIfAny<T>(
   invocation: Invocation,

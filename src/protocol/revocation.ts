@@ -16,8 +16,8 @@ export type Revocation =
    */
   | { readonly kind: 'membership'; readonly sub: string; readonly org: string; readonly epoch: number }
   /**
-   * A change of a role that many members of the organization have. It concerns the tokens that name the role. Events of the
-   * memberships follow, for tokens of the previous version, which have no epoch of the roles.
+   * A change of a role that many members of the organization have. It concerns the tokens that name the role. Events of
+   * the memberships follow, for tokens of the previous version, which have no epoch of the roles.
    */
   | { readonly kind: 'role'; readonly org: string; readonly role: string; readonly epoch: number }
   | { readonly kind: 'client'; readonly client_id: string; readonly epoch: number }

@@ -120,6 +120,9 @@ t.test('keys list and the doctor name revoked keys, and the files of them that h
   );
   t.match(back.stdout, new RegExp(`^access: ${keys.older.kid} signing`, 'm'), 'as in a service');
   t.notMatch(back.stdout, /no file here/);
+  const refresh = await cli('keys', 'list', '--use', 'refresh');
+  t.match(refresh.stdout, /^refresh: /);
+  t.notMatch(refresh.stdout, /^access: |no file here/m, 'the file is in the other folder');
   t.match((await doctor()).join('\n'), new RegExp(`^warn +revoked keys +.*files are left.*${keys.newer.kid}`, 'm'));
   t.match((await doctor()).join('\n'), new RegExp(`^ok +access keys +${keys.older.kid} signs`, 'm'));
 

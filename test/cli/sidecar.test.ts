@@ -17,6 +17,7 @@ import { newAccount } from '../support/fixtures/accounts.ts';
 import { openIssuer } from '../support/issuer.ts';
 import { openService, PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 import { until } from '../support/until.ts';
+import { CREDENTIALS, openStandIn } from '../verifier/stand-in.ts';
 import { cliOn, openCli } from './command-line.ts';
 
 interface Running {
@@ -147,6 +148,30 @@ t.test('new sockets get a 503 answer while the credentials are wrong or the serv
   t.match(keyless.headers['retry-after'], /^[1-9]/);
   t.notOk(JSON.stringify([wrong.lines, away.lines]).includes('tcs_wrong'));
   t.equal(upstream.requests.length, 0);
+});
+
+t.test('after an error of the feed, the log says once that the revocations are followed again', async (t) => {
+  const upstream = await openUpstream(t);
+  const service = await openStandIn(t);
+  const env = { TENANTRY_CLIENT_ID: CREDENTIALS.clientId, TENANTRY_CLIENT_SECRET: CREDENTIALS.clientSecret };
+  const args = ['--upstream', upstream.url.href, '--issuer', service.issuer.issuer, '--service-url', service.url];
+  const { lines } = await startSidecar(t, args, env);
+  const about = (text: string) => lines.filter(({ msg, reason }) => msg === text || String(reason).includes(text));
+  await until(() => about('revocations are followed').length === 1);
+  const { feed } = service.endpoints;
+  for (let times = 1; times <= 2; times += 1) {
+    service.endpoints.feed = (_, response) => {
+      service.endpoints.feed = feed;
+      response.writeHead(times === 1 ? 401 : 502).end();
+    };
+    service.streams.at(-1)?.end();
+    await until(() => about('revocations are followed again').length === times);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than between two looks
+  const counts = ['401 instead', '502 instead', 'revocations are followed', 'revocations are followed again'].map(
+    (text) => about(text).length,
+  );
+  t.same(counts, [1, 1, 1, 2]);
 });
 
 t.test('a sidecar without revocations logs this, and verifies tokens only with the keys', async (t) => {

@@ -1,5 +1,5 @@
-// A service with two organizations and all actors, and a good request for each route. actors.test.ts compares the answers
-// with the matrix, and ended-session.test.ts repeats the writes with a session that has ended.
+// A service with two organizations and all actors, and a good request for each route. actors.test.ts compares the
+// answers with the matrix, and ended-session.test.ts repeats the writes with a session that has ended.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';

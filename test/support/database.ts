@@ -56,8 +56,8 @@ export async function createDatabase(t: Test, template: string | null = TEMPLATE
 }
 
 /**
- * Ends the connections to the database `name`, of the applications whose name begins with `application`, and returns once
- * they have ended. Until then, PostgreSQL may still serve them.
+ * Ends the connections to the database `name`, of the applications whose name begins with `application`, and returns
+ * once they have ended. Until then, PostgreSQL may still serve them.
  */
 export async function endConnections(
   { query }: Pick<TestDatabase, 'query'>,

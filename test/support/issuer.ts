@@ -1,5 +1,5 @@
-// Creates a token service in memory. All issuers of this process sign with the same key, because creating a key is slow.
-// Each issuer has its own key id, so a verifier refuses the tokens of the others. Tests of the testkit itself use
+// Creates a token service in memory. All issuers of this process sign with the same key, because creating a key is
+// slow. Each issuer has its own key id, so a verifier refuses the tokens of the others. Tests of the testkit itself use
 // createTestIssuer.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { createTestIssuer, type TestIssuer, type TestIssuerOptions } from '../../src/verifier/testkit/testkit.ts';

@@ -2,7 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MILLISECONDS = 5;
-/** The longer a wait has taken, the longer it pauses. Many conditions ask a service, which costs more than a late answer. */
+/**
+ * The longer a wait has taken, the longer it pauses. Many conditions ask a service, which costs more than a late
+ * answer.
+ */
 const POLL_MILLISECONDS_MAX = 50;
 const WAITED_PER_PAUSE = 20;
 

@@ -8,7 +8,9 @@ import { chance, populate } from './population.ts';
 
 const seed = Number(process.env.TENANT_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Returns the tables with an organization, from the catalogue of PostgreSQL, and whether the service's role reads them. */
+/**
+ * Returns the tables with an organization, from the catalogue of PostgreSQL, and whether the service's role reads them.
+ */
 async function tenantTables(database: TestDatabase): Promise<{ name: string; readable: boolean }[]> {
   return database.query<{ name: string; readable: boolean }>(
     `SELECT c.relname AS name, has_column_privilege('tenantry_app', c.oid, 'organization_id', 'SELECT') AS readable FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid

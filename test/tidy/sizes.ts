@@ -1,5 +1,5 @@
-// The limits for the length of files and functions and for the number of files in a folder, with the current
-// exceptions.
+// The limits for the length of files, functions and lines of comments, and for the number of files in a folder, with
+// the current exceptions.
 import { dirname } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { kept, type Rule } from './repository.ts';
@@ -8,6 +8,12 @@ import { functionsOf, syntaxOf } from './syntax.ts';
 const LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 80;
 const FILES_MAX = 15;
+/** As long as the formatter makes lines of code. It does not wrap comments. */
+const COMMENT_CHARACTERS_MAX = 120;
+/** A line that is only a comment. */
+const COMMENT = /^[ \t]*(?:\/\/|\/?\*)/;
+/** A URL cannot be wrapped, nor can an instruction to a tool. */
+const UNWRAPPED = /https?:\/\/|biome-ignore/;
 
 // These are over the limit. The number of an entry must not grow, and an entry within the limit must be removed.
 const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
@@ -40,6 +46,14 @@ function foldersOf(sources: readonly Source[]): Measure[] {
   const counts = new Map<string, number>();
   for (const { path } of sources) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
   return [...counts].map(([name, size]) => ({ name, size }));
+}
+
+/** The lines of comments that are too long, with the number of their line. */
+function longComments({ path, text }: Source): string[] {
+  const isLong = (line: string) => line.length > COMMENT_CHARACTERS_MAX && COMMENT.test(line) && !UNWRAPPED.test(line);
+  return text
+    .split('\n')
+    .flatMap((line, index) => (isLong(line) ? [`${path}:${index + 1}: ${line.length} characters`] : []));
 }
 
 function over(
@@ -85,6 +99,10 @@ export const sizeRules: readonly Rule[] = [
   {
     name: `a function has at most ${FUNCTION_LINES_MAX} lines`,
     find: ({ sources }) => over(sources.flatMap(longestOf), FUNCTION_LINES_MAX, LONG_FUNCTIONS, 'lines'),
+  },
+  {
+    name: `a line of a comment has at most ${COMMENT_CHARACTERS_MAX} characters`,
+    find: ({ sources }) => sources.flatMap(longComments),
   },
   {
     name: 'every file can be measured',

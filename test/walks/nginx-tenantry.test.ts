@@ -1,5 +1,5 @@
-// The documented nginx in front of Tenantry itself, examples/proxies/nginx-tenantry.conf. Only the addresses and TLS are
-// changed.
+// The documented nginx in front of Tenantry itself, examples/proxies/nginx-tenantry.conf. Only the addresses and TLS
+// are changed.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

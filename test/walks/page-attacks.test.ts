@@ -1,6 +1,5 @@
-// Another site attacks the pages in a real browser: it frames them, sends their forms, opens them for a person and reads
-// them. An application of the operator is another origin, too, and gets only what it needs.
-
+// Another site attacks the pages in a real browser: it frames them, sends their forms, opens them for a person and
+// reads them. An application of the operator is another origin, too, and gets only what it needs.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';

@@ -153,8 +153,8 @@ async function present(
 }
 
 /**
- * Tokens of a replica that is ahead are presented to all replicas while time passes more than ten times faster: one whose session
- * was ended, and for comparison one whose session was not.
+ * Tokens of a replica that is ahead are presented to all replicas while time passes more than ten times faster: one
+ * whose session was ended, and for comparison one whose session was not.
  */
 async function within(setup: Setup, account: Account): Promise<string> {
   const replicas: Replica[] = [];

@@ -1,5 +1,5 @@
-// Owns: requests that go on while PostgreSQL stores nothing or has ended. They raise NotShown when an answer is not one of
-// the promised, and remember what was acknowledged and what nobody knows.
+// Owns: requests that go on while PostgreSQL stores nothing or has ended. They raise NotShown when an answer is not one
+// of the promised, and remember what was acknowledged and what nobody knows.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Api, Reply } from '../../../test/support/client.ts';
 import type { Account } from '../../../test/support/fixtures/accounts.ts';
@@ -132,7 +132,9 @@ export async function whilePaused(load: Load, work: () => Promise<unknown>): Pro
   load.isPaused = false;
 }
 
-/** Raises NotShown unless the database has exactly what was acknowledged, and what nobody knows wholly or not at all. */
+/**
+ * Raises NotShown unless the database has exactly what was acknowledged, and what nobody knows wholly or not at all.
+ */
 export async function demandNothingLost(testbed: Testbed, load: Load): Promise<number> {
   const { api, account, registrations, endedTokens, names } = load;
   const me = await api.get('/me', { token: account.accessToken });

@@ -1,8 +1,8 @@
 // Proves: while PostgreSQL answers but stores nothing, reads continue to work, changes are refused with 503 and have
-// changed nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was acknowledged
-// is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is a standby.
-// Then the disk of the write-ahead log fills, which ends PostgreSQL itself: every answer is right or 503, and after
-// PostgreSQL was started again nothing that was acknowledged is lost.
+// changed nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was
+// acknowledged is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is
+// a standby. Then the disk of the write-ahead log fills, which ends PostgreSQL itself: every answer is right or 503,
+// and after PostgreSQL was started again nothing that was acknowledged is lost.
 // `prove:disk [seconds]`: how long each of the four lasts.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from '../../../test/support/client.ts';
@@ -51,8 +51,8 @@ const untilRefusing = ({ service }: Load, reason: Fault['reason']) =>
   );
 
 /**
- * Raises NotShown unless changes succeed from now on. If the end of a fault spreads through PostgreSQL, they must succeed for
- * a while soon.
+ * Raises NotShown unless changes succeed from now on. If the end of a fault spreads through PostgreSQL, they must
+ * succeed for a while soon.
  */
 async function demandWorking(load: Load, name: string, spreads: boolean): Promise<void> {
   const begun = performance.now();

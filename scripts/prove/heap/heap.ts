@@ -10,14 +10,16 @@ const [minutes = 20, perSecond = 50] = process.argv.slice(2).map(Number);
 const READINGS = 21;
 const WARM_UP_MILLISECONDS = 15_000;
 const MIB = 1024 * 1024;
-/** The limit of the cache of verified tokens (app/parts.ts), and what one token takes of it here, estimated generously. */
+/**
+ * The limit of the cache of verified tokens (app/parts.ts), and what one token takes of it here, estimated generously.
+ */
 const VERIFIED_BYTES_MAX = 16 * MIB;
 const VERIFIED_BYTES_EACH = 950;
 /** What one ended session takes in the map of revocations, for 16 minutes. */
 const REVOCATION_BYTES_EACH = 160;
 /**
- * The table of a Map doubles at once, even if its entries only replace each other: with 18,000 entries this takes 0.9 MB.
- * Compiled code, inline caches and buffers differ by another half of a megabyte between two readings.
+ * The table of a Map doubles at once, even if its entries only replace each other: with 18,000 entries this takes 0.9
+ * MB. Compiled code, inline caches and buffers differ by another half of a megabyte between two readings.
  */
 const STEP_BYTES = 1.5 * MIB;
 

@@ -21,7 +21,8 @@ export interface GrantsCacheLimits {
   readonly membersMax: number;
   /**
    * The limit of permissions in all entries together. A limit of entries is not enough, because one role can have a
-   * thousand times as many permissions as another. A scope counts as the number of permissions that take as much memory.
+   * thousand times as many permissions as another. A scope counts as the number of permissions that take as much
+   * memory.
    */
   readonly permissionsMax: number;
 }

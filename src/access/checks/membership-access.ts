@@ -1,8 +1,8 @@
 // The present grants of members. They come from memory while no change is known, and otherwise from PostgreSQL. Every
 // change of a member's rights raises the epoch of the membership, and every change of a user raises the epoch of the
-// user, in the same transaction. A change of a role that many members have raises the epoch of the organization's roles.
-// Every cached entry has the epochs of the user and of the roles at its query, so an entry is out of date when a higher
-// epoch of the user, of the membership or of the roles is known. decide.ts makes the decisions.
+// user, in the same transaction. A change of a role that many members have raises the epoch of the organization's
+// roles. Every cached entry has the epochs of the user and of the roles at its query, so an entry is out of date when a
+// higher epoch of the user, of the membership or of the roles is known. decide.ts makes the decisions.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

@@ -51,9 +51,9 @@ type ClientEvent = EventPart<
 >;
 
 /**
- * Runs a change in its own transaction and publishes its revocations. The change itself keeps the result. Raises permission_denied, organization_suspended
- * or organization_access_denied for a member who is not allowed to make the change, and not_found for an operator who
- * names an unknown organization.
+ * Runs a change in its own transaction and publishes its revocations. The change itself keeps the result. Raises
+ * permission_denied, organization_suspended or organization_access_denied for a member who is not allowed to make the
+ * change, and not_found for an operator who names an unknown organization.
  */
 export async function runClientChange<T>(
   deps: ClientDeps,

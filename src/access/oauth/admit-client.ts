@@ -4,7 +4,7 @@
 import { oauthError } from '../../base/errors/oauth.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { isIdShaped } from '../../protocol/id.ts';
-import { assertNotInDoubt } from '../../sign-in/sessions/authenticate.ts';
+import { assertNotLost } from '../../sign-in/sessions/authenticate.ts';
 import {
   type AuthenticateClientDeps,
   type AuthenticatedClient,
@@ -51,7 +51,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   const client = await authenticateClient(deps, credentials).catch(undecided);
   if (!client) {
     attempt.failed();
-    assertNotInDoubt(deps.revocations, 0);
+    await assertNotLost(deps.revocations, 0); // many failures at once share one reading
     throw oauthError('invalid_client');
   }
   attempt.succeeded();

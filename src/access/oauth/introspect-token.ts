@@ -88,7 +88,7 @@ async function ofAccessToken(
   const reader = deps.db.systemReader();
   const asked = 'sid' in claims ? findUserTokenState(reader, claims, kid) : findClientTokenState(reader, claims, kid);
   const state = await asked;
-  if (state === null) await assertNotLost(deps.revocations, beganAt);
+  if (state === null || state.ahead) await assertNotLost(deps.revocations, beganAt);
   if (!state?.live) return null;
   const { iss, aud, sub, client_id, jti, iat, exp, epoch, org, org_slug, permissions } = claims;
   return {

@@ -6,7 +6,7 @@ import { Problem, type ProblemCode } from '../../base/errors/problem.ts';
 import { issueClientToken } from '../../credentials/tokens/access.ts';
 import { PERMISSIONS_IN_TOKEN_MAX } from '../../protocol/claims.ts';
 import { canonicalPermissions, PERMISSION_PATTERN, permits } from '../../protocol/permission.ts';
-import { type RefreshDeps, refresh } from '../../sign-in/sessions/refresh.ts';
+import { type Refresh, type RefreshDeps, refresh } from '../../sign-in/sessions/refresh.ts';
 import type { AuthenticatedClient } from '../client-authentication/authenticate.ts';
 import { type AudiencePolicy, isAudienceAllowed } from '../clients/audiences.ts';
 import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
@@ -23,7 +23,7 @@ export interface TokenRequest {
   /** The network of the request. */
   readonly network: string;
   /** Raises too_many_requests when the session of a refresh token refreshes too often. */
-  readonly limitRefresh: (sessionId: string) => Promise<void>;
+  readonly limitRefresh: Refresh['limitRefresh'];
 }
 
 /** The answer of the token endpoint (RFC 6749 §5.1). */

@@ -17,9 +17,10 @@ export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps
 
 /**
  * Ends the session or the client tokens to which a token belongs. The token may be expired, as in a logout. A client of
- * an organization cannot end sessions of another organization: an access token names its organization, and a refresh
- * token has the organization of its session. Raises the errors of admitClient, and DatabaseUnavailable. After
- * DatabaseUnavailable, the caller must assume that the token is still valid (RFC 7009 §2.2.1).
+ * an organization ends only sessions that act for that organization now. An access token must also name the
+ * organization: the session may have acted for another one before. Raises the errors of admitClient, and
+ * DatabaseUnavailable. After DatabaseUnavailable, the caller must assume that the token is still valid (RFC 7009
+ * §2.2.1).
  */
 export async function revokeToken(deps: RevokeDeps, presented: Presented, token: string): Promise<void> {
   const client = await admitClient(deps, presented);
@@ -28,7 +29,8 @@ export async function revokeToken(deps: RevokeDeps, presented: Presented, token:
   if (access && !('sid' in access)) return endOwnTokens(deps, client, access);
   if (access) {
     if (organizationId !== null && access.org !== organizationId) return;
-    return endSessionForClient(deps, client.id, { userId: access.sub, sessionId: access.sid, actingFor: null });
+    const { sub: userId, sid: sessionId } = access;
+    return endSessionForClient(deps, client.id, { userId, sessionId, actingFor: organizationId });
   }
   const refresh = await verifyRefreshToken(deps, token);
   if (!refresh) return;

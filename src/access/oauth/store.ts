@@ -25,12 +25,20 @@ SELECT ${LIVE_SESSION} AND u.status = 'active' AND NOT ${isKeyRevokedSql('$6::te
   AND ($4::uuid IS NULL OR EXISTS (SELECT FROM memberships m JOIN organizations o ON o.id = m.organization_id
     WHERE m.organization_id = $4 AND m.user_id = u.id AND m.epoch <= coalesce($5::int, $3::int)
       AND ($7::int IS NULL OR $7 >= o.roles_epoch OR ${NO_ROLE_CHANGED})
-      AND m.status = 'active' AND o.status = 'active')) AS live
+      AND m.status = 'active' AND o.status = 'active')) AS live,
+  u.epoch < $3::int
+    OR EXISTS (SELECT FROM memberships m WHERE m.organization_id = $4 AND m.user_id = u.id AND m.epoch < $5::int)
+    OR EXISTS (SELECT FROM organizations o WHERE o.id = $4 AND o.roles_epoch < $7) AS ahead
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid AND s.user_id = $2::uuid`);
 
-export interface TokenState {
+interface LiveState {
   /** Whether the token may be used now. */
   readonly live: boolean;
+}
+
+export interface TokenState extends LiveState {
+  /** Whether an epoch of the token is higher than in the database. Then the database has lost changes. */
+  readonly ahead: boolean;
 }
 
 export interface UserTokenClaims {
@@ -45,8 +53,8 @@ export interface UserTokenClaims {
 
 /**
  * A token is live if its session is live, its key is not revoked, the user, the membership and the organization are
- * active, and neither the user nor the membership, nor a role of the token that many members have, has changed since the
- * token was issued. Returns null for an unknown session.
+ * active, and neither the user nor the membership, nor a role of the token that many members have, has changed since
+ * the token was issued. Returns null for an unknown session.
  */
 export async function findUserTokenState(
   tx: SystemReader,
@@ -62,7 +70,8 @@ export async function findUserTokenState(
 // $1 client, $2 epoch, $3 organization or null, $4 the key that signed the token.
 const CLIENT_TOKEN = statement(`
 SELECT c.status = 'active' AND c.epoch = $2::int AND c.organization_id IS NOT DISTINCT FROM $3::uuid
-  AND (c.organization_id IS NULL OR o.status = 'active') AND NOT ${isKeyRevokedSql('$4::text')} AS live
+  AND (c.organization_id IS NULL OR o.status = 'active') AND NOT ${isKeyRevokedSql('$4::text')} AS live,
+  c.epoch < $2::int AS ahead
 FROM clients c LEFT JOIN organizations o ON o.id = c.organization_id WHERE c.id = $1::uuid`);
 
 export interface ClientTokenClaims {
@@ -72,8 +81,8 @@ export interface ClientTokenClaims {
 }
 
 /**
- * A token is live if the client is active, the epoch of the client is the epoch of the token, and its key is not revoked.
- * Returns null for an unknown client.
+ * A token is live if the client is active, the epoch of the client is the epoch of the token, and its key is not
+ * revoked. Returns null for an unknown client.
  */
 export async function findClientTokenState(
   tx: SystemReader,
@@ -98,13 +107,16 @@ FROM sessions s JOIN users u ON u.id = s.user_id
 LEFT JOIN organizations o ON o.id = s.organization_id AND o.deleted_at IS NULL
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid`);
 
-export interface RefreshTokenState extends TokenState {
+export interface RefreshTokenState extends LiveState {
   readonly organizationId: string | null;
   readonly organizationSlug: string | null;
   readonly openedAt: Date;
 }
 
-/** Whether a refresh token may be used now, with the organization and the beginning of its session. Null for an unknown session. */
+/**
+ * Whether a refresh token may be used now, with the organization and the beginning of its session. Null for an unknown
+ * session.
+ */
 export async function findRefreshTokenState(
   tx: SystemReader,
   { claims, kid }: Pick<VerifiedRefreshToken, 'claims' | 'kid'>,

@@ -30,8 +30,8 @@ UPDATE personal_data SET phase = 'sealed', changed_at = clock_timestamp()
 WHERE phase = 'expanding' AND (${UNSEALED}) = 0 RETURNING phase`);
 
 /**
- * Sets the phase to `sealed`, if every row is sealed. Until the end of the transaction nobody writes, so that no row can
- * come in between. Returns false when a row is not sealed.
+ * Sets the phase to `sealed`, if every row is sealed. Until the end of the transaction nobody writes, so that no row
+ * can come in between. Returns false when a row is not sealed.
  */
 export async function markSealed(tx: SystemTx): Promise<boolean> {
   await tx.rows(BRIEF, []);

@@ -33,7 +33,9 @@ export interface Finishing {
   readonly onRows?: (rows: number) => void;
 }
 
-/** Seals everything and stores nothing in clear from now on. Raises StillInClear. Returns the number of emptied rows. */
+/**
+ * Seals everything and stores nothing in clear from now on. Raises StillInClear. Returns the number of emptied rows.
+ */
 export async function finishSealing(deps: FinishDeps, { onRows = () => undefined }: Finishing = {}): Promise<number> {
   await reachSealed(deps, onRows);
   deps.db.personal.notePhase(true);

@@ -31,8 +31,8 @@ export function listValuesOfOthers(
   return tx.rows(OTHERS[column], [after, keyId]);
 }
 
-// A value that was changed meanwhile is sealed with the newest key anyway. `app.sealing` keeps the tokens of invitations.
-// $1 ids, $2 sealed values before, $3 sealed values from now on.
+// A value that was changed meanwhile is sealed with the newest key anyway. `app.sealing` keeps the tokens of
+// invitations. $1 ids, $2 sealed values before, $3 sealed values from now on.
 const REPLACE = statementsFor(
   (table, column) => `
 WITH kept AS MATERIALIZED (SELECT set_config('app.sealing', 'on', true) AS sealing),

@@ -12,13 +12,28 @@ export interface EndedCounts {
   readonly invitations: number;
 }
 
-// These locks make writers wait, in the order in which writers take them: users first. So no running sign-in is missed, and no transaction that locks in another order causes
-// a deadlock. Readers do not wait.
-const LOCK = statement('LOCK TABLE users, memberships, clients, sessions, invitations IN SHARE ROW EXCLUSIVE MODE');
+// Transactions write these tables in different orders: a change of members locks its organization first, a registration
+// writes its user first. So no order of the locks is safe from a deadlock, and no lock is kept while another one has to
+// be waited for: after a short wait, which ends before PostgreSQL looks for a deadlock, all locks are given back and
+// asked for again. This mode also waits for transactions that have only locked rows. So once all tables are locked, no
+// other transaction holds a row that this one updates. Readers do not wait.
+const LOCK = statement(`
+DO $$
+BEGIN
+  PERFORM set_config('lock_timeout', '150ms', true);
+  LOOP
+    BEGIN
+      LOCK TABLE organizations, users, memberships, clients, sessions, invitations IN EXCLUSIVE MODE;
+      EXIT;
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+      PERFORM pg_sleep(0.1);
+    END;
+  END LOOP;
+  PERFORM set_config('lock_timeout', '0', true);
+END $$`);
 
 /**
- * Waits for running transactions that change these tables. New transactions that change them wait until this
- * transaction ends.
+ * Waits for running transactions that change or lock rows of these tables. New ones wait until this transaction ends.
  */
 export async function lockEverything(tx: SystemTx): Promise<void> {
   await tx.rows(LOCK, []);

@@ -1,6 +1,6 @@
-// Watches the connections of the HTTP server: which requests of a connection still wait for their answer, and since when
-// the connection is idle. A client may send several requests before the first answer (RFC 9112 §9.3.2), and it assigns
-// the answers by their order. So nothing may be written to a connection while an earlier request waits.
+// Watches the connections of the HTTP server: which requests of a connection still wait for their answer, and since
+// when the connection is idle. A client may send several requests before the first answer (RFC 9112 §9.3.2), and it
+// assigns the answers by their order. So nothing may be written to a connection while an earlier request waits.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';

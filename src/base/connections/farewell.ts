@@ -6,8 +6,8 @@ import type { Connections } from './connections.ts';
 
 export interface FarewellOptions {
   /**
-   * How long a connection without a request stays open, and how long new connections are accepted. A client may be about
-   * to send a request.
+   * How long a connection without a request stays open, and how long new connections are accepted. A client may be
+   * about to send a request.
    */
   readonly idleMs: number;
   /** After this time the remaining connections are closed. */

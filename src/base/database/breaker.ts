@@ -38,7 +38,9 @@ const PROBES_MAX = 4;
 /** After a pause of this process that was longer than this, answers may have arrived that nobody has read. */
 const OWN_PAUSE_MS_MAX = 300;
 const OWN_PAUSE_TICK_MS = 100;
-/** How many silences in a row may be this process's own. A process that never runs long enough also opens the breaker. */
+/**
+ * How many silences in a row may be this process's own. A process that never runs long enough also opens the breaker.
+ */
 const OWN_SILENCES_MAX = 3;
 /** How long work that began before the breaker opened may still wait. */
 const WAIT_WHILE_OPEN_MS = 500;
@@ -94,8 +96,8 @@ function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) 
 type Verdict = 'answer' | 'busy' | 'silence' | 'failure';
 
 /**
- * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not answer, or
- * another outage, which says nothing about other calls.
+ * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not
+ * answer, or another outage, which says nothing about other calls.
  */
 function verdictOf(error: unknown, waitedMs: number): Verdict {
   if (!isOutage(error)) return 'answer'; // an error that PostgreSQL returned is an answer too

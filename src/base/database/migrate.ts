@@ -138,9 +138,9 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
 }
 
-// A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a few
-// seconds only, lets the other queries run, and tries again. In total it waits for less time than other processes wait
-// for this one.
+// A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a
+// few seconds only, lets the other queries run, and tries again. In total it waits for less time than other processes
+// wait for this one.
 const LOCK_WAIT_MS = 3_000;
 const LOCK_PAUSE_MS = 1_000;
 const LOCK_TRIES = 12;

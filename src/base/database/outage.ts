@@ -53,9 +53,9 @@ const OUTAGE_KINDS = new Set<unknown>([
   'TlsConnectionError',
   'TransactionAlreadyClosed',
 ]);
-// These codes of Prisma mean that PostgreSQL cannot be reached, refuses the connection or timed out, that the connection was
-// closed, or that the pool timed out. The others mean a transaction that could not begin, was lost, or was undone because of a
-// conflict.
+// These codes of Prisma mean that PostgreSQL cannot be reached, refuses the connection or timed out, that the
+// connection was closed, or that the pool timed out. The others mean a transaction that could not begin, was lost, or
+// was undone because of a conflict.
 const OUTAGE_PRISMA_CODES = new Set([
   'P1000',
   'P1001',

@@ -1,5 +1,5 @@
-// A pool of connections to PostgreSQL with its client of Prisma, and the queue before it. The queue gives each organization, user or network a
-// fair share of the connections. So the pool itself never has to queue.
+// A pool of connections to PostgreSQL with its client of Prisma, and the queue before it. The queue gives each
+// organization, user or network a fair share of the connections. So the pool itself never has to queue.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -35,8 +35,8 @@ export interface Pool {
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
   /**
-   * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted` raises
-   * DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run` does.
+   * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted`
+   * raises DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run` does.
    */
   scan<T>(subject: string, work: (assertWanted: () => void) => Promise<T>): Promise<T>;
 }

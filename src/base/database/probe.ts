@@ -36,8 +36,8 @@ FROM (SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = '
 
 /**
  * The SQL of the lineage of a database as a text: its server and the timeline of that server. The lineage changes with
- * every failover, with a backup that is restored to a point in time, and when the data moves to another server. A restart
- * and a crash do not change it. PostgreSQL refuses the expression on a standby.
+ * every failover, with a backup that is restored to a point in time, and when the data moves to another server. A
+ * restart and a crash do not change it. PostgreSQL refuses the expression on a standby.
  */
 export const CURRENT_LINEAGE = `(SELECT system_identifier::text FROM pg_control_system())
   || '/' || ltrim(left(pg_walfile_name(pg_current_wal_lsn()), 8), '0')`;

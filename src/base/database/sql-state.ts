@@ -1,6 +1,7 @@
-// Reads from an error why PostgreSQL refused a statement. A single statement of a reader raises the driver's own error. A
-// transaction raises an error of Prisma that contains the error of its adapter (P2003 for a model, P2010 for a raw
-// statement), or for a BEGIN or COMMIT the error of the adapter itself. That one contains the driver's error, or only a kind.
+// Reads from an error why PostgreSQL refused a statement. A single statement of a reader raises the driver's own error.
+// A transaction raises an error of Prisma that contains the error of its adapter (P2003 for a model, P2010 for a raw
+// statement), or for a BEGIN or COMMIT the error of the adapter itself. That one contains the driver's error, or only a
+// kind.
 
 const FOREIGN_KEY = '23503';
 // Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is not an

@@ -1,4 +1,5 @@
-// Explains to an operator why a database cannot be used. The start of the service and every command use these sentences.
+// Explains to an operator why a database cannot be used. The start of the service and every command use these
+// sentences.
 import { DatabaseBusy, DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
 
 export interface Unusable {

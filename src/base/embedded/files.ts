@@ -43,8 +43,8 @@ export interface Credentials {
 }
 
 /**
- * Finds the folders of data and programs for `directory`, an absolute path that exists. Raises with a sentence that says
- * what to do.
+ * Finds the folders of data and programs for `directory`, an absolute path that exists. Raises with a sentence that
+ * says what to do.
  */
 export function openFolders(directory: string, onNotice: (line: string) => void): ServerFolders {
   // PostgreSQL refuses to run as root.

@@ -49,7 +49,10 @@ const DISPOSABLE_SETTINGS = [
   'scram_iterations=1', // the passwords are random, and tests open thousands of connections
 ];
 
-/** Starts the server on `port` and resolves when it accepts connections. Raises TransientStartError, or an error that explains the failure. */
+/**
+ * Starts the server on `port` and resolves when it accepts connections. Raises TransientStartError, or an error that
+ * explains the failure.
+ */
 export async function spawnServer(
   folders: ServerFolders,
   options: { port: number; disposable: boolean; onNotice: (line: string) => void },

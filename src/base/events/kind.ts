@@ -33,8 +33,8 @@ export interface EventKind {
 export type EventsOf<Noun extends string> = Readonly<Record<`${Noun}.${string}`, EventKind>>;
 
 /**
- * A value about the person of the event, sealed. `key` is the id of its key in `person_keys`. When the person is erased, the
- * keys are deleted, and nobody can read the value any more.
+ * A value about the person of the event, sealed. `key` is the id of its key in `person_keys`. When the person is
+ * erased, the keys are deleted, and nobody can read the value any more.
  */
 export const sealedForPerson = z.strictObject({ key: z.uuid(), sealed: z.base64() });
 

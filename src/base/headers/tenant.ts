@@ -38,7 +38,10 @@ function referencesOf(named: NamedTenants): readonly string[] {
   return named.references;
 }
 
-/** Compares the organization of a token with the headers. Raises tenant_mismatch, or bad_request when the headers differ. */
+/**
+ * Compares the organization of a token with the headers. Raises tenant_mismatch, or bad_request when the headers
+ * differ.
+ */
 export function assertOwnTenant(caller: Principal, references: readonly string[]): void {
   const outcome = compareTenants(caller, references);
   if (outcome === 'different') throw problem('bad_request', { detail: TWO_TENANTS });

@@ -39,8 +39,8 @@ export class Deadline {
   }
 
   /**
-   * Calls the listener when the connection ends, or when the answer has been sent because the time was over. Returns the
-   * function that removes the listener.
+   * Calls the listener when the connection ends, or when the answer has been sent because the time was over. Returns
+   * the function that removes the listener.
    */
   onClose(listener: () => void): () => void {
     if (this.#reply.raw.closed) {
@@ -110,7 +110,8 @@ export class Deadline {
     if (sent) return; // the whole answer was already written
     this.#isOver = true;
     this.#abort(late);
-    // A part of an answer cannot be completed by another one. Only the end of the connection shows that it is incomplete.
+    // A part of an answer cannot be completed by another one. Only the end of the connection shows that it is
+    // incomplete.
     if (raw.headersSent) raw.destroy();
     else this.#reply.send(late);
   }

@@ -8,6 +8,7 @@ import type { AssertVersion } from '../headers/conditions.ts';
 import type { Once } from '../idempotency/once.ts';
 import type { AssertMayRepeat } from '../idempotency/repeat-guard.ts';
 import type { Kit } from '../page-kit/kit.ts';
+import type { LimitedWork } from './limit-around.ts';
 
 export type Access =
   | { readonly kind: 'open' }
@@ -122,10 +123,11 @@ export interface RequestInfo {
    */
   readonly noteServiceClient: (id: string, isProven: boolean) => void;
   /**
-   * Counts one call against the allowance of a session, an organization or a client, which `key` names. Raises
-   * too_many_requests.
+   * Counts one call against the allowance of an organization or a client, which `key` names. Raises too_many_requests.
    */
-  readonly draw: (limit: 'session' | 'organization' | 'client', key: string) => Promise<void>;
+  readonly draw: (limit: 'organization' | 'client', key: string) => Promise<void>;
+  /** Runs work of a session within the allowance of the session. Raises too_many_requests. */
+  readonly limitSession: <T>(limited: LimitedWork<T>) => Promise<T>;
 }
 
 /** Changes the answer's headers and status. */
@@ -143,8 +145,9 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly answer: Answer;
   /**
    * Runs the operation of an endpoint that is `idempotent`. With an Idempotency-Key it runs at most once, and a repeat
-   * gets the same answer. Checks before this call are also made for a repeat, as are those of the session, the membership
-   * and the permission of the route. `assertMayRepeat` makes a further one. By default the reply is `{ data }`.
+   * gets the same answer. Checks before this call are also made for a repeat, as are those of the session, the
+   * membership and the permission of the route. `assertMayRepeat` makes a further one. By default the reply is `{ data
+   * }`.
    */
   readonly once: <Result>(
     work: (once: Once) => Promise<Result>,
@@ -205,7 +208,8 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly oauthErrors?: readonly OAuthErrorCode[];
   readonly bodyBytesMax?: number;
   /**
-   * True when `handle` may return a Readable. The Readable has no time limit, and is destroyed when the connection ends.
+   * True when `handle` may return a Readable. The Readable has no time limit, and is destroyed when the connection
+   * ends.
    */
   readonly streams?: boolean;
   /**

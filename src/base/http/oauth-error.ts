@@ -11,7 +11,9 @@ import { type DrawLimit, networkOf } from './rate-limit.ts';
  */
 const CHALLENGE = 'Basic realm="tenantry"';
 
-/** Keeps the characters of error_description (RFC 6749 §5.2): ASCII without control characters, quotes and backslashes. */
+/**
+ * Keeps the characters of error_description (RFC 6749 §5.2): ASCII without control characters, quotes and backslashes.
+ */
 function describable(text: string): string {
   return text
     .replaceAll('"', "'")

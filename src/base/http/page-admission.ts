@@ -1,5 +1,5 @@
-// What happens before the body of a request for a page is read: the rate limit, the check that a form was sent from a page
-// of this service, and the session of the browser.
+// What happens before the body of a request for a page is read: the rate limit, the check that a form was sent from a
+// page of this service, and the session of the browser.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../protocol/caller.ts';
 import { problem } from '../errors/problem.ts';
@@ -61,8 +61,9 @@ export async function admitVisit(
 }
 
 /**
- * Raises cross_site_request unless a page of this service sent the form. A browser that sends Sec-Fetch-Site says so there,
- * and may then send `Origin: null`, because pages have Referrer-Policy: no-referrer. Any other one must send the origin.
+ * Raises cross_site_request unless a page of this service sent the form. A browser that sends Sec-Fetch-Site says so
+ * there, and may then send `Origin: null`, because pages have Referrer-Policy: no-referrer. Any other one must send the
+ * origin.
  */
 function assertOwnForm(own: string, { headers }: FastifyRequest): void {
   const { origin, 'sec-fetch-site': site } = headers;

@@ -1,6 +1,6 @@
-// A page is a declaration of path, access, form and limit, with one function that shows it and one that does what its form
-// asks for. `page()` is the only way to create one. It makes a route that shows the page, and, for a page with a form, a
-// route of the same URL to which the form is sent.
+// A page is a declaration of path, access, form and limit, with one function that shows it and one that does what its
+// form asks for. `page()` is the only way to create one. It makes a route that shows the page, and, for a page with a
+// form, a route of the same URL to which the form is sent.
 import { z } from 'zod';
 import { validate } from '../bodies/validate.ts';
 import { Problem, problem } from '../errors/problem.ts';
@@ -152,7 +152,9 @@ async function visit(declared: AnyPage, input: AnyHandlerInput, step: Step): Pro
   return result.toString();
 }
 
-/** A parameter that is wrong or that was sent twice counts as missing, because people come by links that others wrote. */
+/**
+ * A parameter that is wrong or that was sent twice counts as missing, because people come by links that others wrote.
+ */
 function readQuery(schema: Shape, query: Record<string, unknown>): Record<string, unknown> {
   const read = Object.entries(schema.shape).flatMap(([name, field]) => {
     const parsed = (field as z.ZodType).safeParse(query[name]);

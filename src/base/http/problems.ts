@@ -59,8 +59,8 @@ export function toProblem(error: unknown, translate: Translate): Problem {
 /** What is known about the work of a request. */
 export interface WorkNote {
   /**
-   * Whether the operation has certainly changed nothing. It may still run after the time for an answer is over, and then
-   * nobody knows.
+   * Whether the operation has certainly changed nothing. It may still run after the time for an answer is over, and
+   * then nobody knows.
    */
   readonly isUnchanged: boolean;
 }

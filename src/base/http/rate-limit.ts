@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import rateLimit, { type CreateRateLimitOptions, normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problem } from '../errors/problem.ts';
+import { type Count, createLimitAround, type LimitedWork } from './limit-around.ts';
 
 export interface LimitSettings {
   readonly enabled: boolean;
@@ -21,11 +22,17 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
  * headers. For an organization, it sets them only when the allowance is used up. Raises too_many_requests when the
  * allowance is used up.
  */
-export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
+export interface DrawLimit {
+  (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void>;
+  /** Runs work of a session within its allowance: see limit-around.ts. Raises too_many_requests. */
+  around<T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>): Promise<T>;
+}
 
 const IPV6_SUBNET = 64;
 /** How many addresses are remembered with what was computed of them. Each takes about 150 bytes. */
 const ADDRESSES_MAX = 2_000;
+/** No address is longer. A proxy may pass on any text, which must not be remembered. */
+const ADDRESS_LENGTH_MAX = 45;
 /**
  * The maximum number of keys of each allowance. They take about 12 MB. The least recently used key is forgotten first.
  */
@@ -45,10 +52,11 @@ export const wideNetworkOf = rememberAddresses((ip) => {
 });
 
 /** Reading an IPv6 address takes long. `of` must depend on nothing but the address; without one, it is 'unknown'. */
-function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
+export function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
   const known = new Map<string, string>();
   return (ip) => {
     if (!ip) return 'unknown';
+    if (ip.length > ADDRESS_LENGTH_MAX) return of(ip);
     let result = known.get(ip);
     if (result === undefined) {
       result = of(ip);
@@ -61,7 +69,7 @@ function rememberAddresses(of: (ip: string) => string): (ip: string | undefined)
 
 /** Creates the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
-  if (!settings.enabled) return async () => undefined;
+  if (!settings.enabled) return Object.assign(async () => undefined, { around: unlimited });
   await app.register(rateLimit, { global: false });
   const keys = new WeakMap<FastifyRequest, string>();
   const keyGenerator = (request: FastifyRequest) => keys.get(request) ?? 'unknown';
@@ -75,15 +83,39 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
     organization: allowance(settings.organization),
     client: allowance(settings.client),
   };
-  return async (request, reply, which, key) => {
+  async function count(request: FastifyRequest, which: Allowance, key: string, increment: boolean): Promise<Count> {
     keys.set(request, key);
-    const drawn = await allowances[which](request);
-    if (drawn.isAllowed) return;
+    const drawn = await allowances[which](request, { increment });
+    return drawn.isAllowed ? UNLIMITED : drawn;
+  }
+  async function draw(request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void> {
+    const drawn = await count(request, which, key, true);
     // The remaining allowance of an organization would show anyone that other people sign in to that organization.
     if (which === 'organization' && !drawn.isExceeded) return;
-    reply.header('ratelimit-limit', String(drawn.max));
-    reply.header('ratelimit-remaining', String(drawn.remaining));
-    reply.header('ratelimit-reset', String(drawn.ttlInSeconds));
-    if (drawn.isExceeded) throw problem('too_many_requests', { retryAfterSeconds: drawn.ttlInSeconds });
-  };
+    show(reply, drawn);
+    if (drawn.isExceeded) throw tooMany(drawn);
+  }
+  const around = createLimitAround();
+  return Object.assign(draw, {
+    around: <T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>) => {
+      const counter = (key: string, increment: boolean) => count(request, 'session', key, increment);
+      return around({ counter, show: (drawn) => show(reply, drawn), refuse: tooMany }, limited);
+    },
+  });
+}
+
+const UNLIMITED: Count = { max: Infinity, remaining: Infinity, ttlInSeconds: 0, isExceeded: false };
+
+function unlimited<T>(_request: FastifyRequest, _reply: FastifyReply, { work }: LimitedWork<T>): Promise<T> {
+  return work();
+}
+
+function show(reply: FastifyReply, { max, remaining, ttlInSeconds }: Count): void {
+  reply.header('ratelimit-limit', String(max));
+  reply.header('ratelimit-remaining', String(remaining));
+  reply.header('ratelimit-reset', String(ttlInSeconds));
+}
+
+function tooMany({ ttlInSeconds }: Count) {
+  return problem('too_many_requests', { retryAfterSeconds: ttlInSeconds });
 }

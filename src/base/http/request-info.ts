@@ -14,6 +14,7 @@ import {
 import { isVisible } from '../platform/visible.ts';
 import { deadlineOf } from './deadline.ts';
 import type { Answer, RequestInfo } from './endpoint.ts';
+import type { LimitedWork } from './limit-around.ts';
 import { WORK, type WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 
@@ -91,8 +92,11 @@ export class FastifyRequestInfo implements RequestInfo {
     const named: NamedClient = isProven ? { clientId: id } : { claimedClientId: id };
     this.#request.setDecorator('serviceClient', named);
   }
-  draw(limit: 'session' | 'organization' | 'client', key: string): Promise<void> {
+  draw(limit: 'organization' | 'client', key: string): Promise<void> {
     return this.#draw(this.#request, this.#reply, limit, `${limit} ${key}`);
+  }
+  limitSession<T>(limited: LimitedWork<T>): Promise<T> {
+    return this.#draw.around(this.#request, this.#reply, { ...limited, key: `session ${limited.key}` });
   }
 }
 

@@ -35,8 +35,8 @@ export async function securityHeaders(options: {
 }
 
 /**
- * The policy of a page. It loads its style, its scripts and its images from this service, and nothing else. `targets` are
- * the origins to which its form may lead: browsers apply form-action also to the redirect after a form.
+ * The policy of a page. It loads its style, its scripts and its images from this service, and nothing else. `targets`
+ * are the origins to which its form may lead: browsers apply form-action also to the redirect after a form.
  */
 export function pagePolicy(targets: readonly string[] = []): string {
   const formAction = ["'self'", ...targets].join(' ');

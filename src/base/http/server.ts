@@ -221,8 +221,8 @@ async function registerPlugins(
 }
 
 /**
- * Reads a form for an endpoint with the wire `oauth` or `page`, and JSON for every other endpoint. No other media type is
- * accepted.
+ * Reads a form for an endpoint with the wire `oauth` or `page`, and JSON for every other endpoint. No other media type
+ * is accepted.
  */
 function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();

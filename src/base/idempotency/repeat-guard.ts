@@ -1,5 +1,5 @@
-// How the caller of a repeat is judged before it gets a kept answer, which may contain a secret. What the judgement needs
-// is read by the statement that finds the answer, so no replica answers a session that has ended elsewhere.
+// How the caller of a repeat is judged before it gets a kept answer, which may contain a secret. What the judgement
+// needs is read by the statement that finds the answer, so no replica answers a session that has ended elsewhere.
 
 /** The rights of a member at the moment of the repeat. */
 export interface Held {
@@ -7,7 +7,9 @@ export interface Held {
   readonly permissions: readonly string[];
 }
 
-/** What the route needs. With an organization, the caller must be an active member with the permission, if there is one. */
+/**
+ * What the route needs. With an organization, the caller must be an active member with the permission, if there is one.
+ */
 export interface Needed {
   readonly organizationId: string | null;
   readonly permission: string | null;
@@ -17,8 +19,8 @@ export interface RepeatGuard {
   /** A SELECT of one row about the caller: $1 organization or null, $2 user, $3 session, $4 the key of the token. */
   readonly sql: string;
   /**
-   * Judges the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or null
-   * without an organization.
+   * Judges the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or
+   * null without an organization.
    */
   assertAllowed(found: unknown, needed: Needed): Held | null;
 }

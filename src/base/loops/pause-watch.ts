@@ -1,4 +1,4 @@
-// Notices that this process did not run for a while: it was stopped, its virtual machine was paused, or something blocked
+// Notices that this process did not run for a while: it was stopped, its machine was suspended, or something blocked
 // the event loop. What the process then believes to be missing, such as an answer, may only not have been read yet.
 import { systemTiming, type Timing } from './timing.ts';
 
@@ -8,7 +8,7 @@ export interface PauseWatch {
   stop(): void;
   /**
    * The end of the latest pause, in ms of the timing; -Infinity for none. This is called for each request, so it only
-   * compares two numbers.
+   * reads two clocks.
    */
   resumedAt(): number;
 }
@@ -23,20 +23,28 @@ export interface PauseWatchOptions {
   readonly onResume?: () => void;
 }
 
+/**
+ * Creates a watch. The clock that never steps may stop while the machine is suspended, so the wall clock counts too. If
+ * it is set forward, that looks like a pause. If it is set back, that changes nothing.
+ */
 export function createPauseWatch({
   pauseMsMax,
   tickMs,
   timing = systemTiming,
   onResume,
 }: PauseWatchOptions): PauseWatch {
-  let seenAt = Number.POSITIVE_INFINITY; // when this process was last seen running
+  // When this process was last seen running, by both clocks.
+  let seenAt = Number.POSITIVE_INFINITY;
+  let seenWall = Number.POSITIVE_INFINITY;
   let resumed = Number.NEGATIVE_INFINITY;
   let cancel = () => {};
 
   function look(): void {
     const now = timing.elapsed();
-    if (now - seenAt <= pauseMsMax) return;
+    const wall = timing.now();
+    if (Math.max(now - seenAt, wall - seenWall) <= pauseMsMax) return;
     seenAt = now;
+    seenWall = wall;
     resumed = now;
     onResume?.();
   }
@@ -44,6 +52,7 @@ export function createPauseWatch({
   function tick(): void {
     look();
     seenAt = timing.elapsed();
+    seenWall = timing.now();
     cancel = timing.after(tickMs, tick);
   }
 

@@ -55,17 +55,29 @@ export class Running<Item> {
 
   /** The timer may be early for the oldest item, because an older one that has ended had set it. */
   #look(): void {
-    for (let place = this.#runs.first; place?.item; place = this.#runs.after(place)) {
-      const run = place.item;
-      const leftMs = run.begunAt + this.#limitMs - this.#timing.elapsed();
-      if (leftMs > 0) {
-        this.#arm(Math.ceil(leftMs));
-        return;
+    try {
+      for (let place = this.#runs.first; place?.item; place = this.#runs.after(place)) {
+        const run = place.item;
+        if (run.isOverdue) continue;
+        if (this.#leftMs(run) > 0) break;
+        run.isOverdue = true;
+        this.#onOverdue(run.item);
       }
-      if (run.isOverdue) continue;
-      run.isOverdue = true;
-      this.#onOverdue(run.item);
+    } finally {
+      // After an error of `onOverdue`, the others must be noticed too.
+      const next = this.#firstInTime();
+      if (next) this.#arm(Math.max(0, Math.ceil(this.#leftMs(next))));
+      else this.#isArmed = false;
     }
-    this.#isArmed = false;
+  }
+
+  #leftMs({ begunAt }: Run<Item>): number {
+    return begunAt + this.#limitMs - this.#timing.elapsed();
+  }
+
+  #firstInTime(): Run<Item> | undefined {
+    let place = this.#runs.first;
+    while (place?.item?.isOverdue) place = this.#runs.after(place);
+    return place?.item ?? undefined;
   }
 }

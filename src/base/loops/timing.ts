@@ -1,8 +1,10 @@
-// The clock and the timers that loops use. The clock never steps. Tests replace both by their own.
-import { monotonicMs } from '../platform/clock.ts';
+// The clocks and the timers that loops use. Tests replace them by their own.
+import { monotonicMs, systemClock } from '../platform/clock.ts';
 
 export interface Timing {
-  /** Milliseconds since a fixed instant. */
+  /** Milliseconds since 1970. This clock may be set forward or back, so it measures no durations. */
+  now(): number;
+  /** Milliseconds since a fixed instant. This clock never steps. It may stop while the machine is suspended. */
   elapsed(): number;
   /** Calls `run` once, after `milliseconds`. Returns the function that cancels the call. */
   after(milliseconds: number, run: () => void): () => void;
@@ -10,6 +12,7 @@ export interface Timing {
 
 /** The clock and timers of the machine. No timer keeps the process alive. */
 export const systemTiming: Timing = {
+  now: () => systemClock.now().getTime(),
   elapsed: monotonicMs,
   after(milliseconds, run) {
     const timer = setTimeout(run, milliseconds).unref();

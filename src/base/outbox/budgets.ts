@@ -26,8 +26,8 @@ export interface MailBounds {
 }
 
 /**
- * Returns the seconds until one more mail is within every bound; 0 when it is allowed now. Locks the address and the actor
- * until the end of the transaction. The counts across organizations reveal nothing about a single organization.
+ * Returns the seconds until one more mail is within every bound; 0 when it is allowed now. Locks the address and the
+ * actor until the end of the transaction. The counts across organizations reveal nothing about a single organization.
  */
 export async function lockedMailWait(
   deps: { readonly db: Database },

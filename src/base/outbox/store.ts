@@ -6,8 +6,8 @@ import type { MailRow } from './kinds.ts';
 const ONCE = `
 ON CONFLICT (organization_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING`;
 const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, user_id, dedupe_key, recipient_lookup';
-// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored in clear, $6 actor, $7 user,
-// $8 dedupe key, $9 look-up of the recipient; $2 and $5 to $9 may be null.
+// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored in clear, $6 actor, $7
+// user, $8 dedupe key, $9 look-up of the recipient; $2 and $5 to $9 may be null.
 const VALUES = `$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8, decode($9, 'base64')`;
 const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`);
 // $1 to $9 as in VALUES, $10 the time when the mail is due.

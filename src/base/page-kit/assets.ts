@@ -1,5 +1,5 @@
-// The files that pages load: the stylesheet, the scripts, the icon and the logo. Each has the hash of its content in its
-// name, so a browser may keep it for ever, and a new version has another name.
+// The files that pages load: the stylesheet, the scripts, the icon and the logo. Each has the hash of its content in
+// its name, so a browser may keep it for ever, and a new version has another name.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Branding } from './branding.ts';

@@ -1,5 +1,5 @@
-// The parts of a page that are no forms: notices, tables, the links of a list that has several pages, and a question before
-// something that cannot be undone.
+// The parts of a page that are no forms: notices, tables, the links of a list that has several pages, and a question
+// before something that cannot be undone.
 import { type Attempt, type Form, form } from './form.ts';
 import { type Html, html, NO_HTML, type Value } from './html.ts';
 import type { View } from './kit.ts';

@@ -1,5 +1,6 @@
-// The cookies of pages (RFC 6265bis §4.1). Each belongs to this host alone, and no script can read it. `browser` binds the
-// forms to a browser, `session` is the session of a signed-in browser, and `language` is the language that was chosen.
+// The cookies of pages (RFC 6265bis §4.1). Each belongs to this host alone, and no script can read it. `browser` binds
+// the forms to a browser, `session` is the session of a signed-in browser, and `language` is the language that was
+// chosen.
 
 export type CookieKind = 'browser' | 'session' | 'language';
 

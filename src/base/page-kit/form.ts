@@ -1,5 +1,5 @@
-// Forms, their fields and their buttons. A form is sent by POST and holds the nonce of its purpose, which is the path to
-// which it is sent. Every field has a label, and its problem stands beside it.
+// Forms, their fields and their buttons. A form is sent by POST and holds the nonce of its purpose, which is the path
+// to which it is sent. Every field has a label, and its problem stands beside it.
 import type { Problem, ProblemCode } from '../errors/problem.ts';
 import { type Html, html, NO_HTML } from './html.ts';
 import type { View } from './kit.ts';

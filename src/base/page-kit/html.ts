@@ -29,7 +29,10 @@ export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   return Html.fill(strings, values);
 }
 
-/** Where a gap of a template is: between tags, among the attributes of a tag, in a quoted value, or in the value of a URL. */
+/**
+ * Where a gap of a template is: between tags, among the attributes of a tag, in a quoted value, or in the value of a
+ * URL.
+ */
 type Gap = 'text' | 'tag' | 'value' | 'url';
 
 const ESCAPES: Readonly<Record<string, string>> = {

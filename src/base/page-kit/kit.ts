@@ -59,7 +59,9 @@ const YEAR_SECONDS = 365 * 86_400;
 /** A view, and the cookies that its answer sets. */
 export interface OpenedView {
   readonly view: View;
-  /** The values of Set-Cookie headers. Call this after the page was made, because only a form needs the browser's key. */
+  /**
+   * The values of Set-Cookie headers. Call this after the page was made, because only a form needs the browser's key.
+   */
   cookies(): readonly string[];
 }
 

@@ -55,12 +55,15 @@ interface Waiter {
   refuse(why: Refusal): void;
 }
 
-/** Up to this number, subjects without tasks are remembered, because most of them come again. Each takes about 400 bytes. */
+/**
+ * Up to this number, subjects without tasks are remembered, because most of them come again. Each takes about 400
+ * bytes.
+ */
 const SUBJECTS_REMEMBERED = 1_000;
 
 /**
- * Many requests that came together have waited for too long together, and answering each of them takes time. So only this
- * number is refused before other events are handled.
+ * Many requests that came together have waited for too long together, and answering each of them takes time. So only
+ * this number is refused before other events are handled.
  */
 const REFUSED_AT_ONCE = 8;
 

@@ -1,5 +1,5 @@
-// A list whose items leave it at any place, at once. A Map or Set of short-lived items would keep them: each table that it
-// has outgrown refers to the next one, and to the items that it had. Tables live long, so no item could be collected
+// A list whose items leave it at any place, at once. A Map or Set of short-lived items would keep them: each table that
+// it has outgrown refers to the next one, and to the items that it had. Tables live long, so no item could be collected
 // before the next collection of the whole heap.
 
 /** The place of an item in a list. A place that was left refers to nothing. */

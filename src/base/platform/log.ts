@@ -15,7 +15,10 @@ export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 const SECRET =
   /^(?:password|currentPassword|newPassword|token|accessToken|refreshToken|secret|clientSecret|client_secret|client_assertion|access_token|refresh_token|authorization|cookie|set-cookie)$/i;
 const DEPTH_MAX = 4;
-/** The names of members are written in the code, so there are few. Names that a sender chooses are not remembered for ever. */
+/**
+ * The names of members are written in the code, so there are few. Names that a sender chooses are not remembered for
+ * ever.
+ */
 const NAMES_MAX = 1_000;
 const known = new Map<string, boolean>();
 
@@ -113,7 +116,7 @@ export function openLog(options: LogOptions): Logger {
   if (options.level === 'silent') return openLines(settings, { write: () => undefined });
   const dest = options.to === undefined ? 1 : descriptorOf(options.to);
   if (options.to && dest === null) return openLines(settings, options.to);
-  // Lines are buffered for up to 50 ms and written asynchronously, so that neither a system call nor a slow reader of the
-  // log delays a request. pino writes the rest when the process exits.
+  // Lines are buffered for up to 50 ms and written asynchronously, so that neither a system call nor a slow reader of
+  // the log delays a request. pino writes the rest when the process exits.
   return openLines(settings, pino.destination({ dest: dest ?? 1, sync: false, minLength: 4096, periodicFlush: 50 }));
 }

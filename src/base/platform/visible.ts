@@ -9,8 +9,8 @@
 const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2800\u{1D159}\uFFFC]]/v;
 
 /**
- * Whether the text has a visible character. It has none if it consists of blanks, control characters, marks that combine
- * with a character before them, characters of width zero, variation selectors and the like.
+ * Whether the text has a visible character. It has none if it consists of blanks, control characters, marks that
+ * combine with a character before them, characters of width zero, variation selectors and the like.
  */
 export function isVisible(text: string): boolean {
   return VISIBLE.test(text);

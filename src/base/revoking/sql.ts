@@ -27,8 +27,8 @@ export const revokingMemberships = (from: string) =>
   SELECT gen_random_uuid(), 'user', user_id, epoch, organization_id FROM ${from}`;
 
 /**
- * Revokes the tokens for one organization that name a role and that have a lower epoch of the roles. The rows of `from` have
- * the `id` of the organization, the `epoch` of its roles, and `role_name`, as older tokens have it.
+ * Revokes the tokens for one organization that name a role and that have a lower epoch of the roles. The rows of `from`
+ * have the `id` of the organization, the `epoch` of its roles, and `role_name`, as older tokens have it.
  */
 export const revokingRole = (from: string) =>
   `INSERT INTO revocations (id, kind, subject, epoch, membership_organization_id, role_name)

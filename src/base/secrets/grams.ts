@@ -1,5 +1,5 @@
-// Finds parts of sealed texts. A text is stored as the keyed hashes of all its parts of one, two and three characters. A
-// text that contains the query has all parts of the query. The other direction holds for at most three characters, so
+// Finds parts of sealed texts. A text is stored as the keyed hashes of all its parts of one, two and three characters.
+// A text that contains the query has all parts of the query. The other direction holds for at most three characters, so
 // the result of a longer query has to be opened and compared.
 import { type LookupKey, lookup } from './lookup.ts';
 
@@ -7,8 +7,8 @@ const LONGEST = 3;
 const PURPOSE = 'search';
 
 /**
- * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are one:
- * also ß and ss, and the two small sigmas.
+ * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are
+ * one: also ß and ss, and the two small sigmas.
  */
 export function normalForm(text: string): string {
   // Each character by itself, because the lower case of a whole word depends on the place of a sigma.

@@ -1,6 +1,6 @@
 // How stores write and read personal data: sealed for its row, found by keyed hashes. Only stores use this. While the
-// database still has columns in clear for the version before (the phase `expanding`), values are also written there, and
-// a value that is not sealed yet is read from there.
+// database still has columns in clear for the version before (the phase `expanding`), values are also written there,
+// and a value that is not sealed yet is read from there.
 import type { Random } from '../platform/random.ts';
 import type { DataKeys } from './data-keys.ts';
 import { gramsOf, gramsOfQuery, type SearchedGrams } from './grams.ts';
@@ -43,8 +43,8 @@ export interface Personal {
   grams(text: string): string[];
   searched(query: string): SearchedGrams;
   /**
-   * Runs work that opens values of rows. If a key is missing, the files of the keys are read once more, and the work runs
-   * again. Raises DataKeyMissing and SealBroken. The work must change nothing.
+   * Runs work that opens values of rows. If a key is missing, the files of the keys are read once more, and the work
+   * runs again. Raises DataKeyMissing and SealBroken. The work must change nothing.
    */
   opening<T>(work: (open: Open) => T): Promise<T>;
 }

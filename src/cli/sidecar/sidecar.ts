@@ -13,8 +13,8 @@ import type { Invocation } from '../line/invocation.ts';
 import { fileOf } from '../line/operator.ts';
 import { CommandRefused, UsageRefused } from '../line/refusal.ts';
 import { addSidecarOptions, readCredentials, readSidecarOptions, type SidecarChoices } from './options.ts';
+import { createRevocationLog } from './revocation-log.ts';
 
-const WATCH_MILLISECONDS = 1_000;
 const SHUTDOWN_DELAY_SECONDS = 5;
 
 /** Adds the command. */
@@ -37,12 +37,13 @@ async function run(invocation: Invocation, given: Record<string, unknown>): Prom
       : { ...choices, clientKeyFile: fileOf(invocation, choices.clientKeyFile) };
   const credentials = readCredentials(files, given.revocation !== false, invocation.env);
   const log = openLog({ level: choices.logLevel, pretty: false, to: invocation.stdout });
-  const verifier = await verifierOf(choices, credentials, log);
+  const told = createRevocationLog(log);
+  const verifier = await verifierOf(choices, credentials, told.onError);
   const opened: (() => unknown)[] = [() => verifier.close()];
   try {
     const sidecar = await open(choices, verifier, log, opened);
     if (credentials === null) log.warn({}, 'revocations are not followed: revoked tokens work until they expire');
-    else opened.push(watchStaleness(verifier, choices.maxStaleness, log));
+    else opened.push(told.watch(verifier, choices.maxStaleness));
     const signal = await signalled(invocation);
     const delaySeconds =
       choices.shutdownDelay ?? (invocation.env.NODE_ENV === 'production' ? SHUTDOWN_DELAY_SECONDS : 0);
@@ -82,7 +83,7 @@ async function open(
 async function verifierOf(
   choices: SidecarChoices,
   credentials: ReturnType<typeof readCredentials>,
-  log: SidecarLog,
+  onError: (error: Error) => void,
 ): Promise<Verifier> {
   const { createVerifier } = await import('../../verifier/core/verifier.ts');
   const audience = choices.audience
@@ -96,27 +97,12 @@ async function verifierOf(
       ...(choices.serviceUrl === undefined ? {} : { serviceUrl: choices.serviceUrl }),
       // While the revocations are too old, no token can be checked, so new sockets are refused.
       revocation: credentials !== null && { credentials, maxStaleness: choices.maxStaleness, onStale: 'reject' },
-      onError: logOnce(log),
+      onError,
     });
   } catch (error) {
     if (error instanceof TypeError) throw new UsageRefused('usage', error.message);
     throw error;
   }
-}
-
-const REPEAT_MILLISECONDS = 60_000;
-
-/**
- * Returns a function that logs errors of the service. It logs a new reason at once, and the same reason once a minute.
- */
-function logOnce(log: SidecarLog): (error: Error) => void {
-  let last = { reason: '', at: 0 };
-  return ({ message: reason }) => {
-    const at = Date.now();
-    if (reason === last.reason && at - last.at < REPEAT_MILLISECONDS) return;
-    last = { reason, at };
-    log.warn({ reason }, 'keys or revocations cannot be read from the service');
-  };
 }
 
 function settingsOf(choices: SidecarChoices): SidecarOptions {
@@ -175,23 +161,6 @@ async function listening<T>(
 async function signalled({ signal }: Invocation): Promise<string> {
   if (!signal.aborted) await once(signal, 'abort');
   return String(signal.reason);
-}
-
-/**
- * Logs when the revocations become too old, and when they are current again. Returns the function that stops this
- * logging.
- */
-function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog): () => void {
-  let isFresh: boolean | undefined;
-  const timer = setInterval(() => {
-    const staleSeconds = verifier.staleSeconds();
-    const now = staleSeconds <= secondsMax;
-    if (now === isFresh) return;
-    if (now) log.info({}, 'revocations are followed');
-    else if (isFresh) log.warn({ staleSeconds }, 'revocations are unknown: new sockets are refused');
-    isFresh = now;
-  }, WATCH_MILLISECONDS).unref();
-  return () => clearInterval(timer);
 }
 
 /** Warns when the limit of open files is too low. Each socket needs two file descriptors. */

@@ -10,8 +10,8 @@ import { ENDING, LOOKUP_FILE } from './folder.ts';
 import { makeLookupKey, temporaryName } from './lifecycle.ts';
 
 /**
- * Creates the folder `data/` in `keysDir` with a data key and a lookup key, if they are missing. Processes that call this
- * at the same moment get the same keys.
+ * Creates the folder `data/` in `keysDir` with a data key and a lookup key, if they are missing. Processes that call
+ * this at the same moment get the same keys.
  */
 export async function ensureDevelopmentDataKeys(
   keysDir: string,

@@ -1,5 +1,5 @@
-// The content of a data key file: a JWK of a symmetric key (RFC 7517, RFC 7518 §6.4), or with a passphrase the JWE of such
-// a JWK (RFC 7517 appendix C). The reason of a refusal never quotes the file. folder.ts lists the files.
+// The content of a data key file: a JWK of a symmetric key (RFC 7517, RFC 7518 §6.4), or with a passphrase the JWE of
+// such a JWK (RFC 7517 appendix C). The reason of a refusal never quotes the file. folder.ts lists the files.
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { CompactEncrypt, calculateJwkThumbprint, compactDecrypt } from 'jose';
 import type { Random } from '../../base/platform/random.ts';

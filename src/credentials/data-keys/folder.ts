@@ -1,5 +1,5 @@
-// The data key files of a folder: `<instant>Z.jwk` for each data key, and `lookup.jwk`. The instant is the time from which
-// the key seals. Unchanged files are not opened again.
+// The data key files of a folder: `<instant>Z.jwk` for each data key, and `lookup.jwk`. The instant is the time from
+// which the key seals. Unchanged files are not opened again.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// What an operator does to the folder of data keys: list, generate, rotate, prune. Running processes follow the files. The
-// commands are in cli/.
+// What an operator does to the folder of data keys: list, generate, rotate, prune. Running processes follow the files.
+// The commands are in cli/.
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -44,7 +44,10 @@ export async function listDataKeys(folder: DataFolderOptions) {
   };
 }
 
-/** Makes the first data key, which seals at once, and the lookup key, if they are missing. Returns the names of new files. */
+/**
+ * Makes the first data key, which seals at once, and the lookup key, if they are missing. Returns the names of new
+ * files.
+ */
 export async function generateDataKeys(folder: DataFolderOptions): Promise<string[]> {
   const { keys, hasLookup } = await listDataKeys(folder);
   const made: string[] = [];

@@ -1,5 +1,5 @@
-// The data keys of a process. The ring follows the files of its folder. A key whose file has gone still opens values until
-// the process ends, because nobody could read them otherwise, and seals no more.
+// The data keys of a process. The ring follows the files of its folder. A key whose file has gone still opens values
+// until the process ends, because nobody could read them otherwise, and seals no more.
 
 import { LoopStopped } from '../../base/loops/loop.ts';
 import type { Clock } from '../../base/platform/clock.ts';

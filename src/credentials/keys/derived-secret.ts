@@ -1,5 +1,5 @@
-// Secrets that every process of the installation derives from its signing keys, so that they are in no database and need
-// no configuration of their own. A signature by RS256 is deterministic (RFC 8017 §8.2), and only the holder of the
+// Secrets that every process of the installation derives from its signing keys, so that they are in no database and
+// need no configuration of their own. A signature by RS256 is deterministic (RFC 8017 §8.2), and only the holder of the
 // private key can make it.
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/platform/clock.ts';

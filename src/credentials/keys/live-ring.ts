@@ -29,8 +29,8 @@ export interface KeyRing {
   /** Reads every file again. Never rejects: failures are logged. */
   reload(): Promise<void>;
   /**
-   * Ignores the key from now on, even if its file is there or comes back, and logs what to do about the file. A repeated
-   * call changes nothing.
+   * Ignores the key from now on, even if its file is there or comes back, and logs what to do about the file. A
+   * repeated call changes nothing.
    */
   revoke(kid: string): void;
   /** True for a key that the ring has had at any time since it was opened, even if the file of the key was deleted. */

@@ -5,10 +5,8 @@ import { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import * as common from '@zxcvbn-ts/language-common';
 import * as english from '@zxcvbn-ts/language-en';
 import { alphabetOf, isAscii, isLikeWord, isRandom } from './randomness.ts';
-import { readings } from './readings.ts';
+import { partsOf, readings } from './readings.ts';
 
-/** The estimator takes time that grows fast with the length. A longer password is judged in parts of this length. */
-const PART_LENGTH = 64;
 /** Further substitutions of letters by digits and signs cost seconds, and find no further weak password. */
 const SUBSTITUTIONS_MAX = 4;
 const WORDS_MAX = 100;
@@ -35,11 +33,10 @@ const estimator = new ZxcvbnFactory({
  * password is as strong as its strongest part, and no further part is read once there are more than `enough`.
  */
 export function estimateGuesses(password: string, words: readonly string[], enough = Number.POSITIVE_INFINITY): number {
-  const letters = [...password];
   let most = 0;
-  for (let start = 0; start < letters.length && most <= enough; start += PART_LENGTH) {
-    const part = letters.slice(start, start + PART_LENGTH).join('');
+  for (const part of partsOf(password)) {
     most = Math.max(most, Math.min(...readings(part).map((reading) => weigh(reading, words))));
+    if (most > enough) break;
   }
   return most;
 }

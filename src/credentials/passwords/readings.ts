@@ -1,6 +1,17 @@
-// The forms in which an attacker may read a password: without accents, typed with another keyboard layout, or with
-// letters of another script that look like Latin ones. A password is as weak as its weakest reading. The functions are
+// The forms in which an attacker may read a part of a password: without accents, typed with another keyboard layout, or
+// with letters of another script that look like Latin ones. A part is as weak as its weakest reading. The functions are
 // pure.
+
+/**
+ * The length of a part, in code points. The estimator takes time that grows fast with the length, so a longer password
+ * is judged in parts.
+ */
+export const PART_LENGTH = 64;
+/**
+ * The longest password has four parts. One with characters such as U+FDFA, whose compatible form has 18 characters, may
+ * have more. What follows these parts makes it no stronger.
+ */
+export const PARTS_MAX = 8;
 
 const CYRILLIC_KEYS = 'йцукенгшщзхъфывапролджэячсмитьбюё';
 const LATIN_KEYS = "qwertyuiop[]asdfghjkl;'zxcvbnm,.`";
@@ -21,9 +32,18 @@ function mapped(text: string, from: string, to: string): string {
     .join('');
 }
 
-/** Returns the readings of a text. The text itself, in its compatible form (NFKC), is the first. */
-export function readings(text: string): readonly string[] {
-  const plain = text.normalize('NFKC');
+/** Cuts the compatible form (NFKC) of a password into parts. */
+export function partsOf(password: string): readonly string[] {
+  const letters = [...password.normalize('NFKC')].slice(0, PART_LENGTH * PARTS_MAX);
+  const parts: string[] = [];
+  for (let start = 0; start < letters.length; start += PART_LENGTH) {
+    parts.push(letters.slice(start, start + PART_LENGTH).join(''));
+  }
+  return parts;
+}
+
+/** Returns the readings of a part, which `partsOf` has made. None is longer than the part, which is the first. */
+export function readings(plain: string): readonly string[] {
   const bare = plain
     .normalize('NFD')
     .replace(/\p{M}+/gu, '')

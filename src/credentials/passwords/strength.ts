@@ -1,6 +1,9 @@
-// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop never
-// waits for an estimate, and the memory of the dictionaries is free again afterwards.
+// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop
+// never waits for an estimate, and the memory of the dictionaries is free again afterwards. The thread makes one
+// estimate after another, and serves requesters such as networks in turn, so that nobody keeps it busy for all others.
 import { Worker } from 'node:worker_threads';
+import { FairQueue } from '../../base/platform/fair-queue.ts';
+import { currentRequester, workForService } from '../../base/platform/requester.ts';
 
 export interface Question {
   readonly password: string;
@@ -13,7 +16,8 @@ export interface Question {
 export interface Strength {
   /**
    * The decimal logarithm of the guesses that the password takes. Waits while the thread loads. Raises StrengthUnknown
-   * when too many estimates wait, and when the thread fails or the answer does not come in time.
+   * when too many estimates wait, in all or for this requester, and when the thread fails or the answer does not come
+   * in time. An estimate for which nobody waits any more is not begun.
    */
   estimate(question: Question): Promise<number>;
 }
@@ -23,7 +27,10 @@ export class StrengthUnknown extends Error {
   override readonly name = 'StrengthUnknown';
 }
 
-const WAITING_MAX = 64;
+/** Many people may set passwords at once. A waiting estimate takes little memory beside that of its request. */
+const WAITING_MAX = 1_000;
+/** A network may register ten times a minute (RATE_LIMIT_SIGN_IN), unless an operator allows more. */
+const WAITING_PER_REQUESTER_MAX = 16;
 /** How long a caller waits. It is shorter than the time of a request, so that its work is over when it is answered. */
 const WAIT_MS_MAX = 7_500;
 const ANSWER_MS_MAX = 8_000;
@@ -37,21 +44,58 @@ const LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32 };
 // The compiled program has .js files.
 const THREAD = new URL(`./strength-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
-interface Waiting {
-  readonly question: Question;
+interface Asked {
   readonly resolve: (guesses: number) => void;
   readonly reject: (reason: StrengthUnknown) => void;
 }
 
 /** Returns the estimator. It starts its thread with the first estimate, and ends it after a minute without any. */
 export function openStrength({
-  idleMs = IDLE_MS,
   waitMsMax = WAIT_MS_MAX,
+  waitingMax = WAITING_MAX,
+  idleMs = IDLE_MS,
   answerMsMax = ANSWER_MS_MAX,
   loadMsMax = LOAD_MS_MAX,
   script = THREAD,
 } = {}): Strength {
-  const waiting: Waiting[] = [];
+  const ask = openThread({ idleMs, answerMsMax, loadMsMax, script });
+  const queue = new FairQueue({
+    places: 1,
+    reserved: 0,
+    waitingMax: WAITING_PER_REQUESTER_MAX,
+    waitMs: waitMsMax,
+    refusal: (why) => new StrengthUnknown(why),
+  });
+  return {
+    async estimate(question) {
+      if (queue.waiting >= waitingMax) throw new StrengthUnknown('too many estimates wait');
+      const requester = currentRequester();
+      const turn = { subject: requester?.subject ?? null, kind: 'estimate', atOnceMax: 1, requester };
+      const late = Promise.withResolvers<never>();
+      // The queue drops what waits for its turn. An estimate that has begun goes on without its caller.
+      const giveUp = setTimeout(() => late.reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
+      const guesses = queue.run(turn, () => ask(question));
+      return Promise.race([guesses, late.promise]).finally(() => clearTimeout(giveUp));
+    },
+  };
+}
+
+interface ThreadOptions {
+  readonly idleMs: number;
+  readonly answerMsMax: number;
+  readonly loadMsMax: number;
+  readonly script: URL;
+}
+
+/** Returns the function that asks the thread. Call it again only once the last answer has come. */
+function openThread({
+  idleMs,
+  answerMsMax,
+  loadMsMax,
+  script,
+}: ThreadOptions): (question: Question) => Promise<number> {
+  /** The question that the thread answers now. */
+  let asked: Asked | null = null;
   let thread: Worker | null = null;
   let isLoaded = false;
   let timer: NodeJS.Timeout | undefined;
@@ -68,7 +112,8 @@ export function openStrength({
     thread = null;
     isLoaded = false;
     void ended?.terminate();
-    for (const { reject } of waiting.splice(0)) reject(new StrengthUnknown(reason));
+    asked?.reject(new StrengthUnknown(reason));
+    asked = null;
   }
 
   function start(): Worker {
@@ -80,41 +125,27 @@ export function openStrength({
         isLoaded = true;
         return limit();
       }
-      waiting.shift()?.resolve(guesses);
-      next();
+      asked?.resolve(guesses);
+      asked = null;
+      started.unref();
+      wait(idleMs, () => end('idle'));
     });
     started.on('error', (error) => fail(error.message));
     started.on('exit', () => fail('the thread has ended'));
     return started;
   }
 
-  /** Sends the first waiting request. */
-  function next(): void {
-    const [first] = waiting;
-    if (!first) {
-      thread?.unref();
-      wait(idleMs, () => end('idle'));
-      return;
-    }
-    thread ??= start();
-    thread.ref();
-    thread.postMessage(first.question);
-    limit();
-  }
-
   function limit(): void {
     wait(isLoaded ? answerMsMax : loadMsMax, () => end('the estimate takes too long'));
   }
 
-  return {
-    estimate(question) {
-      if (waiting.length >= WAITING_MAX) return Promise.reject(new StrengthUnknown('too many estimates wait'));
-      const { promise, resolve, reject } = Promise.withResolvers<number>();
-      waiting.push({ question, resolve, reject });
-      if (waiting.length === 1) next();
-      // The question stays in the queue, because the thread answers one after another.
-      const giveUp = setTimeout(() => reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
-      return promise.finally(() => clearTimeout(giveUp));
-    },
+  return (question) => {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    asked = { resolve, reject };
+    thread ??= workForService(start);
+    thread.ref();
+    thread.postMessage(question);
+    limit();
+    return promise;
   };
 }

@@ -1,5 +1,5 @@
-// The queries of revoked signing keys. A revoked key stays revoked for good, so its row is never removed: the file of the
-// key may come back from a backup at any time.
+// The queries of revoked signing keys. A revoked key stays revoked for good, so its row is never removed: the file of
+// the key may come back from a backup at any time.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 

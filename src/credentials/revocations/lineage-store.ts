@@ -57,7 +57,7 @@ judged AS (
   WHERE CASE $2
     WHEN 'whole' THEN lineage <> $1 OR reason = 'unwitnessed'
     WHEN 'unwitnessed' THEN lineage <> $1 AND accepted IS DISTINCT FROM $1
-    ELSE (reason IS DISTINCT FROM 'lost' OR lineage <> $1) AND ($3::boolean OR accepted IS DISTINCT FROM $1) END
+    ELSE $3::boolean OR (reason IS DISTINCT FROM 'lost' OR lineage <> $1) AND accepted IS DISTINCT FROM $1 END
   RETURNING reason
 )
 INSERT INTO events (id, type, data)

@@ -1,12 +1,13 @@
 // Notices that the database went back in time: a standby that had not received everything took over, or a backup was
-// restored. Then logouts that were acknowledged are undone. A process compares what it knows with what the database has,
-// and the verdict is stored, so that every process refuses the same tokens until an operator decides.
+// restored. Then logouts that were acknowledged are undone. A process compares what it knows with what the database
+// has, and the verdict is stored, so that every process refuses the same tokens until an operator decides.
 import type { Database } from '../../base/database/db.ts';
 import { notWritable } from '../../base/database/outage.ts';
 import type { Log } from '../../base/platform/log.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { judgeLineage, readServer, type ServerFacts, type Verdict } from './lineage-store.ts';
+import { writeLostEpochs } from './lost-store.ts';
 import { NOTHING_READ, readRevocations } from './read.ts';
 import { ROWS_KEPT_SECONDS } from './remembered.ts';
 
@@ -45,31 +46,10 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
     doubtedBefore = next;
   }
 
-  /** Whether the database lacks an event that this process knew before the database was read again. */
-  async function lacksKnown(): Promise<boolean> {
-    const before = [...events()];
-    const found = createRevocationMap(() => 0, Number.POSITIVE_INFINITY);
-    await readRevocations(db, NOTHING_READ, (revocation) => void found.add(revocation), ROWS_KEPT_SECONDS);
-    // The rows of these two may be removed while their effect stays, so they prove nothing.
-    const isProof = ({ kind }: Revocation) => kind !== 'everything' && kind !== 'key';
-    return before.some((event) => isProof(event) && found.add(event));
-  }
-
-  async function verdictOn({ lineage, judged, nextTx }: ServerFacts): Promise<Verdict> {
+  function verdictOn({ lineage, judged, nextTx }: ServerFacts, lost: readonly Revocation[]): Verdict {
     if (BigInt(nextTx) <= BigInt(newestTx)) return 'lost'; // the database lacks a transaction that was read
-    if (known !== null) return (await lacksKnown()) ? 'lost' : 'whole';
+    if (known !== null) return lost.length > 0 ? 'lost' : 'whole';
     return judged === null || judged === lineage ? 'whole' : 'unwitnessed';
-  }
-
-  /** Whether the verdict could be stored. Raises DatabaseUnavailable. */
-  async function store(judgement: Parameters<typeof judgeLineage>[1]): Promise<boolean> {
-    try {
-      await judgeLineage(db.systemReader(), judgement);
-      return true;
-    } catch (error) {
-      if (notWritable(error) === null) throw error;
-      return false;
-    }
   }
 
   const doubting = (server: ServerFacts): ServerFacts => ({
@@ -82,13 +62,26 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
       const { lineage, judged, nextTx } = server;
       const wentBack = BigInt(nextTx) <= BigInt(newestTx);
       const isSame = lineage === known && lineage === judged && !wentBack;
-      if (isSame || lineage === null) return setDoubt(server);
-      const verdict = await verdictOn(server);
+      if (isSame || lineage === null) {
+        // An event that is lost, too, may have arrived through the stream since the verdict.
+        const isDecided = doubtedBefore > 0 && server.doubtedBefore === 0;
+        if (!isDecided || (await writeLost(db, await listLost(db, events())))) setDoubt(server);
+        return;
+      }
+      const lost = known === null && !wentBack ? [] : await listLost(db, events());
+      const verdict = verdictOn(server, lost);
       const isJudged = known === null && lineage === judged && verdict === 'whole';
-      const stored = isJudged || (await store({ lineage, verdict, wentBack: wentBack && lineage === known }));
+      const stored =
+        isJudged ||
+        (await isStored(
+          judgeLineage(db.systemReader(), { lineage, verdict, wentBack: wentBack && lineage === known }),
+        ));
       // A database that stores nothing can still be read. This process keeps its verdict, and judges again at the next
       // reading.
       if (!stored) return setDoubt(verdict === 'whole' ? server : doubting(server));
+      // After the verdict: another process that judged later would find nothing missing. Until this is done, this
+      // process judges again.
+      if (!(await writeLost(db, lost))) return setDoubt(doubting(server));
       known = lineage;
       if (wentBack) newestTx = NOTHING;
       setDoubt(await readServer(db.systemReader()));
@@ -98,4 +91,34 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
     },
     doubtedBefore: () => doubtedBefore,
   };
+}
+
+/** The events that this process knew before the database was read again, and that the database lacks. */
+async function listLost(db: Database, events: Iterable<Revocation>): Promise<Revocation[]> {
+  const before = [...events];
+  const found = createRevocationMap(() => 0, Number.POSITIVE_INFINITY);
+  await readRevocations(db, NOTHING_READ, (revocation) => void found.add(revocation), ROWS_KEPT_SECONDS);
+  // The rows of these two may be removed while their effect stays, so they prove nothing.
+  const isProof = ({ kind }: Revocation) => kind !== 'everything' && kind !== 'key';
+  return before.filter((event) => isProof(event) && found.add(event));
+}
+
+/**
+ * Raises the lost epochs again, so that the tokens of new sign-ins are accepted wherever the lost changes are known.
+ * Returns whether the database could store them. Raises DatabaseUnavailable.
+ */
+function writeLost(db: Database, lost: readonly Revocation[]): Promise<boolean> {
+  const epochs = lost.filter((event) => 'epoch' in event);
+  return epochs.length === 0 ? Promise.resolve(true) : isStored(writeLostEpochs(db.systemReader(), epochs));
+}
+
+/** Whether the database could store something. Raises DatabaseUnavailable. */
+async function isStored(writing: Promise<void>): Promise<boolean> {
+  try {
+    await writing;
+    return true;
+  } catch (error) {
+    if (notWritable(error) === null) throw error;
+    return false;
+  }
 }

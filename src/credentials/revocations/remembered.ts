@@ -3,8 +3,9 @@ import { ACCESS_TTL_MAX_SECONDS } from '../../protocol/claims.ts';
 import { CLOCKS_APART_SECONDS_MAX } from '../tokens/access.ts';
 
 /**
- * How long an event is remembered: the longest token life that any configuration allows, and three minutes more. A token
- * may have been issued under an earlier configuration, by a clock that was ahead, and be judged by a clock that is behind.
+ * How long an event is remembered: the longest token life that any configuration allows, and three minutes more. A
+ * token may have been issued under an earlier configuration, by a clock that was ahead, and be judged by a clock that
+ * is behind.
  */
 export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 2 * CLOCKS_APART_SECONDS_MAX + 60;
 /**

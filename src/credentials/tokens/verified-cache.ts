@@ -1,7 +1,7 @@
 // Remembers tokens whose signature was checked, so that each token is checked once. A token is known by the SHA-256 of
 // its whole text: nobody can make another text with the same digest, and a dump of the memory contains no token that
-// could be used. The caller judges time and revocation at every use, after the look-up. A change of the key ring empties
-// the cache.
+// could be used. The caller judges time and revocation at every use, after the look-up. A change of the key ring
+// empties the cache.
 import { hash } from 'node:crypto';
 
 export interface VerifiedCache<Value> {

@@ -35,8 +35,8 @@ AND ($3::text IS NULL OR (SELECT count(*) FROM role_assignments a
 const SLICE_MEMBERS = 5_000;
 
 /**
- * The query of the list of a small organization. A test checks its plan. $1 to $3 are the parameters of WANTED, $4 is the
- * limit, $5 the offset. The answer has at least one row. In a large organization, it reads no member.
+ * The query of the list of a small organization. A test checks its plan. $1 to $3 are the parameters of WANTED, $4 is
+ * the limit, $5 the offset. The answer has at least one row. In a large organization, it reads no member.
  */
 export const LIST = statement(`
 WITH size AS MATERIALIZED (
@@ -53,8 +53,8 @@ FROM size LEFT JOIN (
   FROM (SELECT * FROM wanted ORDER BY joined_at, user_id LIMIT $4 OFFSET $5) m JOIN users u ON u.id = m.user_id
 ) AS p ON true ORDER BY p."joinedAt", p.id`);
 
-// $1 to $3 are the parameters of WANTED, $4 the ids of members, $5 is the limit, $6 the offset. The answer has at least one
-// row.
+// $1 to $3 are the parameters of WANTED, $4 the ids of members, $5 is the limit, $6 the offset. The answer has at least
+// one row.
 const AMONG = statement(`
 WITH wanted AS MATERIALIZED (
   SELECT m.organization_id, m.user_id, m.status, m.joined_at FROM memberships m

@@ -16,8 +16,8 @@ import { getMemberIn, type Member, noSuchMember } from './list-members.ts';
 import { deleteMembership, findOwnMembership, lockMembership } from './store.ts';
 
 /**
- * Removes a member with their roles, and ends the member's tokens for the organization. Raises not_found for a user who is
- * not a member, member_outranks_you, precondition_failed, last_owner, and the errors of lockAndAuthorize.
+ * Removes a member with their roles, and ends the member's tokens for the organization. Raises not_found for a user who
+ * is not a member, member_outranks_you, precondition_failed, last_owner, and the errors of lockAndAuthorize.
  */
 export async function removeMember(
   deps: MemberChangeDeps,

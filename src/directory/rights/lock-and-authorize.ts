@@ -1,6 +1,6 @@
 // The first step of every change to an organization, its members, roles, invitations and clients. It locks the
-// organization and checks in the database that the caller's session is live and that the caller may make the change now.
-// A token does not prove that, because its content may be minutes old.
+// organization and checks in the database that the caller's session is live and that the caller may make the change
+// now. A token does not prove that, because its content may be minutes old.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

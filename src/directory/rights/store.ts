@@ -87,8 +87,8 @@ export interface CallerStanding extends FoundSession {
 }
 
 /**
- * The rights of a caller, and whether the caller's session is live, in one statement. Nobody can end the session until the
- * transaction ends. Call this after lockOrganizationFor.
+ * The rights of a caller, and whether the caller's session is live, in one statement. Nobody can end the session until
+ * the transaction ends. Call this after lockOrganizationFor.
  */
 export async function findCallerStanding(
   tx: OrganizationTx,
@@ -106,8 +106,8 @@ export interface FoundCaller extends CallerStanding {
 }
 
 /**
- * A SELECT of one FoundCaller, which locks nothing: $1 organization or null, $2 user, $3 session, $4 the key. It is for a request
- * that changes nothing, such as a repeat that gets a kept answer.
+ * A SELECT of one FoundCaller, which locks nothing: $1 organization or null, $2 user, $3 session, $4 the key. It is for
+ * a request that changes nothing, such as a repeat that gets a kept answer.
  */
 export const FOUND_CALLER_SQL = `
 SELECT EXISTS (${isSessionLiveSql('$2::uuid', '$3::uuid')}) AS live, ${isKeyRevokedSql('$4::text')} AS "keyRevoked",

@@ -1,14 +1,16 @@
-// Raises the epochs of the memberships of many members whose role has changed. The change of the role is committed before. One
-// statement for a hundred thousand members would run into its time limit and would delay every change of one of these members. So
-// the members are raised in slices, each in its own short transaction. If the process ends, a loop of any process continues.
+// Raises the epochs of the memberships of many members whose role has changed. The change of the role is committed
+// before. One statement for a hundred thousand members would run into its time limit and would delay every change of
+// one of these members. So the members are raised in slices, each in its own short transaction. If the process ends, a
+// loop of any process continues.
 //
 // A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
-// organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and tokens of
-// the previous version, which do not know that epoch. A change of a system role waits for the last slice.
+// organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and
+// tokens of the previous version, which do not know that epoch. It raises every member, so a token that was issued
+// between the two becomes stale once more. A change of a system role waits for the last slice.
 //
-// The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that was
-// not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would raise the
-// membership to the same epoch, which does not refuse this token.
+// The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that
+// was not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would
+// raise the membership to the same epoch, which does not refuse this token.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
@@ -39,6 +41,8 @@ const ABANDONED_AFTER_SECONDS = 2;
 const PAUSE_SHARE = 3;
 /** Shorter than the time after which a change counts as abandoned. */
 const PAUSE_MS_MAX = 1_000;
+/** After this time the loop looks for further changes. The row of a change keeps how far the loop got. */
+const RUN_MS_MAX = 5_000;
 
 export interface RaiseDeps extends PublishDeps {
   readonly db: Database;
@@ -61,8 +65,8 @@ interface Pace {
 }
 
 /**
- * Raises the epochs of all members of the role for whom that is still to be done. Other processes may do the same for the
- * same change. Returns false when `isOver` stopped it early.
+ * Raises the epochs of all members of the role for whom that is still to be done. Other processes may do the same for
+ * the same change. Returns false when `isOver` stopped it early.
  */
 export async function raiseHolders(
   deps: RaiseDeps,
@@ -131,7 +135,8 @@ function finish({ db }: RaiseDeps, id: string, after: string): Promise<boolean> 
 }
 
 /** Opens the loop that continues with the changes on which no process works. */
-export function openRaising(deps: RaiseDeps & { readonly log: Log }): Loop {
+export function openRaising(deps: RaiseDeps & { readonly log: Log; readonly runMsMax?: number }): Loop {
+  const { runMsMax = RUN_MS_MAX } = deps;
   return openLoop({
     name: 'role changes',
     everyMs: CHECK_EVERY_MS,
@@ -141,8 +146,14 @@ export function openRaising(deps: RaiseDeps & { readonly log: Log }): Loop {
     async work({ isStopping }) {
       const pauseAfter = (workMs: number) => pause(Math.min(workMs * PAUSE_SHARE, PAUSE_MS_MAX));
       const changes = await listAbandonedChanges(deps.db.systemReader(), ABANDONED_AFTER_SECONDS);
-      // One that takes minutes does not hold up the others.
-      await Promise.all(changes.map((change) => raiseHolders(deps, change, { isOver: isStopping, pauseAfter })));
+      const begun = monotonicMs();
+      const isOver = () => isStopping() || monotonicMs() - begun >= runMsMax;
+      // One that takes minutes, or fails, does not hold up the others. Nothing goes on after this returns.
+      const done = await Promise.allSettled(
+        changes.map((change) => raiseHolders(deps, change, { isOver, pauseAfter })),
+      );
+      const failed = done.find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
     },
   });
 }

@@ -1,5 +1,5 @@
-// The queries with which the epochs of the members of a role are raised in slices. A row of unfinished_role_changes says
-// that a change of the role is committed, and up to which user the epochs have been raised since.
+// The queries with which the epochs of the members of a role are raised in slices. A row of unfinished_role_changes
+// says that a change of the role is committed, and up to which user the epochs have been raised since.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import type { MembershipKey } from '../users/epoch-store.ts';
@@ -17,7 +17,8 @@ export interface UnfinishedChange {
 const COLUMNS = `c.id::text, c.organization_id::text AS "organizationId", c.role_owner_key::text AS "ownerKey",
   c.role_id::text AS "roleId", c.after_user_id::text AS after`;
 
-// A second change of the role starts again with the first member. $1 id, $2 organization or null, $3 owner key, $4 role.
+// A second change of the role starts again with the first member. $1 id, $2 organization or null, $3 owner key, $4
+// role.
 const BEGIN = statement(`
 INSERT INTO unfinished_role_changes AS c (id, organization_id, role_owner_key, role_id, after_user_id)
 VALUES ($1::uuid, $2::uuid, $3::uuid, $4::uuid, '${NIL_ID}')
@@ -92,7 +93,8 @@ GROUP BY part ORDER BY part`);
 const LISTED_MAX = 50_000;
 
 /**
- * The memberships of the users who have the role, from the user after `after` on, sorted by user, in slices with at most
+ * The memberships of the users who have the role, from the user after `after` on, sorted by user, in slices with at
+ * most
  * `usersAtOnce` users. All memberships of a user are in one slice. The list may end before the last user.
  */
 export async function listHolderSlices(

@@ -35,7 +35,10 @@ export async function getAccount(deps: { readonly db: Database }, reference: str
   return toAccount(row);
 }
 
-/** The accounts that match the filter, the oldest first. A search looks through them in slices, so no statement runs long. */
+/**
+ * The accounts that match the filter, the oldest first. A search looks through them in slices, so no statement runs
+ * long.
+ */
 export async function listAccounts(
   { db }: { readonly db: Database },
   search: AccountSearch,

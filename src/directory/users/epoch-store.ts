@@ -1,6 +1,6 @@
-// The queries that raise the epochs of users, of memberships and of the roles of an organization. After the commit, every
-// service refuses the older access tokens: all tokens of the user, the user's tokens for the organization of the membership,
-// or the tokens for the organization that name the role.
+// The queries that raise the epochs of users, of memberships and of the roles of an organization. After the commit,
+// every service refuses the older access tokens: all tokens of the user, the user's tokens for the organization of the
+// membership, or the tokens for the organization that name the role.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { revokingEpochs, revokingMemberships, revokingRole } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
@@ -14,8 +14,8 @@ SELECT id::text AS sub, epoch FROM raised`);
 
 /**
  * Raises the epochs of the listed users that the transaction can see, and writes their revocations. Use this for a
- * change of the person, such as of the password. For a change in one organization, use raiseMembershipEpochs. The caller
- * publishes the returned revocations after the commit.
+ * change of the person, such as of the password. For a change in one organization, use raiseMembershipEpochs. The
+ * caller publishes the returned revocations after the commit.
  */
 export async function raiseEpochs(
   tx: OrganizationTx | SystemTx | SystemReader,
@@ -32,18 +32,30 @@ export interface MembershipKey {
 }
 
 // The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the previous
-// version know only the user's epoch, and refuse all older tokens of the user. $1 users and $2 their organizations.
+// version know only the user's epoch, and refuse all older tokens of the user. A user's epoch is raised only together
+// with a membership: a raised epoch without the revocation of a membership counts as a change of the person. A
+// membership may end while this waits for the user, so the memberships are locked, too. $1 users and $2 their
+// organizations.
 const RAISE_MEMBERSHIPS = statement(`
 WITH wanted AS (
-  SELECT DISTINCT w.user_id::uuid, w.organization_id::uuid FROM unnest($1::text[], $2::text[]) AS w (user_id, organization_id)
+  SELECT DISTINCT m.user_id, m.organization_id FROM unnest($1::text[], $2::text[]) AS w (user_id, organization_id)
+  JOIN memberships m ON m.user_id = w.user_id::uuid AND m.organization_id = w.organization_id::uuid
 ),
 locked AS (
   SELECT u.id FROM users u WHERE u.id IN (SELECT user_id FROM wanted) ORDER BY u.id FOR NO KEY UPDATE
 ),
-raised AS (UPDATE users u SET epoch = u.epoch + 1 FROM locked WHERE u.id = locked.id RETURNING u.id, u.epoch),
+held AS (
+  SELECT m.user_id, m.organization_id FROM memberships m JOIN locked l ON l.id = m.user_id
+  JOIN wanted w ON w.user_id = m.user_id AND w.organization_id = m.organization_id
+  ORDER BY m.user_id, m.organization_id FOR NO KEY UPDATE OF m
+),
+raised AS (
+  UPDATE users u SET epoch = u.epoch + 1 FROM (SELECT DISTINCT user_id FROM held) h WHERE u.id = h.user_id
+  RETURNING u.id, u.epoch
+),
 marked AS (
-  UPDATE memberships m SET epoch = r.epoch FROM raised r JOIN wanted w ON w.user_id = r.id
-  WHERE m.organization_id = w.organization_id AND m.user_id = w.user_id
+  UPDATE memberships m SET epoch = r.epoch FROM raised r JOIN held h ON h.user_id = r.id
+  WHERE m.organization_id = h.organization_id AND m.user_id = h.user_id
   RETURNING m.organization_id, m.user_id, m.epoch
 ),
 revoked AS (${revokingMemberships('marked')})
@@ -75,9 +87,10 @@ revoked AS (${revokingRole('raised')})
 SELECT epoch FROM raised`);
 
 /**
- * Raises the epoch of the organization's roles, and writes the revocation of the tokens that name this role. This takes the
- * same time for any number of members. A token does not name a role that the member has only in a scope, nor does it have the
- * permissions of that role. The caller holds the organization's lock, and publishes the returned revocations after the commit.
+ * Raises the epoch of the organization's roles, and writes the revocation of the tokens that name this role. This takes
+ * the same time for any number of members. A token does not name a role that the member has only in a scope, nor does
+ * it have the permissions of that role. The caller holds the organization's lock, and publishes the returned
+ * revocations after the commit.
  */
 export async function raiseRolesEpoch(tx: OrganizationTx, organizationId: string, role: string): Promise<Revocation[]> {
   const rows = await tx.rows<{ epoch: number }>(RAISE_ROLES, [organizationId, role]);

@@ -1,6 +1,6 @@
-// The check that the session of a caller has not ended, in the transaction of the caller's change. The guard has checked
-// the token against the revocations that this process knows, and this process may learn of a logout elsewhere a second
-// later.
+// The check that the session of a caller has not ended, in the transaction of the caller's change. The guard has
+// checked the token against the revocations that this process knows, and this process may learn of a logout elsewhere a
+// second later.
 import type { SystemTx, UserTx } from '../../base/database/db.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';
 import { type FoundSession, lockSession, type SessionOwner } from './session-store.ts';
@@ -17,8 +17,9 @@ export function assertLive({ live, keyRevoked }: FoundSession): void {
 }
 
 /**
- * Raises invalid_token if the key of the caller's token was revoked, and session_revoked unless the session of the caller is live, and keeps it live until the transaction ends. In the
- * scope of an organization, lockAndAuthorize (rights/) checks the same.
+ * Raises invalid_token if the key of the caller's token was revoked, and session_revoked unless the session of the
+ * caller is live, and keeps it live until the transaction ends. In the scope of an organization, lockAndAuthorize
+ * (rights/) checks the same.
  */
 export async function assertSessionLive(tx: UserTx | SystemTx, caller: SessionOwner): Promise<void> {
   assertLive(await lockSession(tx, caller));

@@ -14,9 +14,9 @@ export type AskByEmail = (
 ) => { readonly query: Statement; readonly values: readonly string[] };
 
 /**
- * A statement about the rows of `users u`, or of `invitations i`, with a canonical e-mail. `write` gets the condition. Its
- * first parameter is the look-up. While the database has e-mails in clear, the next one is the e-mail. They are the last
- * parameters of the statement.
+ * A statement about the rows of `users u`, or of `invitations i`, with a canonical e-mail. `write` gets the condition.
+ * Its first parameter is the look-up. While the database has e-mails in clear, the next one is the e-mail. They are the
+ * last parameters of the statement.
  */
 export function byEmail(
   write: (is: string) => string,

@@ -1,6 +1,6 @@
-// The queries that find people by the keyed hashes of parts of their names and e-mail addresses. They run as the system,
-// because row-level security would keep PostgreSQL from using the index. They return ids. What is shown about a person is
-// read by the caller, in the scope of the caller.
+// The queries that find people by the keyed hashes of parts of their names and e-mail addresses. They run as the
+// system, because row-level security would keep PostgreSQL from using the index. They return ids. What is shown about a
+// person is read by the caller, in the scope of the caller.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import { stored } from '../../base/secrets/personal.ts';
 

@@ -1,5 +1,6 @@
 // The query that checks and locks the session of a caller in the transaction of a change, and checks the key of the
-// caller's token. The table of sessions belongs to sign-in/sessions, and that of revoked keys to credentials/revocations.
+// caller's token. The table of sessions belongs to sign-in/sessions, and that of revoked keys to
+// credentials/revocations.
 import { type SystemTx, statement, type UserTx } from '../../base/database/db.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 

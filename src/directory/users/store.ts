@@ -31,8 +31,8 @@ export interface NewUser {
   readonly passwordHash: string;
 }
 
-// $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored in clear, $5 and $6 e-mail and name sealed, $7
-// look-up of the e-mail, $8 hash of the password, $9 and $10 grams of name and e-mail.
+// $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored in clear, $5 and $6 e-mail and name sealed,
+// $7 look-up of the e-mail, $8 hash of the password, $9 and $10 grams of name and e-mail.
 const INSERT = statement(`
 WITH inserted AS (
   INSERT INTO users (id, email, email_key, name, email_sealed, name_sealed, email_lookup)

@@ -79,7 +79,9 @@ export interface SidecarState {
 export interface Sidecar {
   readonly address: AddressInfo;
   state(): SidecarState;
-  /** Reports from now on that it is draining, and still serves everything. Proxies in front can notice it in this time. */
+  /**
+   * Reports from now on that it is draining, and still serves everything. Proxies in front can notice it in this time.
+   */
   announceEnd(): void;
   /**
    * Stops accepting, closes the sockets with 1001 spread over `drainSeconds`, lets requests finish in that time, and

@@ -122,7 +122,8 @@ function serverOf(parts: Parts, agent: Agent): Server {
     const count = unanswered.get(socket) ?? 0;
     const last = latest.get(socket);
     const isInBody = last?.request.complete === false;
-    // The refusal of a broken body is the answer to its request. If that request already has an answer, it gets no other.
+    // The refusal of a broken body is the answer to its request. If that request already has an answer, it gets no
+    // other.
     const isAnswered = () => isInBody && last.response.headersSent;
     const act = () => answerBrokenConnection(error, socket, { isAnswered: isAnswered(), now: parts.now() });
     broken.set(socket, act);

@@ -148,13 +148,11 @@ function ask({ settings }: Parts, agent: Agent, asked: Asked, method: string, he
   return make({ agent, host, port: port || undefined, method, path: asked.target, headers });
 }
 
-// A body without a length may go on for ever, like messages of a socket. One with a length belongs to a request that was
-// judged before.
-const isEndless = ({ headers }: IncomingMessage) => headers['transfer-encoding'] !== undefined;
+// Both bodies of an exchange wait after a pause of this process, also those with a length: a length may be so large
+// that the body never ends.
 
-/** The body of a request, which waits after a pause of this process. `late` is called if it waits for too long. */
+/** The body of a request. `late` is called if it waits for too long. */
 function bodyOf({ hold }: Parts, request: IncomingMessage, response: ServerResponse, late: () => void): Readable {
-  if (!isEndless(request)) return request;
   const held = heldStream(hold, late);
   response.once('close', () => held.destroy());
   return request.pipe(held);
@@ -174,10 +172,8 @@ function answerWith(
   // Node reads any reason phrase, but writes only printable characters.
   const reason = (answer.statusMessage ?? '').replace(/[^\t\x20-\x7e\x80-\xff]/g, '');
   response.writeHead(answer.statusCode ?? 502, reason, fields.flat());
-  // An answer that ends with its connection has no length either.
-  const hasLength = answer.headers['content-length'] !== undefined;
-  const steps = hasLength ? [] : [heldStream(hold, () => response.destroy())];
-  pipeline([answer, ...steps, response], { end: false }).then(
+  const held = heldStream(hold, () => response.destroy());
+  pipeline([answer, held, response], { end: false }).then(
     () => endAfterBody(request, response),
     () => response.destroy(),
   );

@@ -1,6 +1,6 @@
 // The headers for the upstream: the client's headers, without hop-by-hop headers and headers that only a proxy may set,
-// and the headers that name the caller and their organization. Security depends on this: a client must not be able to set any header that is
-// listed here.
+// and the headers that name the caller and their organization. Security depends on this: a client must not be able to
+// set any header that is listed here.
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '../../protocol/caller.ts';
 import { identityHeaders, isIdentityHeader } from '../../protocol/identity-headers.ts';

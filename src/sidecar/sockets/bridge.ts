@@ -79,7 +79,9 @@ function cutLater(...sockets: WebSocket[]): void {
   setTimeout(() => sockets.forEach((socket) => void socket.terminate()), CLOSE_MILLISECONDS).unref();
 }
 
-/** Returns the function that sends texts. A client that reads no answer must not fill the memory: further are dropped. */
+/**
+ * Returns the function that sends texts. A client that reads no answer must not fill the memory: further are dropped.
+ */
 function answersTo(client: WebSocket): (text: string) => void {
   let unsent = 0;
   return (text) => {

@@ -1,11 +1,13 @@
-// After a pause of this process (it was stopped, or its machine was suspended), holds messages and streams back until everything is known that
-// was revoked during the pause. What arrived meanwhile is often read before the feed is.
+// After a pause of this process (it was stopped, or its machine was suspended), holds messages and streams back until
+// everything is known that was revoked during the pause. What arrived meanwhile is often read before the feed is.
 import { Transform } from 'node:stream';
 import { SYSTEM_TIMING } from '../../verifier/core/clock.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
 
 export interface Hold {
-  /** True from the end of a pause until everything is known that was revoked during it. Ask this before each message. */
+  /**
+   * True from the end of a pause until everything is known that was revoked during it. Ask this before each message.
+   */
   isOn(): boolean;
   /**
    * Calls `over` once the hold has ended, or `late` if it lasts too long. Returns the function that cancels both.

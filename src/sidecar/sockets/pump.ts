@@ -1,6 +1,6 @@
-// One direction of a pair of sockets: passes messages on, and stops reading while the receiver is too slow, or while it is
-// not known whether the socket must end. So at most the high-water mark, one message and what was read with it wait in
-// memory.
+// One direction of a pair of sockets: passes messages on, and stops reading while the receiver is too slow, or while it
+// is not known whether the socket must end. So at most the high-water mark, one message and what was read with it wait
+// in memory.
 import { WebSocket } from 'ws';
 import type { Hold } from './hold.ts';
 
@@ -8,7 +8,9 @@ export interface Pump {
   /** Whether reading from the sender is paused. */
   isPaused(): boolean;
   messages(): number;
-  /** Calls `act` once no message is held back: at once, or after the messages that are held were passed on or dropped. */
+  /**
+   * Calls `act` once no message is held back: at once, or after the messages that are held were passed on or dropped.
+   */
   afterHeld(act: () => void): void;
   /** Stops passing messages on. Further messages are dropped, and those that are held back. */
   stop(): void;

@@ -83,7 +83,8 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
     throw problem('invitation_for_another');
   }
   const { sessionId } = caller;
-  const claims = refreshToken === null ? null : await admitToken(deps, { refreshToken, sessionId, limitRefresh });
+  const claims = refreshToken === null ? null : await admitToken(deps, { refreshToken, sessionId });
+  if (claims) await limitRefresh(sessionId, [], async () => undefined); // before the invitation is used up
   assertCanSign(deps);
   const { organizationId } = invitation;
 

@@ -20,7 +20,7 @@ import { ChangeProfile } from '../../directory/profile/schema.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { type EndSessionDeps, endOtherSessions, endOwnSession } from '../sessions/end-session.ts';
 import { listOwnSessions } from '../sessions/list-sessions.ts';
-import type { RefreshDeps } from '../sessions/refresh.ts';
+import type { Refresh, RefreshDeps } from '../sessions/refresh.ts';
 import { switchOrganization } from '../sessions/switch-organization.ts';
 import { accountPage, badge, DEVICES, deviceText, ORGANIZATIONS, PROFILE } from './frame.ts';
 
@@ -159,7 +159,7 @@ ${pagination(view, ORGANIZATIONS, at)}`;
       schema: z.strictObject({ organization: Id }),
       keeps: [],
       async send({ caller, form: { organization }, request: { network } }) {
-        const limitRefresh = async () => undefined; // no token is refreshed
+        const limitRefresh: Refresh['limitRefresh'] = (_session, _organization, work) => work(); // nothing is refreshed
         await switchOrganization(deps, caller, { organization, refreshToken: null, network, limitRefresh });
         return seeOther(`${ORGANIZATIONS}?done=switched`);
       },

@@ -1,5 +1,5 @@
-// Signs a browser in and out: the cookie of its session for pages, and, where an application of the same site may use it,
-// the cookie with the refresh token of the same session.
+// Signs a browser in and out: the cookie of its session for pages, and, where an application of the same site may use
+// it, the cookie with the refresh token of the same session.
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import { type Redirect, seeOther } from '../../base/http/page.ts';
 import type { Kit } from '../../base/page-kit/kit.ts';
@@ -34,8 +34,8 @@ export interface SigningIn {
 }
 
 /**
- * Opens a session by `open` for a new key, and gives the key to the browser. A session that the browser had before ends.
- * Returns where the person continues.
+ * Opens a session by `open` for a new key, and gives the key to the browser. A session that the browser had before
+ * ends. Returns where the person continues.
  */
 export async function signInBrowser(
   deps: BrowserDeps,
@@ -44,7 +44,7 @@ export async function signInBrowser(
 ): Promise<Redirect> {
   const { key, hash } = newBrowserKey(deps.random);
   const signed = await open({ ...deviceOf(request), browserKey: hash });
-  if (caller) await logout(deps, caller, null);
+  if (caller) await logout(deps, { ...caller, isCurrent: true }, null);
   answer.header('set-cookie', deps.kit.cookies.set('session', key, deps.sessionMaxAgeSeconds));
   if (deps.sharesRefresh && signed.refreshToken !== undefined) {
     answer.header('set-cookie', setCookie(deps.cookie, signed.refreshToken, signed.refreshExpiresAt));
@@ -57,7 +57,7 @@ export async function signOutBrowser(
   deps: BrowserDeps,
   { caller, request, answer }: { readonly caller: Caller; readonly request: RequestInfo; readonly answer: Answer },
 ): Promise<Redirect> {
-  await logout(deps, caller, request.cookie(deps.cookie.name) ?? null);
+  await logout(deps, { ...caller, isCurrent: true }, request.cookie(deps.cookie.name) ?? null);
   answer.header('set-cookie', deps.kit.cookies.clear('session'));
   answer.header('set-cookie', clearCookie(deps.cookie));
   return seeOther(`${SIGN_IN}?notice=signed-out`);

@@ -17,9 +17,9 @@ export function returnTo(origins: readonly string[]): ReturnTo {
 }
 
 /**
- * Whether one of the origins may be of the same site as the service, so that its requests carry the service's cookies. Sites
- * are compared by the last two labels of their names. A country’s suffix can make that too generous. Then a cookie is set
- * that no application gets.
+ * Whether one of the origins may be of the same site as the service, so that its requests carry the service's cookies.
+ * Sites are compared by the last two labels of their names. A country’s suffix can make that too generous. Then a
+ * cookie is set that no application gets.
  */
 export function hasSameSite(publicUrl: string, origins: readonly string[]): boolean {
   const own = new URL(publicUrl);

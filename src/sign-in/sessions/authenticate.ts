@@ -1,5 +1,5 @@
-// Finds the caller by the Authorization header. Every route for signed-in callers uses this guard. It does no I/O, except
-// after this process did not run for a while.
+// Finds the caller by the Authorization header. Every route for signed-in callers uses this guard. It does no I/O,
+// except after this process did not run for a while.
 import { problem } from '../../base/errors/problem.ts';
 import { CHALLENGE, refusedToken } from '../../base/errors/refused-token.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -62,8 +62,8 @@ export function assertNotInDoubt(revocations: Pick<Revocations, 'doubtedBefore'>
 
 /**
  * For a token of this service whose session or client the database does not have: a failover may have lost the row a
- * moment ago. So this reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises DatabaseUnavailable,
- * too.
+ * moment ago. So this reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises
+ * DatabaseUnavailable, too.
  */
 export async function assertNotLost(
   revocations: Pick<Revocations, 'doubtedBefore' | 'synchronize'>,
@@ -73,14 +73,25 @@ export async function assertNotLost(
   assertNotInDoubt(revocations, beganAt);
 }
 
+/** The principal of a token, and whether the token is neither expired nor revoked. */
+export interface Identified {
+  readonly principal: Principal;
+  readonly isCurrent: boolean;
+}
+
 /**
  * The principal of a request's token, even of an expired or revoked token. Null for a token that this service did not
- * sign.
+ * sign. Raises revocations_stale when this process cannot judge a token that has not expired.
  */
-export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Principal | null> {
+export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Identified | null> {
   const token = bearerToken(authorization);
   const verified = token === null ? null : await verifyAccessToken(deps, token);
-  return verified?.caller ?? null;
+  if (!verified) return null;
+  const { caller: principal, expiresAt } = verified;
+  if (expiresAt <= deps.clock.now().getTime() / 1000) return { principal, isCurrent: false };
+  if (!deps.revocations.isCurrent()) await deps.revocations.untilCurrent();
+  const verdict = deps.revocations.judge(principal);
+  return { principal, isCurrent: verdict === null || verdict === 'organization_suspended' };
 }
 
 async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise<VerifiedAccessToken | null> {

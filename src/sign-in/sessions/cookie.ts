@@ -1,6 +1,6 @@
 // How refresh tokens are sent: in the body or in a cookie. This file defines the name and the attributes of the cookie
 // (RFC 6265bis §4.1), and checks the origins that may use it.
-import { problem } from '../../base/errors/problem.ts';
+import { Problem, problem } from '../../base/errors/problem.ts';
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import type { SignedIn } from './open-session.ts';
 import type { Refresh } from './refresh.ts';
@@ -87,6 +87,15 @@ export function deviceOf(request: RequestInfo) {
   return { userAgent: request.userAgent, ip: request.ip };
 }
 
+/**
+ * A refresh that an organization refuses counts for that organization alone. Otherwise an organization that suspends a
+ * member could keep the member's session from refreshing for another one.
+ */
 export function limitRefresh(request: RequestInfo): Refresh['limitRefresh'] {
-  return (sessionId) => request.draw('session', sessionId);
+  return (sessionId, organization, work) =>
+    request.limitSession({ key: sessionId, part: organization.join(' '), isApart: isRefusedByOrganization, work });
+}
+
+function isRefusedByOrganization(error: unknown): boolean {
+  return error instanceof Problem && error.code === 'organization_access_denied';
 }

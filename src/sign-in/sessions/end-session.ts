@@ -8,9 +8,12 @@ import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import { assertSessionLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
+import { NIL_ID } from '../../protocol/id.ts';
+import { assertNotInDoubt } from './authenticate.ts';
 import {
   type EndedSessions,
   type EndSessions,
+  isSessionMissing,
   lockSessions,
   markLostEnded,
   markSessionsEnded,
@@ -23,35 +26,51 @@ interface EndingDeps extends PublishDeps {
 
 export interface EndSessionDeps extends RefreshTokenDeps, EndingDeps {}
 
-/**
- * Ends the session of a refresh token and the session of the caller. A token that is expired, or older than the newest
- * token of the session, is also accepted. An unknown token is not an error, so that a logout can be repeated (RFC 7009
- * §2.2).
- */
-export async function logout(
-  deps: EndSessionDeps,
-  caller: Pick<Caller, 'id' | 'sessionId'> | null,
-  refreshToken: string | null,
-): Promise<void> {
-  const verified = refreshToken === null ? null : await verifyRefreshToken(deps, refreshToken);
-  const targets = new Map<string, string>();
-  if (verified) targets.set(verified.claims.sid, verified.claims.sub);
-  if (caller) targets.set(caller.sessionId, caller.id);
-  for (const [sessionId, userId] of targets) {
-    await endOne(deps, { userId, sessionId, reason: 'logout' });
-  }
+export interface LogoutCaller extends Pick<Caller, 'id' | 'sessionId' | 'organizationId'> {
+  /** Whether the access token is neither expired nor stale. */
+  readonly isCurrent: boolean;
 }
 
 /**
- * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same, because
- * they would be good again once an operator accepts the database.
+ * Ends the session of a refresh token and the session of the caller. The refresh token may be expired, or older than
+ * the newest token of the session. An unknown token is not an error, so that a logout can be repeated (RFC 7009 §2.2).
+ *
+ * A service of an organization keeps the access tokens that people send to it, also after the organization has removed
+ * them. So an access token that is expired or stale ends the session only while the session acts for the organization
+ * of the token. It cannot end the session in which its user now works for another organization.
+ */
+export async function logout(
+  deps: EndSessionDeps,
+  caller: LogoutCaller | null,
+  refreshToken: string | null,
+): Promise<void> {
+  const verified = refreshToken === null ? null : await verifyRefreshToken(deps, refreshToken);
+  const targets = new Map<string, Pick<EndSessions, 'userId' | 'actingFor'>>();
+  if (caller) {
+    const { id: userId, organizationId, isCurrent } = caller;
+    targets.set(caller.sessionId, { userId, actingFor: isCurrent ? null : (organizationId ?? NIL_ID) });
+  }
+  if (verified) targets.set(verified.claims.sid, { userId: verified.claims.sub });
+  for (const [sessionId, whose] of targets) await endOne(deps, { ...whose, sessionId, reason: 'logout' });
+}
+
+/**
+ * Ends one session. After a failover, the database may not have the session. Its tokens are revoked all the same,
+ * because they would be good again once an operator accepts the database. With `actingFor`, nobody can tell any more
+ * for which organization such a session acted: database_set_back says that nothing was ended.
  */
 async function endOne(deps: EndingDeps, which: EndSessions & { readonly sessionId: string }): Promise<void> {
   const reader = deps.db.systemReader();
   const { revocations } = await publishing(deps, markSessionsEnded(reader, which));
-  const mayBeLost = revocations.length === 0 && !which.actingFor && deps.revocations.doubtedBefore() > 0;
-  if (!mayBeLost) return;
+  if (revocations.length > 0) return;
+  // The failover may have happened a moment ago. A new reading notices it.
+  await deps.revocations.synchronize();
+  if (deps.revocations.doubtedBefore() === 0) return;
   const { userId, sessionId, reason, actorId = userId } = which;
+  if (which.actingFor) {
+    if (await isSessionMissing(reader, sessionId)) assertNotInDoubt(deps.revocations, 0);
+    return;
+  }
   await publishing(deps, markLostEnded(reader, { sessionId, reason, actorId }));
 }
 

@@ -12,6 +12,7 @@ import {
 import type { EndReason } from '../../base/events/sessions.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
+import { NIL_ID } from '../../protocol/id.ts';
 
 /** The parts of the statement in SQL. They may use the parameters of the statement. */
 export interface EndSessionsSql {
@@ -81,10 +82,11 @@ export async function lockSessions(tx: UserTx | SystemTx, userId: string): Promi
 }
 
 // $1 user, $2 the only session to end, $3 the only session to keep, $4 reason, $5 organization: only sessions that act
-// for it end, $6 actor, if the actor is not the user. $2, $3, $5 and $6 may be null.
+// for it end (the nil id: only sessions that act for none), $6 actor, if the actor is not the user. $2, $3, $5 and $6
+// may be null.
 const END = endSessionsStatement({
   which: `user_id = $1::uuid AND ($2::uuid IS NULL OR id = $2::uuid) AND ($3::uuid IS NULL OR id <> $3::uuid)
-    AND ($5::uuid IS NULL OR organization_id = $5::uuid)`,
+    AND ($5::uuid IS NULL OR coalesce(organization_id, '${NIL_ID}') = $5::uuid)`,
   reason: '$4::text',
   actor: 'coalesce($6::uuid, user_id)',
 });
@@ -94,7 +96,7 @@ export interface EndSessions {
   /** With `sessionId`, that session ends. With `exceptId`, all other sessions end. Without both, all sessions end. */
   readonly sessionId?: string;
   readonly exceptId?: string;
-  /** Only sessions that act for this organization end. */
+  /** Only sessions that act for this organization end. With NIL_ID: only sessions that act for no organization. */
   readonly actingFor?: string | null;
   readonly reason: EndReason;
   /** The id of the actor, if the actor is not the user. */
@@ -127,6 +129,14 @@ export function markLostEnded(
   { sessionId, reason, actorId }: { readonly sessionId: string; readonly reason: EndReason; readonly actorId: string },
 ): Promise<EndedSessions> {
   return runEndSessions(tx, END_LOST, [sessionId, reason, actorId]);
+}
+
+const MISSING = statement('SELECT NOT EXISTS (SELECT FROM sessions WHERE id = $1::uuid) AS missing');
+
+/** Whether the database has no such session, neither live nor ended. */
+export async function isSessionMissing(tx: SystemReader, sessionId: string): Promise<boolean> {
+  const [row] = await tx.rows<{ missing: boolean }>(MISSING, [sessionId]);
+  return row?.missing ?? true;
 }
 
 // This is a separate statement after the session was opened. If several sign-ins run at the same moment, the last of

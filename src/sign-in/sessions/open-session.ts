@@ -108,7 +108,8 @@ export async function answerSession(deps: SignInDeps, pending: PendingSession): 
 
 /**
  * Returns the function that signs the answer after the commit. If the answer is kept for a repeat of the request, it is
- * signed now, as an exception, because it must be written in the transaction. A session that was not opened is not kept.
+ * signed now, as an exception, because it must be written in the transaction. A session that was not opened is not
+ * kept.
  */
 export async function keepSession<Answer>(
   once: Once,

@@ -31,8 +31,8 @@ export interface Refresh {
   readonly sessionId?: string;
   /** The network from which the token was sent. */
   readonly network: string;
-  /** Raises too_many_requests when a session refreshes too often. */
-  readonly limitRefresh: (sessionId: string) => Promise<void>;
+  /** Runs `work`, which refreshes for the organization. Raises too_many_requests when a session refreshes too often. */
+  readonly limitRefresh: <T>(sessionId: string, organization: readonly string[], work: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -41,24 +41,23 @@ export interface Refresh {
  * organization_suspended, and bad_request for two different organizations.
  */
 export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
-  return exchange(deps, await admitToken(deps, input), input);
+  const token = await admitToken(deps, input);
+  return input.limitRefresh(token.claims.sid, input.organization, () => exchange(deps, token, input));
 }
 
 /**
- * The first half of `refresh`. It verifies the token itself and checks that the session of the token does not refresh
- * too often. Changes nothing. Raises invalid_refresh_token, session_expired, database_set_back,
- * too_many_requests.
+ * The first half of `refresh`. It verifies the token itself. Changes nothing. Raises invalid_refresh_token,
+ * session_expired, database_set_back. The caller applies `limitRefresh`.
  */
 export async function admitToken(
   deps: RefreshDeps,
-  input: Pick<Refresh, 'refreshToken' | 'sessionId' | 'limitRefresh'>,
+  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
 ): Promise<VerifiedRefreshToken> {
   const verified = await verifyRefreshToken(deps, input.refreshToken);
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
   if (verified.expired) throw problem('session_expired');
   assertNotInDoubt(deps.revocations, verified.claims.iat);
-  await input.limitRefresh(verified.claims.sid);
   return verified;
 }
 
@@ -69,7 +68,7 @@ export async function exchange(
   input: Pick<Refresh, 'organization' | 'remember' | 'actingFor' | 'network'>,
 ): Promise<SignedIn> {
   const { claims, kid } = token;
-  const rotating = rotateSession(deps.db.systemReader(), deps.random, {
+  const presented = {
     userId: claims.sub,
     sessionId: claims.sid,
     jti: claims.jti,
@@ -82,10 +81,17 @@ export async function exchange(
     graceSeconds: deps.graceSeconds,
     refreshTtlSeconds: deps.refreshTtlSeconds,
     network: input.network,
-  });
+  };
+  const rotate = (isWhole: boolean) =>
+    publishing(deps, rotateSession(deps.db.systemReader(), deps.random, { ...presented, isWhole }));
+  let rotation = await rotate(false);
+  if (rotation.verdict === 'suspected') {
+    // A failover may have lost that the client has received newer tokens. Then no party is a thief.
+    await assertNotLost(deps.revocations, rotation.beganAt);
+    rotation = await rotate(true);
+  }
   // The statement has committed. If the token was reused, the session has ended for both parties, even if this request
   // fails.
-  const rotation = await publishing(deps, rotating);
   switch (rotation.verdict) {
     case 'bad_key':
       throw problem('invalid_refresh_token');
@@ -94,6 +100,7 @@ export async function exchange(
       throw problem('invalid_refresh_token');
     case 'expired':
       throw problem('session_expired');
+    case 'suspected': // not after the second statement
     case 'revoked':
       throw problem('session_revoked');
     case 'reused':

@@ -7,6 +7,11 @@ import { isKeyRevokedSql, revokingSessions } from '../../base/revoking/sql.ts';
 import { type SealedForPerson, sealForPerson } from '../../base/secrets/person-keys.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
+// SQL: whether nobody may use the presented token any more. `s` is the row of the session. $5 jti and $6 parent of the
+// token, $7 seconds of grace.
+const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
+            AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > ${now} - $7::float8 * interval '1 second')`;
+
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
 // presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
@@ -15,8 +20,12 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
 // the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
 // $2 from now on, $10 organization for which the session must act, or null for any, $11 look-up of the network of the
-// request, $12 event, $13 the network sealed for the event, $14 id and $15 sealed secret of its key, $16 the key of the presented
-// token. $12 to $15 are null unless they are needed.
+// request, $12 event, $13 the network sealed for the event, $14 id and $15 sealed secret of its key, $16 the key of the
+// presented token, $17 whether the database has certainly lost no token of the session. $12 to $15 are null unless they
+// are needed.
+//
+// Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
+// second statement, with $17, ends it. Without $17, the statement changes nothing then.
 //
 // A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
 // child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
@@ -57,8 +66,7 @@ rotated AS (
         AND (s.child_reissued_at IS NULL OR s.child_reissued_at < j.now - CASE
           WHEN s.child_reissued_lookup = decode($11, 'base64') THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
       FROM (SELECT i.now, CASE
-          WHEN s.confirmed <> $5 AND s.confirmed <> $6
-            AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > i.now - $7::float8 * interval '1 second') THEN 'reuse'
+          WHEN ${isReused('i.now')} THEN 'reuse'
           WHEN NOT (SELECT ok FROM eligible) THEN 'refused'
           WHEN s.organization_id IS DISTINCT FROM coalesce($10::uuid, s.organization_id) THEN 'refused'
           WHEN s.confirmed = $5 AND s.successor_at > i.now - $7::float8 * interval '1 second' THEN 'same_child'
@@ -68,6 +76,7 @@ rotated AS (
         FROM (SELECT clock_timestamp() AS now) i) j) k) v)
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND NOT ${isKeyRevokedSql('$16::text')}
     AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
+    AND ($17::boolean OR NOT (${isReused('clock_timestamp()')}))
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
     s.created_at, s.amr, s.revoked_at, s.replaced_child_at
 ),
@@ -93,7 +102,8 @@ locked_in AS (
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
     AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
   (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
-    idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired
+    idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired,
+    extract(epoch FROM created_at)::float8 AS "beganAt"
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
   ${isKeyRevokedSql('$16::text')} AS "keyRevoked", r.replaced_child_at IS NOT DISTINCT FROM 'infinity' AS unsealed,
   r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
@@ -119,10 +129,16 @@ export interface Presented {
   readonly refreshTtlSeconds: number;
   /** The network from which the token was sent. */
   readonly network: string;
+  /** Whether the database has certainly lost no token of the session, so that a reused token ends the session. */
+  readonly isWhole: boolean;
 }
 
 type Verdict =
   | { readonly verdict: 'bad_key' | 'unknown' | 'revoked' | 'expired' | 'reused' }
+  /**
+   * A token was reused, unless the database has lost newer tokens or the session has just ended. Nothing was changed.
+   */
+  | { readonly verdict: 'suspected'; readonly beganAt: number }
   | { readonly verdict: 'refused'; readonly subject: Subject }
   | {
       readonly verdict: 'rotated';
@@ -137,7 +153,7 @@ export type Rotation = Verdict & Revoking;
 
 interface RotationRow extends Subject {
   eligible: boolean;
-  before: { revoked: boolean; reason: string | null; expired: boolean } | null;
+  before: { revoked: boolean; reason: string | null; expired: boolean; beganAt: number } | null;
   /** Whether the rotation records the network, which must be sealed first. Then it has changed nothing. */
   unsealed: boolean;
   keyRevoked: boolean;
@@ -152,13 +168,13 @@ interface RotationRow extends Subject {
 }
 
 /**
- * Checks a refresh token and updates its session, in one statement. Only a rotation that records the network takes a second
- * statement, because the network is sealed for that event.
+ * Checks a refresh token and updates its session, in one statement. Only a rotation that records the network takes a
+ * second statement, because the network is sealed for that event.
  */
 export async function rotateSession(tx: SystemReader, random: Random, presented: Presented): Promise<Rotation> {
   const first = await rotate(tx, presented, null);
   const row = first?.unsealed ? await rotate(tx, presented, sealNetwork(tx, random, presented.network)) : first;
-  const judged = await verdictOf(tx, row);
+  const judged = await verdictOf(tx, row, presented.isWhole);
   return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };
 }
 
@@ -188,16 +204,18 @@ async function rotate(
     tx.personal.lookup('sessions.child_reissued', presented.network),
     ...[network?.eventId ?? null, network?.sealed ?? null, network?.key.id ?? null, network?.key.sealed ?? null],
     presented.kid,
+    presented.isWhole,
   ]);
   return row;
 }
 
-async function verdictOf(tx: SystemReader, row: RotationRow | undefined): Promise<Verdict> {
+async function verdictOf(tx: SystemReader, row: RotationRow | undefined, isWhole: boolean): Promise<Verdict> {
   if (row?.keyRevoked) return { verdict: 'bad_key' };
   if (!row?.before) return { verdict: 'unknown' };
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {
     if (row.before.revoked) return { verdict: row.before.reason === 'reuse_detected' ? 'reused' : 'revoked' };
+    if (!isWhole && !row.before.expired) return { verdict: 'suspected', beganAt: row.before.beganAt };
     // The session was live when this statement began. So the session ended while this request waited for the row.
     return { verdict: row.before.expired ? 'expired' : 'revoked' };
   }

@@ -4,7 +4,7 @@ import { type ProblemCode, problem } from '../../base/errors/problem.ts';
 import { oneOrganization } from '../../base/headers/tenant.ts';
 import { type Endpoint, endpoint, open, SIGN_IN_BODY_BYTES_MAX, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
-import type { Principal } from '../../protocol/caller.ts';
+import type { Identified } from './authenticate.ts';
 import { type CookieSettings, clearCookie, deliver, limitRefresh, presentedToken } from './cookie.ts';
 import { type EndSessionDeps, endOtherSessions, endOwnSession, logout } from './end-session.ts';
 import { listOwnSessions } from './list-sessions.ts';
@@ -15,7 +15,7 @@ import { switchOrganization } from './switch-organization.ts';
 export interface SessionRouteDeps extends RefreshDeps, EndSessionDeps {
   readonly cookie: CookieSettings;
   /** The principal of a token, even of an expired or stale token. Null for a token that this service did not sign. */
-  readonly identify: (authorization: string) => Promise<Principal | null>;
+  readonly identify: (authorization: string) => Promise<Identified | null>;
 }
 
 const REFRESH_PROBLEMS: readonly ProblemCode[] = [
@@ -76,9 +76,9 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     problems: ['cross_site_request'],
     handle: async ({ body, request, answer }) => {
       const presented = presentedToken(deps, request, body.refreshToken);
-      // A stale or expired access token also names the session to end.
       const found = request.authorization === undefined ? null : await deps.identify(request.authorization);
-      const caller = found?.kind === 'user' ? found : null; // a service client has no session
+      // A service client has no session.
+      const caller = found?.principal.kind === 'user' ? { ...found.principal, isCurrent: found.isCurrent } : null;
       await logout(deps, caller, presented?.token ?? null);
       if (presented?.transport === 'cookie') answer.header('set-cookie', clearCookie(deps.cookie));
     },

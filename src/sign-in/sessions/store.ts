@@ -268,8 +268,8 @@ export async function findBrowserSession(tx: SystemReader, browserKey: Buffer): 
   return row ?? null;
 }
 
-// A refresh token that is signed again gets its expiry from the row, and must be the same token. So a session that has just
-// been refreshed keeps its expiry.
+// A refresh token that is signed again gets its expiry from the row, and must be the same token. So a session that has
+// just been refreshed keeps its expiry.
 const TOUCH = statement(`
 UPDATE sessions SET last_seen_at = clock_timestamp(),
   idle_expires_at = CASE WHEN greatest(confirmed_at, successor_at) < clock_timestamp() - $3::float8 * interval '1 second'

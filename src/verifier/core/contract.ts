@@ -56,8 +56,8 @@ export interface RevocationSource {
   /** Seconds since the source last knew every revocation; Infinity before the first time. */
   staleSeconds(): number;
   /**
-   * False from the end of a pause of this process until everything is known that was revoked during the pause; absent for
-   * a source that misses nothing in a pause.
+   * False from the end of a pause of this process until everything is known that was revoked during the pause; absent
+   * for a source that misses nothing in a pause.
    */
   isCurrent?(): boolean;
   onRevocation(listener: (revocation: Revocation) => void): () => void;
@@ -78,7 +78,8 @@ export interface Verifier {
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
    * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
-   * permissions, it calls the check endpoint with the principal's own token. Refuses a principal that `judge` refuses. While
+   * permissions, it calls the check endpoint with the principal's own token. Refuses a principal that `judge` refuses.
+   * While
    * `isCurrent` is false, `onStale` decides first.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
@@ -95,8 +96,9 @@ export interface Verifier {
    */
   staleSeconds(): number;
   /**
-   * False from the end of a pause of this process (it was stopped, or its machine was suspended) until everything is known that
-   * was revoked during the pause. Until then, `judge` and `onRevocation` may miss a revocation. Needs no I/O.
+   * False from the end of a pause of this process (it was stopped, or its machine was suspended) until everything is
+   * known that was revoked during the pause. Until then, `judge` and `onRevocation` may miss a revocation. Needs no
+   * I/O.
    */
   isCurrent(): boolean;
   /**

@@ -28,7 +28,10 @@ class Verified {
   }
 }
 
-/** The principal of claims that the key `keyId` has signed. The principal remembers its token, which only `tokenOf` can read. */
+/**
+ * The principal of claims that the key `keyId` has signed. The principal remembers its token, which only `tokenOf` can
+ * read.
+ */
 export function verifiedPrincipal(token: string, claims: Claims, keyId: string): VerifiedPrincipal {
   const { permissions, roles } = claims as { permissions?: readonly string[]; roles?: readonly string[] };
   if (permissions) Object.freeze(permissions);

@@ -15,14 +15,22 @@ export interface PauseWatch {
   resumedAt(): number;
 }
 
-/** `onPause` gets the length of each pause in seconds. */
+/**
+ * `onPause` gets the length of each pause in seconds. The clock that never steps may stop while the machine is
+ * suspended, so the wall clock counts too. If it is set forward, that looks like a pause. If it is set back, that
+ * changes nothing.
+ */
 export function createPauseWatch(timing: Timing, onPause: (seconds: number) => void): PauseWatch {
-  let seen = timing.elapsed(); // when this process was last seen running
+  // When this process was last seen running, by both clocks.
+  let seen = timing.elapsed();
+  let seenWall = timing.now();
   let resumed = Number.NEGATIVE_INFINITY;
   function look(): void {
     const now = timing.elapsed();
-    const paused = now - seen;
+    const wall = timing.now();
+    const paused = Math.max(now - seen, wall - seenWall);
     seen = now;
+    seenWall = wall;
     if (paused <= PAUSE_MILLISECONDS_MAX) return;
     resumed = now;
     onPause(paused / 1000);
@@ -44,8 +52,8 @@ export interface ClockComparison {
 }
 
 /**
- * A wrong clock accepts expired tokens, even those whose revocation is already forgotten, or refuses good ones. `onApart`
- * is called once, until the clocks agree again.
+ * A wrong clock accepts expired tokens, even those whose revocation is already forgotten, or refuses good ones.
+ * `onApart` is called once, until the clocks agree again.
  */
 export function createClockComparison(timing: Timing, onApart: (error: Error) => void): ClockComparison {
   let isApart = false;

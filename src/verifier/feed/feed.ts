@@ -22,8 +22,8 @@ const WAIT_MILLISECONDS_MAX = 5000;
 /** A connection that ended sooner than this counts as a failure. */
 const LIVED_MILLISECONDS_MIN = 5000;
 const TICK_MILLISECONDS = 1000;
-// An event must be remembered longer than every token it concerns. The clocks of the replica that signed, of the replica
-// behind the feed and of this machine may each be wrong by a minute.
+// An event must be remembered longer than every token it concerns. The clocks of the replica that signed, of the
+// replica behind the feed and of this machine may each be wrong by a minute.
 const REMEMBERED_MARGIN_SECONDS = 240;
 
 /** Follows the feed from now on, until it is closed. */
@@ -50,7 +50,10 @@ export function createFeed(deps: FeedDeps): RevocationSource {
     },
     trouble: deps.onError,
     // A new connection begins with what was missed.
-    paused: (seconds) => connection.abort(new Error(`this process did not run for ${Math.round(seconds)} s`)),
+    paused(seconds) {
+      const length = `${Math.round(seconds)} s`;
+      connection.abort(new Error(`this process did not run for ${length}, or its clock was set forward`));
+    },
   });
 
   function tick(): void {

@@ -98,6 +98,36 @@ t.test('a token of another organization, or a value that is not a token, has no 
   t.equal(await reasonOf(both), 'revoked_by_client', 'the client of that organization can end the session');
 });
 
+t.test(
+  'a client cannot end a session that now acts for another organization with an old token of its own',
+  async (t) => {
+    const { api, database, service, revoke, join, other, client, foreign, installation, reasonOf } = await open(t);
+    const admin = await join('owner');
+    const elsewhere = async () => {
+      const member = await join('agent');
+      await seedMembership(database, { organizationId: other.id, userId: member.userId, role: 'agent' });
+      await api.post('/auth/switch-organization', { organization: other.slug }, { token: member.token });
+      return member;
+    };
+    const [stays, removed, late] = [await elsewhere(), await elsewhere(), await elsewhere()];
+    await revoke(t, stays.token);
+    t.equal(await reasonOf(stays), null, 'its user is still a member');
+    t.equal((await api.delete(`/users/${removed.userId}`, { token: admin.token })).status, 204);
+    await revoke(t, removed.token);
+    t.equal(await reasonOf(removed), null, 'its user was removed');
+    const moved = await renewed(api, stays);
+    await revoke(t, stays.token, foreign);
+    t.equal(await reasonOf(stays), null, 'the client of the other organization cannot use this token either');
+    await revoke(t, moved, foreign);
+    t.equal(await reasonOf(stays), 'revoked_by_client', 'it can use a token of its own organization');
+    await revoke(t, removed.token, installation);
+    t.equal(await reasonOf(removed), 'revoked_by_client', 'a client of the installation can end every session');
+    service.clock.advance(901);
+    await revoke(t, late.token, client);
+    t.equal(await reasonOf(late), null, 'the token has expired');
+  },
+);
+
 t.test('a client that revokes one of its own tokens ends all of them, and no token of another client', async (t) => {
   const { api, database, revoke, client, organization, installation, tokenOf } = await open(t);
   const sibling = await seedClient(database, { organizationId: organization.id, permissions: ['users:read'] });

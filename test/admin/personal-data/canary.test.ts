@@ -1,5 +1,5 @@
-// Nothing of a person is in the database in clear, whatever the person did. Every table is read as text, as a plain dump
-// has it.
+// Nothing of a person is in the database in clear, whatever the person did. Every table is read as text, as a plain
+// dump has it.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { countingKey } from '../../../src/directory/users/email.ts';

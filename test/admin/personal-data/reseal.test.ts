@@ -1,5 +1,5 @@
-// A new data key takes over: running services open what it has sealed, old rows are sealed again with it, and only then is
-// the old key removed. Also what happens with values and keys that do not fit.
+// A new data key takes over: running services open what it has sealed, old rows are sealed again with it, and only then
+// is the old key removed. Also what happens with values and keys that do not fit.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

@@ -182,3 +182,42 @@ t.test('a user whose rights changed after the backup has the rights from the bac
   await endEverything(app.parts, { restoredAt: new Date() });
   t.equal(await held(), 0);
 });
+
+// The first statement of each transaction, and the one that follows while the restore waits. Transactions of the
+// service take these rows in these orders.
+const ORDERS = {
+  'a change of members locks the organization, then writes the user': [
+    'SELECT 1 FROM organizations FOR NO KEY UPDATE',
+    'UPDATE users SET epoch = epoch + 1',
+  ],
+  'a change of an account locks the session, then writes the user': [
+    'SELECT 1 FROM sessions FOR SHARE',
+    'UPDATE users SET epoch = epoch + 1',
+  ],
+  'a registration writes the user, then locks the organization': [
+    'UPDATE users SET epoch = epoch + 1',
+    'SELECT 1 FROM organizations FOR KEY SHARE',
+  ],
+  'a sign-in locks the user, then writes the session': [
+    'SELECT 1 FROM users FOR SHARE',
+    'UPDATE sessions SET last_seen_at = now()',
+  ],
+} as const;
+
+for (const [order, [first, second]] of Object.entries(ORDERS)) {
+  t.test(`a restore causes no deadlock when ${order}`, async (t) => {
+    const database = await createDatabase(t);
+    // Nothing but the order of the locks resolves the conflict.
+    await database.query(`ALTER DATABASE "${database.name}" SET deadlock_timeout = '10min'`);
+    const { app, api } = await openService(t, database);
+    await newAccount(api);
+    const change = await openTransaction(t, database);
+    await change.query("SET LOCAL lock_timeout = '20s'");
+    await change.query(first);
+    const restored = endEverything(app.parts, { restoredAt: new Date() });
+    await waiters(database, 1);
+    await change.query(second);
+    await change.query('COMMIT');
+    t.match(await restored, { sessions: 1, users: 1 });
+  });
+}

@@ -110,7 +110,9 @@ t.test('four first starts at the same time create one database', async (t) => {
   ]);
 });
 
-/** Runs `change` uncommitted while `database` starts, commits it once the start waits for it, and returns the addresses. */
+/**
+ * Runs `change` uncommitted while `database` starts, commits it once the start waits for it, and returns the addresses.
+ */
 async function startedDuring(change: string, by: string, { name, ownerUrl }: { name: string; ownerUrl: string }) {
   const client = new pg.Client({ connectionString: by });
   await client.connect();

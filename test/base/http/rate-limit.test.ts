@@ -1,10 +1,11 @@
 // The rate limits: what each limit counts, what its headers say, and that a forged header does not raise it.
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import t, { type Test } from 'tap';
-import { openLimits } from '../../../src/base/http/rate-limit.ts';
-import type { Api, Reply } from '../../support/client.ts';
+import { openLimits, rememberAddresses } from '../../../src/base/http/rate-limit.ts';
+import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -108,6 +109,50 @@ t.test('refreshes are counted by session, and a refused refresh does not use up 
   t.strictSame(await database.query('SELECT * FROM sessions WHERE id = $1', [account.sessionId]), [before]);
   t.equal((await refresh(other.refreshToken)).status, 200, 'another session at the same address is not affected');
   t.equal((await refresh('x.y.z')).code, 'invalid_refresh_token', 'a value that is not a token counts for no session');
+});
+
+t.test('refreshes that an organization refuses count for that organization only', async (t) => {
+  const api = await limited(t, { RATE_LIMIT_REFRESH: '3' });
+  const account = await newAccount(api);
+  const other = await seedOrganization(database);
+  await seedMembership(database, { organizationId: other.id, userId: account.userId, role: 'agent' });
+  await database.query(`UPDATE memberships SET status = 'suspended' WHERE organization_id = $1`, [other.id]);
+  const { id, slug } = other;
+  const refresh = (organization?: string) =>
+    api.post('/auth/refresh', { refreshToken: account.refreshToken, organization });
+  for (const remaining of ['2', '1', '0']) {
+    const reply = await refresh(slug);
+    t.equal(reply.code, 'organization_access_denied');
+    t.strictSame(allowance(reply), { limit: '3', remaining });
+  }
+  tooMany(t, await refresh(slug), 'the fourth for the organization that refuses');
+  for (const remaining of ['2', '1']) {
+    const reply = await refresh(account.organization.slug);
+    t.equal(reply.status, 200, 'the other organization is not affected');
+    t.strictSame(allowance(reply), { limit: '3', remaining });
+  }
+  t.equal((await refresh(id)).code, 'organization_access_denied');
+  await database.query(`UPDATE memberships SET status = 'active' WHERE organization_id = $1`, [other.id]);
+  t.equal((await refresh(id)).status, 200, 'a success counts for the session');
+  tooMany(t, await refresh(), 'the fourth success');
+});
+
+t.test('a session that invents organizations uses up its allowance', async (t) => {
+  const api = await limited(t, { RATE_LIMIT_REFRESH: '2' });
+  const { refreshToken } = await newAccount(api);
+  const refresh = (organization: string) => api.post('/auth/refresh', { refreshToken, organization });
+  for (const name of ['one', 'two', 'three', 'four']) {
+    t.equal((await refresh(name)).code, 'organization_access_denied', name);
+  }
+  tooMany(t, await refresh('five'), 'two have an allowance of their own, and two more are counted for the session');
+});
+
+t.test('simultaneous refreshes of a session cannot pass its allowance together', async (t) => {
+  const api = await limited(t, { RATE_LIMIT_REFRESH: '3' });
+  const { refreshToken } = await newAccount(api);
+  const replies = await atOnce(10, () => api.post('/auth/refresh', { refreshToken }));
+  t.equal(replies.filter(({ status }) => status === 200).length, 3);
+  t.equal(replies.filter(({ code }) => code === 'too_many_requests').length, 7);
 });
 
 t.test('only a trusted proxy can forward an address, and the last untrusted address is counted', async (t) => {
@@ -216,4 +261,17 @@ t.test('an allowance that is used up stays so while 49,999 other keys are counte
     await t.rejects(draw(request, reply, allowance, 'used up'), { code: 'too_many_requests' }, allowance);
   }
   await app.close();
+});
+
+t.test('what was computed of an address is remembered, but no text that is longer than an address', async (t) => {
+  const computed: number[] = [];
+  const lengthOf = rememberAddresses((ip) => {
+    computed.push(ip.length);
+    return String(ip.length);
+  });
+  const longest = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255';
+  for (const text of ['192.0.2.1', longest, `${longest}0`, 'x'.repeat(30_000)]) {
+    for (let time = 0; time < 2; time += 1) t.equal(lengthOf(text), String(text.length));
+  }
+  t.same(computed, [9, 45, 46, 46, 30_000, 30_000]);
 });

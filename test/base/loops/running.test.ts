@@ -12,6 +12,7 @@ function opened() {
   const requesters: unknown[] = [];
   let timers = 0;
   const counted = {
+    now: timing.now,
     elapsed: timing.elapsed,
     after(milliseconds: number, run: () => void) {
       timers += 1;
@@ -95,3 +96,35 @@ t.test('the timer is the work of the service, and not of the request that set it
   await timing.advance(2);
   t.same(requesters, [undefined]);
 });
+
+t.test(
+  'an error of the function that is called for one item does not keep the others from being noticed',
+  async (t) => {
+    const timing = createManualTiming();
+    const noticed: string[] = [];
+    const alarms: (() => void)[] = [];
+    const after = (milliseconds: number, run: () => void) => {
+      alarms.push(run);
+      return timing.after(milliseconds, () => undefined);
+    };
+    const onOverdue = (item: string) => {
+      noticed.push(item);
+      if (item === 'bad') throw new Error('bad');
+    };
+    const running = new Running(LIMIT_MS, onOverdue, { ...timing, after });
+    for (const item of ['bad', 'beside']) running.begin(item);
+    timing.freeze(1);
+    t.throws(() => alarms.shift()?.(), { message: 'bad' });
+    t.same(noticed, ['bad']);
+    alarms.shift()?.();
+    t.same(noticed, ['bad', 'beside']);
+    running.begin('bad');
+    timing.freeze(1);
+    t.throws(() => alarms.shift()?.(), { message: 'bad' });
+    running.begin('later');
+    timing.freeze(1);
+    alarms.shift()?.();
+    t.same(noticed, ['bad', 'beside', 'bad', 'later']);
+    t.same(alarms, [], 'one timer at a time');
+  },
+);

@@ -1,4 +1,5 @@
-// The look of an installation: colours that can be read, files that are what they say, and the size of what a page loads.
+// The look of an installation: colours that can be read, files that are what they say, and the size of what a page
+// loads.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

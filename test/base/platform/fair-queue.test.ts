@@ -11,7 +11,9 @@ const DEFAULTS: FairQueueOptions = {
   refusal: (why) => new Error(why),
 };
 
-/** Opens a queue whose tasks run until the test ends them. `begun` has the names of the tasks in the order they began. */
+/**
+ * Opens a queue whose tasks run until the test ends them. `begun` has the names of the tasks in the order they began.
+ */
 function opened(options: Partial<FairQueueOptions> = {}) {
   const queue = new FairQueue({ ...DEFAULTS, ...options });
   const begun: string[] = [];

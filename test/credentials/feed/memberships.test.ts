@@ -1,4 +1,5 @@
-// The change of a membership, and of a role that many members have, in the feed: in the form of this version, and in the form that the previous version reads.
+// The change of a membership, and of a role that many members have, in the feed: in the form of this version, and in
+// the form that the previous version reads.
 import t, { type Test } from 'tap';
 import { raiseRolesEpoch } from '../../../src/directory/users/epoch-store.ts';
 import { principalOf } from '../../../src/protocol/caller.ts';

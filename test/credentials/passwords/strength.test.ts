@@ -187,12 +187,10 @@ t.test('estimates run in a thread that begins with the first estimate and ends a
   t.ok((await estimating.estimate({ ...question, password: 'Winter2024' })) < 8, 'a new thread answers later');
 });
 
-t.test('too many estimates, and an estimate that takes too long, are refused', async (t) => {
+t.test('an estimate that takes too long is refused', async (t) => {
   const slow = openStrength({ answerMsMax: 1, loadMsMax: 1 });
   const question = { password: 'purple bicycle marmalade', words: [], enough: 8 };
-  const many = Array.from({ length: 65 }, () => slow.estimate(question));
-  const settled = await Promise.allSettled(many);
-  t.equal(settled.filter(({ status }) => status === 'rejected').length, 65);
+  const settled = await Promise.allSettled([slow.estimate(question), slow.estimate(question)]);
   for (const one of settled) t.ok(one.status === 'rejected' && one.reason instanceof StrengthUnknown);
   const policy = openPasswordPolicy({ minLength: 8, words: [], strength: slow });
   await t.rejects(policy.judge('purple bicycle marmalade', {}), { code: 'service_busy' });

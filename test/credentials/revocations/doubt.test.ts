@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { acceptDatabase } from '../../../src/admin/restore/restore.ts';
+import { judgeLineage, readDoubt } from '../../../src/credentials/revocations/lineage-store.ts';
 import { openSidecar } from '../../../src/sidecar/core/sidecar.ts';
 import { createVerifier, VerificationError } from '../../../src/verifier/index.ts';
 import { post } from '../../access/oauth/calls.ts';
@@ -91,25 +92,51 @@ t.test('while the database may have lost a client or its secret, no answer calls
   t.equal((await post(api, '/oauth/token', asked, client)).status, 200, 'a client that is there gets a new token');
 });
 
-t.test('a logout of a lost session is kept: its access token stays dead after the database was accepted', async (t) => {
-  const { database, service, api, synchronize, lost, failOver } = await open(t);
-  await failOver();
-  await synchronize();
-  for (const _ of [1, 2]) {
-    t.equal((await api.post('/auth/logout', { refreshToken: lost.refreshToken })).status, 204);
-  }
-  const events = await database.query(
-    `SELECT data, actor_id, target_id FROM events WHERE type = 'session.ended' AND target_id = $1`,
-    [lost.sessionId],
-  );
-  t.strictSame(events, [{ data: { reason: 'logout' }, actor_id: lost.userId, target_id: lost.sessionId }], 'once');
-  await acceptDatabase(service.app.parts);
-  const other = await openService(t, database);
-  for (const { app, api: at } of [service, other]) {
-    await app.parts.revocations.synchronize();
-    t.equal((await at.get('/me', { token: lost.accessToken })).code, 'session_revoked');
-  }
-});
+for (const isNoticed of [true, false]) {
+  const when = isNoticed ? 'after a failover was noticed' : 'before this process has noticed a failover';
+
+  t.test(`the end of a lost session is kept ${when}: its access token stays dead`, async (t) => {
+    const { database, service, api, synchronize, lost, client, failOver } = await open(t);
+    const other = await newAccount(api);
+    await failOver();
+    await loseSession(database, other);
+    if (isNoticed) await synchronize();
+    for (const _ of [1, 2]) {
+      t.equal((await api.post('/auth/logout', { refreshToken: lost.refreshToken })).status, 204);
+      t.equal((await post(api, '/oauth/revoke', { token: other.refreshToken }, client)).status, 200);
+    }
+    const events = await database.query(
+      `SELECT data, actor_id, target_id FROM events WHERE type = 'session.ended' AND target_id = $1`,
+      [lost.sessionId],
+    );
+    t.strictSame(events, [{ data: { reason: 'logout' }, actor_id: lost.userId, target_id: lost.sessionId }], 'once');
+    await synchronize();
+    await acceptDatabase(service.app.parts);
+    const second = await openService(t, database);
+    for (const { app, api: at } of [service, second]) {
+      await app.parts.revocations.synchronize();
+      for (const { accessToken: token } of [lost, other]) {
+        t.equal((await at.get('/me', { token })).code, 'session_revoked');
+      }
+    }
+  });
+
+  t.test(`a client of an organization is told that a lost session could not be ended ${when}`, async (t) => {
+    const { database, service, api, synchronize, lost, failOver } = await open(t);
+    const [stays, foreign] = [await newAccount(api), await newAccount(api)];
+    const own = await seedClient(database, { organizationId: lost.organization.id });
+    const revoke = (token: string) => post(api, '/oauth/revoke', { token }, own);
+    t.equal((await revoke(foreign.refreshToken)).status, 200);
+    await failOver();
+    if (isNoticed) await synchronize();
+    t.match(await revoke(lost.refreshToken), LOST_CHANGES);
+    t.equal((await revoke(stays.refreshToken)).status, 200, 'a session of another organization that is there');
+    await acceptDatabase(service.app.parts);
+    await synchronize();
+    t.equal((await revoke(lost.refreshToken)).status, 200);
+    t.equal((await api.get('/me', { token: stays.accessToken })).status, 200);
+  });
+}
 
 t.test('a second failover also puts in doubt what began since the first', async (t) => {
   const { database, api, synchronize, lost, failOver } = await open(t);
@@ -127,6 +154,21 @@ t.test('a second failover also puts in doubt what began since the first', async 
   await synchronize();
   const refused = await api.get('/me', { token: between.accessToken });
   t.strictSame([refused.status, refused.code], SET_BACK);
+});
+
+t.test('a second loss within one timeline also puts in doubt what began since the first', async (t) => {
+  const { database, service } = await open(t);
+  const reader = service.app.parts.db.systemReader();
+  const doubted = async () => (await readDoubt(reader))?.before ?? new Date(0);
+  const { lineage = '' } = (await rowOf(database)) ?? {};
+  const judge = (wentBack: boolean) => judgeLineage(reader, { lineage, verdict: 'lost', wentBack });
+  await judge(true);
+  await database.query("UPDATE database_lineage SET doubted_at = doubted_at - interval '1 minute'");
+  const first = await doubted();
+  await judge(false);
+  t.strictSame(await doubted(), first, 'no further loss');
+  await judge(true);
+  t.ok((await doubted()).getTime() >= first.getTime() + 60_000);
 });
 
 t.test('a verifier and a sidecar say that they cannot judge, and not that a token is stale', async (t) => {

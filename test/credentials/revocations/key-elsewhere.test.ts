@@ -1,5 +1,5 @@
-// A signing key that another replica has just revoked. Within the second before this replica hears of it, everything that
-// asks PostgreSQL for the present state of a token also asks about its key.
+// A signing key that another replica has just revoked. Within the second before this replica hears of it, everything
+// that asks PostgreSQL for the present state of a token also asks about its key.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { revokeSigningKey } from '../../../src/credentials/revocations/revoke-key.ts';

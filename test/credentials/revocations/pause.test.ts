@@ -33,6 +33,32 @@ t.test('only a pause that is longer than the limit is noticed, by a request or b
   t.strictSame([watch.resumedAt(), noticed], [later, 2], 'without a request, the tick notices it');
 });
 
+t.test(
+  'a pause during which only the wall clock went on is noticed, and a clock that is set back is none',
+  async (t) => {
+    const timing = createManualTiming();
+    let noticed = 0;
+    const watch = createPauseWatch({ timing, tickMs: 500, pauseMsMax: 2_000, onResume: () => (noticed += 1) });
+    watch.start();
+    t.teardown(watch.stop);
+    await timing.advance(60);
+    timing.step(-3_600);
+    t.equal(watch.resumedAt(), Number.NEGATIVE_INFINITY);
+    await timing.advance(1);
+    timing.step(1.4);
+    t.equal(watch.resumedAt(), Number.NEGATIVE_INFINITY, 'a small step');
+    await timing.advance(1);
+    timing.step(3_600);
+    const resumed = timing.elapsed();
+    t.equal(watch.resumedAt(), resumed, 'a request notices it first');
+    await timing.advance(30);
+    t.strictSame([watch.resumedAt(), noticed], [resumed, 1], 'once');
+    timing.step(12);
+    await timing.advance(1);
+    t.equal(noticed, 2, 'without a request, the tick notices it');
+  },
+);
+
 /** A replica whose time the test moves, beside a service on the same database. */
 async function openPausable(t: Test) {
   const service = await openService(t, await createDatabase(t));
@@ -74,6 +100,17 @@ async function parseable(token: string) {
   const { sub: id, sid: sessionId, epoch, org: organizationId, iat: issuedAt } = claims;
   return { id, sessionId, epoch, organizationId, issuedAt };
 }
+
+t.test('a token that was ended while the machine was suspended is refused by the first answer', async (t) => {
+  const { api, revocations, timing, ask } = await openPausable(t);
+  const { accessToken, refreshToken } = await newAccount(api);
+  await ask(accessToken);
+  await timing.advance(0.1);
+  timing.step(12); // the other clock stood still
+  t.equal((await api.post('/auth/logout', { refreshToken })).status, 204);
+  t.notOk(revocations.isCurrent());
+  await t.rejects(ask(accessToken), { code: 'session_revoked' });
+});
 
 t.test('after a pause, requests share one reading, and a valid token is accepted', async (t) => {
   const { api, timing, state, ask } = await openPausable(t);

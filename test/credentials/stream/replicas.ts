@@ -112,8 +112,8 @@ const WITHOUT_GAP_MILLISECONDS = 120_000;
 
 /**
  * Runs the step, and again only when a service has noticed a gap meanwhile. On a busy machine a connection to Redis may
- * break, and a service that reads the stream alone misses what is published at that moment. `signs` are the lines of the
- * log that count as a gap.
+ * break, and a service that reads the stream alone misses what is published at that moment. `signs` are the lines of
+ * the log that count as a gap.
  */
 export async function withoutGap<T>(
   services: readonly Service[],
@@ -148,7 +148,9 @@ export async function arrives(condition: () => boolean | Promise<boolean>, hasGa
   if (!has) throw new Error(hasGap() ? 'the stream had a gap' : `no entry arrived, without a gap: ${condition}`);
 }
 
-/** Lets `revoke` end something of an account, which the last service must learn from the stream. Returns the account. */
+/**
+ * Lets `revoke` end something of an account, which the last service must learn from the stream. Returns the account.
+ */
 export function learns<T extends Pick<Account, 'accessToken'>>(
   services: readonly [Service, Service],
   revoke: () => Promise<T>,

@@ -81,6 +81,31 @@ t.test(
   },
 );
 
+t.test('a changed role is refused by a replica that reads only the stream, for tokens that name it', async (t) => {
+  const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+  const [here, there] = [await newAccount(a.api), await newAccount(a.api)];
+  const org = here.organization.id;
+  let epoch = 0;
+  const raise = async () => {
+    epoch += 1;
+    a.app.parts.publish([
+      { kind: 'role', org, role: 'owner', epoch },
+      { kind: 'role', org: there.organization.id, role: 'viewer', epoch },
+    ]);
+    return here;
+  };
+  await learns([a, b], raise, 'token_stale');
+  for (const replica of [a, b]) t.equal(await verdict(replica, there), 200, 'a token with another role');
+});
+
+t.test('the previous version reads PostgreSQL for an entry about a role', async (t) => {
+  const changed = { kind: 'role', org: randomUUID(), role: 'sales', epoch: 3 } as const;
+  const session = { kind: 'session', sid: randomUUID() } as const;
+  const fields = entryWith([changed, session]);
+  t.same(formerReadEntry(fields), { events: [session], asksForMore: true });
+  t.same(readEntry(fields), { events: [changed, session], asksForMore: false, isMalformed: false });
+});
+
 t.test('many sessions that end at once are all reported', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   await withoutGap([a, b], async (hasGap) => {

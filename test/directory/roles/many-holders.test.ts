@@ -1,6 +1,6 @@
-// A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of all of
-// them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous version. A crash in the
-// middle loses nothing.
+// A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of
+// all of them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous
+// version. A crash in the middle loses nothing.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
@@ -11,7 +11,7 @@ import type { TestDatabase } from '../../support/database.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openTeam, renewed } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
-import { holdUser } from '../../support/locks.ts';
+import { holdUser, openTransaction, waiters } from '../../support/locks.ts';
 import { UNREAD_USER } from '../../support/personal.ts';
 
 const HOLDERS = 1_300;
@@ -110,6 +110,21 @@ t.test('one revocation refuses the older tokens of all members of a changed role
   t.equal((await revocations()).length, 1, 'the same change again ends nothing');
 });
 
+t.test('another replica reads the revocation of a changed role from PostgreSQL', async (t) => {
+  const { service, openReplica, change, token, owner } = await opened(t);
+  const other = await openReplica();
+  const { revocations } = other.app.parts;
+  const ask = async (asked: string) => {
+    const { status, code } = await other.api.get('/me', { token: asked });
+    return code ?? status;
+  };
+  t.equal(await ask(token), 200);
+  t.equal((await change({ name: 'sellers' })).status, 200);
+  await revocations.synchronize();
+  t.same([await ask(token), await ask(owner.token)], ['token_stale', 200]);
+  t.not(revocations, service.app.parts.revocations);
+});
+
 t.test('a renamed role is found in older tokens by its former name', async (t) => {
   const { api, change, ask, token, member } = await opened(t);
   t.equal((await change({ name: 'sellers' })).status, 200);
@@ -206,4 +221,66 @@ t.test('a preset ends the tokens of many members in slices as well', async (t) =
   t.equal(applied.usersAffected, HOLDERS);
   t.same(await epochsOf(database), { 1: HOLDERS });
   t.same(await unfinished(database), []);
+});
+
+t.test('a second change of the role waits for the slice that is being raised, and no longer', async (t) => {
+  const { database, change } = await interrupted(t);
+  const slice = await openTransaction(t, database);
+  await slice.query('SELECT 1 FROM unfinished_role_changes FOR UPDATE');
+  const changed = change({ permissions: [] });
+  await waiters(database, 1);
+  await slice.query('COMMIT');
+  t.equal((await changed).status, 200);
+});
+
+t.test('a run of the loop ends after a bounded time, so that the next one finds further changes', async (t) => {
+  const all = await interrupted(t);
+  const { database, parts } = all;
+  await database.query("UPDATE unfinished_role_changes SET advanced_at = advanced_at - interval '1 minute'");
+  await openRaising({ ...parts, runMsMax: 0 }).run();
+  t.same(await epochsOf(database), { 0: HOLDERS + 1 - SLICE_USERS, 1: SLICE_USERS }, 'what was done stays done');
+  await runLoop(all);
+  t.same(await unfinished(database), []);
+  t.same(await epochsOf(database), { 1: HOLDERS + 1 });
+});
+
+t.test('a change that fails does not leave the work on another one behind', async (t) => {
+  const { database, parts, id, organization } = await interrupted(t);
+  const failing = await seedRole(database, organization.id, { name: 'failing', permissions: [] });
+  await database.query(
+    `INSERT INTO unfinished_role_changes (id, organization_id, role_owner_key, role_id, after_user_id)
+     SELECT gen_random_uuid(), organization_id, role_owner_key, $1, after_user_id FROM unfinished_role_changes`,
+    [failing],
+  );
+  await database.query("UPDATE unfinished_role_changes SET advanced_at = advanced_at - interval '1 minute'");
+  const systemReader: typeof parts.db.systemReader = (how) => ({
+    ...parts.db.systemReader(how),
+    rows: (asked, values) =>
+      values.includes(failing) ? Promise.reject(new Error('it fails')) : parts.db.systemReader(how).rows(asked, values),
+  });
+  await t.rejects(openRaising({ ...parts, db: { ...parts.db, systemReader } }).run(), { message: 'it fails' });
+  t.same(await database.query('SELECT role_id AS id FROM unfinished_role_changes WHERE role_id = $1', [id]), []);
+});
+
+t.test('a change of a role with many members counts twice', async (t) => {
+  const { database, change, organization } = await opened(t);
+  const paid = async () => {
+    const [row] = await database.query<{ until: number }>(
+      'SELECT extract(epoch FROM role_changes_paid_until)::float8 AS until FROM organizations WHERE id = $1',
+      [organization.id],
+    );
+    return row?.until ?? 0;
+  };
+  const setPaid = (seconds: number) =>
+    database.query("UPDATE organizations SET role_changes_paid_until = clock_timestamp() + $1 * interval '1 second'", [
+      seconds,
+    ]);
+  await setPaid(60);
+  const before = await paid();
+  t.equal((await change({ name: 'first' })).status, 200);
+  t.equal(Math.round((await paid()) - before), 12, 'two times six seconds');
+  await setPaid(108);
+  t.equal((await change({ name: 'last' })).status, 200, 'the last one without a wait');
+  await setPaid(108 + 600);
+  t.match(await change({ name: 'refused' }), { status: 429, code: 'too_many_requests' });
 });

@@ -1,5 +1,5 @@
-// After a pause of the sidecar's process, bodies without a length wait in both directions until it is known which sessions
-// were ended during the pause.
+// After a pause of the sidecar's process, bodies wait in both directions until it is known which sessions were ended
+// during the pause.
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import t, { type Test } from 'tap';
@@ -11,6 +11,8 @@ import { createPausingSource } from '../pausing.ts';
 const ENDED = '0196f0aa-0000-7000-8000-000000000001';
 const KEPT = '0196f0aa-0000-7000-8000-000000000002';
 const LONG_ENOUGH_TO_PASS_MS = 100;
+/** More than anybody sends, so that a body with this length goes on for ever. */
+const ENDLESS = { 'content-length': '1000000000000' };
 
 /** Collects the text of a stream. */
 function collect(from: IncomingMessage) {
@@ -28,21 +30,23 @@ async function begin(t: Test, settings: Partial<SidecarOptions> = {}) {
   const upstream = await openUpstream(t, { answer: () => {} });
   const feed = createPausingSource();
   const { http, issuer } = await openStand(t, { upstream, settings, verifier: { revocations: feed.source } });
-  /** Opens an exchange whose request and answer both go on. */
-  async function exchange(sid: string) {
+  /** Opens an exchange whose request and answer both go on. Both get the fields `length`. */
+  async function exchange(sid: string, length = {}) {
     const arrived = once(upstream.server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
-    const sent = request(http, { method: 'POST', headers: { authorization: `Bearer ${issuer.token({ sid })}` } });
+    const authorization = `Bearer ${issuer.token({ sid })}`;
+    const sent = request(http, { method: 'POST', headers: { authorization, ...length } });
     sent.on('error', () => {});
     sent.write('a');
     const [asked, answer] = await arrived;
     answer.on('error', () => {});
+    answer.writeHead(200, length);
     answer.write('a');
     const [reply] = (await once(sent, 'response')) as [IncomingMessage];
     const both = { sent, answer, up: collect(asked), down: collect(reply) };
     await until(() => both.up.text === 'a' && both.down.text === 'a');
     return both;
   }
-  return { feed, exchange };
+  return { feed, exchange, upstream, http, issuer };
 }
 
 const pass = () => new Promise((resolve) => setTimeout(resolve, LONG_ENOUGH_TO_PASS_MS));
@@ -65,6 +69,31 @@ t.test('bodies wait; then those of an ended session are cut off, and the others 
   t.same([ended.up.text, ended.down.text], ['a', 'a']);
 });
 
+t.test('bodies with a length wait, too, and those of an ended session are cut off', async (t) => {
+  const { feed, exchange } = await begin(t);
+  const { sent, answer, up, down } = await exchange(ENDED, ENDLESS);
+  feed.resume();
+  sent.write('b');
+  answer.write('b');
+  await pass();
+  t.same([up.text, down.text], ['a', 'a']);
+  feed.catchUp({ kind: 'session', sid: ENDED });
+  await until(() => up.isBroken && down.isBroken);
+  t.same([up.text, down.text], ['a', 'a']);
+});
+
+t.test('bodies with a length pass whole once it is known that their session goes on', async (t) => {
+  const { feed, exchange } = await begin(t);
+  const { sent, answer, up, down } = await exchange(KEPT, { 'content-length': '3' });
+  feed.resume();
+  sent.end('bc');
+  answer.end('bc');
+  await pass();
+  t.same([up.text, down.text], ['a', 'a']);
+  feed.catchUp();
+  await until(() => up.text === 'abc' && down.text === 'abc');
+});
+
 t.test('if the revocations cannot be read, bodies that wait are cut off', async (t) => {
   const { feed, exchange } = await begin(t, { holdSeconds: 0.2 });
   const [sends, gets] = [await exchange(KEPT), await exchange(KEPT)];
@@ -73,4 +102,22 @@ t.test('if the revocations cannot be read, bodies that wait are cut off', async 
   gets.answer.write('b');
   for (const { up, down } of [sends, gets]) await until(() => up.isBroken && down.isBroken);
   t.same([sends.up.text, gets.down.text], ['a', 'a']);
+});
+
+t.test('a body that waits too long before the answer has begun gets 503', async (t) => {
+  const { feed, upstream, http, issuer } = await begin(t, { holdSeconds: 0.2 });
+  const arrived = once(upstream.server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+  const sent = request(http, { method: 'POST', headers: { authorization: `Bearer ${issuer.token()}` } });
+  sent.on('error', () => {});
+  sent.write('a');
+  const up = collect((await arrived)[0]);
+  await until(() => up.text === 'a');
+  feed.resume();
+  sent.write('b');
+  const [reply] = (await once(sent, 'response')) as [IncomingMessage];
+  const down = collect(reply);
+  await Promise.all([once(reply, 'end'), until(() => up.isBroken)]);
+  t.match(reply.headers, { 'retry-after': /^[1-9]/ });
+  t.match([reply.statusCode, JSON.parse(down.text)], [503, { code: 'revocations_stale' }]);
+  t.equal(up.text, 'a', 'the upstream got no more of the body');
 });

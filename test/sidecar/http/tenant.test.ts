@@ -11,7 +11,9 @@ import { openClient, openStand, Refused, refusal, type Stand } from '../open.ts'
 type Fields = readonly (readonly [string, string])[];
 const OTHER = '0196f0aa-0000-7000-8000-00000000000f';
 
-/** How a plain request and a handshake with these header lines were answered: the status, or the code of the refusal. */
+/**
+ * How a plain request and a handshake with these header lines were answered: the status, or the code of the refusal.
+ */
 async function outcomes(stand: Stand, fields: Fields, token: string): Promise<unknown[]> {
   const lines = [['Host', 'app.test'], ['Authorization', `Bearer ${token}`], ...fields];
   const { hostname, port } = new URL(stand.http);

@@ -1,5 +1,5 @@
-// The pages of an account show what people and their browsers wrote, and never as markup. They have the limits of the API.
-
+// The pages of an account show what people and their browsers wrote, and never as markup. They have the limits of the
+// API.
 import t from 'tap';
 import { nameDevice } from '../../../src/sign-in/account/device-name.ts';
 import { HOSTILE } from '../../base/page-kit/hostile.ts';

@@ -1,5 +1,5 @@
-// A person without scripts registers, looks after the account, signs out and signs in again, over HTTP: every form is read
-// from the page before it and sent as a browser sends it.
+// A person without scripts registers, looks after the account, signs out and signs in again, over HTTP: every form is
+// read from the page before it and sent as a browser sends it.
 import t from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../../src/base/page-kit/language.ts';
 import { createDatabase } from '../../support/database.ts';

@@ -4,9 +4,12 @@ import { systemRandom } from '../../../src/base/platform/random.ts';
 import { REVOCATIONS_REMEMBERED_SECONDS } from '../../../src/credentials/revocations/revocations.ts';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
+import { sessionRow } from './rows.ts';
 
 t.test('an expired or stale access token still ends its session', async (t) => {
   const { api, app, clock } = await openService(t, await createDatabase(t));
@@ -21,6 +24,58 @@ t.test('an expired or stale access token still ends its session', async (t) => {
   t.equal((await api.get('/me', { token: expired.accessToken })).code, 'token_expired');
   t.equal((await api.post('/auth/logout', undefined, { token: expired.accessToken })).status, 204);
   t.equal((await api.post('/auth/refresh', { refreshToken: expired.refreshToken })).code, 'session_revoked');
+});
+
+t.test('an access token that is not current ends no session that acts for another organization now', async (t) => {
+  const team = await openTeam(t);
+  const { api, database, service } = team;
+  const [admin, other] = [await team.join('owner'), await seedOrganization(database)];
+  const elsewhere = async () => {
+    const member = await team.join('agent');
+    await seedMembership(database, { organizationId: other.id, userId: member.userId, role: 'agent' });
+    const to = { organization: other.slug };
+    const moved = await api.post('/auth/switch-organization', to, { token: member.token });
+    return { ...member, moved: moved.body.data.accessToken };
+  };
+  const logout = async (token: string, body?: object) =>
+    t.equal((await api.post('/auth/logout', body, { token })).status, 204);
+  const endOf = async ({ sessionId }: { sessionId: string }) => (await sessionRow(database, sessionId)).revoked_reason;
+
+  const current = await elsewhere();
+  await logout(current.token);
+  t.equal(await endOf(current), 'logout', 'the person signs out in a tab of the first organization');
+
+  const [removed, suspended, late] = [await elsewhere(), await elsewhere(), await elsewhere()];
+  t.equal((await api.delete(`/users/${removed.userId}`, { token: admin.token })).status, 204);
+  const suspending = await api.patch(`/users/${suspended.userId}`, { status: 'suspended' }, { token: admin.token });
+  t.equal(suspending.status, 200);
+  for (const member of [removed, suspended]) {
+    t.equal((await api.get('/me', { token: member.token })).code, 'token_stale');
+    await logout(member.token);
+    t.equal(await endOf(member), null, 'a stale token');
+    t.equal((await api.get('/me', { token: member.moved })).status, 200);
+  }
+  await logout(suspended.token, { refreshToken: suspended.refreshToken });
+  t.equal(await endOf(suspended), 'logout', 'the refresh token ends the session');
+  service.clock.advance(901);
+  await logout(late.token);
+  t.equal(await endOf(late), null, 'an expired token of the former organization');
+  await logout(late.moved);
+  t.equal(await endOf(late), 'logout', 'an expired token of the organization for which the session acts');
+});
+
+t.test('an expired token without an organization ends only a session that acts for none', async (t) => {
+  const { api, clock } = await openService(t, await createDatabase(t));
+  const [alone, founder] = [await newAccountWithoutOrganization(api), await newAccountWithoutOrganization(api)];
+  const founded = await api.post('/organizations', { name: 'Founded' }, { token: founder.accessToken });
+  const to = { organization: founded.body.data.slug };
+  t.equal((await api.post('/auth/switch-organization', to, { token: founder.accessToken })).status, 200);
+  clock.advance(901);
+  for (const { accessToken: token } of [alone, founder]) {
+    t.equal((await api.post('/auth/logout', undefined, { token })).status, 204);
+  }
+  t.equal((await api.post('/auth/refresh', { refreshToken: alone.refreshToken })).code, 'session_revoked');
+  t.equal((await api.post('/auth/refresh', { refreshToken: founder.refreshToken })).status, 200);
 });
 
 t.test('a logout with a token of another issuer succeeds and ends no session', async (t) => {

@@ -1,5 +1,6 @@
-// A real browser for tests of pages: Debian's Chromium without a window, driven by playwright-core. It reaches the service
-// at the address that the service believes to have, whatever its real port is, and reports what goes wrong in a page.
+// A real browser for tests of pages: Debian's Chromium without a window, driven by playwright-core. It reaches the
+// service at the address that the service believes to have, whatever its real port is, and reports what goes wrong in a
+// page.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,7 +71,9 @@ export async function violationsOf(page: Page): Promise<string[]> {
   );
 }
 
-/** Returns what is too wide or too small for a finger on the page: at most the width of the screen, at least 44 pixels. */
+/**
+ * Returns what is too wide or too small for a finger on the page: at most the width of the screen, at least 44 pixels.
+ */
 export function cramped(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     interface Box {

@@ -1,4 +1,5 @@
-// A browser without scripts, for tests over HTTP: it keeps cookies, follows redirects, reads pages and sends their forms.
+// A browser without scripts, for tests over HTTP: it keeps cookies, follows redirects, reads pages and sends their
+// forms.
 import type { Markup } from './markup.ts';
 import { readMarkup } from './markup.ts';
 

@@ -17,7 +17,10 @@ import { type DebianSystem, reasonIn, unpackPackages } from './debian-apt.ts';
 export interface ProgramSet {
   /** Programs by their names, each with the packages that hold it. */
   readonly programs: Readonly<Record<string, readonly string[]>>;
-  /** The folder of a program that needs all of its files, in the packages: usr/lib/chromium. It holds the program itself. */
+  /**
+   * The folder of a program that needs all of its files, in the packages: usr/lib/chromium. It holds the program
+   * itself.
+   */
   readonly folders?: Readonly<Record<string, string>>;
 }
 

@@ -42,6 +42,21 @@ export const brokenFiles: Mutations = {
       "test/walks/long.test.ts 'a walk': 81",
     ],
   ],
+  'a line of a comment has at most 120 characters': [
+    [
+      'a comment of 121 characters',
+      'src/base/docs/wide.ts',
+      `\n// ${'x'.repeat(118)}\n`,
+      'src/base/docs/wide.ts:3: 121',
+    ],
+    [
+      'a wide line of a doc comment',
+      'test/walks/wide.test.ts',
+      `/**\n * ${'word '.repeat(30)}\n */\nexport const wide = 1;\n`,
+      'test/walks/wide.test.ts:3: 153',
+    ],
+    ['a wide comment in one line', 'scripts/wide.ts', `  /** ${'word '.repeat(30)}*/\n`, 'scripts/wide.ts:2: 158'],
+  ],
   'every file can be measured': [
     ['a file with a decorator', 'src/base/docs/decorated.ts', '@sealed\nexport class Door {}\n'],
   ],

@@ -7,8 +7,8 @@ import type { TestIssuer } from '../../../src/verifier/testkit/testkit.ts';
 import { openIssuer } from '../../support/issuer.ts';
 
 /**
- * A server with `GET /me` (authenticated), `/maybe` (optionally), `/deals` (authenticated and deals:write), `/forgotten`
- * (deals:write without authentication). Each answers { id } with the id of the principal, or null.
+ * A server with `GET /me` (authenticated), `/maybe` (optionally), `/deals` (authenticated and deals:write),
+ * `/forgotten` (deals:write without authentication). Each answers { id } with the id of the principal, or null.
  */
 export interface Guarded {
   readonly port: number;

@@ -94,8 +94,8 @@ t.test('only a snapshot or a heartbeat shows that all revocations are known', as
   t.equal(source.staleSeconds(), 2, 'events alone do not show it');
   service.send(frames.heartbeat('c2'));
   await until(() => source.staleSeconds() === 0);
-  timing.step(60);
-  t.equal(source.staleSeconds(), 60, 'the wall clock counts after the machine and its steady clock slept');
+  timing.step(4);
+  t.equal(source.staleSeconds(), 4, 'the wall clock counts after the machine and its steady clock slept for a moment');
   timing.step(-3600);
   await timing.advance(7);
   t.equal(source.staleSeconds(), 7, 'the steady clock counts after the wall clock was set back');

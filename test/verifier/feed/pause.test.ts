@@ -40,6 +40,29 @@ t.test(
   },
 );
 
+t.test('a suspended machine counts as a pause although only its wall clock went on', async (t) => {
+  const timing = createManualTiming(NOW);
+  const { service, source } = await begin(t, timing);
+  await source.ready?.();
+  await timing.advance(2);
+  timing.step(-8);
+  t.equal(source.isCurrent?.(), true, 'a clock that is set back is no pause');
+  await timing.advance(1);
+  timing.step(4);
+  t.equal(source.isCurrent?.(), true, 'a small step');
+  await timing.advance(1);
+  timing.step(8);
+  t.equal(source.isCurrent?.(), false, 'the first message notices it');
+  service.send(frames.heartbeat('c1')); // it was sent while the machine was suspended
+  await timing.settle();
+  t.equal(source.isCurrent?.(), false);
+  await until(async () => {
+    await timing.advance(0.1);
+    return service.streams.length === 2;
+  });
+  await until(() => source.isCurrent?.() === true);
+});
+
 t.test('a verifier that runs counts the seconds of silence, however long they are', async (t) => {
   const timing = createManualTiming(NOW);
   const { service, source } = await begin(t, timing);

@@ -134,83 +134,91 @@ t.test('if the permissions do not fit into the token, the service is called with
   await t.rejects(verifier.authorize({ ...principal } as typeof principal, 'deals:write'), TypeError);
 });
 
+const NO_ORGANIZATION = { org: undefined, org_slug: undefined, roles: undefined, permissions: undefined };
+
+/** Changes of the claims by what they are about. */
+const changesOf = ({ exp, iat: issued, sub }: Members): Readonly<Record<string, Members>> => {
+  const iat = Number(issued);
+  return {
+    'signed again': {},
+    'with one more claim': { more: 1 },
+    'roles of other letters': { roles: ['Geschäftsführung'] },
+    'of the previous version, without the epochs of the membership and of the roles': {
+      mep: undefined,
+      rep: undefined,
+    },
+    'without an organization': { ...NO_ORGANIZATION, mep: undefined, rep: undefined },
+    'the epoch of a membership without an organization': { ...NO_ORGANIZATION, rep: undefined },
+    'the epoch of the roles without an organization': { ...NO_ORGANIZATION, mep: undefined },
+    'a wrong epoch of a membership': { mep: '1' },
+    'a wrong epoch of the roles': { rep: '1' },
+    'rights without an organization': { org: undefined },
+    'aud in a list': { aud: [AUDIENCE] },
+    'aud of another': { aud: 'other' },
+    'iss of another': { iss: `${ISSUER}/` },
+    'no sid': { sid: undefined },
+    'no epoch': { epoch: undefined },
+    'exp a text': { exp: String(exp) },
+    'exp with a fraction': { exp: iat + 100.5 },
+    'too long a life': { exp: iat + 901 },
+    'no life': { exp: iat },
+    'long expired': { iat: iat - 2000, exp: iat - 1200 },
+    'from far in the future': { iat: iat + 600, exp: iat + 1200 },
+    'nbf a text': { nbf: 'now' },
+    'a client of no client': { client_id: sub },
+    'permissions twice over': { permissions_ref: true },
+  };
+};
+
+/** Changes of the header. */
+const HEADER_CHANGES: Readonly<Record<string, Members>> = {
+  'typ JWT': { typ: 'JWT' },
+  'typ in capital letters': { typ: 'AT+JWT' },
+  'alg RS512': { alg: 'RS512' },
+  'kid unknown': { kid: 'x' },
+  'no kid': { kid: undefined },
+  crit: { crit: [] },
+  'a header member more': { x5t: 'x' },
+};
+
+/** Other ways to write the header and the payload of a token. */
+const spellingsOf = (head: string, payload: string, exp: string): Readonly<Record<string, [string, string]>> => ({
+  'whitespace in the header': [head.replaceAll(',', ', '), payload],
+  'whitespace in the payload': [head, `${payload} `],
+  'a claim twice': [head, payload.replace('{', `{"sub":"${randomUUID()}",`)],
+  'alg twice': [head.replace('{', '{"alg":"none",'), payload],
+  'a byte order mark': [head, `\ufeff${payload}`],
+  'another spelling of a number': [head, payload.replace(exp, `${exp}.0`)],
+});
+
+/** Other ways to write the token itself. */
+const textsOf = (token: string): Readonly<Record<string, string>> => ({
+  padding: `${token}=`,
+  'a changed signature': `${token.slice(0, -6)}AAAAAA`,
+  'no signature': token.slice(0, token.lastIndexOf('.') + 1),
+  'something behind it': `${token}.x`,
+});
+
+/** Returns the object with each value replaced. */
+const mapped = <From, To>(values: Readonly<Record<string, From>>, change: (value: From) => To): Record<string, To> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
+
 t.test('verifier and service accept and refuse the same tokens', async (t) => {
   const { api, account, verifierOf, credentials, keysDirectory } = await begin(t);
   const verifier = verifierOf(credentials, { revocation: false });
-  const key = serviceKey(keysDirectory, 'access');
-  const { header, claims } = partsOf(account.accessToken);
-  const changed = (claimChanges: Members, headerChanges: Members = {}) =>
-    forge({ header: { ...header, ...headerChanges }, claims: { ...claims, ...claimChanges } }, rsa(key));
-  const written = (head: string, payload: string) => compact(head, payload, rsa(key));
-  const [head, payload] = [JSON.stringify(header), JSON.stringify(claims)];
-  const iat = Number(claims.iat);
+  const key = rsa(serviceKey(keysDirectory, 'access'));
+  const { accessToken, refreshToken } = account;
+  const { header, claims } = partsOf(accessToken);
+  const spellings = spellingsOf(JSON.stringify(header), JSON.stringify(claims), String(claims.exp));
   const tokens: Record<string, string> = {
-    'as it was issued': account.accessToken,
-    'signed again': changed({}),
-    'with one more claim': changed({ more: 1 }),
-    'roles of other letters': changed({ roles: ['Geschäftsführung'] }),
-    'of the previous version, without the epochs of the membership and of the roles': changed({
-      mep: undefined,
-      rep: undefined,
-    }),
-    'without an organization': changed({
-      mep: undefined,
-      rep: undefined,
-      org: undefined,
-      org_slug: undefined,
-      roles: undefined,
-      permissions: undefined,
-    }),
-    'the epoch of a membership without an organization': changed({
-      rep: undefined,
-      org: undefined,
-      org_slug: undefined,
-      roles: undefined,
-      permissions: undefined,
-    }),
-    'the epoch of the roles without an organization': changed({
-      mep: undefined,
-      org: undefined,
-      org_slug: undefined,
-      roles: undefined,
-      permissions: undefined,
-    }),
-    'a wrong epoch of a membership': changed({ mep: '1' }),
-    'a wrong epoch of the roles': changed({ rep: '1' }),
-    'rights without an organization': changed({ org: undefined }),
-    'typ JWT': changed({}, { typ: 'JWT' }),
-    'typ in capital letters': changed({}, { typ: 'AT+JWT' }),
-    'a refresh token': account.refreshToken,
-    'alg RS512': changed({}, { alg: 'RS512' }),
-    'kid unknown': changed({}, { kid: 'x' }),
-    'no kid': changed({}, { kid: undefined }),
-    crit: changed({}, { crit: [] }),
-    'a header member more': changed({}, { x5t: 'x' }),
-    'aud in a list': changed({ aud: [AUDIENCE] }),
-    'aud of another': changed({ aud: 'other' }),
-    'iss of another': changed({ iss: `${ISSUER}/` }),
-    'no sid': changed({ sid: undefined }),
-    'no epoch': changed({ epoch: undefined }),
-    'exp a text': changed({ exp: String(claims.exp) }),
-    'exp with a fraction': changed({ exp: iat + 100.5 }),
-    'too long a life': changed({ exp: iat + 901 }),
-    'no life': changed({ exp: iat }),
-    'long expired': changed({ iat: iat - 2000, exp: iat - 1200 }),
-    'from far in the future': changed({ iat: iat + 600, exp: iat + 1200 }),
-    'nbf a text': changed({ nbf: 'now' }),
-    'a client of no client': changed({ client_id: claims.sub }),
-    'permissions twice over': changed({ permissions_ref: true }),
-    'whitespace in the header': written(head.replaceAll(',', ', '), payload),
-    'whitespace in the payload': written(head, `${payload} `),
-    'a claim twice': written(head, payload.replace('{', `{"sub":"${randomUUID()}",`)),
-    'alg twice': written(head.replace('{', '{"alg":"none",'), payload),
-    'a byte order mark': written(head, `\ufeff${payload}`),
-    'another spelling of a number': written(head, payload.replace(String(claims.exp), `${claims.exp}.0`)),
-    padding: `${account.accessToken}=`,
-    'a changed signature': `${account.accessToken.slice(0, -6)}AAAAAA`,
-    'no signature': account.accessToken.slice(0, account.accessToken.lastIndexOf('.') + 1),
-    'something behind it': `${account.accessToken}.x`,
+    'as it was issued': accessToken,
+    'a refresh token': refreshToken,
+    ...mapped(changesOf(claims), (changed) => forge({ header, claims: { ...claims, ...changed } }, key)),
+    ...mapped(HEADER_CHANGES, (changed) => forge({ header: { ...header, ...changed }, claims }, key)),
+    ...mapped(spellings, ([head, payload]) => compact(head, payload, key)),
+    ...textsOf(accessToken),
   };
+  t.equal(Object.keys(tokens).length, 43);
   const accepted: string[] = [];
   for (const [name, token] of Object.entries(tokens)) {
     const { status, code } = await api.get('/me', { token });

@@ -1,6 +1,7 @@
 // An error of PostgreSQL or of the network comes in many shapes: from the driver, from the adapter of Prisma and from
-// Prisma, at the begin, in a statement and at the commit. The caller gets the same 503 for all of them. In these tests the
-// driver raises the errors that PostgreSQL and the system raise, because nobody can fill a disk at a chosen statement.
+// Prisma, at the begin, in a statement and at the commit. The caller gets the same 503 for all of them. In these tests
+// the driver raises the errors that PostgreSQL and the system raise, because nobody can fill a disk at a chosen
+// statement.
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { type Database, openDatabase, statement } from '../../../../src/base/database/db.ts';

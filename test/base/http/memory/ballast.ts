@@ -1,5 +1,5 @@
-// Loaded into a service before its own code. Gives each request some bytes outside of the heap, and says after each signal
-// how many requests still have theirs when only young objects were collected.
+// Loaded into a service before its own code. Gives each request some bytes outside of the heap, and says after each
+// signal how many requests still have theirs when only young objects were collected.
 import { subscribe } from 'node:diagnostics_channel';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 

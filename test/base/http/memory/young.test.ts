@@ -1,6 +1,6 @@
-// Every request dies young. A collection of young objects takes what nothing refers to; but what lives for long and is dead
-// itself (a table that a Map has outgrown, an entry of a WeakMap) still counts there, and everything behind it. So each
-// request would live until the next collection of the whole heap, and the work of all collections would grow.
+// Every request dies young. A collection of young objects takes what nothing refers to; but what lives for long and is
+// dead itself (a table that a Map has outgrown, an entry of a WeakMap) still counts there, and everything behind it. So
+// each request would live until the next collection of the whole heap, and the work of all collections would grow.
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import t, { type Test } from 'tap';

@@ -1,5 +1,5 @@
-// A form changes something only when a page of this service was opened in this browser, for this purpose and this session,
-// and when the browser says that the form comes from there.
+// A form changes something only when a page of this service was opened in this browser, for this purpose and this
+// session, and when the browser says that the form comes from there.
 import t from 'tap';
 import { ORIGIN, openVisitor } from '../../../support/pages/visitor.ts';
 import { openProbe } from './probe.ts';
