@@ -8,11 +8,11 @@ import { openService } from '../support/service.ts';
 import { ACTORS, type Actor, MATRIX } from './actors.ts';
 import { type Asked, KNOCK, openWorld, type World } from './knock.ts';
 
-const doors = describedEndpoints().map(({ method, url }) => ({ method, url, door: `${method} ${url}` }));
+const routes = describedEndpoints().map(({ method, url }) => ({ method, url, route: `${method} ${url}` }));
 
 t.test('every route has a line in the matrix, and every line has a route', async (t) => {
-  t.strictSame(Object.keys(MATRIX).toSorted(), doors.map(({ door }) => door).toSorted());
-  for (const [door, line] of Object.entries(MATRIX)) t.equal(line.split(' ').length, ACTORS.length, door);
+  t.strictSame(Object.keys(MATRIX).toSorted(), routes.map(({ route }) => route).toSorted());
+  for (const [route, line] of Object.entries(MATRIX)) t.equal(line.split(' ').length, ACTORS.length, route);
 });
 
 /** Whether an answer has data of the first organization that was not in the request. A non-member must get none. */
@@ -27,12 +27,12 @@ t.test('every route answers each actor as in the matrix', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database, { DOCS_ENABLED: 'true' });
   const reading = await openWorld(service, database); // shared by all reads, because a read changes nothing
-  for (const { method, url, door } of doors) {
+  for (const { method, url, route } of routes) {
     const world = method === 'GET' ? reading : await openWorld(service, database);
-    await t.test(door, async (t) => {
-      const expected = MATRIX[door]?.split(' ') ?? [];
+    await t.test(route, async (t) => {
+      const expected = MATRIX[route]?.split(' ') ?? [];
       for (const [index, actor] of ACTORS.entries()) {
-        const asked: Asked = (await KNOCK[door]?.(world, actor, service, database)) ?? {};
+        const asked: Asked = (await KNOCK[route]?.(world, actor, service, database)) ?? {};
         const token = asked.bare ? undefined : world.tokens[actor];
         const path = asked.path ?? url;
         const reply = await service.api.call(method, path, asked.body, token === undefined ? {} : { token });

@@ -27,12 +27,12 @@ const WITHOUT_SESSION: Readonly<Record<string, string>> = {
 
 const writes = describedEndpoints()
   .filter(({ method, wire }) => method !== 'GET' && wire !== 'page') // sign-in/browser tests the sessions of pages
-  .map(({ method, url }) => ({ method, url, door: `${method} ${url}` }));
+  .map(({ method, url }) => ({ method, url, route: `${method} ${url}` }));
 
 t.test('every exception from the check of the session is a route that writes', async (t) => {
-  const doors = writes.map(({ door }) => door);
+  const routes = writes.map(({ route }) => route);
   t.same(
-    Object.keys(WITHOUT_SESSION).filter((door) => !doors.includes(door)),
+    Object.keys(WITHOUT_SESSION).filter((route) => !routes.includes(route)),
     [],
   );
 });
@@ -57,18 +57,18 @@ for (const [how, end] of Object.entries({
     const database = await createDatabase(t);
     const service = await openService(t, database);
     const world = await openWorld(service, database);
-    for (const { method, url, door } of writes) {
-      if (door in WITHOUT_SESSION) continue;
+    for (const { method, url, route } of writes) {
+      if (route in WITHOUT_SESSION) continue;
       const actor = url.startsWith('/api/v1/admin/') ? 'platform' : 'owner';
-      const asked: Asked = (await KNOCK[door]?.(world, actor, service, database)) ?? {};
+      const asked: Asked = (await KNOCK[route]?.(world, actor, service, database)) ?? {};
       const person = world.people[actor];
       const { accessToken: token } = await signInPerson(service.api, person);
       await database.query(end, [person.userId]);
       const before = await contentOf(database);
       const reply = await service.api.call(method, asked.path ?? url, asked.body, { token });
-      t.match(reply, { status: 401, code: 'session_revoked' }, `${door}: ${reply.text.slice(0, 200)}`);
-      t.match(reply.headers.get('www-authenticate'), /^Bearer error="invalid_token"/, `${door} sends the challenge`);
-      t.strictSame(await contentOf(database), before, `${door} has changed nothing`);
+      t.match(reply, { status: 401, code: 'session_revoked' }, `${route}: ${reply.text.slice(0, 200)}`);
+      t.match(reply.headers.get('www-authenticate'), /^Bearer error="invalid_token"/, `${route} sends the challenge`);
+      t.strictSame(await contentOf(database), before, `${route} has changed nothing`);
     }
   });
 }

@@ -6,7 +6,7 @@ import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
 
 const GOLDEN = new URL('routes.txt', import.meta.url);
-const REMEDY = 'routes.txt is the list of all doors: if the change is meant, run `npm run generate` and commit it';
+const REMEDY = 'routes.txt is the list of all routes: if the change is meant, run `npm run generate` and commit it';
 
 t.test('routes.txt lists every route with its access and its rate limit', async (t) => {
   t.equal(readFileSync(GOLDEN, 'utf8'), routeList(describedEndpoints()), REMEDY);
@@ -22,14 +22,14 @@ t.test('the server has exactly these routes, and each of them requires the decla
     .filter((method) => method !== 'HEAD');
   t.equal(mounted?.length, endpoints.length, 'no route exists that is not in the list');
   for (const { method, url, access, wire } of endpoints) {
-    const door = `${method} ${url}`;
-    t.ok(app.server.hasRoute({ method, url }), `${door} is there`);
+    const route = `${method} ${url}`;
+    t.ok(app.server.hasRoute({ method, url }), `${route} is there`);
     const path = url.replace(/:\w+/g, '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01');
     const reply = await api.call(method, path, method === 'GET' || method === 'DELETE' ? undefined : {});
-    if (wire === 'page' && method === 'POST') t.equal(reply.code, 'cross_site_request', `${door} takes its own forms`);
-    else if (access.kind === 'browser') t.equal(reply.headers.get('location'), '/sign-in', `${door} is for a browser`);
-    else if (['open', 'visitor'].includes(access.kind)) t.not(reply.code, 'unauthenticated', `${door} is open`);
-    else t.equal(reply.code, 'unauthenticated', `${door} requires an access token`);
+    if (wire === 'page' && method === 'POST') t.equal(reply.code, 'cross_site_request', `${route} takes its own forms`);
+    else if (access.kind === 'browser') t.equal(reply.headers.get('location'), '/sign-in', `${route} is for a browser`);
+    else if (['open', 'visitor'].includes(access.kind)) t.not(reply.code, 'unauthenticated', `${route} is open`);
+    else t.equal(reply.code, 'unauthenticated', `${route} requires an access token`);
   }
 });
 

@@ -63,9 +63,9 @@ t.test('every start of a path in the table is used by a URL', async (t) => {
     (start) => !declared.some(({ endpoint }) => endpoint.url.startsWith(start)),
   );
   t.same(unused, []);
-  const doors = declared.map(({ endpoint }) => `${endpoint.method} ${endpoint.url}`);
+  const routes = declared.map(({ endpoint }) => `${endpoint.method} ${endpoint.url}`);
   t.same(
-    Object.keys(EXCEPTIONS).filter((door) => !doors.includes(door)),
+    Object.keys(EXCEPTIONS).filter((route) => !routes.includes(route)),
     [],
   );
 });

@@ -54,7 +54,7 @@ t.test('an event is stored for a fixed time after it first arrived, and is then 
   t.strictSame([[...map.events()], map.epochOf(sub), map.epochOf(client_id, sub)], [[], 0, 0]);
 });
 
-t.test('a revoked key is never forgotten, because whoever has it can sign new tokens', async (t) => {
+t.test('a revoked key is never forgotten, because anybody who has it can sign new tokens', async (t) => {
   const { clock, map } = openMap();
   const kid = 'k'.repeat(43);
   t.equal(map.add({ kind: 'key', kid }), true);

@@ -1,5 +1,5 @@
-// The queries that seal rows which the version before has written in clear. Each changes a row only if its clear values
-// are still those that were sealed.
+// The queries that seal rows which the previous version has written in clear. Each changes a row only if its clear
+// values are still those that were sealed.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 /** So many rows are sealed in one transaction. Sealing so many people takes about ten milliseconds. */

@@ -1,5 +1,5 @@
-// The queries that end the time in which the version before works beside this one: they count what is in clear, set the
-// phase, and empty the columns in clear.
+// The queries that end the time in which the previous version works beside this one: they count what is in clear, set
+// the phase, and empty the columns in clear.
 import { type Statement, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 const UNSEALED = `

@@ -1,4 +1,4 @@
-// Ends the time in which the version before works beside this one: seals what is left, sets the phase, after which
+// Ends the time in which the previous version works beside this one: seals what is left, sets the phase, after which
 // nothing is stored in clear, and empties the columns in clear. Each step may be repeated after a crash.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
@@ -11,7 +11,7 @@ import { EVENTS_AT_ONCE, listClearNetworks, sealEventNetwork } from './event-sto
 import { sealRows } from './fill.ts';
 import { CLEARED_TABLES, clearSlice, markSealed, readSealing } from './finish-store.ts';
 
-/** Rows are written in clear all the time, so a service of the version before runs. */
+/** Rows are written in clear all the time, so a service of the previous version runs. */
 export class StillInClear extends OperatorError {
   override readonly name = 'StillInClear';
 }

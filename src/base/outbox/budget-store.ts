@@ -13,7 +13,7 @@ const LOCK_BUDGET = statement(
  * transaction.
  */
 export async function lockBudgets(tx: OrganizationTx, recipientKey: string, actorId: string): Promise<void> {
-  // The version before locks the address itself.
+  // The previous version locks the address itself.
   const address = tx.personal.isSealed ? tx.personal.lookup('outbox.recipient', recipientKey) : recipientKey;
   await tx.rows(LOCK_BUDGET, [address]);
   await tx.rows(LOCK_BUDGET, [actorId]); // the two locks are always taken in this order, which prevents deadlocks
@@ -30,7 +30,7 @@ const wait = (which: string, max: string) => `
 function inBothPhases(write: (toAddress: (lookup: number, key: number) => string) => string) {
   const isSealed = (lookup: number) => `recipient_lookup = decode($${lookup}, 'base64')`;
   const sealed = statement(write(isSealed));
-  // A mail that the version before has requested has no look-up until it is sealed.
+  // A mail that the previous version has requested has no look-up until it is sealed.
   const expanding = statement(
     write((lookup, key) => `(${isSealed(lookup)} OR (recipient_lookup IS NULL AND recipient_key = $${key}))`),
   );

@@ -1,5 +1,5 @@
 // How stores write and read personal data: sealed for its row, found by keyed hashes. Only stores use this. While the
-// database still has columns in clear for the version before (the phase `expanding`), values are also written there,
+// database still has columns in clear for the previous version (the phase `expanding`), values are also written there,
 // and a value that is not sealed yet is read from there.
 import type { Random } from '../platform/random.ts';
 import type { DataKeys } from './data-keys.ts';

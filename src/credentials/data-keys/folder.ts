@@ -67,6 +67,11 @@ export function dataKeyFolder(directory: string, passphrase: string | undefined)
   };
 }
 
+/** The key that seals at `at`; undefined if none may seal yet. `keys` are sorted, the oldest first. */
+export function sealingKeyOf(keys: readonly FiledKey[], at: Date): FiledKey | undefined {
+  return keys.findLast(({ activeFrom }) => activeFrom.getTime() <= at.getTime());
+}
+
 // A sealed value names its key by this id, so no two keys may share one.
 function withoutRepeated(keys: readonly FiledKey[], refused: { file: string; reason: string }[]): FiledKey[] {
   const first = new Map<string, FiledKey>();

@@ -4,10 +4,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Random } from '../../base/platform/random.ts';
-import { nameOfInstant } from '../keys/name.ts';
-import { syncFolder, writeNewFile } from '../keys/new-file.ts';
+import { syncFolder, writeDatedFile, writeNewFile } from '../keys/new-file.ts';
 import { newDataKey } from './file.ts';
-import { dataKeyFolder, ENDING, type FiledKey, LOOKUP_FILE } from './folder.ts';
+import { dataKeyFolder, ENDING, type FiledKey, LOOKUP_FILE, sealingKeyOf } from './folder.ts';
 
 export interface DataFolderOptions {
   readonly directory: string;
@@ -26,15 +25,14 @@ export interface ListedDataKey {
 
 /** With this lead, every process has the new key before a value is sealed with it. */
 const LEAD_SECONDS = 600;
-const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-${letter}`)];
 
 /** The data keys of a folder, oldest first, whether the lookup key is there, and the files that are refused. */
 export async function listDataKeys(folder: DataFolderOptions) {
   const { keys, lookup, refused } = await dataKeyFolder(folder.directory, folder.passphrase).read();
-  const now = folder.clock.now().getTime();
-  const sealing = keys.findLast(({ activeFrom }) => activeFrom.getTime() <= now);
+  const now = folder.clock.now();
+  const sealing = sealingKeyOf(keys, now);
   const stateOf = (key: FiledKey): ListedDataKey['state'] =>
-    key === sealing ? 'sealing' : key.activeFrom.getTime() > now ? 'future' : 'opening';
+    key === sealing ? 'sealing' : key.activeFrom.getTime() > now.getTime() ? 'future' : 'opening';
   return {
     keys: keys.map((key): ListedDataKey => {
       return { id: key.id, file: key.file, activeFrom: key.activeFrom, state: stateOf(key) };
@@ -87,12 +85,8 @@ export async function makeLookupKey({ directory, random, passphrase }: DataFolde
 
 async function make(folder: DataFolderOptions, activeFrom: Date): Promise<string> {
   const { directory, random, passphrase } = folder;
-  const names = SUFFIXES.map((suffix) => nameOfInstant(activeFrom, suffix, ENDING));
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   const content = await newDataKey('A256GCM', random, passphrase);
-  const file = await writeNewFile(directory, names, content, temporaryName(random));
-  if (file === undefined) throw new Error(`${directory} already has a key under every name for this time`);
-  return file;
+  return await writeDatedFile(directory, { activeFrom, ending: ENDING, content, token: temporaryName(random) });
 }
 
 /** A name that no other writer uses, in the form of the unfinished files of all key folders. */

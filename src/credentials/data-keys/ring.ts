@@ -1,14 +1,13 @@
 // The data keys of a process. The ring follows the files of its folder. A key whose file has gone still opens values
 // until the process ends, because nobody could read them otherwise, and seals no more.
-
 import { LoopStopped } from '../../base/loops/loop.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 import { type DataKeys, DataKeysRefused } from '../../base/secrets/data-keys.ts';
 import type { LookupKey } from '../../base/secrets/lookup.ts';
 import { type DataKey, DataKeyMissing } from '../../base/secrets/sealing.ts';
-import { openKeyWatch } from '../keys/watch.ts';
-import { type DataFolderContents, dataKeyFolder, type FiledKey, LOOKUP_FILE } from './folder.ts';
+import { createFindings, openKeyWatch } from '../keys/watch.ts';
+import { type DataFolderContents, dataKeyFolder, type FiledKey, LOOKUP_FILE, sealingKeyOf } from './folder.ts';
 
 export interface DataKeyRing extends DataKeys {
   /** The key that seals at `at`. Raises DataKeyMissing. */
@@ -43,11 +42,12 @@ class LiveDataKeys implements DataKeyRing {
   #contents: DataFolderContents = { keys: [], lookup: undefined, refused: [] };
   #problem: string | undefined;
   readonly #opened = new Map<string, DataKey>();
-  #reported = new Set<string>();
+  readonly #report;
 
   constructor(options: DataKeyRingOptions) {
     const { directory, passphrase, log, rescanSeconds = 30 } = options;
     this.#options = options;
+    this.#report = createFindings((finding) => log.warn({ ring: 'data', finding }, 'data key folder'));
     const folder = dataKeyFolder(directory, passphrase);
     this.#watch = openKeyWatch({
       name: 'data keys',
@@ -63,7 +63,7 @@ class LiveDataKeys implements DataKeyRing {
   }
 
   sealingKeyAt(at: Date): FiledKey {
-    const key = this.#contents.keys.findLast(({ activeFrom }) => activeFrom.getTime() <= at.getTime());
+    const key = sealingKeyOf(this.#contents.keys, at);
     if (!key) throw new DataKeyMissing(`No data key in ${this.#options.directory} can seal`);
     return key;
   }
@@ -100,7 +100,7 @@ class LiveDataKeys implements DataKeyRing {
   assertUsable(): void {
     const { directory, clock } = this.#options;
     const { keys, lookup, refused } = this.#contents;
-    const canSeal = keys.some(({ activeFrom }) => activeFrom.getTime() <= clock.now().getTime());
+    const canSeal = sealingKeyOf(keys, clock.now()) !== undefined;
     if (canSeal && lookup) return;
     const [first] = keys;
     throw new DataKeysRefused(
@@ -137,7 +137,7 @@ class LiveDataKeys implements DataKeyRing {
       this.#opened.set(key.id, key);
     }
     const there = new Set(contents.keys.map(({ id }) => id));
-    this.#reportOnce([
+    this.#report([
       ...contents.refused.map(({ file, reason }) => `${file} is refused: ${reason}`),
       ...[...this.#opened.keys()]
         .filter((id) => !there.has(id))
@@ -148,12 +148,5 @@ class LiveDataKeys implements DataKeyRing {
         ? []
         : [`${LOOKUP_FILE} has gone: put it back before the next start`]),
     ]);
-  }
-
-  #reportOnce(findings: readonly string[]): void {
-    for (const finding of findings) {
-      if (!this.#reported.has(finding)) this.#options.log.warn({ ring: 'data', finding }, 'data key folder');
-    }
-    this.#reported = new Set(findings);
   }
 }

@@ -1,10 +1,8 @@
 // Creates a key and writes it into a folder. lifecycle.ts and development.ts decide when a key is created.
 import { generateKeyPair } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint } from 'jose';
-import { nameOfInstant } from './name.ts';
-import { writeNewFile } from './new-file.ts';
+import { writeDatedFile } from './new-file.ts';
 
 export type KeyBits = 2048 | 3072 | 4096;
 
@@ -20,7 +18,6 @@ export interface GeneratedKey {
   readonly kid: string;
 }
 
-const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-${letter}`)];
 const rsaKeyPair = promisify(generateKeyPair);
 
 /** Whether a text has the shape of the kid of a key: an RFC 7638 thumbprint with SHA-256. It may begin with "-". */
@@ -49,10 +46,7 @@ export async function generateKeyFile(options: {
   readonly passphrase?: string | undefined;
 }): Promise<GeneratedKey> {
   const { directory, activeFrom, bits, passphrase } = options;
-  const names = SUFFIXES.map((suffix) => nameOfInstant(activeFrom, suffix));
   const { kid, pem } = await newKey(bits, passphrase);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const file = await writeNewFile(directory, names, pem, kid);
-  if (file === undefined) throw new Error(`${directory} already has a key under every name for this time`);
+  const file = await writeDatedFile(directory, { activeFrom, ending: '.pem', content: pem, token: kid });
   return { file, kid };
 }

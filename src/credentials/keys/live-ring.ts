@@ -8,7 +8,7 @@ import type { RingKey } from './file.ts';
 import type { FolderContents, KeyFolder } from './folder.ts';
 import { arrange, type DatedKey, signerAt, verifiesAt } from './timeline.ts';
 import { createVanishedKeys, type GoneKey, type VanishedKeys } from './vanished.ts';
-import { type KeyWatch, openKeyWatch } from './watch.ts';
+import { createFindings, type KeyWatch, openKeyWatch } from './watch.ts';
 
 export type KeyUse = 'access' | 'refresh';
 
@@ -88,7 +88,7 @@ export class LiveRing implements KeyRing {
   readonly #revoked = new Set<string>();
   readonly #vanished: VanishedKeys;
   #other: KeyRing | undefined;
-  #reported = new Set<string>();
+  readonly #report;
   #seen: FolderContents | undefined;
   readonly #watch: KeyWatch;
   #closed = false;
@@ -97,6 +97,7 @@ export class LiveRing implements KeyRing {
     this.#options = options;
     this.#folder = folder;
     const { use, directory = '', file, rescanSeconds = 30, log, onGone = async () => undefined } = options;
+    this.#report = createFindings((finding) => log.warn({ ring: use, finding }, 'key folder'));
     this.#vanished = createVanishedKeys({ revoke: onGone, log, now: options.steadyMs });
     this.#watch = openKeyWatch({
       name: `${use} keys`,
@@ -173,7 +174,7 @@ export class LiveRing implements KeyRing {
       throw new Error(error.name); // the message could contain a part of a key file
     });
     if (this.#closed) return;
-    if (!contents) return this.#reportOnce(['the folder cannot be read at the moment: the keys stay as they are']);
+    if (!contents) return this.#report(['the folder cannot be read at the moment: the keys stay as they are']);
     this.#seen = contents;
     this.#apply(contents);
     this.#vanished.take({
@@ -205,7 +206,7 @@ export class LiveRing implements KeyRing {
     for (const { file, reason, fresh } of contents.refused) {
       if (fresh) log.warn({ ring: use, file, reason }, 'key file refused');
     }
-    this.#reportOnce([
+    this.#report([
       ...foreign.map(({ file, kid }) => `${file} holds the key ${kid} of the other ring: it is ignored, make another`),
       ...revoked.map(({ file, kid }) => `${file} holds the revoked key ${kid}: it is ignored. ${cureFor(kid)}`),
       ...repeated.map(({ file, kid }) => `${file} holds the key ${kid}, which an earlier file already has`),
@@ -246,13 +247,6 @@ export class LiveRing implements KeyRing {
         log.error({ ring: use }, 'a listener to key changes failed');
       }
     }
-  }
-
-  #reportOnce(findings: readonly string[]): void {
-    for (const finding of findings) {
-      if (!this.#reported.has(finding)) this.#options.log.warn({ ring: this.#options.use, finding }, 'key folder');
-    }
-    this.#reported = new Set(findings);
   }
 }
 

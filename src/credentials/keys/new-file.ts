@@ -1,8 +1,9 @@
 // Writes a small file under a name that must be free. The file is complete or absent, even after a crash or a power
 // cut.
-import { link, open, rm } from 'node:fs/promises';
+import { link, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from './file.ts';
+import { nameOfInstant } from './name.ts';
 
 /** The name of a key file that a crash left unfinished. Rings ignore it because of its leading dot. */
 export const UNFINISHED_KEY = /^\.[A-Za-z0-9_-]{43}\.tmp$/;
@@ -32,6 +33,32 @@ export async function writeNewFile(
     await rm(temporary, { force: true });
     await syncFolder(directory);
   }
+}
+
+const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-${letter}`)];
+
+/**
+ * Writes `content` under the name of a key that is used from `activeFrom`, cut to whole seconds. If the name is taken,
+ * the new file gets a name with a suffix. A missing folder is created with mode 0700. Returns the name. Raises
+ * RangeError for a year before 1970 or after 9999.
+ */
+export async function writeDatedFile(
+  directory: string,
+  { activeFrom, ending, content, token }: DatedFile,
+): Promise<string> {
+  const names = SUFFIXES.map((suffix) => nameOfInstant(activeFrom, suffix, ending));
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const file = await writeNewFile(directory, names, content, token);
+  if (file === undefined) throw new Error(`${directory} already has a key under every name for this time`);
+  return file;
+}
+
+export interface DatedFile {
+  readonly activeFrom: Date;
+  readonly ending: string;
+  readonly content: string | Buffer;
+  /** See `writeNewFile`. */
+  readonly token: string;
 }
 
 /** Writes the names in a folder to the disk, so that they survive a power cut. */

@@ -90,3 +90,12 @@ function openWatcher(directory: string, hint: () => void): FSWatcher | undefined
     return undefined;
   }
 }
+
+/** Reports what readings of a folder find. A finding that the reading before also had is not reported again. */
+export function createFindings(report: (finding: string) => void): (findings: readonly string[]) => void {
+  let reported = new Set<string>();
+  return (findings) => {
+    for (const finding of findings) if (!reported.has(finding)) report(finding);
+    reported = new Set(findings);
+  };
+}

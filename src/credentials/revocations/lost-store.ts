@@ -74,7 +74,7 @@ async function writeSlice(tx: SystemReader, events: readonly EpochRevocation[]):
   await tx.rows(RAISE_MEMBERSHIPS, [users, members.map(({ organizationId }) => organizationId), epochs]);
   await tx.rows(RAISE_CLIENTS, columns(ids('client')));
   await tx.rows(RAISE_ROLES, columns(ids('role')));
-  // The events come last: whoever refuses older tokens because of them gets tokens with the raised epoch.
+  // The events come last: a person whose older tokens they refuse then gets tokens with the raised epoch.
   await tx.rows(WRITE, [
     ...[rows.map(({ of }) => (of === 'client' ? of : 'user')), ...columns(rows)],
     ...[rows.map(({ organizationId }) => organizationId), rows.map(({ role }) => role)],

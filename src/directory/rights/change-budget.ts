@@ -1,6 +1,6 @@
 // Limits how often the rights of members may be changed. Each change makes access tokens of the organization stale, so
-// an administrator could otherwise lock a member out. Suspending and removing a member have no limit: whoever misuses
-// rights must be stopped at once, whatever was changed before.
+// an administrator could otherwise lock a member out. Suspending and removing a member have no limit: a member who
+// misuses rights must be stopped at once, whatever was changed before.
 //
 // Each change costs a member one refresh. A change of a role with very many members costs two, because the epochs of
 // the memberships are raised later, so it counts twice. With both budgets used up, a session refreshes 50 times in the

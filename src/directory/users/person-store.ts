@@ -3,7 +3,7 @@ import { type Reader, type Statement, statement } from '../../base/database/db.t
 import type { Open } from '../../base/secrets/personal.ts';
 
 const sealed = (column: string, first: number) => `${column}_lookup = decode($${first}, 'base64')`;
-// A row that the version before has written has no look-up until it is sealed.
+// A row that the previous version has written has no look-up until it is sealed.
 const expanding = (column: string, first: number) =>
   `(${sealed(column, first)} OR (${column}_lookup IS NULL AND ${column}_key = $${first + 1}))`;
 

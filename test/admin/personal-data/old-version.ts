@@ -1,17 +1,13 @@
-// A database of the version before, migrated, and the statements with which a service of that version goes on writing.
+// A database of the previous version, migrated, and the statements with which a service of that version goes on
+// writing.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
 import type { Test } from 'tap';
-import { migrate, readMigrations } from '../../../src/base/database/migrate.ts';
-import { ensureServiceRoles } from '../../../src/base/database/roles.ts';
 import { hashArgon2 } from '../../../src/credentials/passwords/argon2.ts';
-import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { createFormerDatabase } from '../../support/fixtures/former-database.ts';
 import { seedOrganization } from '../../support/fixtures/people.ts';
 import { QUICK_HASH } from '../../support/quick-hash.ts';
-import { MIGRATIONS } from '../../support/template.ts';
 
 const THIS = '20261130030000_personal_data';
 export const PASSWORD = randomBytes(12).toString('base64url');
@@ -22,7 +18,7 @@ export interface OldPerson {
   readonly name: string;
 }
 
-/** What a service of the version before does. Each function uses its statements. */
+/** What a service of the previous version does. Each function uses its statements. */
 export interface OldVersion {
   /** Registers somebody. Raises the errors of PostgreSQL; resolves with null for a taken address. */
   register(person: { readonly email: string; readonly name: string }): Promise<OldPerson | null>;
@@ -116,20 +112,10 @@ export interface Upgraded {
   readonly invitation: { readonly id: string; readonly email: string; readonly token: string };
 }
 
-/** A database with people, a session, an invitation and a mail of the version before, which was then migrated. */
+/** A database with people, a session, an invitation and a mail of the previous version, which was then migrated. */
 export async function openUpgraded(t: Test, count = 3): Promise<Upgraded> {
-  const database = await createDatabase(t, null);
-  const folder = mkdtempSync(join(tmpdir(), 'tenantry-upgrade-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  for (const { name } of readMigrations(MIGRATIONS).filter((migration) => migration.name < THIS)) {
-    cpSync(join(MIGRATIONS, name), join(folder, name), { recursive: true });
-  }
-  const owner = new pg.Client({ connectionString: database.ownerUrl });
+  const { database, upgrade } = await createFormerDatabase(t, THIS);
   const system = new pg.Client({ connectionString: database.systemUrl });
-  await owner.connect();
-  t.teardown(() => owner.end());
-  await ensureServiceRoles(owner, database.ownerUrl);
-  await migrate(owner, folder);
   await system.connect();
   t.teardown(() => system.end());
   const old = oldVersionOn(system);
@@ -149,6 +135,6 @@ export async function openUpgraded(t: Test, count = 3): Promise<Upgraded> {
     createHash('sha256').update(token).digest(),
   ]);
   await old.requestMail(organizationId, email.toLowerCase());
-  await migrate(owner, MIGRATIONS);
+  await upgrade();
   return { database, old, people, organizationId, sessionId, invitation: { id, email, token } };
 }

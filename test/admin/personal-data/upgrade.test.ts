@@ -1,5 +1,5 @@
-// The update from the version before: both versions work on one database, rows are sealed meanwhile, and one command
-// ends this time. The version before is its statements: see old-version.ts.
+// The update from the previous version: both versions work on one database, rows are sealed meanwhile, and one command
+// ends this time. The previous version is its statements: see old-version.ts.
 import t from 'tap';
 import { sealRows } from '../../../src/admin/personal-data/fill.ts';
 import { finishSealing } from '../../../src/admin/personal-data/finish.ts';

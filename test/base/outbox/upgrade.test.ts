@@ -2,19 +2,12 @@
 // mails with the statements below. This version uses its own statements.
 
 import { randomUUID } from 'node:crypto';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import pg from 'pg';
 import t from 'tap';
 import { openDatabase } from '../../../src/base/database/db.ts';
-import { migrate, readMigrations } from '../../../src/base/database/migrate.ts';
-import { ensureServiceRoles } from '../../../src/base/database/roles.ts';
 import { enqueue } from '../../../src/base/outbox/enqueue.ts';
 import type { MailKind } from '../../../src/base/outbox/kinds.ts';
 import { openOutbox } from '../../../src/base/outbox/outbox.ts';
-import { createDatabase } from '../../support/database.ts';
-import { MIGRATIONS } from '../../support/template.ts';
+import { createFormerDatabase } from '../../support/fixtures/former-database.ts';
 import { asRole } from '../database/isolation/tenant.ts';
 import { keepingLog } from './rows.ts';
 
@@ -32,17 +25,7 @@ const OLD_SETTLE = `UPDATE outbox SET done_at = CASE WHEN $3::text IS NULL THEN 
 WHERE id = $1::uuid AND attempts = $2::int AND done_at IS NULL AND due_at IS NOT NULL`;
 
 t.test('waiting mail is sent once after the migration, and the previous version continues to work', async (t) => {
-  const database = await createDatabase(t, null);
-  const folder = mkdtempSync(join(tmpdir(), 'tenantry-upgrade-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  for (const { name } of readMigrations(MIGRATIONS).filter((migration) => migration.name < THIS)) {
-    cpSync(join(MIGRATIONS, name), join(folder, name), { recursive: true });
-  }
-  const owner = new pg.Client({ connectionString: database.ownerUrl });
-  await owner.connect();
-  t.teardown(() => owner.end());
-  await ensureServiceRoles(owner, database.ownerUrl);
-  await migrate(owner, folder);
+  const { database, upgrade } = await createFormerDatabase(t, THIS);
 
   const [waiting, done, dead] = [randomUUID(), randomUUID(), randomUUID()];
   for (const id of [waiting, done, dead]) {
@@ -50,7 +33,7 @@ t.test('waiting mail is sent once after the migration, and the previous version 
   }
   await database.query(`UPDATE outbox SET attempts = 1, due_at = NULL, done_at = now() WHERE id = $1`, [done]);
   await database.query(`UPDATE outbox SET attempts = 10, due_at = NULL, failure = 'CONN' WHERE id = $1`, [dead]);
-  await migrate(owner, MIGRATIONS);
+  await upgrade();
 
   const log = keepingLog();
   const db = openDatabase({ ...database, poolSize: 2, log });

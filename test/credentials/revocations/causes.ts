@@ -137,7 +137,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
       database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [member.userId]),
     happen: ({ app, member }) => enableAccount(app.parts, member.userId),
   },
-  'an account that whoever proves the mailbox takes over': {
+  'an account that the owner of the mailbox takes over': {
     ...{ event: 'user.claimed', refused: { outsider: ENDED } },
     async before(holders) {
       await holders.database.query('UPDATE users SET email_verified_at = NULL WHERE id = $1', [
