@@ -5,6 +5,7 @@ import type { Random } from '../platform/random.ts';
 import type { DataKeys } from './data-keys.ts';
 import { gramsOf, gramsOfQuery, type SearchedGrams } from './grams.ts';
 import { type LookupKey, lookup } from './lookup.ts';
+import { remembering } from './opened.ts';
 import { DataKeyMissing, keyIdOf, SealBroken, seal, unseal } from './sealing.ts';
 
 /** The columns that are sealed, without the ending `_sealed`. All but the last are beside a column in clear. */
@@ -66,14 +67,18 @@ export function createPersonal(keys: DataKeys, random: Random): Personal {
     return keys.lookupKey();
   }
 
-  function openOne(place: string, value: string): string {
-    if (value.startsWith('c')) return value.slice(1);
-    if (!value.startsWith('s')) throw new SealBroken(`The value of ${place} has no known form`);
-    const sealed = Buffer.from(value.slice(1), 'base64');
+  const openSealed = remembering((place, text) => {
+    const sealed = Buffer.from(text, 'base64');
     const id = keyIdOf(sealed, place);
     const key = keys.find(id);
     if (!key) throw new DataKeyMissing(`${place} is sealed with the data key ${id}, which is not there`);
     return unseal(key, place, sealed);
+  });
+
+  function openOne(place: string, value: string): string {
+    if (value.startsWith('c')) return value.slice(1);
+    if (!value.startsWith('s')) throw new SealBroken(`The value of ${place} has no known form`);
+    return openSealed(place, value.slice(1));
   }
 
   const open: Open = (column, id, value) => {

@@ -12,6 +12,19 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
             AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > ${now} - $7::float8 * interval '1 second')`;
 
+// The event `session.child_reissued` with the network, and the key of the network. $14 event, $15 the network sealed for
+// it, $16 id and $17 sealed secret of its key.
+const CHILD_REISSUED = `
+  UNION ALL
+  SELECT $14::uuid, organization_id, 'session.child_reissued', user_id, id,
+    json_build_object('network', json_build_object('key', $16::uuid, 'sealed', $15::text),
+      'ageSeconds', floor(extract(epoch FROM successor_at - replaced_child_at))::int)::jsonb
+  FROM rotated WHERE replaced_child_at IS NOT NULL
+),
+locked_in AS (
+  INSERT INTO person_keys (id, user_id, secret_sealed) SELECT $16::uuid, user_id, decode($17, 'base64')
+  FROM rotated WHERE replaced_child_at IS NOT NULL`;
+
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
 // presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
@@ -20,19 +33,19 @@ const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
 // the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
 // $2 from now on, $10 organization for which the session must act, or null for any, $11 look-up of the network of the
-// request, $12 event, $13 the network sealed for the event, $14 id and $15 sealed secret of its key, $16 the key of the
-// presented token, $17 whether the database has certainly lost no token of the session. $12 to $15 are null unless they
-// are needed.
+// request, $12 the key of the presented token, $13 whether the database has certainly lost no token of the session.
 //
 // Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
-// second statement, with $17, ends it. Without $17, the statement changes nothing then.
+// second statement, with $13, ends it. Without $13, the statement changes nothing then.
 //
 // A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
 // child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
 // that never keeps its children causes one an hour, and one a minute if it also changes its network.
 // `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
-// event.
-const ROTATE = statement(`
+// event. Few rotations record the network, and the tables for it would make every rotation dearer. So another form of
+// the statement does that, after the usual form has answered `unsealed` and changed nothing.
+const rotation = ({ recordsNetwork }: { readonly recordsNetwork: boolean }) =>
+  statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
   SELECT p.status = 'active' AND CASE
@@ -60,8 +73,7 @@ rotated AS (
       CASE WHEN v.verdict = 'unsealed' THEN 'infinity' WHEN v.reissued THEN s.successor_at END,
       CASE WHEN v.reissued THEN v.now ELSE s.child_reissued_at END,
       CASE WHEN v.reissued THEN decode($11, 'base64') ELSE s.child_reissued_lookup END
-    FROM (SELECT k.now, CASE WHEN k.reissued AND $12::uuid IS NULL THEN 'unsealed' ELSE k.verdict END AS verdict,
-        k.reissued AND $12::uuid IS NOT NULL AS reissued
+    FROM (SELECT k.now, ${recordsNetwork ? 'k.verdict, k.reissued' : `CASE WHEN k.reissued THEN 'unsealed' ELSE k.verdict END AS verdict, false AS reissued`}
       FROM (SELECT j.now, j.verdict, j.verdict = 'new_child' AND s.successor_at IS NOT NULL
         AND (s.child_reissued_at IS NULL OR s.child_reissued_at < j.now - CASE
           WHEN s.child_reissued_lookup = decode($11, 'base64') THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
@@ -74,9 +86,9 @@ rotated AS (
           WHEN s.confirmed = $6 THEN 'first_use'
           ELSE 'overtaken' END AS verdict
         FROM (SELECT clock_timestamp() AS now) i) j) k) v)
-  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND NOT ${isKeyRevokedSql('$16::text')}
+  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND NOT ${isKeyRevokedSql('$12::text')}
     AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
-    AND ($17::boolean OR NOT (${isReused('clock_timestamp()')}))
+    AND ($13::boolean OR NOT (${isReused('clock_timestamp()')}))
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
     s.created_at, s.amr, s.revoked_at, s.replaced_child_at
 ),
@@ -88,16 +100,7 @@ recorded AS (
   UNION ALL
   SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
   FROM rotated WHERE $9::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
-    AND replaced_child_at IS DISTINCT FROM 'infinity'
-  UNION ALL
-  SELECT $12::uuid, organization_id, 'session.child_reissued', user_id, id,
-    json_build_object('network', json_build_object('key', $14::uuid, 'sealed', $13::text),
-      'ageSeconds', floor(extract(epoch FROM successor_at - replaced_child_at))::int)::jsonb
-  FROM rotated WHERE replaced_child_at < 'infinity'
-),
-locked_in AS (
-  INSERT INTO person_keys (id, user_id, secret_sealed) SELECT $14::uuid, user_id, decode($15, 'base64')
-  FROM rotated WHERE replaced_child_at < 'infinity'
+    AND replaced_child_at IS DISTINCT FROM 'infinity'${recordsNetwork ? CHILD_REISSUED : ''}
 )
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
     AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
@@ -105,10 +108,12 @@ SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
     idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired,
     extract(epoch FROM created_at)::float8 AS "beganAt"
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
-  ${isKeyRevokedSql('$16::text')} AS "keyRevoked", r.replaced_child_at IS NOT DISTINCT FROM 'infinity' AS unsealed,
+  ${isKeyRevokedSql('$12::text')} AS "keyRevoked", r.replaced_child_at IS NOT DISTINCT FROM 'infinity' AS unsealed,
   r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
   r.idle_expires_at, r.created_at, r.amr
 FROM person p LEFT JOIN rotated r ON true`);
+const ROTATE = rotation({ recordsNetwork: false });
+const ROTATE_AND_RECORD_NETWORK = rotation({ recordsNetwork: true });
 
 export interface Presented {
   readonly userId: string;
@@ -190,7 +195,7 @@ async function rotate(
   presented: Presented,
   network: SealedNetwork | null,
 ): Promise<RotationRow | undefined> {
-  const [row] = await tx.rows<RotationRow>(ROTATE, [
+  const values = [
     presented.userId,
     presented.organization,
     presented.sessionId,
@@ -202,10 +207,15 @@ async function rotate(
     presented.remember,
     presented.actingFor,
     tx.personal.lookup('sessions.child_reissued', presented.network),
-    ...[network?.eventId ?? null, network?.sealed ?? null, network?.key.id ?? null, network?.key.sealed ?? null],
     presented.kid,
     presented.isWhole,
-  ]);
+  ];
+  const [row] = network
+    ? await tx.rows<RotationRow>(ROTATE_AND_RECORD_NETWORK, [
+        ...values,
+        ...[network.eventId, network.sealed, network.key.id, network.key.sealed],
+      ])
+    : await tx.rows<RotationRow>(ROTATE, values);
   return row;
 }
 
