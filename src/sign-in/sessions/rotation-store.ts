@@ -12,8 +12,8 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
             AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > ${now} - $7::float8 * interval '1 second')`;
 
-// The event `session.child_reissued` with the network, and the key of the network. $14 event, $15 the network sealed for
-// it, $16 id and $17 sealed secret of its key.
+// The event `session.child_reissued` with the network, and the key of the network. $14 event, $15 the network sealed
+// for it, $16 id and $17 sealed secret of its key.
 const CHILD_REISSUED = `
   UNION ALL
   SELECT $14::uuid, organization_id, 'session.child_reissued', user_id, id,
