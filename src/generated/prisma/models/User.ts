@@ -44,6 +44,7 @@ export type UserMinAggregateOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -60,6 +61,7 @@ export type UserMaxAggregateOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -76,6 +78,7 @@ export type UserCountAggregateOutputType = {
   emailLookup: number
   emailVerifiedAt: number
   claimedAt: number
+  locale: number
   status: number
   epoch: number
   createdAt: number
@@ -102,6 +105,7 @@ export type UserMinAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -118,6 +122,7 @@ export type UserMaxAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -134,6 +139,7 @@ export type UserCountAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -237,6 +243,7 @@ export type UserGroupByOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string
   epoch: number
   createdAt: Date
@@ -276,6 +283,7 @@ export type UserWhereInput = {
   emailLookup?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableFilter<"User"> | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -298,6 +306,7 @@ export type UserOrderByWithRelationInput = {
   emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  locale?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -323,6 +332,7 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   nameSealed?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableFilter<"User"> | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -345,6 +355,7 @@ export type UserOrderByWithAggregationInput = {
   emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  locale?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -369,6 +380,7 @@ export type UserScalarWhereWithAggregatesInput = {
   emailLookup?: Prisma.BytesNullableWithAggregatesFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
   status?: Prisma.StringWithAggregatesFilter<"User"> | string
   epoch?: Prisma.IntWithAggregatesFilter<"User"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"User"> | Date | string
@@ -385,6 +397,7 @@ export type UserCreateInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -407,6 +420,7 @@ export type UserUncheckedCreateInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -429,6 +443,7 @@ export type UserUpdateInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -451,6 +466,7 @@ export type UserUncheckedUpdateInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -473,6 +489,7 @@ export type UserCreateManyInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -489,6 +506,7 @@ export type UserUpdateManyMutationInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -505,6 +523,7 @@ export type UserUncheckedUpdateManyInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -521,6 +540,7 @@ export type UserCountOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -541,6 +561,7 @@ export type UserMaxOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -557,6 +578,7 @@ export type UserMinOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -694,6 +716,7 @@ export type UserCreateWithoutSearchInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -715,6 +738,7 @@ export type UserUncheckedCreateWithoutSearchInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -752,6 +776,7 @@ export type UserUpdateWithoutSearchInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -773,6 +798,7 @@ export type UserUncheckedUpdateWithoutSearchInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -794,6 +820,7 @@ export type UserCreateWithoutKeysInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -815,6 +842,7 @@ export type UserUncheckedCreateWithoutKeysInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -852,6 +880,7 @@ export type UserUpdateWithoutKeysInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -873,6 +902,7 @@ export type UserUncheckedUpdateWithoutKeysInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -894,6 +924,7 @@ export type UserCreateWithoutPasswordInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -915,6 +946,7 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -952,6 +984,7 @@ export type UserUpdateWithoutPasswordInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -973,6 +1006,7 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -994,6 +1028,7 @@ export type UserCreateWithoutMembershipsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1015,6 +1050,7 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1052,6 +1088,7 @@ export type UserUpdateWithoutMembershipsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1073,6 +1110,7 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1094,6 +1132,7 @@ export type UserCreateWithoutSessionsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1115,6 +1154,7 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1152,6 +1192,7 @@ export type UserUpdateWithoutSessionsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1173,6 +1214,7 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1194,6 +1236,7 @@ export type UserCreateWithoutAdministersInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1215,6 +1258,7 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1252,6 +1296,7 @@ export type UserUpdateWithoutAdministersInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1273,6 +1318,7 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1343,6 +1389,7 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1366,6 +1413,7 @@ export type UserSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1382,6 +1430,7 @@ export type UserSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1398,13 +1447,14 @@ export type UserSelectScalar = {
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailSealed" | "nameSealed" | "emailLookup" | "emailVerifiedAt" | "claimedAt" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
+export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailSealed" | "nameSealed" | "emailLookup" | "emailVerifiedAt" | "claimedAt" | "locale" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
 export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   password?: boolean | Prisma.User$passwordArgs<ExtArgs>
   memberships?: boolean | Prisma.User$membershipsArgs<ExtArgs>
@@ -1437,6 +1487,7 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     emailLookup: runtime.Bytes | null
     emailVerifiedAt: Date | null
     claimedAt: Date | null
+    locale: string | null
     status: string
     epoch: number
     createdAt: Date
@@ -1879,6 +1930,7 @@ export interface UserFieldRefs {
   readonly emailLookup: Prisma.FieldRef<"User", 'Bytes'>
   readonly emailVerifiedAt: Prisma.FieldRef<"User", 'DateTime'>
   readonly claimedAt: Prisma.FieldRef<"User", 'DateTime'>
+  readonly locale: Prisma.FieldRef<"User", 'String'>
   readonly status: Prisma.FieldRef<"User", 'String'>
   readonly epoch: Prisma.FieldRef<"User", 'Int'>
   readonly createdAt: Prisma.FieldRef<"User", 'DateTime'>
