@@ -18,17 +18,13 @@ export interface TemplateInput<About> {
   readonly language: Language;
 }
 
-/** A code of eight digits, for people who read the mail on another device. */
-export interface MailCode {
-  readonly digits: string;
-  readonly expiresAt: Date;
-}
-
-/** The token of a link, and the code that does the same. `code` is null when the account gets no codes now. */
+/** The token of a link, and a code of eight digits that does the same, for people who read the mail on another device. */
 export interface Proof {
   readonly token: string;
   readonly expiresAt: Date;
-  readonly code: MailCode | null;
+  /** Both are null for a mail without a code. */
+  readonly code: string | null;
+  readonly codeExpiresAt: Date | null;
 }
 
 /** Where something was done. The device is what its user agent claims (sign-in/account/device-name.ts). */
@@ -40,12 +36,12 @@ export interface Origin {
 }
 
 function proof(
-  { about: { code, expiresAt }, texts, language }: TemplateInput<Proof>,
+  { about: { code, codeExpiresAt, expiresAt }, texts, language }: TemplateInput<Proof>,
   { unasked }: { readonly unasked: string },
 ): Pick<MailContent, 'code' | 'notes'> {
-  const terms = code === null ? [] : [texts.codeTerms(instantText(language, code.expiresAt))];
+  const terms = codeExpiresAt === null ? [] : [texts.codeTerms(instantText(language, codeExpiresAt))];
   return {
-    code: code === null ? undefined : { label: texts.code, digits: code.digits },
+    code: code === null ? undefined : { label: texts.code, digits: code },
     notes: [texts.linkTerms(instantText(language, expiresAt)), ...terms, unasked],
   };
 }

@@ -7,7 +7,7 @@ const AT = new Date('2026-12-02T09:05:00Z');
 
 /** What the mail of each kind is about, with `text` as every name, device and address. */
 export function samplesWith(text: string): { readonly [Name in TemplateName]: About<Name> } {
-  const proof = { token: TOKEN, expiresAt: AT, code: { digits: DIGITS, expiresAt: AT } };
+  const proof = { token: TOKEN, expiresAt: AT, code: DIGITS, codeExpiresAt: AT };
   const origin = { at: AT, device: { browser: text, system: text }, network: text };
   return {
     verify_email: proof,
