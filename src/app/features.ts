@@ -27,6 +27,8 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
+import { createRequestCount } from '../sign-in/forgotten-password/request-count.ts';
+import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
@@ -40,6 +42,7 @@ import type { Parts } from './parts.ts';
 
 export interface Features {
   readonly password: PasswordRouteDeps;
+  readonly forgottenPassword: ForgottenPasswordDeps;
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
   readonly sessions: SessionRouteDeps;
@@ -61,6 +64,8 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
+/** The maximum number of mails for a new password that one network has sent to one address in 24 hours. */
+const RESET_MAILS_MAX = 6;
 /** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
@@ -88,15 +93,20 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
+  const throttle = createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) });
   return {
     password: {
       ...joining,
       ...creating,
-      throttle: createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) }),
+      throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
       cookie,
       log,
+    },
+    forgottenPassword: {
+      ...{ ...changing, throttle, passwords: parts.passwords, passwordPolicy: parts.passwordPolicy },
+      requests: createRequestCount({ clock, perDayMax: failuresMax(RESET_MAILS_MAX) }),
     },
     browser: {
       ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },

@@ -128,6 +128,12 @@ const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'Accepting ends the sessions of a claimed account, or lets the caller’s session act for the organization.',
   },
   {
+    at: 'sign-in/forgotten-password/reset-password.ts',
+    writes: ['setPasswordHash', 'takeOverUnproven', 'markSentRevoked', 'markSessionsEnded'],
+    reason:
+      'A forgotten password is replaced by whoever reads the mailbox; what was open or sent before ends with that.',
+  },
+  {
     at: 'admin/accounts/create-account.ts',
     writes: ['insertUser', 'markEmailVerified'],
     reason: 'An operator makes an account together with its membership or organization.',

@@ -28,6 +28,7 @@ export const en = {
     signedOut: 'You are signed out.',
     ended: 'Your session has ended. Sign in again.',
     continueTo: (origin: string) => `You then continue to ${origin}.`,
+    forgotten: 'Forgotten your password?',
   },
   register: {
     title: 'Create an account',
@@ -39,6 +40,28 @@ export const en = {
     organizationHint: 'Leave this empty if you only want an account.',
     submit: 'Create the account',
     hasAccount: 'You have an account already?',
+    signIn: 'Sign in',
+  },
+  forgotPassword: {
+    title: 'Forgotten your password?',
+    intro: 'We send a mail to your address. With its link or its code you choose a new password.',
+    email: 'E-mail',
+    submit: 'Send the mail',
+    haveCode: 'I have a code already',
+    signIn: 'Back to the sign-in',
+  },
+  resetPassword: {
+    title: 'New password',
+    sent: 'If there is an account with this address, a mail is on its way. It has a link, and a code for the form below.',
+    email: 'E-mail',
+    code: 'Code from the mail',
+    codeHint: 'Eight digits.',
+    password: 'New password',
+    submit: 'Save the password',
+    useCode: 'Use the code from the mail',
+    useLink: 'Use the link from the mail',
+    again: 'Send another mail',
+    changed: 'Your password is changed, and every device is signed out. Sign in with the new password.',
     signIn: 'Sign in',
   },
   /** The field for a link from a mail. */
@@ -130,6 +153,10 @@ export const en = {
     registration_closed: {
       title: 'Registration is closed',
       detail: 'A new account needs an invitation here. Ask your administrator for one.',
+    },
+    invalid_or_expired_token: {
+      title: 'This does not work any more',
+      detail: 'The link or the code is not valid or no longer valid. Check it, or have another mail sent to you.',
     },
     too_many_requests: { title: 'Too many attempts', detail: 'Wait a moment, and then try again.' },
     cross_site_request: {

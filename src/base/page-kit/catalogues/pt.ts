@@ -29,6 +29,7 @@ export const pt: Catalogue = {
     signedOut: 'Você saiu da sua conta.',
     ended: 'A sua sessão terminou. Entre novamente.',
     continueTo: (origin) => `Depois você continua para ${origin}.`,
+    forgotten: 'Esqueceu a senha?',
   },
   register: {
     title: 'Criar uma conta',
@@ -40,6 +41,28 @@ export const pt: Catalogue = {
     organizationHint: 'Deixe vazio se você quer apenas uma conta.',
     submit: 'Criar a conta',
     hasAccount: 'Já tem uma conta?',
+    signIn: 'Entrar',
+  },
+  forgotPassword: {
+    title: 'Esqueceu a senha?',
+    intro: 'Enviamos um e-mail para o seu endereço. Com o link ou o código dele, você escolhe uma nova senha.',
+    email: 'E-mail',
+    submit: 'Enviar o e-mail',
+    haveCode: 'Já tenho um código',
+    signIn: 'Voltar para a entrada',
+  },
+  resetPassword: {
+    title: 'Nova senha',
+    sent: 'Se existe uma conta com este endereço, um e-mail está a caminho. Ele tem um link, e um código para o formulário abaixo.',
+    email: 'E-mail',
+    code: 'Código do e-mail',
+    codeHint: 'Oito dígitos.',
+    password: 'Nova senha',
+    submit: 'Salvar a senha',
+    useCode: 'Usar o código do e-mail',
+    useLink: 'Usar o link do e-mail',
+    again: 'Enviar outro e-mail',
+    changed: 'A sua senha foi alterada, e todos os dispositivos saíram da conta. Entre com a nova senha.',
     signIn: 'Entrar',
   },
   /** The field for a link from a mail. */
@@ -129,6 +152,10 @@ export const pt: Catalogue = {
     registration_closed: {
       title: 'O registro está fechado',
       detail: 'Aqui uma nova conta precisa de um convite. Peça um ao seu administrador.',
+    },
+    invalid_or_expired_token: {
+      title: 'Isto não funciona mais',
+      detail: 'O link ou o código não é válido ou não é mais válido. Confira, ou peça outro e-mail.',
     },
     too_many_requests: { title: 'Tentativas demais', detail: 'Espere um momento e tente novamente.' },
     cross_site_request: {
