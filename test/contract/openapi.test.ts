@@ -12,6 +12,7 @@ import { type Account, newAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
+import { walkForgotten } from './forgotten-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 
 interface Described {
@@ -162,6 +163,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkInvitations(call, await newAccount(api), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
+  await walkForgotten(call, api, app.parts.outbox, mailbox);
 
   const acme = (await call('login', { ...credentials, organization: 'acme' })).body.data.accessToken;
   await call('deleteOrganization', undefined, { token: acme });

@@ -8,6 +8,8 @@ import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
 const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',
+  '/api/v1/auth/forgot-password': 'sign-in/forgotten-password',
+  '/api/v1/auth/reset-password': 'sign-in/forgotten-password',
   '/api/v1/auth': 'sign-in/sessions',
   '/api/v1/me': 'directory/profile',
   '/api/v1/me/sessions': 'sign-in/sessions',
@@ -34,6 +36,8 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/': 'sign-in/browser',
   '/sign-in': 'sign-in/password',
   '/register': 'sign-in/password',
+  '/forgot-password': 'sign-in/forgotten-password',
+  '/reset-password': 'sign-in/forgotten-password',
   '/sign-out': 'sign-in/browser',
   '/account': 'sign-in/account',
   '/assets': 'base/assets',
