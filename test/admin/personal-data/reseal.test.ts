@@ -91,8 +91,7 @@ t.test('resealing that is killed ten times loses no row, and ends with every row
 t.test('a key is removed only if its folder belongs to the database in which nothing needs it', async (t) => {
   const [own, other] = [await createDatabase(t), await createDatabase(t)];
   const [KEYS_DIR, OTHER_DIR] = [await ownKeys(t), await ownKeys(t)];
-  const lookup = join(OTHER_DIR, 'data', 'lookup.jwk');
-  writeFileSync(lookup, jwkOf(randomBytes(32), 'HS256'));
+  writeFileSync(join(OTHER_DIR, 'data', 'lookup.jwk'), jwkOf(randomBytes(32), 'HS256'));
   await openService(t, other, { KEYS_DIR: OTHER_DIR });
   await seedPerson(own);
   addDataKey(KEYS_DIR);
@@ -100,11 +99,6 @@ t.test('a key is removed only if its folder belongs to the database in which not
   const astray = await cliOn(other, { KEYS_DIR })('keys', 'prune', '--use', 'data');
   t.not(astray.status, 0);
   t.match(astray.stderr, /not the lookup key of this database/);
-  rmSync(lookup);
-  t.match(
-    (await cliOn(other, { KEYS_DIR: OTHER_DIR })('keys', 'prune', '--use', 'data')).stderr,
-    /lookup.jwk is missing/,
-  );
   t.same(readdirSync(join(KEYS_DIR, 'data')), before, 'nothing was removed');
   const young = addDataKey(
     KEYS_DIR,
