@@ -63,7 +63,7 @@ const FEW_UNSEALED = 1_000;
 // When an update begins, millions may be unsealed. Then the members are looked at, and nobody else. Later, only few are
 // unsealed, and the members may be many. $1 organization.
 const UNSEALED_MEMBERS = statement(`
-WITH few AS MATERIALIZED (SELECT u.id FROM users u WHERE ${IS_UNSEALED} LIMIT ${FEW_UNSEALED + 1}),
+WITH few AS MATERIALIZED (SELECT u.id FROM users u WHERE ${IS_UNSEALED} ORDER BY u.id LIMIT ${FEW_UNSEALED + 1}),
 size AS MATERIALIZED (SELECT count(*) > ${FEW_UNSEALED} AS many FROM few)
 SELECT few.id::text FROM few WHERE NOT (SELECT many FROM size)
   AND (SELECT count(*) FROM memberships m WHERE m.organization_id = $1::uuid AND m.user_id = few.id) > 0
