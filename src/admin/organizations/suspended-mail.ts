@@ -29,7 +29,7 @@ export function suspendedMail({ mailKit }: { readonly mailKit: MailKit }): MailK
     prepare: newestOnly({
       lock: async (tx, { organizationId }) => organizationId && (await lockSuspended(tx, organizationId)),
       async prepare(tx, { userId, requestedAt: at }, organizationName) {
-        const receiver = userId && (await findReceiver(tx, userId));
+        const receiver = userId === null ? null : await findReceiver(tx, userId);
         if (!receiver?.isActive) return null;
         const { email: to, locale } = receiver;
         return { to, ...writeMail(mailKit, SUSPENDED_MAIL, locale, { organizationName, at }) };
