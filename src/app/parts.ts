@@ -4,7 +4,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
 import type { Config } from '../base/config/config.ts';
-import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../base/config/derived.ts';
+import { acceptPageOf, accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
@@ -114,7 +114,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
-  const kinds = [invitationMail({ random, appUrl: config.PUBLIC_APP_URL })];
+  const kinds = [invitationMail({ random, acceptPage: acceptPageOf(config) })];
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,

@@ -43,8 +43,13 @@ export function redisOf({ REDIS_URL }: Config) {
 }
 
 /** Words of the installation, which people put into their passwords (credentials/passwords/policy.ts). */
-export function wordsOf({ PUBLIC_URL, PUBLIC_APP_URL, MAIL_FROM }: Config): readonly string[] {
+export function wordsOf({ PUBLIC_URL, PUBLIC_APP_URL = PUBLIC_URL, MAIL_FROM }: Config): readonly string[] {
   return ['tenantry', new URL(PUBLIC_URL).hostname, new URL(PUBLIC_APP_URL).hostname, MAIL_FROM];
+}
+
+/** The page to which the links in invitations lead: a page of the application, or the one of the service. */
+export function acceptPageOf({ PUBLIC_URL, PUBLIC_APP_URL }: Config): string {
+  return PUBLIC_APP_URL === undefined ? `${PUBLIC_URL}/accept-invitation` : `${PUBLIC_APP_URL}/invitations/accept`;
 }
 
 /** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */

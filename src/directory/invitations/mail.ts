@@ -14,8 +14,8 @@ export const INVITATION_MAIL = 'invitation';
 /** How long the mail of a suspended organization waits before the next try. */
 const SUSPENDED_SECONDS = 600;
 
-/** Returns the mail kind for the outbox. Links in the mails begin with `appUrl`. */
-export function invitationMail(deps: { readonly random: Random; readonly appUrl: string }): MailKind {
+/** Returns the mail kind for the outbox. The links in the mails lead to `acceptPage`. */
+export function invitationMail(deps: { readonly random: Random; readonly acceptPage: string }): MailKind {
   return {
     kind: INVITATION_MAIL,
     async prepare(tx, row) {
@@ -32,7 +32,7 @@ export function invitationMail(deps: { readonly random: Random; readonly appUrl:
       // token.
       const token = newInvitationToken(deps.random);
       await updateToken(tx, organizationId, subjectId, hashOfToken(token));
-      return { to: invitation.email, ...writeInvitationMail({ ...invitation, appUrl: deps.appUrl, token }) };
+      return { to: invitation.email, ...writeInvitationMail({ ...invitation, acceptPage: deps.acceptPage, token }) };
     },
   };
 }
@@ -41,8 +41,8 @@ export interface InvitationMail {
   readonly organizationName: string;
   /** Null when an operator sends the invitation. */
   readonly inviterName: string | null;
-  /** The setting PUBLIC_APP_URL. */
-  readonly appUrl: string;
+  /** The page where people accept invitations. */
+  readonly acceptPage: string;
   readonly token: string;
   readonly expiresAt: Date;
 }
@@ -67,8 +67,8 @@ function escapeHtml(text: string): string {
  * The link that accepts the invitation. Its token is in the fragment. Browsers never send a fragment, so no server logs
  * the token.
  */
-function acceptLink(appUrl: string, token: string): string {
-  return `${appUrl}/invitations/accept#token=${token}`;
+function acceptLink(acceptPage: string, token: string): string {
+  return `${acceptPage}#token=${token}`;
 }
 
 /** The subject of the mail, and its body as text and as HTML. */
@@ -78,7 +78,7 @@ export function writeInvitationMail(mail: InvitationMail): { subject: string; te
   const sentence = inviter
     ? `${inviter} invites you to join ${organization}.`
     : `You are invited to join ${organization}.`;
-  const link = acceptLink(mail.appUrl, mail.token);
+  const link = acceptLink(mail.acceptPage, mail.token);
   const until = `${mail.expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
   const terms = `The link works once, until ${until}. A newer mail ends it.`;
   const unasked = 'If you did not expect this, ignore the mail: nothing happens.';

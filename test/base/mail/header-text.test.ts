@@ -89,7 +89,12 @@ t.test('no name changes the subject or the address of a mail for its reader', as
   const send = openMail({ url: mailbox.url, from: 'Acme <a@example.com>', production: false, log });
   for (const [index, name] of NAMES.entries()) {
     const to = `reader${index}@example.com`;
-    const about = { organizationName: name, inviterName: name, appUrl: 'https://app.example', token: 't' };
+    const about = {
+      organizationName: name,
+      inviterName: name,
+      acceptPage: 'https://app.example/accept-invitation',
+      token: 't',
+    };
     const written = writeInvitationMail({ ...about, expiresAt: new Date(0) });
     await send?.({ to, ...written }, noSignal);
     const { raw, headers } = await mailbox.next(to);

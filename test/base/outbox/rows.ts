@@ -69,7 +69,7 @@ export function outboxOf(
   send: SendMail | null,
   { log = keepingLog(), db = service.app.parts.db }: { log?: ReturnType<typeof keepingLog>; db?: Database } = {},
 ) {
-  const kinds = [invitationMail({ random: systemRandom, appUrl: 'https://app.example' })];
+  const kinds = [invitationMail({ random: systemRandom, acceptPage: 'https://app.example/accept-invitation' })];
   return openOutbox({ db, log, kinds, send });
 }
 

@@ -63,7 +63,12 @@ t.test('an organization’s name becomes neither markup nor a link nor a header'
 
 t.test('all other characters of a name are plain text in the HTML', async (t) => {
   const name = `Acme & "Sons" 'Ltd' &lt;`;
-  const mail = { organizationName: name, inviterName: name, appUrl: 'https://a.example', token: 't' };
+  const mail = {
+    organizationName: name,
+    inviterName: name,
+    acceptPage: 'https://a.example/accept-invitation',
+    token: 't',
+  };
   const { html, text } = writeInvitationMail({ ...mail, expiresAt: new Date(0) });
   t.ok(text.includes(name));
   t.ok(html.includes('Acme &#38; &#34;Sons&#34; &#39;Ltd&#39; &#38;lt;'));
@@ -76,7 +81,7 @@ t.test('a line break in a name does not start a new header line', async (t) => {
   const written = writeInvitationMail({
     organizationName: name,
     inviterName: name,
-    appUrl: 'https://app.example',
+    acceptPage: 'https://app.example/invitations/accept',
     token: 'x'.repeat(43),
     expiresAt: new Date(0),
   });
@@ -124,7 +129,7 @@ t.test('a name is cut after sixty characters, and no character is split', async 
   t.equal(plainName('http://evil.example'), 'http evil example');
   t.equal(plainName('\u202egnp.exe'), 'gnp exe');
   t.equal(plainName('\u200b'), '');
-  const mail = { appUrl: 'https://a.example', token: 't', expiresAt: new Date(0) };
+  const mail = { acceptPage: 'https://a.example/accept-invitation', token: 't', expiresAt: new Date(0) };
   const nameless = writeInvitationMail({ ...mail, organizationName: '\u200b', inviterName: null });
   t.match(nameless.text, /^You are invited to join an organization\.\n/);
 });
