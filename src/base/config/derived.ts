@@ -47,11 +47,6 @@ export function wordsOf({ PUBLIC_URL, PUBLIC_APP_URL = PUBLIC_URL, MAIL_FROM }: 
   return ['tenantry', new URL(PUBLIC_URL).hostname, new URL(PUBLIC_APP_URL).hostname, MAIL_FROM];
 }
 
-/** The page to which the links in invitations lead: a page of the application, or the one of the service. */
-export function acceptPageOf({ PUBLIC_URL, PUBLIC_APP_URL }: Config): string {
-  return PUBLIC_APP_URL === undefined ? `${PUBLIC_URL}/accept-invitation` : `${PUBLIC_APP_URL}/invitations/accept`;
-}
-
 /** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
 export function accessKeyRetention(config: Config): number {
   return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;

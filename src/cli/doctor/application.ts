@@ -1,7 +1,7 @@
 // Checks that the application has the page to which the links in mails lead.
 import type { Config } from '../../base/config/config.ts';
-import { acceptPageOf } from '../../base/config/derived.ts';
 import type { Finding } from '../../base/database/examine.ts';
+import { acceptPageOf } from '../../base/mail-kit/links.ts';
 
 const PATIENCE_MS = 5000;
 

@@ -8,8 +8,11 @@ import { problem } from '../../base/errors/problem.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';
 import { record } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import { endAll } from '../../credentials/one-time/consume.ts';
+import { EVERY_PURPOSE } from '../../credentials/one-time/purposes.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
@@ -63,6 +66,8 @@ export interface JoinByRegistering extends Presented {
   readonly email: string | null;
   readonly name: string;
   readonly password: string;
+  /** The language of the request; null when it is unknown. */
+  readonly locale: Language | null;
   readonly device: Device;
 }
 
@@ -121,6 +126,7 @@ async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promi
   const first = await markEmailVerified(tx, userId);
   if (!first) return [];
   const raised = await raiseEpochs(tx, [userId]);
+  await endAll(tx, userId, EVERY_PURPOSE);
   await recordOwn(deps, tx, userId, 'user.email_verified');
   await lockSessions(tx, userId); // this also locks the caller's session, which is switched next
   const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
@@ -162,7 +168,7 @@ export async function acceptByRegistering(
     await once.begin(tx);
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
-      const account = { userId, name, passwordHash, invitation };
+      const account = { userId, name, passwordHash, locale: input.locale, invitation };
       if (known) revocations = await takeOver(deps, tx, account);
       else await insertAccount(deps, tx, account);
     };
@@ -181,31 +187,35 @@ interface Account {
   readonly userId: string;
   readonly name: string;
   readonly passwordHash: string;
+  readonly locale: Language | null;
   readonly invitation: Redeemable;
 }
 
 async function insertAccount(
   deps: JoinDeps,
   tx: SystemTx,
-  { userId, name, passwordHash, invitation }: Account,
+  { userId, name, passwordHash, locale, invitation }: Account,
 ): Promise<void> {
   const { email, emailKey } = invitation;
-  if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
+  if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash, locale })))
+    throw problem('email_taken');
   await markEmailVerified(tx, userId);
   await recordOwn(deps, tx, userId, 'user.registered');
 }
 
 /**
  * Gives the account to the user who has proven its mailbox. This ends everything that the former user of the account
- * could use: the password, the sessions, the access tokens and the invitations that the former user sent. The
- * memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
+ * could use: the password, the sessions, the access tokens, the tokens of mails and the invitations that the former
+ * user sent. The memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
-  const { userId, name, passwordHash } = account;
+  const { userId, name, passwordHash, locale } = account;
   const { email, emailKey } = account.invitation;
-  if (!(await takeOverUnproven(tx, { userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
+  const taken = { userId, email, emailKey, name, passwordHash, locale };
+  if (!(await takeOverUnproven(tx, taken))) throw problem('email_taken');
   await recordOwn(deps, tx, userId, 'user.claimed');
   await markSentRevoked(tx, userId, 'account_claimed');
+  await endAll(tx, userId, EVERY_PURPOSE);
   const raised = await raiseEpochs(tx, [userId]);
   const { revocations } = await markSessionsEnded(tx, { userId, ...PROVEN });
   return [...raised, ...revocations];

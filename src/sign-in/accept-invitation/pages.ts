@@ -89,7 +89,7 @@ async function takeStep(deps: AcceptPageDeps, input: Sent): Promise<Redirect> {
     if (name === undefined) throw invalid('name', 'is required');
     if (password === undefined) throw invalid('password', 'is required');
     const continued = await signInBrowser(deps, { caller, request, answer, returnTo }, (device) =>
-      acceptByRegistering(deps, { token, tenants: [], email: null, name, password, device }),
+      acceptByRegistering(deps, { token, tenants: [], email: null, name, password, locale: view.language, device }),
     );
     view.forgetToken();
     return continued;

@@ -4,6 +4,7 @@ import { readConfig } from '../../../src/base/config/config.ts';
 import { isEverybody } from '../../../src/base/config/everybody.ts';
 import { remarksOn } from '../../../src/base/config/remarks.ts';
 import { databaseRemarks } from '../../../src/base/database/transport.ts';
+import { acceptPageOf } from '../../../src/base/mail-kit/links.ts';
 
 const PRODUCTION = {
   NODE_ENV: 'production',

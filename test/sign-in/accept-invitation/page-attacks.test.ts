@@ -31,7 +31,8 @@ const statusOf = async (id: string) =>
 t.test('a form without the nonce of this browser, this page and this session uses nothing up', async (t) => {
   const { id, token } = await inviting.invited(freshEmail());
   const person = openVisitor(url);
-  const fields = { ...fieldsOf(await bring(person, token), 'register'), name: 'Grace', password: PASSWORD };
+  const shown = fieldsOf(await bring(person, token), 'register');
+  const fields: Record<string, string> = { ...shown, name: 'Grace', password: PASSWORD };
   const other = openVisitor(url);
   const foreign = fieldsOf(await bring(other, token), 'register').nonce ?? '';
   const signInNonce = (await person.open('/sign-in')).markup.forms[0]?.fields.nonce ?? '';

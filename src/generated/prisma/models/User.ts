@@ -44,6 +44,7 @@ export type UserMinAggregateOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -60,6 +61,7 @@ export type UserMaxAggregateOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -76,6 +78,7 @@ export type UserCountAggregateOutputType = {
   emailLookup: number
   emailVerifiedAt: number
   claimedAt: number
+  locale: number
   status: number
   epoch: number
   createdAt: number
@@ -102,6 +105,7 @@ export type UserMinAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -118,6 +122,7 @@ export type UserMaxAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -134,6 +139,7 @@ export type UserCountAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -237,6 +243,7 @@ export type UserGroupByOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string
   epoch: number
   createdAt: Date
@@ -276,6 +283,7 @@ export type UserWhereInput = {
   emailLookup?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableFilter<"User"> | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -286,6 +294,8 @@ export type UserWhereInput = {
   administers?: Prisma.XOR<Prisma.PlatformAdministratorNullableScalarRelationFilter, Prisma.PlatformAdministratorWhereInput> | null
   search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
   keys?: Prisma.PersonKeyListRelationFilter
+  oneTimeTokens?: Prisma.OneTimeTokenListRelationFilter
+  codeFailures?: Prisma.XOR<Prisma.OneTimeCodeFailuresNullableScalarRelationFilter, Prisma.OneTimeCodeFailuresWhereInput> | null
 }
 
 export type UserOrderByWithRelationInput = {
@@ -298,6 +308,7 @@ export type UserOrderByWithRelationInput = {
   emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  locale?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -308,6 +319,8 @@ export type UserOrderByWithRelationInput = {
   administers?: Prisma.PlatformAdministratorOrderByWithRelationInput
   search?: Prisma.UserSearchOrderByWithRelationInput
   keys?: Prisma.PersonKeyOrderByRelationAggregateInput
+  oneTimeTokens?: Prisma.OneTimeTokenOrderByRelationAggregateInput
+  codeFailures?: Prisma.OneTimeCodeFailuresOrderByWithRelationInput
 }
 
 export type UserWhereUniqueInput = Prisma.AtLeast<{
@@ -323,6 +336,7 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   nameSealed?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableFilter<"User"> | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -333,6 +347,8 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   administers?: Prisma.XOR<Prisma.PlatformAdministratorNullableScalarRelationFilter, Prisma.PlatformAdministratorWhereInput> | null
   search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
   keys?: Prisma.PersonKeyListRelationFilter
+  oneTimeTokens?: Prisma.OneTimeTokenListRelationFilter
+  codeFailures?: Prisma.XOR<Prisma.OneTimeCodeFailuresNullableScalarRelationFilter, Prisma.OneTimeCodeFailuresWhereInput> | null
 }, "id" | "emailKey" | "emailLookup">
 
 export type UserOrderByWithAggregationInput = {
@@ -345,6 +361,7 @@ export type UserOrderByWithAggregationInput = {
   emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  locale?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -369,6 +386,7 @@ export type UserScalarWhereWithAggregatesInput = {
   emailLookup?: Prisma.BytesNullableWithAggregatesFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
   status?: Prisma.StringWithAggregatesFilter<"User"> | string
   epoch?: Prisma.IntWithAggregatesFilter<"User"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"User"> | Date | string
@@ -385,6 +403,7 @@ export type UserCreateInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -395,6 +414,8 @@ export type UserCreateInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateInput = {
@@ -407,6 +428,7 @@ export type UserUncheckedCreateInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -417,6 +439,8 @@ export type UserUncheckedCreateInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserUpdateInput = {
@@ -429,6 +453,7 @@ export type UserUpdateInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -439,6 +464,8 @@ export type UserUpdateInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateInput = {
@@ -451,6 +478,7 @@ export type UserUncheckedUpdateInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -461,6 +489,8 @@ export type UserUncheckedUpdateInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateManyInput = {
@@ -473,6 +503,7 @@ export type UserCreateManyInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -489,6 +520,7 @@ export type UserUpdateManyMutationInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -505,6 +537,7 @@ export type UserUncheckedUpdateManyInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -521,6 +554,7 @@ export type UserCountOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -541,6 +575,7 @@ export type UserMaxOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -557,6 +592,7 @@ export type UserMinOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -628,6 +664,34 @@ export type UserUpdateOneRequiredWithoutKeysNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutKeysInput, Prisma.UserUpdateWithoutKeysInput>, Prisma.UserUncheckedUpdateWithoutKeysInput>
 }
 
+export type UserCreateNestedOneWithoutOneTimeTokensInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutOneTimeTokensInput
+  connect?: Prisma.UserWhereUniqueInput
+}
+
+export type UserUpdateOneRequiredWithoutOneTimeTokensNestedInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutOneTimeTokensInput
+  upsert?: Prisma.UserUpsertWithoutOneTimeTokensInput
+  connect?: Prisma.UserWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutOneTimeTokensInput, Prisma.UserUpdateWithoutOneTimeTokensInput>, Prisma.UserUncheckedUpdateWithoutOneTimeTokensInput>
+}
+
+export type UserCreateNestedOneWithoutCodeFailuresInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutCodeFailuresInput
+  connect?: Prisma.UserWhereUniqueInput
+}
+
+export type UserUpdateOneRequiredWithoutCodeFailuresNestedInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutCodeFailuresInput
+  upsert?: Prisma.UserUpsertWithoutCodeFailuresInput
+  connect?: Prisma.UserWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutCodeFailuresInput, Prisma.UserUpdateWithoutCodeFailuresInput>, Prisma.UserUncheckedUpdateWithoutCodeFailuresInput>
+}
+
 export type UserCreateNestedOneWithoutPasswordInput = {
   create?: Prisma.XOR<Prisma.UserCreateWithoutPasswordInput, Prisma.UserUncheckedCreateWithoutPasswordInput>
   connectOrCreate?: Prisma.UserCreateOrConnectWithoutPasswordInput
@@ -694,6 +758,7 @@ export type UserCreateWithoutSearchInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -703,6 +768,8 @@ export type UserCreateWithoutSearchInput = {
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutSearchInput = {
@@ -715,6 +782,7 @@ export type UserUncheckedCreateWithoutSearchInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -724,6 +792,8 @@ export type UserUncheckedCreateWithoutSearchInput = {
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutSearchInput = {
@@ -752,6 +822,7 @@ export type UserUpdateWithoutSearchInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -761,6 +832,8 @@ export type UserUpdateWithoutSearchInput = {
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutSearchInput = {
@@ -773,6 +846,7 @@ export type UserUncheckedUpdateWithoutSearchInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -782,6 +856,8 @@ export type UserUncheckedUpdateWithoutSearchInput = {
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutKeysInput = {
@@ -794,6 +870,7 @@ export type UserCreateWithoutKeysInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -803,6 +880,8 @@ export type UserCreateWithoutKeysInput = {
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutKeysInput = {
@@ -815,6 +894,7 @@ export type UserUncheckedCreateWithoutKeysInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -824,6 +904,8 @@ export type UserUncheckedCreateWithoutKeysInput = {
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutKeysInput = {
@@ -852,6 +934,7 @@ export type UserUpdateWithoutKeysInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -861,6 +944,8 @@ export type UserUpdateWithoutKeysInput = {
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutKeysInput = {
@@ -873,6 +958,7 @@ export type UserUncheckedUpdateWithoutKeysInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -882,6 +968,232 @@ export type UserUncheckedUpdateWithoutKeysInput = {
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
+}
+
+export type UserCreateWithoutOneTimeTokensInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  locale?: string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
+}
+
+export type UserUncheckedCreateWithoutOneTimeTokensInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  locale?: string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
+}
+
+export type UserCreateOrConnectWithoutOneTimeTokensInput = {
+  where: Prisma.UserWhereUniqueInput
+  create: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+}
+
+export type UserUpsertWithoutOneTimeTokensInput = {
+  update: Prisma.XOR<Prisma.UserUpdateWithoutOneTimeTokensInput, Prisma.UserUncheckedUpdateWithoutOneTimeTokensInput>
+  create: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+  where?: Prisma.UserWhereInput
+}
+
+export type UserUpdateToOneWithWhereWithoutOneTimeTokensInput = {
+  where?: Prisma.UserWhereInput
+  data: Prisma.XOR<Prisma.UserUpdateWithoutOneTimeTokensInput, Prisma.UserUncheckedUpdateWithoutOneTimeTokensInput>
+}
+
+export type UserUpdateWithoutOneTimeTokensInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
+}
+
+export type UserUncheckedUpdateWithoutOneTimeTokensInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
+}
+
+export type UserCreateWithoutCodeFailuresInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  locale?: string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+}
+
+export type UserUncheckedCreateWithoutCodeFailuresInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  locale?: string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+}
+
+export type UserCreateOrConnectWithoutCodeFailuresInput = {
+  where: Prisma.UserWhereUniqueInput
+  create: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+}
+
+export type UserUpsertWithoutCodeFailuresInput = {
+  update: Prisma.XOR<Prisma.UserUpdateWithoutCodeFailuresInput, Prisma.UserUncheckedUpdateWithoutCodeFailuresInput>
+  create: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+  where?: Prisma.UserWhereInput
+}
+
+export type UserUpdateToOneWithWhereWithoutCodeFailuresInput = {
+  where?: Prisma.UserWhereInput
+  data: Prisma.XOR<Prisma.UserUpdateWithoutCodeFailuresInput, Prisma.UserUncheckedUpdateWithoutCodeFailuresInput>
+}
+
+export type UserUpdateWithoutCodeFailuresInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+}
+
+export type UserUncheckedUpdateWithoutCodeFailuresInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
 }
 
 export type UserCreateWithoutPasswordInput = {
@@ -894,6 +1206,7 @@ export type UserCreateWithoutPasswordInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -903,6 +1216,8 @@ export type UserCreateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutPasswordInput = {
@@ -915,6 +1230,7 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -924,6 +1240,8 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutPasswordInput = {
@@ -952,6 +1270,7 @@ export type UserUpdateWithoutPasswordInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -961,6 +1280,8 @@ export type UserUpdateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutPasswordInput = {
@@ -973,6 +1294,7 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -982,6 +1304,8 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutMembershipsInput = {
@@ -994,6 +1318,7 @@ export type UserCreateWithoutMembershipsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1003,6 +1328,8 @@ export type UserCreateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutMembershipsInput = {
@@ -1015,6 +1342,7 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1024,6 +1352,8 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutMembershipsInput = {
@@ -1052,6 +1382,7 @@ export type UserUpdateWithoutMembershipsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1061,6 +1392,8 @@ export type UserUpdateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutMembershipsInput = {
@@ -1073,6 +1406,7 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1082,6 +1416,8 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutSessionsInput = {
@@ -1094,6 +1430,7 @@ export type UserCreateWithoutSessionsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1103,6 +1440,8 @@ export type UserCreateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutSessionsInput = {
@@ -1115,6 +1454,7 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1124,6 +1464,8 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutSessionsInput = {
@@ -1152,6 +1494,7 @@ export type UserUpdateWithoutSessionsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1161,6 +1504,8 @@ export type UserUpdateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutSessionsInput = {
@@ -1173,6 +1518,7 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1182,6 +1528,8 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutAdministersInput = {
@@ -1194,6 +1542,7 @@ export type UserCreateWithoutAdministersInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1203,6 +1552,8 @@ export type UserCreateWithoutAdministersInput = {
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutAdministersInput = {
@@ -1215,6 +1566,7 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1224,6 +1576,8 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutAdministersInput = {
@@ -1252,6 +1606,7 @@ export type UserUpdateWithoutAdministersInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1261,6 +1616,8 @@ export type UserUpdateWithoutAdministersInput = {
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutAdministersInput = {
@@ -1273,6 +1630,7 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1282,6 +1640,8 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 
@@ -1293,12 +1653,14 @@ export type UserCountOutputType = {
   memberships: number
   sessions: number
   keys: number
+  oneTimeTokens: number
 }
 
 export type UserCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   memberships?: boolean | UserCountOutputTypeCountMembershipsArgs
   sessions?: boolean | UserCountOutputTypeCountSessionsArgs
   keys?: boolean | UserCountOutputTypeCountKeysArgs
+  oneTimeTokens?: boolean | UserCountOutputTypeCountOneTimeTokensArgs
 }
 
 /**
@@ -1332,6 +1694,13 @@ export type UserCountOutputTypeCountKeysArgs<ExtArgs extends runtime.Types.Exten
   where?: Prisma.PersonKeyWhereInput
 }
 
+/**
+ * UserCountOutputType without action
+ */
+export type UserCountOutputTypeCountOneTimeTokensArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.OneTimeTokenWhereInput
+}
+
 
 export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1343,6 +1712,7 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1353,6 +1723,8 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   administers?: boolean | Prisma.User$administersArgs<ExtArgs>
   search?: boolean | Prisma.User$searchArgs<ExtArgs>
   keys?: boolean | Prisma.User$keysArgs<ExtArgs>
+  oneTimeTokens?: boolean | Prisma.User$oneTimeTokensArgs<ExtArgs>
+  codeFailures?: boolean | Prisma.User$codeFailuresArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["user"]>
 
@@ -1366,6 +1738,7 @@ export type UserSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1382,6 +1755,7 @@ export type UserSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1398,13 +1772,14 @@ export type UserSelectScalar = {
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailSealed" | "nameSealed" | "emailLookup" | "emailVerifiedAt" | "claimedAt" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
+export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailSealed" | "nameSealed" | "emailLookup" | "emailVerifiedAt" | "claimedAt" | "locale" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
 export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   password?: boolean | Prisma.User$passwordArgs<ExtArgs>
   memberships?: boolean | Prisma.User$membershipsArgs<ExtArgs>
@@ -1412,6 +1787,8 @@ export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   administers?: boolean | Prisma.User$administersArgs<ExtArgs>
   search?: boolean | Prisma.User$searchArgs<ExtArgs>
   keys?: boolean | Prisma.User$keysArgs<ExtArgs>
+  oneTimeTokens?: boolean | Prisma.User$oneTimeTokensArgs<ExtArgs>
+  codeFailures?: boolean | Prisma.User$codeFailuresArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type UserIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1426,6 +1803,8 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     administers: Prisma.$PlatformAdministratorPayload<ExtArgs> | null
     search: Prisma.$UserSearchPayload<ExtArgs> | null
     keys: Prisma.$PersonKeyPayload<ExtArgs>[]
+    oneTimeTokens: Prisma.$OneTimeTokenPayload<ExtArgs>[]
+    codeFailures: Prisma.$OneTimeCodeFailuresPayload<ExtArgs> | null
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -1437,6 +1816,7 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     emailLookup: runtime.Bytes | null
     emailVerifiedAt: Date | null
     claimedAt: Date | null
+    locale: string | null
     status: string
     epoch: number
     createdAt: Date
@@ -1841,6 +2221,8 @@ export interface Prisma__UserClient<T, Null = never, ExtArgs extends runtime.Typ
   administers<T extends Prisma.User$administersArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$administersArgs<ExtArgs>>): Prisma.Prisma__PlatformAdministratorClient<runtime.Types.Result.GetResult<Prisma.$PlatformAdministratorPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   search<T extends Prisma.User$searchArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$searchArgs<ExtArgs>>): Prisma.Prisma__UserSearchClient<runtime.Types.Result.GetResult<Prisma.$UserSearchPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   keys<T extends Prisma.User$keysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$keysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PersonKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  oneTimeTokens<T extends Prisma.User$oneTimeTokensArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$oneTimeTokensArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OneTimeTokenPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  codeFailures<T extends Prisma.User$codeFailuresArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$codeFailuresArgs<ExtArgs>>): Prisma.Prisma__OneTimeCodeFailuresClient<runtime.Types.Result.GetResult<Prisma.$OneTimeCodeFailuresPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1879,6 +2261,7 @@ export interface UserFieldRefs {
   readonly emailLookup: Prisma.FieldRef<"User", 'Bytes'>
   readonly emailVerifiedAt: Prisma.FieldRef<"User", 'DateTime'>
   readonly claimedAt: Prisma.FieldRef<"User", 'DateTime'>
+  readonly locale: Prisma.FieldRef<"User", 'String'>
   readonly status: Prisma.FieldRef<"User", 'String'>
   readonly epoch: Prisma.FieldRef<"User", 'Int'>
   readonly createdAt: Prisma.FieldRef<"User", 'DateTime'>
@@ -2402,6 +2785,49 @@ export type User$keysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   take?: number
   skip?: number
   distinct?: Prisma.PersonKeyScalarFieldEnum | Prisma.PersonKeyScalarFieldEnum[]
+}
+
+/**
+ * User.oneTimeTokens
+ */
+export type User$oneTimeTokensArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the OneTimeToken
+   */
+  select?: Prisma.OneTimeTokenSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the OneTimeToken
+   */
+  omit?: Prisma.OneTimeTokenOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.OneTimeTokenInclude<ExtArgs> | null
+  where?: Prisma.OneTimeTokenWhereInput
+  orderBy?: Prisma.OneTimeTokenOrderByWithRelationInput | Prisma.OneTimeTokenOrderByWithRelationInput[]
+  cursor?: Prisma.OneTimeTokenWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.OneTimeTokenScalarFieldEnum | Prisma.OneTimeTokenScalarFieldEnum[]
+}
+
+/**
+ * User.codeFailures
+ */
+export type User$codeFailuresArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the OneTimeCodeFailures
+   */
+  select?: Prisma.OneTimeCodeFailuresSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the OneTimeCodeFailures
+   */
+  omit?: Prisma.OneTimeCodeFailuresOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.OneTimeCodeFailuresInclude<ExtArgs> | null
+  where?: Prisma.OneTimeCodeFailuresWhereInput
 }
 
 /**
