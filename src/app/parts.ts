@@ -118,7 +118,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
-  const mailKit = openMailKit({ ...kit, appUrl: config.PUBLIC_APP_URL });
+  const mailKit = openMailKit({ ...kit, urls: config });
   const kinds = [
     invitationMail({ random, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
