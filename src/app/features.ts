@@ -105,13 +105,14 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       log,
     },
     forgottenPassword: {
-      ...{ ...changing, throttle, passwords: parts.passwords, passwordPolicy: parts.passwordPolicy },
+      ...joining,
+      throttle,
       requests: createRequestCount({ clock, perDayMax: failuresMax(RESET_MAILS_MAX) }),
     },
     browser: {
       ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
-      returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
+      returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },

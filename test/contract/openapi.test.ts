@@ -120,7 +120,6 @@ t.test('every operation answers as the document says, on a walk through all of t
   const token: string = (await call('refresh', { refreshToken: data.refreshToken })).body.data.accessToken;
   await call('refresh', { refreshToken: 'x' });
   await call('refresh');
-
   await call('getMe', undefined, { token });
   await call('getMe');
   await call('getMe', undefined, { token, path: '/me?unknown=1' });
@@ -143,7 +142,6 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('endMySession', undefined, { token, path: `/me/sessions/${other.id}` });
   await call('endMySession', undefined, { token, path: '/me/sessions/1' });
   await call('endMyOtherSessions', undefined, { token });
-
   await call('getOrganization', undefined, { token });
   await call('getOrganization', undefined, { token, headers: { 'x-tenant-id': 'unknown' } });
   await call('getOrganization', undefined, { token, headers: { 'x-tenant-id': '!' } });

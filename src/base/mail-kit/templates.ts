@@ -18,7 +18,9 @@ export interface TemplateInput<About> {
   readonly language: Language;
 }
 
-/** The token of a link, and a code of eight digits that does the same, for people who read the mail on another device. */
+/**
+ * The token of a link, and a code of eight digits that does the same, for people who read the mail on another device.
+ */
 export interface Proof {
   readonly token: string;
   readonly expiresAt: Date;
@@ -27,7 +29,7 @@ export interface Proof {
   readonly codeExpiresAt: Date | null;
 }
 
-/** Where something was done. The device is what its user agent claims (sign-in/account/device-name.ts). */
+/** Where something was done. The device is what its user agent claims (sign-in/notices/device-name.ts). */
 export interface Origin {
   readonly at: Date;
   readonly device: { readonly browser: string; readonly system: string | null } | null;

@@ -25,6 +25,7 @@ import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { findAccountByMailbox, takeOverUnproven } from '../../directory/users/mailbox-store.ts';
 import { findReceiver, type Receiver } from '../../directory/users/receiver-store.ts';
 import { NIL_ID } from '../../protocol/id.ts';
+import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import type { LoginThrottle } from '../password/throttle.ts';
 import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
 import { RESET_MAIL } from './mail.ts';
@@ -83,6 +84,7 @@ export async function resetPassword(deps: ResetDeps, { proof, password, locale, 
     const raised = await raiseEpochs(tx, [userId]);
     await lockSessions(tx, userId);
     const { revocations } = await markSessionsEnded(tx, { userId, reason: 'password_reset' });
+    await requestPasswordChangedMail(deps, tx, { userId, sessionId: null });
     return { isDone: true, revocations: [...raised, ...revocations] };
   }
 

@@ -7,7 +7,7 @@ import { NEW_PASSWORD, openForgotten, wrongFor } from './forgotten.ts';
 const REFUSED = { status: 422, code: 'invalid_or_expired_token' };
 
 t.test('the link of the mail sets a new password once, ends every session, and signs nobody in', async (t) => {
-  const { api, account, mailed, reset, signIn, database } = await openForgotten(t);
+  const { api, account, mailed, reset, signIn, database, mailbox } = await openForgotten(t);
   const { email, accessToken, refreshToken, userId } = account;
   const { token, code, mail } = await mailed(email);
   t.same(mail.recipients, [email]);
@@ -27,6 +27,7 @@ t.test('the link of the mail sets a new password once, ends every session, and s
      ORDER BY type, at`,
     [userId],
   );
+  t.equal((await mailbox.next(email)).headers.get('subject'), 'Your password was changed', 'a notice follows');
   t.match(events, [
     { type: 'session.ended', actor_id: userId, reason: 'password_reset' },
     { type: 'session.ended', actor_id: userId, reason: 'password_reset' },
@@ -96,7 +97,7 @@ t.test('no token of another purpose, no code of another account and no invented 
   const { api, account, mailed, reset, database } = await openForgotten(t);
   const other = await newAccount(api);
   const [mine, theirs] = [await mailed(account.email), await mailed(other.email)];
-  const bodies: Record<string, object>[] = [
+  const bodies: Record<string, string>[] = [
     { token: 'A'.repeat(43) },
     { token: 'x' },
     { token: `${mine.token}A` },
