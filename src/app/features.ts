@@ -27,7 +27,7 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
-import { createRequestCount } from '../sign-in/forgotten-password/request-count.ts';
+import { createRequestCount, type RequestCount } from '../sign-in/forgotten-password/request-count.ts';
 import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
@@ -104,11 +104,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       cookie,
       log,
     },
-    forgottenPassword: {
-      ...joining,
-      throttle,
-      requests: createRequestCount({ clock, perDayMax: failuresMax(RESET_MAILS_MAX) }),
-    },
+    forgottenPassword: { ...joining, throttle, requests: requestCountOf(config, parts) },
     browser: {
       ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
@@ -150,6 +146,13 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
   };
+}
+
+function requestCountOf(config: Config, { clock }: Parts): RequestCount {
+  return createRequestCount({
+    clock,
+    perDayMax: config.RATE_LIMIT_ENABLED ? RESET_MAILS_MAX : Number.POSITIVE_INFINITY,
+  });
 }
 
 /** The functions by which every request is authenticated and authorized. */

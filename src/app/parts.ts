@@ -13,6 +13,7 @@ import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
 import { openMailKit } from '../base/mail-kit/kit.ts';
+import type { MailKind } from '../base/outbox/kinds.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
 import type { Clock } from '../base/platform/clock.ts';
@@ -119,13 +120,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
-  const mailKit = openMailKit({ ...kit, urls: config });
-  const kinds = [
-    invitationMail({ random, mailKit }),
-    resetMail({ random, clock: machineClock, mailKit }),
-    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
-    suspendedMail({ mailKit }),
-  ];
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -148,7 +142,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       streamsMax: config.FEED_STREAMS_MAX,
       streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,
     }),
-    outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
+    outbox: openOutbox({ db, log, kinds: mailKindsOf(options, kit), send: openMail(mail) }),
     kit,
     idempotency: openIdempotency({
       db,
@@ -164,6 +158,17 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       strength: options.strength ?? openStrength(),
     }),
   };
+}
+
+/** The kinds of mails that this version of the service sends. */
+function mailKindsOf({ config, clock, random }: PartsOptions, kit: Kit): readonly MailKind[] {
+  const mailKit = openMailKit({ ...kit, urls: config });
+  return [
+    invitationMail({ random, mailKit }),
+    resetMail({ random, clock, mailKit }),
+    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
+    suspendedMail({ mailKit }),
+  ];
 }
 
 async function openUsableDataKeys({ config, clock, log }: PartsOptions): Promise<DataKeyRing> {

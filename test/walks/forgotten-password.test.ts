@@ -1,7 +1,7 @@
 // People replace a forgotten password in a real browser, by the link and by the code of the mail.
 import t from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../src/base/page-kit/language.ts';
-import { codeIn, NEW_PASSWORD, openForgotten } from '../sign-in/forgotten-password/forgotten.ts';
+import { codeIn, NEW_PASSWORD, nextReset, openForgotten } from '../sign-in/forgotten-password/forgotten.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { startChromium } from '../support/pages/chromium.ts';
 
@@ -25,7 +25,7 @@ for (const javaScriptEnabled of [true, false]) {
         await page.locator('input[name=email]').fill(email);
         await send(text.forgotPassword.submit);
         t.equal(await page.locator('main .notice').textContent(), text.resetPassword.sent);
-        return mailbox.next(email);
+        return nextReset(mailbox, email);
       };
       const [token, password, code] = ['token', 'password', 'code'].map((name) => page.locator(`input[name=${name}]`));
       if (!token || !password || !code) throw new Error('the fields have no locators');

@@ -34,6 +34,14 @@ export function codeIn({ text }: ReceivedMail): string {
   return code;
 }
 
+/** Resolves with the next mail for a new password to this address. Other mails are passed over. */
+export async function nextReset(mailbox: Mailbox, email: string): Promise<ReceivedMail> {
+  for (;;) {
+    const mail = await mailbox.next(email);
+    if (/\/reset-password#token=/.test(mail.text)) return mail;
+  }
+}
+
 /** Returns another code than this one. */
 export function wrongFor(code: string): string {
   return `${code.startsWith('1') ? '2' : '1'}${code.slice(1)}`;
@@ -54,7 +62,7 @@ export async function openForgotten(t: Test, settings: Record<string, string> = 
     async mailed(email) {
       const reply = await ask(email);
       if (reply.status !== 202) throw new Error(`the request answered ${reply.status}: ${reply.text}`);
-      const mail = await mailbox.next(email);
+      const mail = await nextReset(mailbox, email);
       return { mail, token: tokenIn(mail), code: codeIn(mail) };
     },
     reset: (body) => api.post('/auth/reset-password', body),

@@ -4,7 +4,7 @@ import t from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../../src/base/page-kit/language.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { type Answer, ORIGIN, openVisitor } from '../../support/pages/visitor.ts';
-import { NEW_PASSWORD, openForgotten, wrongFor } from './forgotten.ts';
+import { NEW_PASSWORD, nextReset, openForgotten, wrongFor } from './forgotten.ts';
 
 const RESET = '/reset-password';
 
@@ -26,7 +26,7 @@ for (const language of LANGUAGES) {
     t.match([wrong.status, wrong.seen], [422, text.issues.email]);
     const sent = await person.send(wrong, '/forgot-password', { email });
     t.match([sent.status, sent.seen], [200, text.resetPassword.sent]);
-    const code = /^(\d{8})$/m.exec((await mailbox.next(email)).text)?.[1] ?? '';
+    const code = /^(\d{8})$/m.exec((await nextReset(mailbox, email)).text)?.[1] ?? '';
     const refused = await person.send(sent, RESET, { email, code: wrongFor(code), password: NEW_PASSWORD });
     t.match([refused.status, refused.seen], [422, text.problems.invalid_or_expired_token.detail]);
     t.match(fieldsOf(refused, RESET), { email, code: wrongFor(code), password: '' }, 'what was typed is there');
@@ -38,7 +38,7 @@ for (const language of LANGUAGES) {
     t.equal((await signIn(email, NEW_PASSWORD)).status, 200);
 
     await person.send(await person.open('/forgot-password'), '/forgot-password', { email });
-    const link = /(http:\S+#token=\S+)/.exec((await mailbox.next(email)).text)?.[1] ?? '';
+    const link = /(http:\S+#token=\S+)/.exec((await nextReset(mailbox, email)).text)?.[1] ?? '';
     const byLink = await person.open(RESET);
     const foreign = await person.send(byLink, RESET, {
       token: link.replace('reset-password', 'verify-email'),
