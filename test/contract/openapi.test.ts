@@ -142,6 +142,10 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('endMySession', undefined, { token, path: `/me/sessions/${other.id}` });
   await call('endMySession', undefined, { token, path: '/me/sessions/1' });
   await call('endMyOtherSessions', undefined, { token });
+  const { password } = credentials;
+  await call('reauthenticate', { password }, { token });
+  await call('reauthenticate', { password: 'wrong' }, { token });
+  await call('reauthenticate', {}, { token });
 
   await call('getOrganization', undefined, { token });
   await call('getOrganization', undefined, { token, headers: { 'x-tenant-id': 'unknown' } });

@@ -44,6 +44,11 @@ const FOREIGN_TABLES: readonly Exception[] = [
     reason: 'Every change of rights spends the budget of its member or organization, in either folder of changes.',
   },
   {
+    at: 'sign-in/reauthentication',
+    writes: ['sessions'],
+    reason: 'A new proof of the person is noted in the session in which it was given.',
+  },
+  {
     at: 'admin/sessions',
     writes: ['users'],
     reason: 'Ending all sessions raises the epochs of their users in the same statement.',
@@ -102,6 +107,11 @@ const FOR_ALL: readonly string[] = [
 ];
 
 const FOREIGN_WRITERS: readonly Exception[] = [
+  {
+    at: 'sign-in/own-password/change-password.ts',
+    writes: ['replacePassword', 'markSessionsEnded'],
+    reason: 'Changing the password ends the other sessions of the user in the same transaction.',
+  },
   {
     at: 'sign-in/password/register.ts',
     writes: ['insertUser'],
