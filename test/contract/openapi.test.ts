@@ -167,11 +167,18 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
 
-  const acme = (await call('login', { ...credentials, organization: 'acme' })).body.data.accessToken;
+  const changing = { currentPassword: password, newPassword: 'four other unrelated words' };
+  await call('changeMyPassword', { ...changing, currentPassword: 'wrong' }, { token });
+  await call('changeMyPassword', { ...changing, newPassword: password }, { token });
+  await call('changeMyPassword', { ...changing, newPassword: 'short' }, { token });
+  const changed = await call('changeMyPassword', changing, { token });
+  const { newPassword } = changing;
+  const acme = (await call('login', { ...credentials, password: newPassword, organization: 'acme' })).body.data
+    .accessToken;
   await call('deleteOrganization', undefined, { token: acme });
   await call('getOrganization', undefined, { token: acme });
 
-  await call('logout', undefined, { token });
+  await call('logout', undefined, { token: changed.body.data.accessToken });
   await call('getMe', undefined, { token });
 
   const jwks = await call('getJwks');

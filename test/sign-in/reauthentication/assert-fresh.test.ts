@@ -78,7 +78,9 @@ t.test('an ended session, the session of another user, and a disabled user have 
   await t.rejects(assertFresh(deps, caller, typed), { code: 'session_revoked' });
   await database.query(`UPDATE users SET status = 'active' WHERE id = $1`, [account.userId]);
   await assertFresh(deps, caller, { network });
-  await database.query(`UPDATE sessions SET revoked_at = now(), revoked_reason = 'logout' WHERE id = $1`, [account.sessionId]);
+  await database.query(`UPDATE sessions SET revoked_at = now(), revoked_reason = 'logout' WHERE id = $1`, [
+    account.sessionId,
+  ]);
   await t.rejects(assertFresh(deps, caller, { network }), { code: 'session_revoked' });
 });
 

@@ -15,7 +15,8 @@ t.test('only the pages of the account are places to return to', async (t) => {
   }
   const foreign = ['//evil.example', 'https://evil.example/account', '/account//evil.example', '/account/../sign-out'];
   const odd = ['/account?x=1', '/account#x', '/account\\evil', '/accounts', '/sign-out', '', '/account/', '/account\n'];
-  for (const path of [...foreign, ...odd, `/account/${'a'.repeat(300)}`, undefined]) t.equal(ownPage(path), null, String(path));
+  for (const path of [...foreign, ...odd, `/account/${'a'.repeat(300)}`, undefined])
+    t.equal(ownPage(path), null, String(path));
 });
 
 t.test('the page asks for the password, renews the proof, and returns', async (t) => {
