@@ -92,7 +92,8 @@ const FOREIGN_TABLES: readonly Exception[] = [
 
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
 // transaction. A statement that ends sessions, or that finds somebody by
-// the e-mail address, is built with these functions. `withPerson` opens a row.
+// the e-mail address, is built with these functions. `withPerson` opens a row, and `subject` and `subjectOf` read
+// what a token says.
 const FOR_ALL: readonly string[] = [
   'raiseEpochs',
   'raiseMembershipEpochs',
@@ -104,6 +105,8 @@ const FOR_ALL: readonly string[] = [
   'runEndSessions',
   'byEmail',
   'withPerson',
+  'subject',
+  'subjectOf',
 ];
 
 const FOREIGN_WRITERS: readonly Exception[] = [

@@ -48,10 +48,10 @@ export async function findOwnCredentials(
   return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
 }
 
-// The checked password must still be the current one. A transaction that replaces it either waits for this statement, or
-// has already replaced it, and then nothing is renewed.
-// $1 user, $2 organization to act for or null, $3 session, $4 the key of the caller's token, $5 when the checked password
-// was set, null after a change of the password in the same transaction, which has its own event.
+// The checked password must still be the current one. A transaction that replaces it either waits for this statement,
+// or has already replaced it, and then nothing is renewed.
+// $1 user, $2 organization to act for or null, $3 session, $4 the key of the caller's token, $5 when the checked
+// password was set, null after a change of the password in the same transaction, which has its own event.
 const RENEW = statement(`
 WITH ${subject('false')},
 proven AS MATERIALIZED (SELECT 1 FROM passwords WHERE user_id = $1 AND changed_at = $5::timestamptz FOR SHARE),

@@ -1,4 +1,4 @@
-// A signed-in user changes the password: what the old one opened ends, the session of the request goes on, and a refusal
+// A signed-in user changes the password: what the old one opened ends, and the session of the request goes on. A refusal
 // changes nothing.
 import t, { type Test } from 'tap';
 import { findOneTime } from '../../../src/credentials/one-time/consume.ts';

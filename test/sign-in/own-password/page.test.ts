@@ -1,4 +1,5 @@
-// The page to change the password, in a browser without scripts, and the address at which password managers look for it.
+// The page to change the password, in a browser without scripts, and the address at which password managers look for
+// it.
 import t from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../../src/base/page-kit/language.ts';
 import { createDatabase } from '../../support/database.ts';
