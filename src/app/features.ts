@@ -28,8 +28,10 @@ import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
+import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
+import type { ReauthenticateDeps } from '../sign-in/reauthentication/reauthenticate.ts';
 import { identify } from '../sign-in/sessions/authenticate.ts';
 import { actFor } from '../sign-in/sessions/choose-organization.ts';
 import { cookieSettings } from '../sign-in/sessions/cookie.ts';
@@ -42,6 +44,8 @@ export interface Features {
   readonly password: PasswordRouteDeps;
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
+  readonly reauthentication: ReauthenticateDeps;
+  readonly ownPassword: ChangePasswordDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
   readonly organizations: OrganizationRouteDeps;
@@ -88,11 +92,13 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
+  const throttle = createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) });
+  const reauthentication: ReauthenticateDeps = { ...signing, db, passwords: parts.passwords, throttle };
   return {
     password: {
       ...joining,
       ...creating,
-      throttle: createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) }),
+      throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
       cookie,
@@ -104,6 +110,8 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
+    reauthentication,
+    ownPassword: { ...reauthentication, publish, passwordPolicy: parts.passwordPolicy },
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },

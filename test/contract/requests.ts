@@ -128,6 +128,10 @@ export const REQUESTS: Readonly<Record<string, Prepare>> = {
   },
   'POST /api/v1/auth/logout': () => ({ body: {} }),
   'POST /api/v1/auth/switch-organization': ({ other }) => ({ body: { organization: other.slug } }),
+  'POST /api/v1/auth/reauthenticate': () => ({ body: { password: 'wrong' } }),
+  'POST /api/v1/me/password': () => ({
+    body: { currentPassword: 'wrong', newPassword: 'four other unrelated words' },
+  }),
   'POST /api/v1/invitations/accept': () => ({
     body: { token: 'A'.repeat(43), name: 'Nobody', password: 'a long enough phrase' },
     bare: true,

@@ -44,6 +44,11 @@ const FOREIGN_TABLES: readonly Exception[] = [
     reason: 'Every change of rights spends the budget of its member or organization, in either folder of changes.',
   },
   {
+    at: 'sign-in/reauthentication',
+    writes: ['sessions'],
+    reason: 'A new proof of the person is noted in the session in which it was given.',
+  },
+  {
     at: 'admin/sessions',
     writes: ['users'],
     reason: 'Ending all sessions raises the epochs of their users in the same statement.',
@@ -87,7 +92,8 @@ const FOREIGN_TABLES: readonly Exception[] = [
 
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
 // transaction. A statement that ends sessions, or that finds somebody by
-// the e-mail address, is built with these functions. `withPerson` opens a row.
+// the e-mail address, is built with these functions. `withPerson` opens a row, and `subject` and `subjectOf` read
+// what a token says.
 const FOR_ALL: readonly string[] = [
   'raiseEpochs',
   'raiseMembershipEpochs',
@@ -99,9 +105,16 @@ const FOR_ALL: readonly string[] = [
   'runEndSessions',
   'byEmail',
   'withPerson',
+  'subject',
+  'subjectOf',
 ];
 
 const FOREIGN_WRITERS: readonly Exception[] = [
+  {
+    at: 'sign-in/own-password/change-password.ts',
+    writes: ['replacePassword', 'markSessionsEnded'],
+    reason: 'Changing the password ends the other sessions of the user in the same transaction.',
+  },
   {
     at: 'sign-in/password/register.ts',
     writes: ['insertUser'],

@@ -12,6 +12,7 @@ const EndReason = z.enum([
   'revoked_by_client',
   'mailbox_proven',
   'password_set',
+  'password_changed',
   'account_disabled',
   'account_enabled',
 ]);
@@ -28,6 +29,10 @@ export const SESSION_EVENTS = {
   'session.organization_switched': {
     when: 'The session was switched to another organization of its user. This is the organization of the event.',
     ...{ actor: ['user'], target: 'session', organization: 'always', data: nothing },
+  },
+  'session.reauthenticated': {
+    when: 'The user of a session proved again who they are, with the password.',
+    ...{ actor: ['user'], target: 'session', organization: 'maybe', data: nothing },
   },
   'session.ended': {
     when: 'A session was ended. Each session has its own event. A session that expires or is ended by a restored backup has none.',

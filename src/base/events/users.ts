@@ -30,6 +30,10 @@ export const USER_EVENTS = {
     when: 'An operator set the password. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
+  'user.password_changed': {
+    when: 'A user changed their password. Every other session of the user ended.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+  },
   'user.disabled': {
     when: 'An operator disabled the account. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },

@@ -2572,7 +2572,8 @@ export const SessionScalarFieldEnum = {
   userAgentSealed: 'userAgentSealed',
   ipSealed: 'ipSealed',
   childReissuedLookup: 'childReissuedLookup',
-  browserKey: 'browserKey'
+  browserKey: 'browserKey',
+  authenticatedAt: 'authenticatedAt'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]
