@@ -145,7 +145,7 @@ const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'directory/profile/profile.ts',
     writes: ['updateName'],
-    reason: 'The own name is a column of the account.',
+    reason: 'A person’s name is a column of their account.',
   },
 ];
 

@@ -21,7 +21,7 @@ SELECT id::text, encode(${column}_sealed, 'base64') AS sealed FROM ${table}
 WHERE id > $1::uuid AND substr(${column}_sealed, 1, 4) <> decode($2, 'hex') ORDER BY id LIMIT ${RESEALED_AT_ONCE}`,
 );
 
-/** The next values of the column that another key than this one has sealed. */
+/** The next values of the column that a key other than this one has sealed. */
 export function listValuesOfOthers(
   tx: SystemReader,
   column: SealedColumn,
