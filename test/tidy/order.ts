@@ -71,7 +71,7 @@ function isSameList(wing: string, named: readonly string[], folders: readonly st
   return shape(named) === shape(folders);
 }
 
-// A line for each wing whose folders the map does not list in their order, and for each folder that it does not explain.
+// A line for each wing whose folders the map does not list in their order, and for each folder that it leaves out.
 function missingInMap(repository: Repository): string[] {
   const text = repository.pages.find(({ path }) => path === MAP)?.text ?? '';
   const named = wingsInMap(text);
