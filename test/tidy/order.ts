@@ -74,8 +74,8 @@ function isSameList(wing: string, named: readonly string[], folders: readonly st
 // A line for each wing whose folders the map does not list in their order, and for each folder that it leaves out.
 function missingInMap(repository: Repository): string[] {
   const text = repository.pages.find(({ path }) => path === MAP)?.text ?? '';
-  const named = wingsInMap(text);
-  const wrong = named.filter(([wing, folders]) => !isSameList(wing, folders, foldersOf(repository, wing)));
+  const listed = wingsInMap(text).filter(([, folders]) => folders.length > 0);
+  const wrong = listed.filter(([wing, folders]) => !isSameList(wing, folders, foldersOf(repository, wing)));
   const places = Object.entries(WINGS).flatMap(([wing, folders]) => folders.map((folder) => `${wing}/${folder}/`));
   return [
     ...wrong.map(([wing]) => `${MAP}: the folders of ${wing}/ are ${foldersOf(repository, wing).join(', ')}`),
