@@ -144,8 +144,8 @@ const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'directory/profile/profile.ts',
-    writes: ['updateName'],
-    reason: 'A person’s name is a column of their account.',
+    writes: ['updateName', 'updateLocale'],
+    reason: 'A person’s name and language are columns of their account.',
   },
 ];
 
