@@ -29,13 +29,8 @@ SELECT s.last, o.* FROM (SELECT (SELECT id::text FROM slice ORDER BY id DESC LIM
 ) AS o ON true ORDER BY o.id`,
 );
 
-<<<<<<< HEAD
-/** The next values of the column that a key other than this one has sealed. */
-export function listValuesOfOthers(
-=======
-/** Values of the next rows that another key than this one has sealed. `last` is null when there are no more rows. */
+/** Values of the next rows that a key other than this one has sealed. `last` is null when there are no more rows. */
 export async function listValuesOfOthers(
->>>>>>> main
   tx: SystemReader,
   column: SealedColumn,
   after: string,

@@ -92,9 +92,6 @@ t.test('what the previous version changes after the sealing is what everybody se
   t.same(await search('dith 0'), []);
 });
 
-<<<<<<< HEAD
-t.test('the previous version reads what this version writes, and no address registers twice', async (t) => {
-=======
 t.test('a person whose row is sealed during a search is found', async (t) => {
   const { db, people, organizationId, database } = await openBoth(t);
   const ids = people.map(({ id }) => id).sort();
@@ -139,8 +136,7 @@ t.test('while very many are unsealed, a search in an organization looks at its m
   t.equal((await findPeople(db.systemReader(), 'ädith many', null)).length, 1200);
 });
 
-t.test('the version before reads what this version writes, and no address registers twice', async (t) => {
->>>>>>> main
+t.test('the previous version reads what this version writes, and no address registers twice', async (t) => {
   const { old, api, database } = await openBoth(t);
   const account = { email: 'Both@Example.com', password: 'correct horse battery both', name: 'Both' };
   const made = await api.post('/auth/register', account);
