@@ -158,7 +158,7 @@ const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'directory/profile/profile.ts',
     writes: ['updateName', 'updateLocale'],
-    reason: 'The own name and the own language are columns of the account.',
+    reason: 'A person’s name and language are columns of their account.',
   },
 ];
 

@@ -182,7 +182,7 @@ export const PROBLEMS = {
   invitation_for_another: {
     status: 403,
     title: 'Invitation for another e-mail',
-    detail: 'This invitation is for another e-mail than the one of your account: sign in with the invited e-mail.',
+    detail: 'This invitation is for an e-mail other than that of your account: sign in with the invited e-mail.',
   },
   registration_closed: {
     status: 403,

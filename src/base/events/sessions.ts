@@ -7,7 +7,7 @@ const EndReason = z.enum([
   'ended_by_user',
   'ended_by_organization',
   'ended_by_operator',
-  'membership_removed', // only in events of the versions before
+  'membership_removed', // only in events of earlier versions
   'too_many_sessions',
   'revoked_by_client',
   'mailbox_proven',

@@ -87,6 +87,11 @@ export function paginated(command: Command): Command {
     .option('--offset <n>', 'the number of entries to skip', wholeNumber(0, 1_000_000_000), 0);
 }
 
+/** A number with its noun, in the singular for one. The plural ends in s. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${count === 1 ? noun : `${noun}s`}`;
+}
+
 /** Formats rows as lines. Each column is as wide as its widest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

@@ -112,7 +112,7 @@ FROM jsonb_to_recordset($3::jsonb) AS o ("roleId" uuid, "ownerKey" uuid, scope j
 ON CONFLICT DO NOTHING`);
 
 /**
- * Replaces the roles that an invitation offers by exactly these roles. A repeated pair of role and scope counts once.
+ * Replaces the roles that an invitation offers with exactly these roles. A repeated pair of role and scope counts once.
  */
 export async function setOfferedRoles(
   tx: OrganizationTx | SystemTx,

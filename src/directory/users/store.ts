@@ -78,7 +78,7 @@ export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> 
 const REHASH = statement(`UPDATE passwords SET hash = $3 WHERE user_id = $1 AND hash = $2`);
 
 /**
- * Replaces a hash by a new hash of the same password. Does nothing if the password has changed since `from` was read.
+ * Replaces a hash with a new hash of the same password. Does nothing if the password has changed since `from` was read.
  */
 export async function updateHash(tx: SystemReader, userId: string, from: string, to: string): Promise<void> {
   await tx.rows(REHASH, [userId, from, to]);

@@ -23,7 +23,7 @@ export const en = {
     email: 'E-mail',
     password: 'Password',
     submit: 'Sign in',
-    noAccount: 'You have no account yet?',
+    noAccount: 'No account yet?',
     register: 'Create one',
     signedOut: 'You are signed out.',
     ended: 'Your session has ended. Sign in again.',
@@ -38,7 +38,7 @@ export const en = {
     organization: 'Name of your organization',
     organizationHint: 'Leave this empty if you only want an account.',
     submit: 'Create the account',
-    hasAccount: 'You have an account already?',
+    hasAccount: 'Already have an account?',
     signIn: 'Sign in',
   },
   /** The field for a link from a mail. */
@@ -126,7 +126,7 @@ export const en = {
   organizations: {
     title: 'Organizations',
     intro: 'You are a member of these organizations.',
-    none: 'You are a member of no organization.',
+    none: 'You are not a member of any organization.',
     organization: 'Organization',
     roles: 'Your roles',
     joined: 'Member since',
