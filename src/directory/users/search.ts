@@ -1,11 +1,14 @@
 // Finds people by a part of their name or e-mail address. The database has keyed hashes of short parts. A longer query
 // finds candidates, whose names are opened here and compared.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SystemReader } from '../../base/database/db.ts';
-import { contains } from '../../base/secrets/grams.ts';
+import { containing } from '../../base/secrets/grams.ts';
 import { type Candidate, findAmongFew, findByGrams, listStored, listUnsealed } from './search-store.ts';
 
-/** So many people are compared without a pause, which takes about ten milliseconds. */
-const COMPARED_AT_ONCE = 1_000;
+/** So many people are read by one statement. */
+const READ_AT_ONCE = 1_000;
+/** So many people are compared without a pause. With the longest names, that takes about five milliseconds. */
+const COMPARED_AT_ONCE = 50;
 
 /** The ids of the members of a small organization whose name or e-mail contains the query. Null for a large one. */
 export async function findFew(tx: SystemReader, query: string, organizationId: string): Promise<string[] | null> {
@@ -39,17 +42,24 @@ async function compare(
     ...Array.from(unsealed, (id): Candidate => ({ id, inName: true, inEmail: true })),
   ];
   const found = isExact ? sealed.map(({ id }) => id) : [];
-  for (let at = 0; at < doubtful.length; at += COMPARED_AT_ONCE) {
-    found.push(...(await compareSome(tx, query, doubtful.slice(at, at + COMPARED_AT_ONCE))));
+  for (let at = 0; at < doubtful.length; at += READ_AT_ONCE) {
+    found.push(...(await compareSome(tx, query, doubtful.slice(at, at + READ_AT_ONCE))));
   }
   return found;
 }
 
 async function compareSome(tx: SystemReader, query: string, candidates: readonly Candidate[]): Promise<string[]> {
   const rows = await listStored(tx, candidates);
-  const fits = (text: string | null) => text !== null && contains(text, query);
-  const fitting = await tx.personal.opening((open) =>
-    rows.filter(({ id, name, email }) => fits(open('users.name', id, name)) || fits(open('users.email', id, email))),
-  );
-  return fitting.map(({ id }) => id);
+  const contains = containing(query);
+  const fits = (text: string | null) => text !== null && contains(text);
+  const found: string[] = [];
+  for (let at = 0; at < rows.length; at += COMPARED_AT_ONCE) {
+    if (at > 0) await nextTurn();
+    const some = rows.slice(at, at + COMPARED_AT_ONCE);
+    const fitting = await tx.personal.opening((open) =>
+      some.filter(({ id, name, email }) => fits(open('users.name', id, name)) || fits(open('users.email', id, email))),
+    );
+    found.push(...fitting.map(({ id }) => id));
+  }
+  return found;
 }
