@@ -142,7 +142,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
 }
 
 /** The functions by which every request is authenticated and authorized. */
-export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw'> {
+export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw' | 'seenKeys'> {
   const { db, revocations } = parts;
   const [idleSeconds, graceSeconds] = [config.REFRESH_TOKEN_TTL, config.REFRESH_REUSE_GRACE];
   const browsing = { db, revocations, idleSeconds, graceSeconds };

@@ -24,6 +24,8 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
  */
 export interface DrawLimit {
   (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void>;
+  /** Raises too_many_requests when the allowance is used up. Counts nothing. */
+  assertLeft(request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void>;
   /** Runs work of a session within its allowance: see limit-around.ts. Raises too_many_requests. */
   around<T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>): Promise<T>;
 }
@@ -69,7 +71,8 @@ export function rememberAddresses(of: (ip: string) => string): (ip: string | und
 
 /** Creates the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
-  if (!settings.enabled) return Object.assign(async () => undefined, { around: unlimited });
+  if (!settings.enabled)
+    return Object.assign(async () => undefined, { assertLeft: async () => undefined, around: unlimited });
   await app.register(rateLimit, { global: false });
   const keys = new WeakMap<FastifyRequest, string>();
   const keyGenerator = (request: FastifyRequest) => keys.get(request) ?? 'unknown';
@@ -95,8 +98,15 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
     show(reply, drawn);
     if (drawn.isExceeded) throw tooMany(drawn);
   }
+  async function assertLeft(request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) {
+    const counted = await count(request, which, key, false);
+    if (counted.remaining > 0) return;
+    show(reply, counted);
+    throw tooMany(counted);
+  }
   const around = createLimitAround();
   return Object.assign(draw, {
+    assertLeft,
     around: <T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>) => {
       const counter = (key: string, increment: boolean) => count(request, 'session', key, increment);
       return around({ counter, show: (drawn) => show(reply, drawn), refuse: tooMany }, limited);
