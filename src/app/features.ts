@@ -99,7 +99,8 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       log,
     },
     browser: {
-      ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
+      ...{ ...refreshing, cookie, kit: parts.kit, seenKeys: parts.seenKeys },
+      sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
     },
@@ -142,7 +143,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
 }
 
 /** The functions by which every request is authenticated and authorized. */
-export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw' | 'seenKeys'> {
+export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw'> {
   const { db, revocations } = parts;
   const [idleSeconds, graceSeconds] = [config.REFRESH_TOKEN_TTL, config.REFRESH_REUSE_GRACE];
   const browsing = { db, revocations, idleSeconds, graceSeconds };
@@ -151,7 +152,11 @@ export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw' |
     actFor: (caller, references) => actFor(parts, caller, references),
     holds: parts.access.holds,
     idempotency: parts.idempotency,
-    pages: { kit: parts.kit, authenticateBrowser: (key) => authenticateBrowser(browsing, key) },
+    pages: {
+      kit: parts.kit,
+      seenKeys: parts.seenKeys,
+      authenticateBrowser: (key) => authenticateBrowser(browsing, key),
+    },
     isPlatformAdministrator: (caller) => isPlatformAdministrator(parts.db.systemReader(), caller.id),
   };
 }

@@ -26,7 +26,7 @@ import {
   SIGN_IN_BODY_BYTES_MAX,
   statusOf,
 } from './endpoint.ts';
-import { admitVisit, type PageGuard, type SeenKeys } from './page-admission.ts';
+import { admitVisit, type PageGuard } from './page-admission.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { guardChange, send } from './reply.ts';
 import { FastifyRequestInfo, PreparedAnswer, workOf } from './request-info.ts';
@@ -54,7 +54,6 @@ export interface Guard {
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
   readonly isPlatformAdministrator: (caller: Caller) => Promise<boolean>;
   readonly draw: DrawLimit;
-  readonly seenKeys: SeenKeys;
   /** Needed for endpoints that take an Idempotency-Key. */
   readonly idempotency?: Idempotency | undefined;
   /** Needed for pages. */

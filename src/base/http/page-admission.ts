@@ -15,6 +15,7 @@ export interface PageGuard {
   readonly kit: Kit;
   /** The caller of the live session with this key, which the browser keeps in its cookie. Null for any other text. */
   readonly authenticateBrowser: (key: string) => Promise<Caller | null>;
+  readonly seenKeys: SeenKeys;
 }
 
 /** The page to which people go who are not signed in. With this query it says that their session has ended. */
@@ -48,7 +49,8 @@ export async function admitVisit(
   const { cookies } = pages.kit;
   const key = request.server.parseCookie(request.headers.cookie ?? '')[cookies.name('session')] ?? '';
   const work = workOf(request);
-  const caller = key === '' ? null : await workFor(work, () => findCaller(guard, pages, { request, reply, key }));
+  const caller =
+    key === '' ? null : await workFor(work, () => findCaller(declared, guard, pages, { request, reply, key }));
   if (declared.limit !== 'sign_in') {
     await guard.draw(request, reply, 'other', caller ? `user ${caller.id}` : `page ${network}`);
   }
@@ -67,15 +69,24 @@ export async function admitVisit(
 
 /**
  * Finds the caller with this key. Only PostgreSQL knows whether a key is good, so a network that has sent too many
- * unknown keys may send only those that this process has seen to be good. Raises too_many_requests.
+ * unknown keys may send only those that this process has seen to be good. Any other one then counts as no key at pages
+ * for visitors, where people sign in, and raises too_many_requests elsewhere.
  */
 async function findCaller(
-  { draw, seenKeys }: Guard,
-  { authenticateBrowser }: PageGuard,
+  { access }: Endpoint,
+  { draw }: Guard,
+  { authenticateBrowser, seenKeys }: PageGuard,
   { request, reply, key }: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly key: string },
 ): Promise<Caller | null> {
   const unknown = `unknown key ip ${networkOf(request.ip)}`;
-  if (!seenKeys.has(key)) await draw.assertLeft(request, reply, 'other', unknown);
+  if (!seenKeys.has(key)) {
+    try {
+      await draw.assertLeft(request, reply, 'other', unknown);
+    } catch (refused) {
+      if (access.kind === 'visitor') return null;
+      throw refused;
+    }
+  }
   const caller = await authenticateBrowser(key);
   if (caller) {
     seenKeys.add(key);
@@ -97,8 +108,8 @@ function isOwnForm(own: string, { headers }: FastifyRequest): boolean {
 }
 
 /**
- * The keys of browsers that were good in this process a while ago. They may be bad by now, so this decides only whether a
- * key is worth a question to PostgreSQL.
+ * The keys of browsers that were good in this process a while ago. They may be bad by now, so this decides only whether
+ * a key is worth a question to PostgreSQL.
  */
 export interface SeenKeys {
   has(key: string): boolean;

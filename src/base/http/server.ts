@@ -23,7 +23,6 @@ import { limitTime } from './deadline.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
-import { createSeenKeys } from './page-admission.ts';
 import { prefersPage, sendProblem, sendProblemPage, type Translate, toProblem, WORK, withOutcome } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, wideNetworkOf } from './rate-limit.ts';
 import type { NamedClient } from './request-info.ts';
@@ -33,7 +32,7 @@ import { unknownRoutes } from './unknown-route.ts';
 export interface ServerOptions {
   readonly log: FastifyBaseLogger;
   readonly endpoints: readonly Endpoint[];
-  readonly guard: Omit<Guard, 'draw' | 'seenKeys'>;
+  readonly guard: Omit<Guard, 'draw'>;
   readonly translate: Translate;
   readonly limits: LimitSettings;
   readonly corsOrigins: readonly string[];
@@ -107,7 +106,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   endConnectionsBeforeClose(app, connections, requestMs + ANSWERED_MS);
   await registerPlugins(app, options, unknownRoute);
   const draw = await openLimits(app, options.limits);
-  const guard: Guard = { ...options.guard, draw, seenKeys: createSeenKeys() };
+  const guard: Guard = { ...options.guard, draw };
   const isOAuth = oauthRequests(options.endpoints);
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     if (isOAuth(request)) return sendOAuthError(request, reply, error, { translate: options.translate, draw });

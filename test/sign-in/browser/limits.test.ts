@@ -17,6 +17,8 @@ t.test('a network that guesses keys of browsers stops asking the database', asyn
   const visitor = openVisitor(url);
   const account = await visitor.send(await visitor.open('/sign-in'), '/sign-in', { email, password });
   t.match(account.seen, email);
+  const late = openVisitor(url);
+  const form = await late.open('/sign-in');
   let asked = 0;
   const { systemReader } = app.parts.db;
   Object.assign(app.parts.db, {
@@ -44,6 +46,9 @@ t.test('a network that guesses keys of browsers stops asking the database', asyn
   t.equal(asked, 20);
   t.match((await visitor.open('/account')).seen, email, 'who is signed in on the same network goes on');
   t.equal(asked, 21);
+  late.cookies.set(SESSION, 'A'.repeat(43));
+  t.match((await late.send(form, '/sign-in', { email, password })).seen, email);
+  t.not(late.cookies.get(SESSION), 'A'.repeat(43), 'who has an old cookie can still sign in');
 });
 
 t.test('a page of another site cannot use up the attempts of a person to sign in', async (t) => {
