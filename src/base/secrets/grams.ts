@@ -11,19 +11,26 @@ const PURPOSE = 'search';
  * few candidates of an ordinary query.
  */
 const QUERY_PARTS_MAX = 16;
+const ONLY_ASCII = /^[\0-\x7f]*$/;
 
 /**
  * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are
  * one: also ß and ss, and the two small sigmas, of which the lower case of a whole word has either.
  */
 export function normalForm(text: string): string {
+  if (ONLY_ASCII.test(text)) return text.toLowerCase(); // the same, in a tenth of the time
   return text.normalize('NFKC').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 }
 
-/** Returns the function that says whether a text contains the query, as a search finds it. */
+/** Whether the text contains the query, as a search finds it. */
+export function contains(text: string, query: string): boolean {
+  return containing(query)(text);
+}
+
+/** Returns the function which says whether a text contains the query. */
 export function containing(query: string): (text: string) => boolean {
-  const wanted = normalForm(query);
-  return (text) => normalForm(text).includes(wanted);
+  const sought = normalForm(query);
+  return (text) => normalForm(text).includes(sought);
 }
 
 function partsOf(characters: readonly string[], length: number): string[] {

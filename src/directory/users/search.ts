@@ -42,24 +42,40 @@ async function compare(
     ...Array.from(unsealed, (id): Candidate => ({ id, inName: true, inEmail: true })),
   ];
   const found = isExact ? sealed.map(({ id }) => id) : [];
-  for (let at = 0; at < doubtful.length; at += READ_AT_ONCE) {
-    found.push(...(await compareSome(tx, query, doubtful.slice(at, at + READ_AT_ONCE))));
+  return [...found, ...(await findContaining(tx, query, doubtful))];
+}
+
+/** The ids of the candidates whose name or e-mail contains the query, in the order of the candidates. */
+export async function findContaining(
+  tx: SystemReader,
+  query: string,
+  candidates: readonly Candidate[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (let at = 0; at < candidates.length; at += READ_AT_ONCE) {
+    const some = candidates.slice(at, at + READ_AT_ONCE);
+    const fitting = await compareSome(tx, query, some);
+    for (const { id } of some) if (fitting.has(id)) found.push(id);
   }
   return found;
 }
 
-async function compareSome(tx: SystemReader, query: string, candidates: readonly Candidate[]): Promise<string[]> {
+async function compareSome(tx: SystemReader, query: string, candidates: readonly Candidate[]): Promise<Set<string>> {
   const rows = await listStored(tx, candidates);
-  const contains = containing(query);
-  const fits = (text: string | null) => text !== null && contains(text);
-  const found: string[] = [];
+  const isContaining = containing(query);
+  const fits = (text: string | null) => text !== null && isContaining(text);
+  const found = new Set<string>();
   for (let at = 0; at < rows.length; at += COMPARED_AT_ONCE) {
     if (at > 0) await nextTurn();
     const some = rows.slice(at, at + COMPARED_AT_ONCE);
-    const fitting = await tx.personal.opening((open) =>
-      some.filter(({ id, name, email }) => fits(open('users.name', id, name)) || fits(open('users.email', id, email))),
+    const fitting = await tx.personal.opening(
+      (open) =>
+        some.filter(
+          ({ id, name, email }) => fits(open('users.name', id, name)) || fits(open('users.email', id, email)),
+        ),
+      { bulk: true },
     );
-    found.push(...fitting.map(({ id }) => id));
+    for (const { id } of fitting) found.add(id);
   }
   return found;
 }

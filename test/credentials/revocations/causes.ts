@@ -287,4 +287,5 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'user.created': 'new',
   'user.registered': 'new',
   'user.renamed': 'names are in no token',
+  'user.locale_changed': 'languages are in no token',
 };
