@@ -105,7 +105,8 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       log,
     },
     browser: {
-      ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
+      ...{ ...refreshing, cookie, kit: parts.kit, seenKeys: parts.seenKeys },
+      sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
@@ -159,7 +160,11 @@ export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw'> 
     actFor: (caller, references) => actFor(parts, caller, references),
     holds: parts.access.holds,
     idempotency: parts.idempotency,
-    pages: { kit: parts.kit, authenticateBrowser: (key) => authenticateBrowser(browsing, key) },
+    pages: {
+      kit: parts.kit,
+      seenKeys: parts.seenKeys,
+      authenticateBrowser: (key) => authenticateBrowser(browsing, key),
+    },
     isPlatformAdministrator: (caller) => isPlatformAdministrator(parts.db.systemReader(), caller.id),
   };
 }

@@ -9,6 +9,7 @@ import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../bas
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
+import { createSeenKeys, type SeenKeys } from '../base/http/page-admission.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
@@ -74,6 +75,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly feed: Feed;
   readonly outbox: Outbox;
   readonly kit: Kit;
+  readonly seenKeys: SeenKeys;
   readonly idempotency: Idempotency;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -148,6 +150,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     }),
     outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
     kit,
+    seenKeys: createSeenKeys(),
     idempotency: openIdempotency({
       db,
       random,
