@@ -20,6 +20,7 @@ import { roleRoutes } from '../directory/roles/routes.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
 import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
+import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
 import { passwordPages } from '../sign-in/password/pages.ts';
 import { passwordRoutes } from '../sign-in/password/routes.ts';
@@ -61,6 +62,14 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'sign-in/account',
     urls: ['/account', '/account/devices', '/account/organizations', '/account/organizations/:id/leave'],
     routes: ({ account }) => accountPages(account),
+  },
+  {
+    folder: 'sign-in/leaving',
+    urls: [
+      '/api/v1/me', // DELETE to this URL closes the account
+      '/api/v1/me/export',
+    ],
+    routes: ({ leaving }) => leavingRoutes(leaving),
   },
   {
     folder: 'directory/profile',

@@ -5,7 +5,7 @@ import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
 import { createClientThrottle } from '../access/oauth/throttle.ts';
-import { isPlatformAdministrator } from '../admin/administrators/store.ts';
+import { endAdministration, isPlatformAdministrator } from '../admin/administrators/store.ts';
 import type { AdministrationDeps } from '../admin/organizations/organizations.ts';
 import type { Config } from '../base/config/config.ts';
 import { problem } from '../base/errors/problem.ts';
@@ -27,6 +27,7 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
+import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
@@ -42,6 +43,7 @@ export interface Features {
   readonly password: PasswordRouteDeps;
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
+  readonly leaving: LeavingRouteDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
   readonly organizations: OrganizationRouteDeps;
@@ -88,11 +90,12 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
+  const throttle = createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) });
   return {
     password: {
       ...joining,
       ...creating,
-      throttle: createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) }),
+      throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
       cookie,
@@ -104,6 +107,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
     },
     account: { ...refreshing, ...changing },
+    leaving: { ...changing, passwords: parts.passwords, throttle, cookie, endAdministration },
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },

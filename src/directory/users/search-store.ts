@@ -61,6 +61,7 @@ export function findByGrams(
 const UNSEALED = statement(`
 SELECT u.id::text FROM users u
 WHERE (u.email_sealed IS NULL OR u.email_lookup IS NULL OR u.name_sealed IS NULL)
+  AND u.status <> 'closed'
   AND ($1::uuid IS NULL OR (SELECT count(*) FROM memberships m WHERE m.organization_id = $1 AND m.user_id = u.id) > 0)`);
 
 /** The people whose row is not sealed yet, so that no grams say what it contains. */
