@@ -4,10 +4,10 @@
 import { z } from 'zod';
 import { validate } from '../bodies/validate.ts';
 import { Problem, problem } from '../errors/problem.ts';
+import { isNonce } from '../page-kit/browser-key.ts';
 import { type Attempt, FRESH, NONCE_FIELD } from '../page-kit/form.ts';
 import { Html } from '../page-kit/html.ts';
 import { openView, type View } from '../page-kit/kit.ts';
-import { isNonce } from '../page-kit/nonce.ts';
 import {
   type Answer,
   type CallerOf,

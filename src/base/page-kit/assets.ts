@@ -20,7 +20,7 @@ export interface Assets {
 }
 
 /** The script of the pages is a module that loads the others. */
-const SCRIPTS = ['confirm', 'copy', 'show-password'];
+const SCRIPTS = ['confirm', 'copy', 'link', 'show-password'];
 
 /** Reads the assets once. */
 export function readAssets({ css, logo, name, accent }: Branding): Assets {

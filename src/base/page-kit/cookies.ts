@@ -1,8 +1,8 @@
 // The cookies of pages (RFC 6265bis §4.1). Each belongs to this host alone, and no script can read it. `browser` binds
-// the forms to a browser, `session` is the session of a signed-in browser, and `language` is the language that was
-// chosen.
+// the forms to a browser, `session` is the session of a signed-in browser, `language` is the language that was chosen,
+// and `link` is the sealed token of a link from a mail.
 
-export type CookieKind = 'browser' | 'session' | 'language';
+export type CookieKind = 'browser' | 'session' | 'language' | 'link';
 
 export interface PageCookies {
   name(kind: CookieKind): string;

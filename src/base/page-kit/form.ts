@@ -66,12 +66,13 @@ export function field(view: View, attempt: Attempt, asked: Field): Html {
   const { name, label, type = 'text', autocomplete, hint, isOptional = false, value, codes = [] } = asked;
   const id = `field-${name}`;
   const wrong = fieldProblem(view, attempt, name, codes);
+  const isPlain = type === 'text' && autocomplete !== 'off';
   const described = [...(hint === undefined ? [] : [`${id}-hint`]), ...(wrong === null ? [] : [`${id}-problem`])];
   const isSecret = type === 'password';
   const shown = isSecret ? '' : (attempt.typed[name] ?? value ?? '');
   const input = html`<input id="${id}" name="${name}" type="${type}" autocomplete="${autocomplete}"${
     shown !== '' && html` value="${shown}"`
-  }${!isOptional && html` required`}${type !== 'text' && html` autocapitalize="none" spellcheck="false"`}${
+  }${!isOptional && html` required`}${!isPlain && html` autocapitalize="none" spellcheck="false"`}${
     described.length > 0 && html` aria-describedby="${described.join(' ')}"`
   }${wrong !== null && html` aria-invalid="true" autofocus`} dir="auto">`;
   const { showPassword, hidePassword, optional } = view.text.layout;
@@ -81,6 +82,12 @@ ${hint !== undefined && html`<p class="hint" id="${id}-hint">${hint}</p>`}
 ${isSecret ? html`<div class="secret" data-show="${showPassword}" data-hide="${hidePassword}">${input}</div>` : input}
 ${wrong !== null && html`<p class="problem" id="${id}-problem">${wrong}</p>`}
 </div>`;
+}
+
+/** Whether the problem of a form is about this field. */
+export function isAbout({ problem }: Attempt, name: string, codes: readonly ProblemCode[]): boolean {
+  if (!problem) return false;
+  return codes.includes(problem.code) || (problem.extras.issues ?? []).some(({ path }) => path === name);
 }
 
 function fieldProblem(view: View, { problem }: Attempt, name: string, codes: readonly ProblemCode[]): string | null {

@@ -3,10 +3,10 @@ import type { Config } from '../config/config.ts';
 import type { Random } from '../platform/random.ts';
 import { type Assets, readAssets } from './assets.ts';
 import { type Branding, type BrandSettings, readBranding } from './branding.ts';
+import { isBrowserKey, nonceFor, openToken, sealToken } from './browser-key.ts';
 import type { Catalogue } from './catalogues/catalogue.ts';
 import { type PageCookies, pageCookies } from './cookies.ts';
 import { CATALOGUES, type Language, languageOf, preferredLanguage } from './language.ts';
-import { isBrowserKey, nonceFor } from './nonce.ts';
 
 export interface Kit {
   readonly branding: Branding;
@@ -43,6 +43,12 @@ export interface View {
   readonly isSignedIn: boolean;
   /** The nonce of a form for this browser. The purpose of a form is the path to which it is sent. */
   nonce(purpose: string): string;
+  /** Lets this browser keep the token of a link for half an hour. It replaces the token that was kept before. */
+  keepToken(purpose: string, token: string): void;
+  /** The token that this browser keeps for the purpose, which is the path of a page. Null without one. */
+  keptToken(purpose: string): string | null;
+  /** Removes the token that this browser keeps. */
+  forgetToken(): void;
 }
 
 /** The part of a request from which its view is made. */
@@ -55,6 +61,8 @@ export interface Visit {
 }
 
 const YEAR_SECONDS = 365 * 86_400;
+/** A person signs in or registers in this time, and then finds the page of the link again. */
+const KEPT_SECONDS = 1800;
 
 /** A view, and the cookies that its answer sets. */
 export interface OpenedView {
@@ -73,15 +81,25 @@ export function openView(kit: Kit, { target, acceptLanguage, cookie, sessionId }
   const sent = cookie(kit.cookies.name('browser'));
   const isKnown = isBrowserKey(sent);
   let key = isKnown ? sent : null;
+  const ownKey = () => {
+    key ??= kit.random.bytes(32).toString('base64url');
+    return key;
+  };
+  const link = cookie(kit.cookies.name('link'));
+  let linkCookie: string | null = null;
   const view: View = {
     kit,
     language,
     text: CATALOGUES[language],
     target,
     isSignedIn: sessionId !== null,
-    nonce(purpose) {
-      key ??= kit.random.bytes(32).toString('base64url');
-      return nonceFor(key, purpose, sessionId);
+    nonce: (purpose) => nonceFor(ownKey(), purpose, sessionId),
+    keepToken(purpose, token) {
+      linkCookie = kit.cookies.set('link', sealToken(ownKey(), purpose, token, kit.random), KEPT_SECONDS);
+    },
+    keptToken: (purpose) => (key === null || link === undefined ? null : openToken(key, purpose, link)),
+    forgetToken() {
+      if (link !== undefined) linkCookie = kit.cookies.clear('link');
     },
   };
   return {
@@ -89,6 +107,7 @@ export function openView(kit: Kit, { target, acceptLanguage, cookie, sessionId }
     cookies: () => [
       ...(chosen && chosen !== kept ? [kit.cookies.set('language', chosen, YEAR_SECONDS)] : []),
       ...(key !== null && !isKnown ? [kit.cookies.set('browser', key, YEAR_SECONDS)] : []),
+      ...(linkCookie === null ? [] : [linkCookie]),
     ],
   };
 }

@@ -17,6 +17,7 @@ type IssueTexts = Catalogue['issues'];
 const ISSUES: readonly (readonly [RegExp, (texts: IssueTexts, number: string) => string])[] = [
   [/^(?:is required|must not be empty)$/, ({ required }) => required],
   [/e-mail address such as/, ({ email }) => email],
+  [/the link of the mail/, ({ link }) => link],
   [/at most (\d+) characters/, ({ tooLong }, max) => tooLong(max)],
   [/at least (\d+) characters/, ({ tooShort }, min) => tooShort(min)],
   [/one line of valid Unicode|visible character|not text/, ({ characters }) => characters],

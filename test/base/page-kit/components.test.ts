@@ -5,6 +5,7 @@ import { confirm, done, pagination, remark, table, wrong } from '../../../src/ba
 import { type Attempt, FRESH, field, form, hidden } from '../../../src/base/page-kit/form.ts';
 import { type Html, html } from '../../../src/base/page-kit/html.ts';
 import { layout, navigation } from '../../../src/base/page-kit/layout.ts';
+import { linkForm, tokenField } from '../../../src/base/page-kit/link.ts';
 import { problemPage } from '../../../src/base/page-kit/problem-page.ts';
 import { readMarkup, shapeOf } from '../../support/pages/markup.ts';
 import { HOSTILE } from './hostile.ts';
@@ -33,6 +34,9 @@ const COMPONENTS: Readonly<Record<string, (text: string) => Html>> = {
   'field that is optional': (text) =>
     field(view, FRESH, { name: 'name', label: text, type: 'email', autocomplete: 'name', isOptional: true }),
   hidden: (text) => hidden('name', text),
+  'form for a link': (text) =>
+    linkForm(view, { typed: { token: `x${text}` }, problem: null }, { path: '/x', fields: hidden('return_to', text) }),
+  'field with a token': (text) => html`${tokenField(text)}${text}`,
   done,
   remark,
   wrong: (text) => wrong(view, { typed: {}, problem: problem('not_found', { detail: text }) }),

@@ -41,6 +41,12 @@ export const en = {
     hasAccount: 'You have an account already?',
     signIn: 'Sign in',
   },
+  /** The field for a link from a mail. */
+  link: {
+    label: 'Link from the mail',
+    hint: 'Copy the whole link from the mail and paste it here.',
+    submit: 'Continue',
+  },
   signOut: {
     title: 'Sign out',
     question: 'This ends your session here and in every application that uses it.',
@@ -97,6 +103,7 @@ export const en = {
   issues: {
     required: 'Fill in this field.',
     email: 'Give one e-mail address, such as ada@example.com.',
+    link: 'This is not the link from the mail. Copy the whole link there, and paste it here.',
     tooLong: (max: string) => `Use at most ${max} characters.`,
     tooShort: (min: string) => `Use at least ${min} characters.`,
     characters: 'Use one line of text that people can see.',

@@ -42,6 +42,12 @@ export const es: Catalogue = {
     hasAccount: '¿Ya tiene una cuenta?',
     signIn: 'Entrar',
   },
+  /** The field for a link from a mail. */
+  link: {
+    label: 'Enlace del correo',
+    hint: 'Copie el enlace completo del correo y péguelo aquí.',
+    submit: 'Continuar',
+  },
   signOut: {
     title: 'Salir',
     question: 'Esto termina su sesión aquí y en todas las aplicaciones que la usan.',
@@ -97,6 +103,7 @@ export const es: Catalogue = {
   issues: {
     required: 'Rellene este campo.',
     email: 'Escriba una dirección de correo, como ada@example.com.',
+    link: 'Este no es el enlace del correo. Copie el enlace completo y péguelo aquí.',
     tooLong: (max) => `Use como máximo ${max} caracteres.`,
     tooShort: (min) => `Use al menos ${min} caracteres.`,
     characters: 'Use una línea de texto que las personas puedan ver.',

@@ -42,6 +42,12 @@ export const pt: Catalogue = {
     hasAccount: 'Já tem uma conta?',
     signIn: 'Entrar',
   },
+  /** The field for a link from a mail. */
+  link: {
+    label: 'Link do e-mail',
+    hint: 'Copie o link completo do e-mail e cole-o aqui.',
+    submit: 'Continuar',
+  },
   signOut: {
     title: 'Sair',
     question: 'Isto encerra a sua sessão aqui e em todos os aplicativos que a usam.',
@@ -97,6 +103,7 @@ export const pt: Catalogue = {
   issues: {
     required: 'Preencha este campo.',
     email: 'Informe um endereço de e-mail, como ada@example.com.',
+    link: 'Este não é o link do e-mail. Copie o link completo e cole-o aqui.',
     tooLong: (max) => `Use no máximo ${max} caracteres.`,
     tooShort: (min) => `Use pelo menos ${min} caracteres.`,
     characters: 'Use uma linha de texto que as pessoas possam ver.',

@@ -1,0 +1,50 @@
+// What a page binds to a browser, by a random key in a cookie that no other site and no script can read. Nothing is
+// stored. A nonce is the proof that a form was made for the browser that sends it, and for this purpose. A sealed token
+// opens only in the browser for which it was sealed, and for the same purpose.
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import type { Random } from '../platform/random.ts';
+import { type DataKey, seal, unseal } from '../secrets/sealing.ts';
+
+const KEY = /^[A-Za-z0-9_-]{43}$/;
+
+/** Whether a text can be the cookie of a browser: 256 bits. */
+export function isBrowserKey(text: string | undefined): text is string {
+  return text !== undefined && KEY.test(text);
+}
+
+/**
+ * Returns the nonce. `sessionId` binds it to a session, so that a form that was opened before somebody else signed in
+ * does not act for them. It is null for the forms of people who are not signed in.
+ */
+export function nonceFor(browserKey: string, purpose: string, sessionId: string | null): string {
+  return keyed(browserKey, [purpose, sessionId]).toString('base64url');
+}
+
+function keyed(browserKey: string, parts: readonly (string | null)[]): Buffer {
+  return createHmac('sha256', browserKey).update(JSON.stringify(parts)).digest();
+}
+
+/** Whether a form sent this nonce. */
+export function isNonce(sent: string | undefined, expected: string): boolean {
+  const [one, other] = [Buffer.from(sent ?? ''), Buffer.from(expected)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+/** Seals a token for this browser and this purpose. */
+export function sealToken(browserKey: string, purpose: string, token: string, random: Random): string {
+  return seal(sealingKey(browserKey, purpose), purpose, token, random).toString('base64url');
+}
+
+/** Opens what `sealToken` has sealed for the same browser and purpose. Returns null for anything else. */
+export function openToken(browserKey: string, purpose: string, sealed: string): string | null {
+  try {
+    return unseal(sealingKey(browserKey, purpose), purpose, Buffer.from(sealed, 'base64url'));
+  } catch {
+    return null; // it was changed, or belongs to another browser or purpose
+  }
+}
+
+/** A nonce is made of two parts, so no nonce is this key. */
+function sealingKey(browserKey: string, purpose: string): DataKey {
+  return { id: '00000000', secret: createSecretKey(keyed(browserKey, ['token', purpose, 'seal'])) };
+}
