@@ -84,8 +84,8 @@ function decodeCursor(cursor: string): Place {
 }
 
 /**
- * Returns a page of what is stored of the user. Without a cursor it is the first page, and the export is recorded. Raises
- * validation_failed for a wrong cursor, and session_revoked when the account is closed.
+ * Returns a page of what is stored of the user. Without a cursor it is the first page, and the export is recorded.
+ * Raises validation_failed for a wrong cursor, and session_revoked when the account is closed.
  */
 export async function exportPage(
   deps: ExportDeps,
