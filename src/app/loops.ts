@@ -4,6 +4,7 @@ import { removeExpiredAssertions } from '../access/client-authentication/remove-
 import { openSealing } from '../admin/personal-data/fill.ts';
 import type { Config } from '../base/config/config.ts';
 import { removeExpiredKeys } from '../base/idempotency/remove-expired.ts';
+import { removeOverTokens } from '../credentials/one-time/remove-over.ts';
 import { openRemovalOfDeleted } from '../directory/organizations/remove-deleted.ts';
 import { openRaising } from '../directory/roles/raise-holders.ts';
 import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
@@ -25,6 +26,7 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
     removeOthers: async () => {
       await removeExpiredAssertions(db);
       await removeExpiredKeys(db);
+      await removeOverTokens(db);
     },
   });
   const alreadyStarted = () => undefined; // a key ring follows its files as soon as it is opened

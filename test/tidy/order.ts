@@ -10,7 +10,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   base: 'errors headers platform secrets loops config database idempotency revoking embedded mail events outbox connections bodies page-kit http assets docs health'.split(
     ' ',
   ),
-  credentials: 'keys data-keys passwords tokens stream revocations feed'.split(' '),
+  credentials: 'keys data-keys passwords one-time tokens stream revocations feed'.split(' '),
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
   'sign-in': 'sessions browser member-sessions accept-invitation password account leaving'.split(' '),
   access: 'clients client-authentication oauth checks forward-auth'.split(' '),

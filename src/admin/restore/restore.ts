@@ -5,6 +5,7 @@ import { invalid } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { publishing } from '../../base/revoking/publish.ts';
+import { endAllBefore } from '../../credentials/one-time/consume.ts';
 import type { OperatorDeps } from '../sessions/sessions.ts';
 import {
   countEverything,
@@ -30,7 +31,7 @@ const WITHIN_MS = 900_000;
 const LOOK_AGAIN_MS = 50;
 
 /**
- * Ends all sessions, access tokens and invitation tokens from before an instant, in all organizations. This is one
+ * Ends all sessions, access tokens, and tokens of mails from before an instant, in all organizations. This is one
  * transaction with one revocation and one event. It raises the epochs of users, memberships, clients and of the
  * roles of organizations above every epoch that was ever issued. Raises validation_failed for an instant in the future.
  */
@@ -52,6 +53,7 @@ export async function endEverything(
     async (tx) => {
       await lockEverything(tx);
       const ended = await markEverythingEnded(tx, instant);
+      await endAllBefore(tx, instant);
       await markDecided(tx, lineage);
       const { sessions, users, clients, invitations } = ended;
       await record(tx, {

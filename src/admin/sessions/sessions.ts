@@ -9,6 +9,8 @@ import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import { endAll, endAllBefore } from '../../credentials/one-time/consume.ts';
+import { ENDED_WITH_CREDENTIALS } from '../../credentials/one-time/purposes.ts';
 import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import type { EndedSessions } from '../../sign-in/sessions/ending-store.ts';
@@ -42,7 +44,9 @@ export async function endAnySession(deps: OperatorDeps, sessionId: string): Prom
   }
 }
 
-/** Ends every session of a user, with all access tokens. Returns the number of live sessions. */
+/**
+ * Ends every session of a user, with all access tokens and the tokens of mails. Returns the number of live sessions.
+ */
 export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
   const commit = deps.db.system((tx) => endAllOfUser(tx, userId, REASON));
   return (await publishing(deps, commit)).live;
@@ -55,15 +59,16 @@ export async function endUserSessions(deps: OperatorDeps, userId: string): Promi
 export async function endAllOfUser(tx: SystemTx, userId: string, reason: EndReason): Promise<EndedSessions> {
   // The raised epoch also refuses the access token of a sign-in that runs at this moment.
   const raised = await raiseEpochs(tx, [userId]);
+  await endAll(tx, userId, ENDED_WITH_CREDENTIALS);
   const { live, revocations } = await markUserSessionsEnded(tx, userId, reason);
   return { live, revocations: [...raised, ...revocations] };
 }
 
 /**
- * Ends every session that was opened before now, and all access tokens of the users. It processes a few users with each
- * statement, so that no statement runs long. If it is interrupted, the finished statements remain in effect, and a
- * second run ends the other sessions. `onUsers` is called with the number of processed users and the number of all
- * users. Returns the number of live sessions.
+ * Ends every session that was opened before now, all access tokens of the users, and the tokens of mails. It processes
+ * a few users with each statement, so that no statement runs long. If it is interrupted, the finished statements remain
+ * in effect, and a second run ends the rest. `onUsers` is called with the number of processed users and the number of
+ * all users. Returns the number of live sessions.
  */
 export async function endAllSessions(
   deps: OperatorDeps,
@@ -85,15 +90,16 @@ export async function endAllSessions(
     }
     if (underWay) await delay(LOOK_AGAIN_MS);
   }
-  await deps.db.system((tx) =>
-    record(tx, {
+  await deps.db.system(async (tx) => {
+    await endAllBefore(tx, beginning.now);
+    await record(tx, {
       id: newId(deps.random, deps.clock),
       type: 'sessions.all_ended',
       organizationId: null,
       actorId: null,
       targetId: null,
       data: { live },
-    }),
-  );
+    });
+  });
   return live;
 }

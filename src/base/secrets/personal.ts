@@ -8,7 +8,7 @@ import { type LookupKey, lookup } from './lookup.ts';
 import { remembering } from './opened.ts';
 import { DataKeyMissing, keyIdOf, SealBroken, seal, unseal } from './sealing.ts';
 
-/** The columns that are sealed, without the ending `_sealed`. All but the last are beside a column in clear. */
+/** The columns that are sealed, without the ending `_sealed`. All but the last two are beside a column in clear. */
 export const SEALED_COLUMNS = [
   'users.email',
   'users.name',
@@ -16,11 +16,18 @@ export const SEALED_COLUMNS = [
   'sessions.ip',
   'invitations.email',
   'person_keys.secret',
+  'one_time_tokens.address',
 ] as const;
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];
 
 /** The columns with keyed hashes. */
-export type LookupColumn = 'users.email' | 'invitations.email' | 'outbox.recipient' | 'sessions.child_reissued';
+export type LookupColumn =
+  | 'users.email'
+  | 'invitations.email'
+  | 'outbox.recipient'
+  | 'sessions.child_reissued'
+  | 'one_time_tokens.address'
+  | 'one_time_tokens.code';
 
 /** Opens a stored value of the row with this id. Null stays null. */
 export type Open = <Value extends string | null>(column: SealedColumn, id: string, stored: Value) => Value;

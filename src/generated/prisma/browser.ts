@@ -33,6 +33,16 @@ export type UserSearch = Prisma.UserSearchModel
  */
 export type PersonKey = Prisma.PersonKeyModel
 /**
+ * Model OneTimeToken
+ * 
+ */
+export type OneTimeToken = Prisma.OneTimeTokenModel
+/**
+ * Model OneTimeCodeFailures
+ * 
+ */
+export type OneTimeCodeFailures = Prisma.OneTimeCodeFailuresModel
+/**
  * Model PersonalData
  * 
  */

@@ -11,6 +11,8 @@
 export type * from './models/User.ts'
 export type * from './models/UserSearch.ts'
 export type * from './models/PersonKey.ts'
+export type * from './models/OneTimeToken.ts'
+export type * from './models/OneTimeCodeFailures.ts'
 export type * from './models/PersonalData.ts'
 export type * from './models/Password.ts'
 export type * from './models/Organization.ts'

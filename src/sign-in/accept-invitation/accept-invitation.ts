@@ -10,6 +10,8 @@ import { record } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import { endAll } from '../../credentials/one-time/consume.ts';
+import { EVERY_PURPOSE } from '../../credentials/one-time/purposes.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
@@ -121,6 +123,7 @@ async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promi
   const first = await markEmailVerified(tx, userId);
   if (!first) return [];
   const raised = await raiseEpochs(tx, [userId]);
+  await endAll(tx, userId, EVERY_PURPOSE);
   await recordOwn(deps, tx, userId, 'user.email_verified');
   await lockSessions(tx, userId); // this also locks the caller's session, which is switched next
   const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
@@ -197,8 +200,8 @@ async function insertAccount(
 
 /**
  * Gives the account to the user who has proven its mailbox. This ends everything that the former user of the account
- * could use: the password, the sessions, the access tokens and the invitations that the former user sent. The
- * memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
+ * could use: the password, the sessions, the access tokens, the tokens of mails and the invitations that the former
+ * user sent. The memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash } = account;
@@ -206,6 +209,7 @@ async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise
   if (!(await takeOverUnproven(tx, { userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
   await recordOwn(deps, tx, userId, 'user.claimed');
   await markSentRevoked(tx, userId, 'account_claimed');
+  await endAll(tx, userId, EVERY_PURPOSE);
   const raised = await raiseEpochs(tx, [userId]);
   const { revocations } = await markSessionsEnded(tx, { userId, ...PROVEN });
   return [...raised, ...revocations];

@@ -400,6 +400,8 @@ export const ModelName = {
   User: 'User',
   UserSearch: 'UserSearch',
   PersonKey: 'PersonKey',
+  OneTimeToken: 'OneTimeToken',
+  OneTimeCodeFailures: 'OneTimeCodeFailures',
   PersonalData: 'PersonalData',
   Password: 'Password',
   Organization: 'Organization',
@@ -436,7 +438,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "userSearch" | "personKey" | "personalData" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
+    modelProps: "user" | "userSearch" | "personKey" | "oneTimeToken" | "oneTimeCodeFailures" | "personalData" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -659,6 +661,154 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.PersonKeyCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.PersonKeyCountAggregateOutputType> | number
+        }
+      }
+    }
+    OneTimeToken: {
+      payload: Prisma.$OneTimeTokenPayload<ExtArgs>
+      fields: Prisma.OneTimeTokenFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.OneTimeTokenFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.OneTimeTokenFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>
+        }
+        findFirst: {
+          args: Prisma.OneTimeTokenFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.OneTimeTokenFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>
+        }
+        findMany: {
+          args: Prisma.OneTimeTokenFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>[]
+        }
+        create: {
+          args: Prisma.OneTimeTokenCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>
+        }
+        createMany: {
+          args: Prisma.OneTimeTokenCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.OneTimeTokenCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>[]
+        }
+        delete: {
+          args: Prisma.OneTimeTokenDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>
+        }
+        update: {
+          args: Prisma.OneTimeTokenUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>
+        }
+        deleteMany: {
+          args: Prisma.OneTimeTokenDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.OneTimeTokenUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.OneTimeTokenUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>[]
+        }
+        upsert: {
+          args: Prisma.OneTimeTokenUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeTokenPayload>
+        }
+        aggregate: {
+          args: Prisma.OneTimeTokenAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateOneTimeToken>
+        }
+        groupBy: {
+          args: Prisma.OneTimeTokenGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OneTimeTokenGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.OneTimeTokenCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OneTimeTokenCountAggregateOutputType> | number
+        }
+      }
+    }
+    OneTimeCodeFailures: {
+      payload: Prisma.$OneTimeCodeFailuresPayload<ExtArgs>
+      fields: Prisma.OneTimeCodeFailuresFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.OneTimeCodeFailuresFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.OneTimeCodeFailuresFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>
+        }
+        findFirst: {
+          args: Prisma.OneTimeCodeFailuresFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.OneTimeCodeFailuresFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>
+        }
+        findMany: {
+          args: Prisma.OneTimeCodeFailuresFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>[]
+        }
+        create: {
+          args: Prisma.OneTimeCodeFailuresCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>
+        }
+        createMany: {
+          args: Prisma.OneTimeCodeFailuresCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.OneTimeCodeFailuresCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>[]
+        }
+        delete: {
+          args: Prisma.OneTimeCodeFailuresDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>
+        }
+        update: {
+          args: Prisma.OneTimeCodeFailuresUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>
+        }
+        deleteMany: {
+          args: Prisma.OneTimeCodeFailuresDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.OneTimeCodeFailuresUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.OneTimeCodeFailuresUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>[]
+        }
+        upsert: {
+          args: Prisma.OneTimeCodeFailuresUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OneTimeCodeFailuresPayload>
+        }
+        aggregate: {
+          args: Prisma.OneTimeCodeFailuresAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateOneTimeCodeFailures>
+        }
+        groupBy: {
+          args: Prisma.OneTimeCodeFailuresGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OneTimeCodeFailuresGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.OneTimeCodeFailuresCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OneTimeCodeFailuresCountAggregateOutputType> | number
         }
       }
     }
@@ -2292,6 +2442,35 @@ export const PersonKeyScalarFieldEnum = {
 export type PersonKeyScalarFieldEnum = (typeof PersonKeyScalarFieldEnum)[keyof typeof PersonKeyScalarFieldEnum]
 
 
+export const OneTimeTokenScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  purpose: 'purpose',
+  tokenHash: 'tokenHash',
+  codeHash: 'codeHash',
+  wrongCodes: 'wrongCodes',
+  addressSealed: 'addressSealed',
+  addressLookup: 'addressLookup',
+  aboutAt: 'aboutAt',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  codeExpiresAt: 'codeExpiresAt',
+  usedAt: 'usedAt',
+  endedAt: 'endedAt'
+} as const
+
+export type OneTimeTokenScalarFieldEnum = (typeof OneTimeTokenScalarFieldEnum)[keyof typeof OneTimeTokenScalarFieldEnum]
+
+
+export const OneTimeCodeFailuresScalarFieldEnum = {
+  userId: 'userId',
+  day: 'day',
+  wrong: 'wrong'
+} as const
+
+export type OneTimeCodeFailuresScalarFieldEnum = (typeof OneTimeCodeFailuresScalarFieldEnum)[keyof typeof OneTimeCodeFailuresScalarFieldEnum]
+
+
 export const PersonalDataScalarFieldEnum = {
   id: 'id',
   phase: 'phase',
@@ -2902,6 +3081,8 @@ export type GlobalOmitConfig = {
   user?: Prisma.UserOmit
   userSearch?: Prisma.UserSearchOmit
   personKey?: Prisma.PersonKeyOmit
+  oneTimeToken?: Prisma.OneTimeTokenOmit
+  oneTimeCodeFailures?: Prisma.OneTimeCodeFailuresOmit
   personalData?: Prisma.PersonalDataOmit
   password?: Prisma.PasswordOmit
   organization?: Prisma.OrganizationOmit

@@ -54,6 +54,8 @@ export const ModelName = {
   User: 'User',
   UserSearch: 'UserSearch',
   PersonKey: 'PersonKey',
+  OneTimeToken: 'OneTimeToken',
+  OneTimeCodeFailures: 'OneTimeCodeFailures',
   PersonalData: 'PersonalData',
   Password: 'Password',
   Organization: 'Organization',
@@ -128,6 +130,35 @@ export const PersonKeyScalarFieldEnum = {
 } as const
 
 export type PersonKeyScalarFieldEnum = (typeof PersonKeyScalarFieldEnum)[keyof typeof PersonKeyScalarFieldEnum]
+
+
+export const OneTimeTokenScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  purpose: 'purpose',
+  tokenHash: 'tokenHash',
+  codeHash: 'codeHash',
+  wrongCodes: 'wrongCodes',
+  addressSealed: 'addressSealed',
+  addressLookup: 'addressLookup',
+  aboutAt: 'aboutAt',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  codeExpiresAt: 'codeExpiresAt',
+  usedAt: 'usedAt',
+  endedAt: 'endedAt'
+} as const
+
+export type OneTimeTokenScalarFieldEnum = (typeof OneTimeTokenScalarFieldEnum)[keyof typeof OneTimeTokenScalarFieldEnum]
+
+
+export const OneTimeCodeFailuresScalarFieldEnum = {
+  userId: 'userId',
+  day: 'day',
+  wrong: 'wrong'
+} as const
+
+export type OneTimeCodeFailuresScalarFieldEnum = (typeof OneTimeCodeFailuresScalarFieldEnum)[keyof typeof OneTimeCodeFailuresScalarFieldEnum]
 
 
 export const PersonalDataScalarFieldEnum = {

@@ -286,6 +286,8 @@ export type UserWhereInput = {
   administers?: Prisma.XOR<Prisma.PlatformAdministratorNullableScalarRelationFilter, Prisma.PlatformAdministratorWhereInput> | null
   search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
   keys?: Prisma.PersonKeyListRelationFilter
+  oneTimeTokens?: Prisma.OneTimeTokenListRelationFilter
+  codeFailures?: Prisma.XOR<Prisma.OneTimeCodeFailuresNullableScalarRelationFilter, Prisma.OneTimeCodeFailuresWhereInput> | null
 }
 
 export type UserOrderByWithRelationInput = {
@@ -308,6 +310,8 @@ export type UserOrderByWithRelationInput = {
   administers?: Prisma.PlatformAdministratorOrderByWithRelationInput
   search?: Prisma.UserSearchOrderByWithRelationInput
   keys?: Prisma.PersonKeyOrderByRelationAggregateInput
+  oneTimeTokens?: Prisma.OneTimeTokenOrderByRelationAggregateInput
+  codeFailures?: Prisma.OneTimeCodeFailuresOrderByWithRelationInput
 }
 
 export type UserWhereUniqueInput = Prisma.AtLeast<{
@@ -333,6 +337,8 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   administers?: Prisma.XOR<Prisma.PlatformAdministratorNullableScalarRelationFilter, Prisma.PlatformAdministratorWhereInput> | null
   search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
   keys?: Prisma.PersonKeyListRelationFilter
+  oneTimeTokens?: Prisma.OneTimeTokenListRelationFilter
+  codeFailures?: Prisma.XOR<Prisma.OneTimeCodeFailuresNullableScalarRelationFilter, Prisma.OneTimeCodeFailuresWhereInput> | null
 }, "id" | "emailKey" | "emailLookup">
 
 export type UserOrderByWithAggregationInput = {
@@ -395,6 +401,8 @@ export type UserCreateInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateInput = {
@@ -417,6 +425,8 @@ export type UserUncheckedCreateInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserUpdateInput = {
@@ -439,6 +449,8 @@ export type UserUpdateInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateInput = {
@@ -461,6 +473,8 @@ export type UserUncheckedUpdateInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateManyInput = {
@@ -628,6 +642,34 @@ export type UserUpdateOneRequiredWithoutKeysNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutKeysInput, Prisma.UserUpdateWithoutKeysInput>, Prisma.UserUncheckedUpdateWithoutKeysInput>
 }
 
+export type UserCreateNestedOneWithoutOneTimeTokensInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutOneTimeTokensInput
+  connect?: Prisma.UserWhereUniqueInput
+}
+
+export type UserUpdateOneRequiredWithoutOneTimeTokensNestedInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutOneTimeTokensInput
+  upsert?: Prisma.UserUpsertWithoutOneTimeTokensInput
+  connect?: Prisma.UserWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutOneTimeTokensInput, Prisma.UserUpdateWithoutOneTimeTokensInput>, Prisma.UserUncheckedUpdateWithoutOneTimeTokensInput>
+}
+
+export type UserCreateNestedOneWithoutCodeFailuresInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutCodeFailuresInput
+  connect?: Prisma.UserWhereUniqueInput
+}
+
+export type UserUpdateOneRequiredWithoutCodeFailuresNestedInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutCodeFailuresInput
+  upsert?: Prisma.UserUpsertWithoutCodeFailuresInput
+  connect?: Prisma.UserWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutCodeFailuresInput, Prisma.UserUpdateWithoutCodeFailuresInput>, Prisma.UserUncheckedUpdateWithoutCodeFailuresInput>
+}
+
 export type UserCreateNestedOneWithoutPasswordInput = {
   create?: Prisma.XOR<Prisma.UserCreateWithoutPasswordInput, Prisma.UserUncheckedCreateWithoutPasswordInput>
   connectOrCreate?: Prisma.UserCreateOrConnectWithoutPasswordInput
@@ -703,6 +745,8 @@ export type UserCreateWithoutSearchInput = {
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutSearchInput = {
@@ -724,6 +768,8 @@ export type UserUncheckedCreateWithoutSearchInput = {
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutSearchInput = {
@@ -761,6 +807,8 @@ export type UserUpdateWithoutSearchInput = {
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutSearchInput = {
@@ -782,6 +830,8 @@ export type UserUncheckedUpdateWithoutSearchInput = {
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutKeysInput = {
@@ -803,6 +853,8 @@ export type UserCreateWithoutKeysInput = {
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutKeysInput = {
@@ -824,6 +876,8 @@ export type UserUncheckedCreateWithoutKeysInput = {
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutKeysInput = {
@@ -861,6 +915,8 @@ export type UserUpdateWithoutKeysInput = {
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutKeysInput = {
@@ -882,6 +938,224 @@ export type UserUncheckedUpdateWithoutKeysInput = {
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
+}
+
+export type UserCreateWithoutOneTimeTokensInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
+}
+
+export type UserUncheckedCreateWithoutOneTimeTokensInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
+}
+
+export type UserCreateOrConnectWithoutOneTimeTokensInput = {
+  where: Prisma.UserWhereUniqueInput
+  create: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+}
+
+export type UserUpsertWithoutOneTimeTokensInput = {
+  update: Prisma.XOR<Prisma.UserUpdateWithoutOneTimeTokensInput, Prisma.UserUncheckedUpdateWithoutOneTimeTokensInput>
+  create: Prisma.XOR<Prisma.UserCreateWithoutOneTimeTokensInput, Prisma.UserUncheckedCreateWithoutOneTimeTokensInput>
+  where?: Prisma.UserWhereInput
+}
+
+export type UserUpdateToOneWithWhereWithoutOneTimeTokensInput = {
+  where?: Prisma.UserWhereInput
+  data: Prisma.XOR<Prisma.UserUpdateWithoutOneTimeTokensInput, Prisma.UserUncheckedUpdateWithoutOneTimeTokensInput>
+}
+
+export type UserUpdateWithoutOneTimeTokensInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
+}
+
+export type UserUncheckedUpdateWithoutOneTimeTokensInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
+}
+
+export type UserCreateWithoutCodeFailuresInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+}
+
+export type UserUncheckedCreateWithoutCodeFailuresInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+}
+
+export type UserCreateOrConnectWithoutCodeFailuresInput = {
+  where: Prisma.UserWhereUniqueInput
+  create: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+}
+
+export type UserUpsertWithoutCodeFailuresInput = {
+  update: Prisma.XOR<Prisma.UserUpdateWithoutCodeFailuresInput, Prisma.UserUncheckedUpdateWithoutCodeFailuresInput>
+  create: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
+  where?: Prisma.UserWhereInput
+}
+
+export type UserUpdateToOneWithWhereWithoutCodeFailuresInput = {
+  where?: Prisma.UserWhereInput
+  data: Prisma.XOR<Prisma.UserUpdateWithoutCodeFailuresInput, Prisma.UserUncheckedUpdateWithoutCodeFailuresInput>
+}
+
+export type UserUpdateWithoutCodeFailuresInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+}
+
+export type UserUncheckedUpdateWithoutCodeFailuresInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
 }
 
 export type UserCreateWithoutPasswordInput = {
@@ -903,6 +1177,8 @@ export type UserCreateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutPasswordInput = {
@@ -924,6 +1200,8 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutPasswordInput = {
@@ -961,6 +1239,8 @@ export type UserUpdateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutPasswordInput = {
@@ -982,6 +1262,8 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutMembershipsInput = {
@@ -1003,6 +1285,8 @@ export type UserCreateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutMembershipsInput = {
@@ -1024,6 +1308,8 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutMembershipsInput = {
@@ -1061,6 +1347,8 @@ export type UserUpdateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutMembershipsInput = {
@@ -1082,6 +1370,8 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutSessionsInput = {
@@ -1103,6 +1393,8 @@ export type UserCreateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutSessionsInput = {
@@ -1124,6 +1416,8 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutSessionsInput = {
@@ -1161,6 +1455,8 @@ export type UserUpdateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutSessionsInput = {
@@ -1182,6 +1478,8 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 export type UserCreateWithoutAdministersInput = {
@@ -1203,6 +1501,8 @@ export type UserCreateWithoutAdministersInput = {
   sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutAdministersInput = {
@@ -1224,6 +1524,8 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutAdministersInput = {
@@ -1261,6 +1563,8 @@ export type UserUpdateWithoutAdministersInput = {
   sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutAdministersInput = {
@@ -1282,6 +1586,8 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
 
@@ -1293,12 +1599,14 @@ export type UserCountOutputType = {
   memberships: number
   sessions: number
   keys: number
+  oneTimeTokens: number
 }
 
 export type UserCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   memberships?: boolean | UserCountOutputTypeCountMembershipsArgs
   sessions?: boolean | UserCountOutputTypeCountSessionsArgs
   keys?: boolean | UserCountOutputTypeCountKeysArgs
+  oneTimeTokens?: boolean | UserCountOutputTypeCountOneTimeTokensArgs
 }
 
 /**
@@ -1332,6 +1640,13 @@ export type UserCountOutputTypeCountKeysArgs<ExtArgs extends runtime.Types.Exten
   where?: Prisma.PersonKeyWhereInput
 }
 
+/**
+ * UserCountOutputType without action
+ */
+export type UserCountOutputTypeCountOneTimeTokensArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.OneTimeTokenWhereInput
+}
+
 
 export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1353,6 +1668,8 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   administers?: boolean | Prisma.User$administersArgs<ExtArgs>
   search?: boolean | Prisma.User$searchArgs<ExtArgs>
   keys?: boolean | Prisma.User$keysArgs<ExtArgs>
+  oneTimeTokens?: boolean | Prisma.User$oneTimeTokensArgs<ExtArgs>
+  codeFailures?: boolean | Prisma.User$codeFailuresArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["user"]>
 
@@ -1412,6 +1729,8 @@ export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   administers?: boolean | Prisma.User$administersArgs<ExtArgs>
   search?: boolean | Prisma.User$searchArgs<ExtArgs>
   keys?: boolean | Prisma.User$keysArgs<ExtArgs>
+  oneTimeTokens?: boolean | Prisma.User$oneTimeTokensArgs<ExtArgs>
+  codeFailures?: boolean | Prisma.User$codeFailuresArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type UserIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1426,6 +1745,8 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     administers: Prisma.$PlatformAdministratorPayload<ExtArgs> | null
     search: Prisma.$UserSearchPayload<ExtArgs> | null
     keys: Prisma.$PersonKeyPayload<ExtArgs>[]
+    oneTimeTokens: Prisma.$OneTimeTokenPayload<ExtArgs>[]
+    codeFailures: Prisma.$OneTimeCodeFailuresPayload<ExtArgs> | null
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -1841,6 +2162,8 @@ export interface Prisma__UserClient<T, Null = never, ExtArgs extends runtime.Typ
   administers<T extends Prisma.User$administersArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$administersArgs<ExtArgs>>): Prisma.Prisma__PlatformAdministratorClient<runtime.Types.Result.GetResult<Prisma.$PlatformAdministratorPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   search<T extends Prisma.User$searchArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$searchArgs<ExtArgs>>): Prisma.Prisma__UserSearchClient<runtime.Types.Result.GetResult<Prisma.$UserSearchPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   keys<T extends Prisma.User$keysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$keysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PersonKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  oneTimeTokens<T extends Prisma.User$oneTimeTokensArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$oneTimeTokensArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OneTimeTokenPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  codeFailures<T extends Prisma.User$codeFailuresArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$codeFailuresArgs<ExtArgs>>): Prisma.Prisma__OneTimeCodeFailuresClient<runtime.Types.Result.GetResult<Prisma.$OneTimeCodeFailuresPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2402,6 +2725,49 @@ export type User$keysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   take?: number
   skip?: number
   distinct?: Prisma.PersonKeyScalarFieldEnum | Prisma.PersonKeyScalarFieldEnum[]
+}
+
+/**
+ * User.oneTimeTokens
+ */
+export type User$oneTimeTokensArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the OneTimeToken
+   */
+  select?: Prisma.OneTimeTokenSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the OneTimeToken
+   */
+  omit?: Prisma.OneTimeTokenOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.OneTimeTokenInclude<ExtArgs> | null
+  where?: Prisma.OneTimeTokenWhereInput
+  orderBy?: Prisma.OneTimeTokenOrderByWithRelationInput | Prisma.OneTimeTokenOrderByWithRelationInput[]
+  cursor?: Prisma.OneTimeTokenWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.OneTimeTokenScalarFieldEnum | Prisma.OneTimeTokenScalarFieldEnum[]
+}
+
+/**
+ * User.codeFailures
+ */
+export type User$codeFailuresArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the OneTimeCodeFailures
+   */
+  select?: Prisma.OneTimeCodeFailuresSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the OneTimeCodeFailures
+   */
+  omit?: Prisma.OneTimeCodeFailuresOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.OneTimeCodeFailuresInclude<ExtArgs> | null
+  where?: Prisma.OneTimeCodeFailuresWhereInput
 }
 
 /**

@@ -1,0 +1,71 @@
+// Finds, uses and ends one-time tokens. A token that was used, has expired, was replaced by a newer one, or has another
+// purpose is indistinguishable from one that never was.
+import type { SystemReader, SystemTx } from '../../base/database/db.ts';
+import { NIL_ID } from '../../protocol/id.ts';
+import type { Purpose } from './purposes.ts';
+import {
+  findByHash,
+  findCodedId,
+  findOwnerOf,
+  guessCode,
+  lockOwner,
+  markEnded,
+  markEndedBefore,
+  markLaterEnded,
+  markUsed,
+  type OneTime,
+} from './store.ts';
+import { codeHash, readCode, tokenHash } from './text.ts';
+
+export type { OneTime } from './store.ts';
+
+/** The live token of this purpose, which stays as it is; null for any other text. */
+export async function findOneTime(tx: SystemReader, purpose: Purpose, token: string): Promise<OneTime | null> {
+  const hash = tokenHash(token);
+  return hash === null ? null : findByHash(tx, purpose, hash);
+}
+
+/**
+ * Uses a token. Of several calls at once, one gets it, and the others get null, as for every text that is no live token
+ * of this purpose. Using a `revert_email` also ends those about later changes, so that nobody goes forward again. Locks
+ * the row of the user. If the transaction is undone, the token is unused.
+ */
+export async function consumeToken(tx: SystemTx, purpose: Purpose, token: string): Promise<OneTime | null> {
+  const hash = tokenHash(token);
+  if (hash === null) return null;
+  const owner = await findOwnerOf(tx, hash);
+  if (owner !== null) await lockOwner(tx, owner);
+  const used = await markUsed(tx, purpose, hash);
+  if (used && purpose === 'revert_email') await markLaterEnded(tx, used.id);
+  return used;
+}
+
+/**
+ * Uses a token by its code. Returns null for a wrong code, and for every code after 5 wrong ones of the same token, or
+ * after 20 wrong ones of the account on one day; the link goes on working. Wrong codes are counted in the transaction:
+ * the caller must let it commit, and refuse the request afterwards. For an unknown account, the caller passes the id of
+ * nobody, which takes as long. Locks the row of the user. Raises DataKeyMissing.
+ */
+export async function consumeCode(
+  tx: SystemTx,
+  purpose: Purpose,
+  userId: string,
+  typed: string,
+): Promise<OneTime | null> {
+  const code = readCode(typed);
+  if (code === null) return null;
+  await lockOwner(tx, userId);
+  const id = (await findCodedId(tx, userId, purpose)) ?? NIL_ID;
+  return guessCode(tx, id, codeHash(tx.personal, { purpose, userId, id, code }));
+}
+
+/** Ends every token of the user for these purposes. Locks the row of the user. */
+export async function endAll(tx: SystemTx, userId: string, purposes: readonly Purpose[]): Promise<void> {
+  await lockOwner(tx, userId);
+  await markEnded(tx, userId, purposes);
+}
+
+/** Ends every token of all users from before an instant, in ISO 8601 format or as the database writes it. */
+export async function endAllBefore(tx: SystemTx, instant: string): Promise<void> {
+  await markEndedBefore(tx, instant);
+}

@@ -1,0 +1,56 @@
+// Makes one-time tokens. The caller puts them into a mail at once, so they are stored as hashes only.
+import type { SystemTx } from '../../base/database/db.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { CODE_SECONDS, PURPOSES, type Purpose } from './purposes.ts';
+import { insertOneTime, lockOwner } from './store.ts';
+import { codeHash, newCode, newToken, tokenHash } from './text.ts';
+
+export interface CreateDeps {
+  readonly random: Random;
+  readonly clock: Clock;
+}
+
+export interface CreateOneTime<For extends Purpose> {
+  readonly userId: string;
+  readonly purpose: For;
+  /** The address that it is about: the one to prove, the new one of a change, or the former one to go back to. */
+  readonly address: { readonly address: string; readonly key: string } | null;
+  /** When that happened which the mail is about. Left out for now. */
+  readonly aboutAt?: Date;
+}
+
+export interface CreatedOneTime<For extends Purpose> {
+  /** 256 random bits in base64url, for the link. */
+  readonly token: string;
+  readonly expiresAt: Date;
+  /** Eight digits. Null for a purpose without codes. */
+  readonly code: (typeof PURPOSES)[For]['hasCode'] extends true ? string : null;
+  readonly codeExpiresAt: Date | null;
+}
+
+/**
+ * Makes a token, and a code if the purpose has codes. All former ones of the same user and purpose end; for
+ * `revert_email` only those with the same address. Call this in `prepare` of a kind of mail, so that no token is at
+ * rest, and each attempt to send the mail replaces the token of the former one. Locks the row of the user. Raises
+ * DataKeyMissing.
+ */
+export async function createOneTime<For extends Purpose>(
+  { random, clock }: CreateDeps,
+  tx: SystemTx,
+  { userId, purpose, address, aboutAt }: CreateOneTime<For>,
+): Promise<CreatedOneTime<For>> {
+  const { seconds, hasCode } = PURPOSES[purpose];
+  const id = newId(random, clock);
+  const token = newToken(random);
+  const code = hasCode ? newCode(random) : null;
+  await lockOwner(tx, userId);
+  const times = await insertOneTime(tx, {
+    ...{ id, userId, purpose, address, seconds },
+    tokenHash: tokenHash(token) ?? '',
+    codeHash: code === null ? null : codeHash(tx.personal, { purpose, userId, id, code }),
+    aboutAt: aboutAt ?? null,
+    codeSeconds: CODE_SECONDS,
+  });
+  return { token, code: code as CreatedOneTime<For>['code'], ...times };
+}

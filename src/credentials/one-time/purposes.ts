@@ -1,0 +1,28 @@
+// What one-time tokens are for, how long each lives, and how many wrong codes are allowed.
+
+const HOUR = 3_600;
+const DAY = 24 * HOUR;
+
+/** How long the link of each purpose works, in seconds, and whether its mail has a code beside the link. */
+export const PURPOSES = {
+  verify_email: { seconds: DAY, hasCode: true },
+  reset_password: { seconds: HOUR / 2, hasCode: true },
+  change_email: { seconds: DAY, hasCode: true },
+  revert_email: { seconds: 7 * DAY, hasCode: false },
+} as const;
+
+export type Purpose = keyof typeof PURPOSES;
+
+export const EVERY_PURPOSE = Object.keys(PURPOSES) as readonly Purpose[];
+
+/**
+ * What ends when the credentials of an account change, or all of its sessions end. The way back to a former address
+ * stays: whoever has taken the account over must not be able to end it.
+ */
+export const ENDED_WITH_CREDENTIALS: readonly Purpose[] = ['reset_password', 'change_email'];
+
+export const CODE_SECONDS = HOUR / 4;
+/** After so many wrong codes, a code ends, and its link goes on working. */
+export const WRONG_CODES_MAX = 5;
+/** After so many wrong codes of one account on one day (UTC), its codes end until the next day. */
+export const WRONG_CODES_PER_DAY_MAX = 20;

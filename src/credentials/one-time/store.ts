@@ -1,0 +1,184 @@
+// The queries of one-time tokens. Every change locks the row of the user first, so that changes of one account run one
+// after another and cannot deadlock. The clock of the database decides what has expired.
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { type Purpose, WRONG_CODES_MAX, WRONG_CODES_PER_DAY_MAX } from './purposes.ts';
+
+const UNENDED = 'o.used_at IS NULL AND o.ended_at IS NULL';
+const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
+const TODAY = `(clock_timestamp() AT TIME ZONE 'UTC')::date`;
+
+/** A token of which somebody has proven to have received the mail. */
+export interface OneTime {
+  readonly id: string;
+  readonly userId: string;
+  /** The address that it is about, as it was typed. */
+  readonly address: string | null;
+  /** When that happened which the mail is about. */
+  readonly aboutAt: Date;
+}
+
+const COLUMNS = `o.id::text, o.user_id::text AS "userId", o.about_at AS "aboutAt",
+  's' || encode(o.address_sealed, 'base64') AS address`;
+
+async function opened(tx: SystemReader, [row]: readonly OneTime[]): Promise<OneTime | null> {
+  if (!row) return null;
+  return tx.personal.opening((open) => ({ ...row, address: open('one_time_tokens.address', row.id, row.address) }));
+}
+
+const LOCK_USER = statement('SELECT 1 AS held FROM users WHERE id = $1::uuid FOR NO KEY UPDATE');
+
+/** Locks the row of the user until the end of the transaction. */
+export async function lockOwner(tx: SystemTx, userId: string): Promise<void> {
+  await tx.rows(LOCK_USER, [userId]);
+}
+
+// $1 user, $2 purpose, $3 look-up of the address in base64 or null. Every former address has its own way back.
+const END_FORMER = statement(`
+UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE o.user_id = $1::uuid AND o.purpose = $2 AND ${UNENDED}
+  AND ($2 <> 'revert_email' OR o.address_lookup = decode($3, 'base64'))`);
+// $1 token, $2 user, $3 purpose, $4 hash of the token in hexadecimal digits, $5 hash of the code, $6 the address sealed
+// and $7 its look-up, all in base64, $8 when that happened which the mail is about, or null for now, $9 lifetime of the
+// token and $10 of the code in seconds; $5 to $7 may be null.
+const INSERT = statement(`
+INSERT INTO one_time_tokens (id, user_id, purpose, token_hash, code_hash, address_sealed, address_lookup, about_at,
+  created_at, expires_at, code_expires_at)
+SELECT $1::uuid, $2::uuid, $3, decode($4, 'hex'), decode($5, 'base64'), decode($6, 'base64'), decode($7, 'base64'),
+  coalesce($8::timestamptz, now), now, now + $9::float8 * interval '1 second',
+  CASE WHEN $5::text IS NOT NULL THEN now + $10::float8 * interval '1 second' END
+FROM (SELECT clock_timestamp() AS now) AS c
+RETURNING expires_at AS "expiresAt", code_expires_at AS "codeExpiresAt"`);
+
+export interface NewOneTime {
+  readonly id: string;
+  readonly userId: string;
+  readonly purpose: Purpose;
+  readonly tokenHash: string;
+  readonly codeHash: string | null;
+  readonly address: { readonly address: string; readonly key: string } | null;
+  readonly aboutAt: Date | null;
+  readonly seconds: number;
+  readonly codeSeconds: number;
+}
+
+/** Ends the former tokens and stores this one. The row of the user is locked. */
+export async function insertOneTime(
+  tx: SystemTx,
+  { id, userId, purpose, tokenHash, codeHash, address, aboutAt, seconds, codeSeconds }: NewOneTime,
+): Promise<{ readonly expiresAt: Date; readonly codeExpiresAt: Date | null }> {
+  const found = address && tx.personal.lookup('one_time_tokens.address', address.key);
+  const sealed = address && tx.personal.seal('one_time_tokens.address', id, address.address);
+  await tx.rows(END_FORMER, [userId, purpose, found]);
+  const [row] = await tx.rows<{ expiresAt: Date; codeExpiresAt: Date | null }>(INSERT, [
+    ...[id, userId, purpose, tokenHash, codeHash, sealed, found],
+    ...[aboutAt?.toISOString() ?? null, seconds, codeSeconds],
+  ]);
+  if (!row) throw new Error('PostgreSQL did not insert a one-time token');
+  return row;
+}
+
+const FIND = statement(`
+SELECT ${COLUMNS} FROM one_time_tokens o WHERE o.token_hash = decode($2, 'hex') AND o.purpose = $1 AND ${LIVE}`);
+
+/** The live token with this hash (in hexadecimal digits). */
+export async function findByHash(tx: SystemReader, purpose: Purpose, hash: string): Promise<OneTime | null> {
+  return opened(tx, await tx.rows<OneTime>(FIND, [purpose, hash]));
+}
+
+const OWNER = statement(`SELECT o.user_id::text AS id FROM one_time_tokens o WHERE o.token_hash = decode($1, 'hex')`);
+
+/** The user of the token with this hash, which may be over. */
+export async function findOwnerOf(tx: SystemTx, hash: string): Promise<string | null> {
+  const [row] = await tx.rows<{ id: string }>(OWNER, [hash]);
+  return row?.id ?? null;
+}
+
+const USE = statement(`
+UPDATE one_time_tokens o SET used_at = clock_timestamp()
+WHERE o.token_hash = decode($2, 'hex') AND o.purpose = $1 AND ${LIVE} RETURNING ${COLUMNS}`);
+
+/** Uses the live token with this hash. Of several calls at once, one gets the token. */
+export async function markUsed(tx: SystemTx, purpose: Purpose, hash: string): Promise<OneTime | null> {
+  return opened(tx, await tx.rows<OneTime>(USE, [purpose, hash]));
+}
+
+const CODED = statement(`
+SELECT o.id::text FROM one_time_tokens o
+WHERE o.user_id = $1::uuid AND o.purpose = $2 AND o.code_hash IS NOT NULL AND ${LIVE}`);
+
+/** The id of the live token of this user and purpose that has a code. */
+export async function findCodedId(tx: SystemTx, userId: string, purpose: Purpose): Promise<string | null> {
+  const [row] = await tx.rows<{ id: string }>(CODED, [userId, purpose]);
+  return row?.id ?? null;
+}
+
+// $1 token, $2 hash of the guessed code in base64.
+const GUESS = statement(`
+WITH guessed AS (
+  UPDATE one_time_tokens o SET used_at = CASE WHEN o.code_hash = decode($2, 'base64') THEN clock_timestamp() END,
+    wrong_codes = o.wrong_codes + CASE WHEN o.code_hash = decode($2, 'base64') THEN 0 ELSE 1 END
+  WHERE o.id = $1::uuid AND ${LIVE} AND o.code_expires_at > clock_timestamp() AND o.wrong_codes < ${WRONG_CODES_MAX}
+    AND NOT EXISTS (SELECT FROM one_time_code_failures f
+      WHERE f.user_id = o.user_id AND f.day = ${TODAY} AND f.wrong >= ${WRONG_CODES_PER_DAY_MAX})
+  RETURNING o.*
+),
+counted AS (
+  INSERT INTO one_time_code_failures AS f (user_id, day, wrong) SELECT user_id, ${TODAY}, 1 FROM guessed WHERE used_at IS NULL
+  ON CONFLICT (user_id) DO UPDATE SET day = excluded.day, wrong = CASE WHEN f.day = excluded.day THEN f.wrong + 1 ELSE 1 END
+)
+SELECT ${COLUMNS} FROM guessed o WHERE o.used_at IS NOT NULL`);
+
+/** Uses the token if the code is right; counts the guess if it is wrong. The row of the user is locked. */
+export async function guessCode(tx: SystemTx, id: string, hash: string): Promise<OneTime | null> {
+  return opened(tx, await tx.rows<OneTime>(GUESS, [id, hash]));
+}
+
+const END = statement(`
+UPDATE one_time_tokens o SET ended_at = clock_timestamp()
+WHERE o.user_id = $1::uuid AND o.purpose = ANY($2::text[]) AND ${UNENDED}`);
+
+/** Ends the tokens of these purposes. */
+export async function markEnded(tx: SystemTx, userId: string, purposes: readonly Purpose[]): Promise<void> {
+  await tx.rows(END, [userId, purposes]);
+}
+
+// $1 the token that was used.
+const END_LATER = statement(`
+UPDATE one_time_tokens o SET ended_at = clock_timestamp() FROM one_time_tokens used
+WHERE used.id = $1::uuid AND o.user_id = used.user_id AND o.purpose = used.purpose AND o.about_at > used.about_at
+  AND ${UNENDED}`);
+
+/** Ends the tokens of the same user and purpose that are about something later. */
+export async function markLaterEnded(tx: SystemTx, id: string): Promise<void> {
+  await tx.rows(END_LATER, [id]);
+}
+
+const END_BEFORE = statement(`
+UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE ${UNENDED} AND o.created_at < $1::text::timestamptz`);
+
+/** Ends the tokens of all users from before an instant. */
+export async function markEndedBefore(tx: SystemTx, instant: string): Promise<void> {
+  await tx.rows(END_BEFORE, [instant]);
+}
+
+const REMOVED_AT_ONCE = 1_000;
+const removing = (which: string) =>
+  statement(`
+DELETE FROM one_time_tokens WHERE id IN (
+  SELECT o.id FROM one_time_tokens o WHERE ${which} LIMIT ${REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED)
+RETURNING 1 AS removed`);
+const REMOVE_ENDED = removing('o.used_at IS NOT NULL OR o.ended_at IS NOT NULL');
+const REMOVE_EXPIRED = removing('o.expires_at <= clock_timestamp()');
+const REMOVE_COUNTS = statement(`
+DELETE FROM one_time_code_failures WHERE user_id IN (
+  SELECT f.user_id FROM one_time_code_failures f WHERE f.day < ${TODAY} ORDER BY f.day LIMIT ${REMOVED_AT_ONCE}
+  FOR UPDATE SKIP LOCKED)
+RETURNING 1 AS removed`);
+
+/** Removes some of the tokens and counts that are over. Returns whether there may be more. */
+export async function deleteSomeOver(tx: SystemReader): Promise<boolean> {
+  let isMore = false;
+  for (const query of [REMOVE_ENDED, REMOVE_EXPIRED, REMOVE_COUNTS]) {
+    if ((await tx.rows(query, [])).length === REMOVED_AT_ONCE) isMore = true;
+  }
+  return isMore;
+}
