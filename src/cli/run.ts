@@ -7,6 +7,7 @@ import { clientsCommands } from './clients.ts';
 import { configCommand } from './config.ts';
 import { databaseCommands } from './database.ts';
 import { doctorCommand } from './doctor/doctor.ts';
+import { invitationsCommands } from './invitations.ts';
 import { keysCommands } from './keys.ts';
 import { CommandLine } from './line/command-line.ts';
 import type { Invocation } from './line/invocation.ts';
@@ -123,6 +124,7 @@ export function program(invocation: Invocation, { serve, onHelp }: TreeOptions):
   rolesCommands(root, invocation);
   organizationsCommands(root, invocation);
   usersCommands(root, invocation);
+  invitationsCommands(root, invocation);
   sessionsCommands(root, invocation);
   restoreCommand(root, invocation);
   databaseCommands(root, invocation);

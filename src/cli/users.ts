@@ -10,6 +10,7 @@ import type { PasswordContext } from '../credentials/passwords/policy.ts';
 import { inviteByOperator } from '../directory/invitations/invitations.ts';
 import { type Account, getAccount, listAccounts } from '../directory/users/accounts.ts';
 import { UserName } from '../directory/users/schema.ts';
+import { leavingCommands } from './leaving.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { configuration, type Operator, policyOf, withOperator } from './line/operator.ts';
@@ -56,6 +57,7 @@ export function usersCommands(program: Command, invocation: Invocation): void {
           .argParser(collect)
           .makeOptionMandatory(must),
       );
+  leavingCommands(users, invocation);
   paginated(leaf(users, 'list', 'List accounts, the oldest first'))
     .option('--search <text>', 'part of the e-mail or the name')
     .addOption(new Option('--status <status>', 'only accounts with this status').choices(['active', 'disabled']))

@@ -116,7 +116,7 @@ const FOREIGN_WRITERS: readonly Exception[] = [
     at: 'sign-in/leaving/close-account.ts',
     writes: [
       ...['closeAccountRow', 'eraseSessionsOf', 'deleteMembershipsOf', 'markSentRevoked', 'deleteAccepted'],
-      ...['markDeleted', 'deleteKeptOf', 'deleteMailsOf'],
+      ...['markDeleted', 'deleteTokensOf', 'deleteKeptOf', 'deleteMailsOf'],
     ],
     reason: 'Everything of a person goes in one transaction, wherever it is.',
   },
@@ -124,6 +124,16 @@ const FOREIGN_WRITERS: readonly Exception[] = [
     at: 'app/features.ts',
     writes: ['endAdministration'],
     reason: 'The administration of the platform ends with the account; its table is in a wing further right.',
+  },
+  {
+    at: 'admin/accounts/verify-account.ts',
+    writes: ['markEmailVerified'],
+    reason: 'An operator knows whose mailbox it is.',
+  },
+  {
+    at: 'admin/organizations/delete-organization.ts',
+    writes: ['markDeleted'],
+    reason: 'An operator deletes an organization without being a member of it.',
   },
   {
     at: 'admin/accounts/close-account.ts',

@@ -11,8 +11,8 @@ export const USER_EVENTS = {
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.email_verified': {
-    when: 'A signed-in user proved the e-mail address for the first time, by accepting an invitation that was sent to it.',
-    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+    when: 'A signed-in user proved the e-mail address for the first time, by accepting an invitation that was sent to it, or an operator marked it as proven.',
+    ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.claimed': {
     when: 'The owner of a mailbox took over an account that was registered with its address but never proven.',

@@ -235,7 +235,11 @@ UPDATE invitations SET status = 'revoked', updated_at = clock_timestamp()
 WHERE organization_id = $1::uuid AND id = $2::uuid AND status = 'pending' RETURNING id`);
 
 /** Revokes a pending or expired invitation. Returns false when there is no such invitation. */
-export async function markRevoked(tx: OrganizationTx, organizationId: string, invitationId: string): Promise<boolean> {
+export async function markRevoked(
+  tx: OrganizationTx | SystemTx,
+  organizationId: string,
+  invitationId: string,
+): Promise<boolean> {
   return (await tx.rows(REVOKE, [organizationId, invitationId])).length > 0;
 }
 

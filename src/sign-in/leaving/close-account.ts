@@ -8,6 +8,7 @@ import { deleteMailsOf } from '../../base/outbox/store.ts';
 import { type Clock, monotonicMs } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import type { PublishDeps } from '../../base/revoking/publish.ts';
+import { deleteTokensOf } from '../../credentials/one-time/store.ts';
 import { deleteAccepted, markSentRevoked } from '../../directory/invitations/store.ts';
 import { deleteMembershipsOf } from '../../directory/members/store.ts';
 import { markDeleted } from '../../directory/organizations/delete-store.ts';
@@ -154,6 +155,7 @@ async function erase(
     await record(tx, { id: newId(deps.random, deps.clock), actorId, ...event });
     suspended.push(...(await markDeleted(tx, id)).revocations);
   }
+  await deleteTokensOf(tx, userId);
   await deleteKeptOf(tx, userId);
   await deleteMailsOf(tx, userId, parseEmail(email)?.key ?? email);
   const closed = { type: 'user.closed', organizationId: null, targetId: userId } as const;

@@ -83,6 +83,11 @@ function decodeCursor(cursor: string): Place {
   return { part, after: { at, id } };
 }
 
+/** The list in which the page of a cursor begins. Raises validation_failed. */
+export function partOf(cursor: string): Part {
+  return decodeCursor(cursor).part;
+}
+
 /**
  * Returns a page of what is stored of the user. Without a cursor it is the first page, and the export is recorded.
  * Raises validation_failed for a wrong cursor, and session_revoked when the account is closed.
