@@ -10,6 +10,7 @@ import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
+import { openMailKit } from '../base/mail-kit/kit.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
 import type { Clock } from '../base/platform/clock.ts';
@@ -114,7 +115,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
-  const kinds = [invitationMail({ random, appUrl: config.PUBLIC_APP_URL })];
+  const mailKit = openMailKit({ ...kit, appUrl: config.PUBLIC_APP_URL });
+  const kinds = [invitationMail({ random, mailKit })];
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,

@@ -159,6 +159,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('activateOrganization', undefined, { token, path: `${place}/activate` });
   await walkMembers(call, database);
   await walkRoles(call);
+  await walkLeaving(call);
   await walkInvitations(call, await newAccount(api), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
@@ -216,6 +217,18 @@ async function walkMembers(call: Call, database: TestDatabase): Promise<void> {
   const left = `/me/organizations/${grace.organization.id}`;
   await call('leaveOrganization', undefined, { token: (await signIn()).body.data.accessToken, path: left });
   await call('leaveOrganization', undefined, { token, path: left });
+}
+
+async function walkLeaving(call: Call): Promise<void> {
+  const password = 'correct horse battery';
+  const body = { email: 'leaving@example.com', password, name: 'Leaving', organizationName: 'Left' };
+  const registered = (await call('register', body)).body.data;
+  const token: string = registered.accessToken;
+  await call('exportMyData', undefined, { token });
+  await call('exportMyData', undefined, { token, path: '/me/export?cursor=wrong' });
+  await call('closeMyAccount', { password: 'wrong' }, { token });
+  await call('closeMyAccount', { password }, { token });
+  await call('closeMyAccount', { password, deleteOrganizations: [registered.organization.id] }, { token });
 }
 
 async function walkRoles(call: Call): Promise<void> {

@@ -7,7 +7,7 @@ import { ownSources, type Rule } from './repository.ts';
 // without a list has no order of folders.
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  base: 'errors headers platform secrets loops config database idempotency revoking embedded mail events outbox connections bodies page-kit http assets docs health'.split(
+  base: 'errors headers platform secrets loops config database idempotency revoking embedded mail events outbox connections bodies page-kit mail-kit http assets docs health'.split(
     ' ',
   ),
   credentials: 'keys data-keys passwords one-time tokens stream revocations feed'.split(' '),

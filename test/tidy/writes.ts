@@ -172,8 +172,8 @@ const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'directory/profile/profile.ts',
-    writes: ['updateName'],
-    reason: 'The own name is a column of the account.',
+    writes: ['updateName', 'updateLocale'],
+    reason: 'The own name and the own language are columns of the account.',
   },
 ];
 

@@ -40,7 +40,10 @@ export async function createAccount(
   const passwordHash = await deps.passwords.hash(password);
   const id = newId(deps.random, deps.clock);
   await deps.db.system(async (tx) => {
-    const inserted = await insertUser(tx, { id, email: email.address, emailKey: email.key, name, passwordHash });
+    const inserted = await insertUser(tx, {
+      ...{ id, email: email.address, emailKey: email.key, name, passwordHash },
+      locale: null,
+    });
     if (!inserted) throw problem('email_taken', taken);
     if (input.verified) await markEmailVerified(tx, id);
     await record(tx, {

@@ -22,6 +22,10 @@ export const USER_EVENTS = {
     when: 'A user changed their name.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
+  'user.locale_changed': {
+    when: 'A user changed the language of the mails that they get.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+  },
   'user.password_set': {
     when: 'An operator set the password. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },

@@ -3,6 +3,7 @@
 import type { SystemTx } from '../database/db.ts';
 import type { MailFailure } from '../mail/failures.ts';
 import type { Mail } from '../mail/smtp.ts';
+import { isNewestMail } from './store.ts';
 
 /** A row of the outbox, with the ids of the recipient and the subject of a mail. */
 export interface MailRow {
@@ -32,4 +33,24 @@ export interface MailKind {
    * short transaction at every attempt. Returns null when the mail is no longer wanted. Then the mail is never sent.
    */
   prepare(tx: SystemTx, row: MailRow): Promise<Mail | Postponed | null>;
+}
+
+/** The steps of a kind of which only the newest mail about its subject is sent. */
+export interface NewestOnly<Subject> {
+  /** Locks the subject until the end of the transaction. Returns null when the mail is no longer wanted. */
+  lock(tx: SystemTx, row: MailRow): Promise<Subject | null>;
+  /** As in MailKind. The mail is the newest one about its subject. A one-time token is created here. */
+  prepare(tx: SystemTx, row: MailRow, subject: Subject): Promise<Mail | Postponed | null>;
+}
+
+/**
+ * Returns the `prepare` of such a kind. Of two mails about one subject only the newer is sent, whichever is processed
+ * first: the lock orders them, and the older one is recognized before it makes a token that would replace that of the
+ * newer one.
+ */
+export function newestOnly<Subject>({ lock, prepare }: NewestOnly<Subject>): MailKind['prepare'] {
+  return async (tx, row) => {
+    const subject = await lock(tx, row);
+    return subject !== null && (await isNewestMail(tx, row)) ? prepare(tx, row, subject) : null;
+  };
 }

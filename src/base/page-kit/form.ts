@@ -84,6 +84,36 @@ ${wrong !== null && html`<p class="problem" id="${id}-problem">${wrong}</p>`}
 </div>`;
 }
 
+export interface Option {
+  readonly value: string;
+  readonly label: string;
+  /** The language of the label, if it is not that of the page. */
+  readonly language?: string;
+}
+
+export interface Select {
+  readonly name: string;
+  readonly label: string;
+  readonly options: readonly Option[];
+  /** The value before anything was chosen. */
+  readonly value: string;
+}
+
+/** Returns a list of values with its label and its problem. One value is always chosen. */
+export function select(view: View, attempt: Attempt, { name, label, options, value }: Select): Html {
+  const id = `field-${name}`;
+  const wrong = fieldProblem(view, attempt, name, []);
+  const chosen = attempt.typed[name] ?? value;
+  const one = (option: Option) =>
+    html`<option value="${option.value}"${option.language !== undefined && html` lang="${option.language}"`}${option.value === chosen && html` selected`}>${option.label}</option>`;
+  const described = wrong !== null && html` aria-describedby="${`${id}-problem`}" aria-invalid="true"`;
+  return html`<div class="field">
+<label for="${id}">${label}</label>
+<select id="${id}" name="${name}"${described}>${options.map(one)}</select>
+${wrong !== null && html`<p class="problem" id="${id}-problem">${wrong}</p>`}
+</div>`;
+}
+
 /** Whether the problem of a form is about this field. */
 export function isAbout({ problem }: Attempt, name: string, codes: readonly ProblemCode[]): boolean {
   if (!problem) return false;

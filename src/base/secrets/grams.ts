@@ -5,19 +5,27 @@ import { type LookupKey, lookup } from './lookup.ts';
 
 const LONGEST = 3;
 const PURPOSE = 'search';
+const ONLY_ASCII = /^[\0-\x7f]*$/;
 
 /**
  * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are
  * one: also ß and ss, and the two small sigmas.
  */
 export function normalForm(text: string): string {
+  if (ONLY_ASCII.test(text)) return text.toLowerCase(); // the same, in a tenth of the time
   // Each character by itself, because the lower case of a whole word depends on the place of a sigma.
   return Array.from(text.normalize('NFKC'), (character) => character.toUpperCase().toLowerCase()).join('');
 }
 
 /** Whether the text contains the query, as a search finds it. */
 export function contains(text: string, query: string): boolean {
-  return normalForm(text).includes(normalForm(query));
+  return containing(query)(text);
+}
+
+/** Returns the function which says whether a text contains the query. */
+export function containing(query: string): (text: string) => boolean {
+  const sought = normalForm(query);
+  return (text) => normalForm(text).includes(sought);
 }
 
 function partsOf(characters: readonly string[], length: number): string[] {

@@ -52,9 +52,10 @@ export interface Personal {
   searched(query: string): SearchedGrams;
   /**
    * Runs work that opens values of rows. If a key is missing, the files of the keys are read once more, and the work
-   * runs again. Raises DataKeyMissing and SealBroken. The work must change nothing.
+   * runs again. Raises DataKeyMissing and SealBroken. The work must change nothing. With `bulk`, the opened values are
+   * not remembered, because they would displace those that are read again and again.
    */
-  opening<T>(work: (open: Open) => T): Promise<T>;
+  opening<T>(work: (open: Open) => T, options?: { readonly bulk?: boolean }): Promise<T>;
 }
 
 /**
@@ -74,23 +75,25 @@ export function createPersonal(keys: DataKeys, random: Random): Personal {
     return keys.lookupKey();
   }
 
-  const openSealed = remembering((place, text) => {
+  function openSealed(place: string, text: string): string {
     const sealed = Buffer.from(text, 'base64');
     const id = keyIdOf(sealed, place);
     const key = keys.find(id);
     if (!key) throw new DataKeyMissing(`${place} is sealed with the data key ${id}, which is not there`);
     return unseal(key, place, sealed);
-  });
-
-  function openOne(place: string, value: string): string {
-    if (value.startsWith('c')) return value.slice(1);
-    if (!value.startsWith('s')) throw new SealBroken(`The value of ${place} has no known form`);
-    return openSealed(place, value.slice(1));
   }
 
-  const open: Open = (column, id, value) => {
-    return value === null ? value : (openOne(`${column}:${id}`, value) as typeof value);
-  };
+  const openWith =
+    (openText: typeof openSealed): Open =>
+    (column, id, value) => {
+      if (value === null) return value;
+      const place = `${column}:${id}`;
+      if (value.startsWith('c')) return value.slice(1) as typeof value;
+      if (!value.startsWith('s')) throw new SealBroken(`The value of ${place} has no known form`);
+      return openText(place, value.slice(1)) as typeof value;
+    };
+  const open = openWith(remembering(openSealed));
+  const openForOnce = openWith(openSealed);
 
   return {
     get isSealed() {
@@ -111,13 +114,14 @@ export function createPersonal(keys: DataKeys, random: Random): Personal {
     lookup: (column, text) => lookup(lookupKey(), column, text).toString('base64'),
     grams: (text) => gramsOf(lookupKey(), [text]),
     searched: (query) => gramsOfQuery(lookupKey(), query),
-    async opening(work) {
+    async opening(work, { bulk = false } = {}) {
+      const opens = bulk ? openForOnce : open;
       try {
-        return work(open);
+        return work(opens);
       } catch (error) {
         if (!(error instanceof DataKeyMissing)) throw error;
         await keys.reload();
-        return work(open);
+        return work(opens);
       }
     },
   };

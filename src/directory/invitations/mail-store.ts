@@ -1,5 +1,6 @@
 // The queries for the mail of an invitation: one reads whether the mail must still be sent, one stores its token.
 import { type SystemTx, statement } from '../../base/database/db.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';
 
 export interface MailableInvitation {
@@ -8,12 +9,14 @@ export interface MailableInvitation {
   readonly organizationName: string;
   readonly organizationStatus: 'active' | 'suspended';
   readonly inviterName: string | null;
+  readonly inviterLocale: Language | null;
 }
 
 // The lock orders this mail and a renewal, revocation or acceptance at the same moment: one of them finishes first.
 const LOCK = statement(`
 SELECT ${stored('i.email')} AS email, i.invited_by::text AS "inviterId", i.expires_at AS "expiresAt", o.name AS "organizationName", o.status AS "organizationStatus",
-  (SELECT ${stored('u.name')} FROM users u WHERE u.id = i.invited_by) AS "inviterName"
+  (SELECT ${stored('u.name')} FROM users u WHERE u.id = i.invited_by) AS "inviterName",
+  (SELECT u.locale FROM users u WHERE u.id = i.invited_by) AS "inviterLocale"
 FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.deleted_at IS NULL
 WHERE i.organization_id = $1::uuid AND i.id = $2::uuid AND i.status = 'pending' AND i.expires_at > clock_timestamp()
 FOR UPDATE OF i`);

@@ -1,11 +1,10 @@
-// The mail of an invitation. This file decides whether the mail may be sent now, and writes its content as text and
-// HTML. Anybody can choose the names in the mail. So the names are escaped and shortened, and no part of a name can
-// look like a link. The only link in the mail is built from the configuration.
+// The mail of an invitation: whether it may be sent now, its language, and its token.
 
-import { headerText } from '../../base/mail/header-text.ts';
-import type { MailKind } from '../../base/outbox/kinds.ts';
-import { isNewestMail } from '../../base/outbox/store.ts';
+import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
+import { type MailKind, newestOnly } from '../../base/outbox/kinds.ts';
 import type { Random } from '../../base/platform/random.ts';
+import { parseEmail } from '../users/email.ts';
+import { findLocaleOfMailbox } from '../users/receiver-store.ts';
 import { lockPendingInvitation, updateToken } from './mail-store.ts';
 import { hashOfToken, newInvitationToken } from './token.ts';
 
@@ -14,84 +13,31 @@ export const INVITATION_MAIL = 'invitation';
 /** How long the mail of a suspended organization waits before the next try. */
 const SUSPENDED_SECONDS = 600;
 
-/** Returns the mail kind for the outbox. Links in the mails begin with `appUrl`. */
-export function invitationMail(deps: { readonly random: Random; readonly appUrl: string }): MailKind {
+/** Returns the mail kind for the outbox. */
+export function invitationMail(deps: { readonly random: Random; readonly mailKit: MailKit }): MailKind {
   return {
     kind: INVITATION_MAIL,
-    async prepare(tx, row) {
-      const { organizationId, subjectId } = row;
-      if (organizationId === null) return null;
-      const invitation = await lockPendingInvitation(tx, organizationId, subjectId);
-      // This check runs after the lock. So of two mails of one invitation only the newer is sent, whichever is
-      // processed first.
-      if (!invitation || !(await isNewestMail(tx, row))) return null;
-      if (invitation.organizationStatus !== 'active') {
-        return { againSeconds: SUSPENDED_SECONDS, failure: 'organization_suspended' };
-      }
-      // The token is made now and only its hash is stored, so that a person who reads the database cannot use the
-      // token.
-      const token = newInvitationToken(deps.random);
-      await updateToken(tx, organizationId, subjectId, hashOfToken(token));
-      return { to: invitation.email, ...writeInvitationMail({ ...invitation, appUrl: deps.appUrl, token }) };
-    },
+    prepare: newestOnly({
+      async lock(tx, { organizationId, subjectId }) {
+        const invitation = organizationId && (await lockPendingInvitation(tx, organizationId, subjectId));
+        return invitation ? { ...invitation, organizationId } : null;
+      },
+      async prepare(tx, { subjectId }, invitation) {
+        const { organizationId, email, inviterLocale } = invitation;
+        if (invitation.organizationStatus !== 'active') {
+          return { againSeconds: SUSPENDED_SECONDS, failure: 'organization_suspended' };
+        }
+        // The token is made now and only its hash is stored, so that a person who reads the database cannot use the
+        // token.
+        const token = newInvitationToken(deps.random);
+        await updateToken(tx, organizationId, subjectId, hashOfToken(token));
+        const key = parseEmail(email)?.key;
+        const locale = key === undefined ? null : await findLocaleOfMailbox(tx, key);
+        return {
+          to: email,
+          ...writeMail(deps.mailKit, INVITATION_MAIL, locale ?? inviterLocale, { ...invitation, token }),
+        };
+      },
+    }),
   };
-}
-
-export interface InvitationMail {
-  readonly organizationName: string;
-  /** Null when an operator sends the invitation. */
-  readonly inviterName: string | null;
-  /** The setting PUBLIC_APP_URL. */
-  readonly appUrl: string;
-  readonly token: string;
-  readonly expiresAt: Date;
-}
-
-const NAME_LENGTH_MAX = 60;
-
-/**
- * Makes a name safe for a mail: one line of at most 60 characters without encoded words (base/mail/header-text.ts).
- * Spaces replace the characters that could join the parts of an address or a link, so that no mail program turns the
- * name into a link.
- */
-export function plainName(name: string): string {
-  const unlinked = headerText(name, Number.POSITIVE_INFINITY).replace(/[.。](?=[^\s.])|@|:(?=\S)|[/\\<>]+/gu, ' ');
-  return headerText(unlinked, NAME_LENGTH_MAX);
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
-}
-
-/**
- * The link that accepts the invitation. Its token is in the fragment. Browsers never send a fragment, so no server logs
- * the token.
- */
-function acceptLink(appUrl: string, token: string): string {
-  return `${appUrl}/invitations/accept#token=${token}`;
-}
-
-/** The subject of the mail, and its body as text and as HTML. */
-export function writeInvitationMail(mail: InvitationMail): { subject: string; text: string; html: string } {
-  const organization = plainName(mail.organizationName) || 'an organization';
-  const inviter = mail.inviterName === null ? '' : plainName(mail.inviterName);
-  const sentence = inviter
-    ? `${inviter} invites you to join ${organization}.`
-    : `You are invited to join ${organization}.`;
-  const link = acceptLink(mail.appUrl, mail.token);
-  const until = `${mail.expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-  const terms = `The link works once, until ${until}. A newer mail ends it.`;
-  const unasked = 'If you did not expect this, ignore the mail: nothing happens.';
-  const text = `${sentence}\n\nAccept the invitation:\n${link}\n\n${terms}\n${unasked}\n`;
-  const html = `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Invitation</title></head>
-<body style="font-family: sans-serif; line-height: 1.5">
-<p>${escapeHtml(sentence)}</p>
-<p><a href="${escapeHtml(link)}">Accept the invitation</a></p>
-<p>${escapeHtml(terms)}<br>${unasked}</p>
-</body>
-</html>
-`;
-  return { subject: `Invitation to ${organization}`, text, html };
 }

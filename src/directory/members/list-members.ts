@@ -1,11 +1,11 @@
 // Reads the members of the current organization: a list with a search, or one member. A large organization is read in
 // slices, so that no statement runs long, and only one of these readings runs at a time.
 
-import type { Database, OrganizationReader } from '../../base/database/db.ts';
+import type { Database, OrganizationReader, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type Page, type Paged, pageOf } from '../../base/platform/page.ts';
 import type { OrganizationPrincipal } from '../../protocol/caller.ts';
-import { findFew, findPeople } from '../users/search.ts';
+import { findContaining, findFew, findPeople } from '../users/search.ts';
 import {
   countMembers,
   type FoundMember,
@@ -20,6 +20,7 @@ import {
   type MemberPage,
   type MemberRow,
 } from './list-store.ts';
+import { findMatchingPage, listMatching } from './search-store.ts';
 
 interface ReadDeps {
   readonly db: Database;
@@ -75,9 +76,23 @@ async function searchMembers(
   const few = await findFew(searching, q, organizationId);
   if (few) return findPageAmong(reader, organizationId, few, filter, page);
   return db.scanOrganization({ organizationId }, async (scanning) => {
-    const many = await findPeople(searching, q, organizationId);
-    return findPageAmong(scanning, organizationId, many, filter, page);
+    // Until every row is sealed, the parts of names do not show everybody.
+    if (!searching.personal.isSealed) {
+      const many = await findPeople(searching, q, organizationId);
+      return findPageAmong(scanning, organizationId, many, filter, page);
+    }
+    const { ids, total } = await findMany(searching, { organizationId, q, filter, page });
+    return { total, rows: ids.length === 0 ? [] : await listMembersByIds(scanning, organizationId, ids) };
   });
+}
+
+/** The ids of one page of the matches in a large organization. */
+async function findMany(searching: SystemReader, { organizationId, q, filter, page }: Search) {
+  const { grams, isExact } = searching.personal.searched(q);
+  const sought = { organizationId, grams, filter };
+  if (isExact) return findMatchingPage(searching, sought, page);
+  const all = await findContaining(searching, q, await listMatching(searching, sought));
+  return { ids: all.slice(page.offset, page.offset + page.limit), total: all.length };
 }
 
 async function pageOfAll(tx: OrganizationReader, organizationId: string, page: Page): Promise<MemberPage> {

@@ -22,15 +22,20 @@ m.user_id AS id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, m.s
   FROM role_assignments a JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
   WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id) AS roles`;
 
-// $1 organization, $2 status, $3 role (id or name). A null value adds no condition. The last condition is a sub-select,
-// because PostgreSQL may turn EXISTS into a join that reads a whole table. The sub-select is one index lookup.
-const WANTED = `
-m.organization_id = $1
-AND ($2::text IS NULL OR m.status = $2)
-AND ($3::text IS NULL OR (SELECT count(*) FROM role_assignments a
+/**
+ * SQL: whether a membership `m` matches a filter. The parameters begin with `first`: organization, status, role (id or
+ * name). A null value adds no condition. The last condition is a sub-select, because PostgreSQL may turn EXISTS into a
+ * join that reads a whole table. The sub-select is one index lookup.
+ */
+export const wanted = (first: number) => `
+m.organization_id = $${first}::uuid
+AND ($${first + 1}::text IS NULL OR m.status = $${first + 1})
+AND ($${first + 2}::text IS NULL OR (SELECT count(*) FROM role_assignments a
   JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
   WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id
-    AND (r.name = $3 OR r.id::text = lower($3))) > 0)`;
+    AND (r.name = $${first + 2} OR r.id::text = lower($${first + 2}))) > 0)`;
+// $1 organization, $2 status, $3 role.
+const WANTED = wanted(1);
 
 const SLICE_MEMBERS = 5_000;
 

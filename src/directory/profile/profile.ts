@@ -3,10 +3,11 @@
 import type { Database, UserReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { canonicalPermissions } from '../../protocol/permission.ts';
 import { assertSessionLive } from '../users/live-session.ts';
-import { findProfile, listOwnPermissions, lockUser, updateName } from '../users/store.ts';
+import { findProfile, listOwnPermissions, lockUser, updateLocale, updateName } from '../users/store.ts';
 
 export interface ProfileDeps {
   readonly db: Database;
@@ -37,6 +38,7 @@ async function getProfileIn(reader: UserReader, caller: Caller) {
     email: row.email,
     name: row.name,
     emailVerified: row.emailVerified,
+    locale: row.locale,
     createdAt: row.createdAt.toISOString(),
     sessionId: caller.sessionId,
     organization,
@@ -45,18 +47,26 @@ async function getProfileIn(reader: UserReader, caller: Caller) {
   };
 }
 
-/** Changes the name of the caller. Raises session_revoked and precondition_failed. */
-export function rename(
+/** What a person may change. What is left out stays as it is. */
+export interface ProfileChange {
+  readonly name?: string | undefined;
+  /** The language of mails; null for the default of the service. */
+  readonly locale?: Language | null | undefined;
+}
+
+/** Changes the name and the language of the caller. Raises session_revoked and precondition_failed. */
+export function changeProfile(
   deps: ProfileDeps,
   caller: Caller,
-  input: { readonly name: string },
+  { name, locale }: ProfileChange,
   assertVersion: AssertVersion<Awaited<ReturnType<typeof getProfile>>> = anyVersion,
 ) {
   return deps.db.user(caller.id, async (tx) => {
     await assertSessionLive(tx, caller);
     await lockUser(tx, caller.id);
     await assertVersion(() => getProfileIn(tx, caller));
-    await updateName(tx, caller.id, input.name);
+    if (name !== undefined) await updateName(tx, caller.id, name);
+    if (locale !== undefined) await updateLocale(tx, caller.id, locale);
     return getProfileIn(tx, caller);
   });
 }

@@ -1,7 +1,7 @@
 // The HTTP routes of the signed-in user's own profile.
 import { type Endpoint, endpoint, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
-import { getProfile, type ProfileDeps, rename } from './profile.ts';
+import { changeProfile, getProfile, type ProfileDeps } from './profile.ts';
 import { ChangeProfile, Profile } from './schema.ts';
 
 export function profileRoutes(deps: ProfileDeps): Endpoint[] {
@@ -22,12 +22,14 @@ export function profileRoutes(deps: ProfileDeps): Endpoint[] {
       url: '/api/v1/me',
       access: signedIn(),
       id: 'changeMe',
-      summary: 'Change your name',
+      summary: 'Change your name, or the language of the mails that you get',
       tag: 'Me',
       body: ChangeProfile,
       reply: { 200: enveloped(Profile) },
       versioned: true,
-      handle: async ({ caller, body, assertVersion }) => ({ data: await rename(deps, caller, body, assertVersion) }),
+      handle: async ({ caller, body, assertVersion }) => ({
+        data: await changeProfile(deps, caller, body, assertVersion),
+      }),
     }),
   ];
 }

@@ -28,7 +28,8 @@ export async function lockAccount(tx: SystemTx, userId: string): Promise<Closabl
 const CLOSE = statement(`
 WITH closed AS (
   UPDATE users SET status = 'closed', email = NULL, email_key = NULL, name = NULL, email_sealed = NULL,
-    name_sealed = NULL, email_lookup = NULL, email_verified_at = NULL, claimed_at = NULL, updated_at = clock_timestamp()
+    name_sealed = NULL, email_lookup = NULL, email_verified_at = NULL, claimed_at = NULL,
+    locale = NULL, updated_at = clock_timestamp()
   WHERE id = $1::uuid AND status <> 'closed' RETURNING id
 ),
 unsearchable AS (DELETE FROM user_search WHERE user_id IN (SELECT id FROM closed))

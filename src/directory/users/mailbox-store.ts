@@ -1,5 +1,6 @@
 // The queries about the proof of a mailbox. A user proves a mailbox with a token that was sent only to that mailbox.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';
 import { parseEmail } from './email.ts';
 import { byEmail } from './person-store.ts';
@@ -47,11 +48,11 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 // reads the new hash.
 // The key of the e-mail stays, because the account was found by it.
 // $1 user, $2 e-mail and $3 name, null once nothing is stored in clear, $4 hash of the password, $5 and $6 e-mail and
-// name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail.
+// name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail, $10 language or null.
 const TAKE_OVER = statement(`
 WITH taken_over AS (
   UPDATE users SET email = $2, name = $3, email_sealed = decode($5, 'base64'), name_sealed = decode($6, 'base64'),
-    email_lookup = decode($7, 'base64'), email_verified_at = clock_timestamp(), claimed_at = now(),
+    email_lookup = decode($7, 'base64'), email_verified_at = clock_timestamp(), claimed_at = now(), locale = $10,
     updated_at = clock_timestamp()
   WHERE id = $1::uuid AND email_verified_at IS NULL AND status = 'active' RETURNING id
 ),
@@ -71,22 +72,23 @@ export interface Takeover {
   readonly emailKey: string;
   readonly name: string;
   readonly passwordHash: string;
+  readonly locale: Language | null;
 }
 
 /**
- * Gives an account with an unproven mailbox to the person who has now proven the mailbox. It replaces the name and the
- * password, because another person may have set them. Returns false when the mailbox was proven, or the account was
- * disabled, in the meantime.
+ * Gives an account with an unproven mailbox to the person who has now proven the mailbox. It replaces the name, the
+ * password and the language, because another person may have set them. Returns false when the mailbox was proven, or
+ * the account was disabled, in the meantime.
  */
 export async function takeOverUnproven(
   tx: SystemTx,
-  { userId, email, emailKey, name, passwordHash }: Takeover,
+  { userId, email, emailKey, name, passwordHash, locale }: Takeover,
 ): Promise<boolean> {
   const { personal } = tx;
   const values = [
     ...[userId, personal.clear(email), personal.clear(name), passwordHash],
     ...[personal.seal('users.email', userId, email), personal.seal('users.name', userId, name)],
-    ...[personal.lookup('users.email', emailKey), personal.grams(name), personal.grams(email)],
+    ...[personal.lookup('users.email', emailKey), personal.grams(name), personal.grams(email), locale],
   ];
   return (await tx.rows(TAKE_OVER, values)).length > 0;
 }

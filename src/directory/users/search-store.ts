@@ -17,6 +17,8 @@ export const AT_ONCE_MAX = 2_000;
 const COLUMNS = `s.user_id::text AS id, s.name_grams @> $1::text[]::bigint[] AS "inName",
   s.email_grams @> $1::text[]::bigint[] AS "inEmail"`;
 const FOUND = '(s.name_grams @> $1::text[]::bigint[] OR s.email_grams @> $1::text[]::bigint[])';
+/** SQL for other statements: the candidates, as a query of user_search. $1 grams. */
+export const CANDIDATES = `SELECT ${COLUMNS}, s.user_id FROM user_search s WHERE ${FOUND}`;
 
 // $1 grams, $2 organization. In a large organization, no member is looked at. The answer has at least one row.
 const AMONG_FEW = statement(`
@@ -32,7 +34,7 @@ SELECT size.large, f.* FROM size LEFT JOIN (
 ) AS f ON true`);
 /** The query of a search in a large organization. A test checks its plan. $1 grams, $2 organization. */
 export const AMONG_MANY = statement(`
-WITH found AS MATERIALIZED (SELECT ${COLUMNS}, s.user_id FROM user_search s WHERE ${FOUND})
+WITH found AS MATERIALIZED (${CANDIDATES})
 SELECT f.id, f."inName", f."inEmail" FROM found f JOIN memberships m ON m.user_id = f.user_id
 WHERE m.organization_id = $2::uuid`);
 const ANYWHERE = statement(`SELECT ${COLUMNS} FROM user_search s WHERE ${FOUND}`);

@@ -1,7 +1,7 @@
 // Finds people by a part of their name or e-mail address. The database has keyed hashes of short parts. A longer query
 // finds candidates, whose names are opened here and compared.
 import type { SystemReader } from '../../base/database/db.ts';
-import { contains } from '../../base/secrets/grams.ts';
+import { containing } from '../../base/secrets/grams.ts';
 import { type Candidate, findAmongFew, findByGrams, listStored, listUnsealed } from './search-store.ts';
 
 /** So many people are compared without a pause, which takes about ten milliseconds. */
@@ -39,17 +39,32 @@ async function compare(
     ...Array.from(unsealed, (id): Candidate => ({ id, inName: true, inEmail: true })),
   ];
   const found = isExact ? sealed.map(({ id }) => id) : [];
-  for (let at = 0; at < doubtful.length; at += COMPARED_AT_ONCE) {
-    found.push(...(await compareSome(tx, query, doubtful.slice(at, at + COMPARED_AT_ONCE))));
+  return [...found, ...(await findContaining(tx, query, doubtful))];
+}
+
+/** The ids of the candidates whose name or e-mail contains the query, in the order of the candidates. */
+export async function findContaining(
+  tx: SystemReader,
+  query: string,
+  candidates: readonly Candidate[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (let at = 0; at < candidates.length; at += COMPARED_AT_ONCE) {
+    const some = candidates.slice(at, at + COMPARED_AT_ONCE);
+    const fitting = await compareSome(tx, query, some);
+    for (const { id } of some) if (fitting.has(id)) found.push(id);
   }
   return found;
 }
 
-async function compareSome(tx: SystemReader, query: string, candidates: readonly Candidate[]): Promise<string[]> {
+async function compareSome(tx: SystemReader, query: string, candidates: readonly Candidate[]): Promise<Set<string>> {
   const rows = await listStored(tx, candidates);
-  const fits = (text: string | null) => text !== null && contains(text, query);
-  const fitting = await tx.personal.opening((open) =>
-    rows.filter(({ id, name, email }) => fits(open('users.name', id, name)) || fits(open('users.email', id, email))),
+  const isContaining = containing(query);
+  const fits = (text: string | null) => text !== null && isContaining(text);
+  const fitting = await tx.personal.opening(
+    (open) =>
+      rows.filter(({ id, name, email }) => fits(open('users.name', id, name)) || fits(open('users.email', id, email))),
+    { bulk: true },
   );
-  return fitting.map(({ id }) => id);
+  return new Set(fitting.map(({ id }) => id));
 }

@@ -1,6 +1,7 @@
 // The queries of users and their password hashes.
 
 import { type SystemReader, type SystemTx, statement, type UserReader, type UserTx } from '../../base/database/db.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';
 
 import { byEmail, withPerson } from './person-store.ts';
@@ -29,14 +30,16 @@ export interface NewUser {
   readonly emailKey: string;
   readonly name: string;
   readonly passwordHash: string;
+  /** The language of the person; null when it is unknown. */
+  readonly locale: Language | null;
 }
 
 // $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored in clear, $5 and $6 e-mail and name sealed,
-// $7 look-up of the e-mail, $8 hash of the password, $9 and $10 grams of name and e-mail.
+// $7 look-up of the e-mail, $8 hash of the password, $9 and $10 grams of name and e-mail, $11 language or null.
 const INSERT = statement(`
 WITH inserted AS (
-  INSERT INTO users (id, email, email_key, name, email_sealed, name_sealed, email_lookup)
-  VALUES ($1::uuid, $2, $3, $4, decode($5, 'base64'), decode($6, 'base64'), decode($7, 'base64'))
+  INSERT INTO users (id, email, email_key, name, email_sealed, name_sealed, email_lookup, locale)
+  VALUES ($1::uuid, $2, $3, $4, decode($5, 'base64'), decode($6, 'base64'), decode($7, 'base64'), $11)
   ON CONFLICT DO NOTHING RETURNING id
 ),
 searchable AS (
@@ -47,13 +50,13 @@ INSERT INTO passwords (user_id, hash) SELECT id, $8 FROM inserted RETURNING user
 
 /** Inserts the user. Returns false, and writes nothing, when the e-mail is taken. */
 export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> {
-  const { id, email, emailKey, name, passwordHash } = user;
+  const { id, email, emailKey, name, passwordHash, locale } = user;
   const { personal } = tx;
   const values = [
     ...[id, personal.clear(email), personal.clear(emailKey), personal.clear(name)],
     ...[personal.seal('users.email', id, email), personal.seal('users.name', id, name)],
     ...[personal.lookup('users.email', emailKey), passwordHash],
-    ...[personal.grams(name), personal.grams(email)],
+    ...[personal.grams(name), personal.grams(email), locale],
   ];
   return (await tx.rows(INSERT, values)).length > 0;
 }
@@ -72,6 +75,7 @@ export interface ProfileRow {
   readonly email: string;
   readonly name: string;
   readonly emailVerified: boolean;
+  readonly locale: Language | null;
   readonly createdAt: Date;
   readonly organizationId: string | null;
   readonly organizationName: string;
@@ -79,7 +83,7 @@ export interface ProfileRow {
 }
 
 const PROFILE = statement(`
-SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
+SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.email_verified_at IS NOT NULL AS "emailVerified", u.locale, u.created_at AS "createdAt",
   o.id AS "organizationId", o.name AS "organizationName", o.slug AS "organizationSlug"
 FROM users u
 LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.status = 'active')
@@ -132,4 +136,17 @@ export async function updateName(tx: UserReader, userId: string, name: string): 
   const { personal } = tx;
   const values = [userId, personal.clear(name), personal.seal('users.name', userId, name), personal.grams(name)];
   await tx.rows(RENAME, values);
+}
+
+// $1 user, $2 language or null.
+const SET_LOCALE = statement(`
+WITH changed AS (
+  UPDATE users SET locale = $2, updated_at = clock_timestamp()
+  WHERE id = $1::uuid AND status = 'active' AND locale IS DISTINCT FROM $2 RETURNING id
+)
+INSERT INTO events (id, type, actor_id, target_id) SELECT gen_random_uuid(), 'user.locale_changed', id, id FROM changed`);
+
+/** Changes the language of the user and records the event. Does nothing when the user has that language. */
+export async function updateLocale(tx: UserReader, userId: string, locale: Language | null): Promise<void> {
+  await tx.rows(SET_LOCALE, [userId, locale]);
 }

@@ -8,6 +8,7 @@ import { problem } from '../../base/errors/problem.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';
 import { record } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { endAll } from '../../credentials/one-time/consume.ts';
@@ -65,6 +66,8 @@ export interface JoinByRegistering extends Presented {
   readonly email: string | null;
   readonly name: string;
   readonly password: string;
+  /** The language of the request; null when it is unknown. */
+  readonly locale: Language | null;
   readonly device: Device;
 }
 
@@ -165,7 +168,7 @@ export async function acceptByRegistering(
     await once.begin(tx);
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
-      const account = { userId, name, passwordHash, invitation };
+      const account = { userId, name, passwordHash, locale: input.locale, invitation };
       if (known) revocations = await takeOver(deps, tx, account);
       else await insertAccount(deps, tx, account);
     };
@@ -184,16 +187,18 @@ interface Account {
   readonly userId: string;
   readonly name: string;
   readonly passwordHash: string;
+  readonly locale: Language | null;
   readonly invitation: Redeemable;
 }
 
 async function insertAccount(
   deps: JoinDeps,
   tx: SystemTx,
-  { userId, name, passwordHash, invitation }: Account,
+  { userId, name, passwordHash, locale, invitation }: Account,
 ): Promise<void> {
   const { email, emailKey } = invitation;
-  if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
+  if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash, locale })))
+    throw problem('email_taken');
   await markEmailVerified(tx, userId);
   await recordOwn(deps, tx, userId, 'user.registered');
 }
@@ -204,9 +209,10 @@ async function insertAccount(
  * user sent. The memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
-  const { userId, name, passwordHash } = account;
+  const { userId, name, passwordHash, locale } = account;
   const { email, emailKey } = account.invitation;
-  if (!(await takeOverUnproven(tx, { userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
+  const taken = { userId, email, emailKey, name, passwordHash, locale };
+  if (!(await takeOverUnproven(tx, taken))) throw problem('email_taken');
   await recordOwn(deps, tx, userId, 'user.claimed');
   await markSentRevoked(tx, userId, 'account_claimed');
   await endAll(tx, userId, EVERY_PURPOSE);

@@ -3,6 +3,7 @@
 import { problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
+import { preferredLanguage } from '../../base/page-kit/language.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import {
   assertSameSite,
@@ -68,7 +69,8 @@ export function acceptRoutes(deps: AcceptRouteDeps): Endpoint[] {
         if (name === undefined || password === undefined) throw incomplete(name, password);
         if (body.refreshToken !== undefined) throw withoutUse(['refreshToken'], 'without an access token');
         const device = deviceOf(request);
-        const joining = { token, tenants: request.tenants, email: null, name, password, device };
+        const locale = preferredLanguage(request.acceptLanguage);
+        const joining = { token, tenants: request.tenants, email: null, name, password, locale, device };
         return deliver(deps, answer, await acceptByRegistering(deps, joining), transport);
       },
     }),

@@ -8,15 +8,16 @@ import { wideNetworkOf } from '../../base/http/rate-limit.ts';
 import { Id } from '../../base/http/wire.ts';
 import { confirm, done, pagination, table, wrong } from '../../base/page-kit/blocks.ts';
 import { ago, day } from '../../base/page-kit/dates.ts';
-import { field, form, hidden } from '../../base/page-kit/form.ts';
+import { type Attempt, field, form, hidden, select } from '../../base/page-kit/form.ts';
 import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
+import { CATALOGUES, LANGUAGES, type Language } from '../../base/page-kit/language.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { MemberChangeDeps } from '../../directory/members/event.ts';
 import { leaveOrganization } from '../../directory/members/remove-member.ts';
 import { listOwnOrganizations } from '../../directory/organizations/list-own.ts';
-import { getProfile, type ProfileDeps, rename } from '../../directory/profile/profile.ts';
-import { ChangeProfile } from '../../directory/profile/schema.ts';
+import { changeProfile, getProfile, type ProfileDeps } from '../../directory/profile/profile.ts';
+import { UserName } from '../../directory/users/schema.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { type EndSessionDeps, endOtherSessions, endOwnSession } from '../sessions/end-session.ts';
 import { listOwnSessions } from '../sessions/list-sessions.ts';
@@ -32,6 +33,9 @@ export interface AccountPageDeps extends ProfileDeps, EndSessionDeps, RefreshDep
 /** The field of the form that ends sessions has the id of one, or this word for all others. */
 const OTHERS = 'others';
 const ROWS = 20;
+/** The value of the select for the language that the service chooses. */
+const NO_LOCALE = '';
+const ProfileForm = z.strictObject({ name: UserName, locale: z.enum([NO_LOCALE, ...LANGUAGES]).optional() });
 const Offset = z
   .string()
   .regex(/^\d{1,6}$/)
@@ -58,20 +62,31 @@ function profilePage(deps: AccountPageDeps): Endpoint[] {
       const profile = await getProfile(deps, caller);
       const { title, email, name, save, saved } = view.text.account;
       const shown = { name: 'name', label: name, autocomplete: 'name', value: profile.name };
+      const fields = html`${field(view, attempt, shown)}${localeField(view, attempt, profile.locale)}`;
       const body = html`${wrong(view, attempt)}${!attempt.problem && noticeOf({ saved }, query.done)}
 <dl><dt>${email}</dt><dd dir="auto">${profile.email}</dd></dl>
-${form(view, { action: PROFILE, submit: save, fields: field(view, attempt, shown) })}`;
+${form(view, { action: PROFILE, submit: save, fields })}`;
       return accountPage(view, PROFILE, { title, body });
     },
     form: {
-      schema: ChangeProfile,
-      keeps: ['name'],
-      async send({ caller, form: { name } }) {
-        await rename(deps, caller, { name });
+      schema: ProfileForm,
+      keeps: ['name', 'locale'],
+      async send({ caller, form: { name, locale } }) {
+        await changeProfile(deps, caller, { name, locale: locale === NO_LOCALE ? null : locale });
         return seeOther(`${PROFILE}?done=saved`);
       },
     },
   });
+}
+
+function localeField(view: View, attempt: Attempt, locale: Language | null): Html {
+  const { locale: label, localeDefault } = view.text.account;
+  const { language: standard } = CATALOGUES[view.kit.defaultLanguage];
+  const options = [
+    { value: NO_LOCALE, label: localeDefault(standard) },
+    ...LANGUAGES.map((language) => ({ value: language, label: CATALOGUES[language].language, language })),
+  ];
+  return select(view, attempt, { name: 'locale', label, options, value: locale ?? NO_LOCALE });
 }
 
 function devicesPage(deps: AccountPageDeps): Endpoint[] {

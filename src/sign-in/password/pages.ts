@@ -131,8 +131,9 @@ function registerPage(deps: PasswordPageDeps): Endpoint[] {
       keeps: ['name', 'email', 'organizationName', 'return_to'],
       limit: 'sign_in',
       limitAs: 'register',
-      send({ form: { name, email, password, organizationName = null, return_to: returnTo }, caller, request, answer }) {
-        const asked = { name, email, password, organizationName, organizationSlug: null };
+      send({ view, form: sent, caller, request, answer }) {
+        const { name, email, password, organizationName = null, return_to: returnTo } = sent;
+        const asked = { name, email, password, organizationName, organizationSlug: null, locale: view.language };
         return signInBrowser(deps, { caller, request, answer, returnTo }, (device) =>
           register(deps, { ...asked, device }),
         );

@@ -5,6 +5,7 @@ import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
@@ -39,6 +40,8 @@ export interface Register {
   readonly name: string;
   readonly organizationName: string | null;
   readonly organizationSlug: string | null;
+  /** The language of the request; null when it is unknown. */
+  readonly locale: Language | null;
   readonly device: Device;
 }
 
@@ -64,6 +67,7 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
     emailKey: email.key,
     name: input.name,
     passwordHash,
+    locale: input.locale,
   };
   const slug =
     input.organizationName === null ? null : await chooseSlug(deps, input.organizationName, input.organizationSlug);

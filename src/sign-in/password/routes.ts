@@ -3,6 +3,7 @@ import type { ProblemCode } from '../../base/errors/problem.ts';
 import { oneOrganization } from '../../base/headers/tenant.ts';
 import { type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
+import { preferredLanguage } from '../../base/page-kit/language.ts';
 import { acceptByRegistering, type JoinDeps } from '../accept-invitation/accept-invitation.ts';
 import { assertSameSite, type CookieSettings, deliver, deviceOf } from '../sessions/cookie.ts';
 import { SignedIn } from '../sessions/schema.ts';
@@ -50,16 +51,17 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
     ],
     handle: async ({ body, request, once }) => {
       if (body.transport === 'cookie') assertSameSite(deps.cookie, request);
+      const locale = preferredLanguage(request.acceptLanguage);
       if (body.invitationToken !== undefined) {
         const { email, name, password, invitationToken: token } = body;
-        const joining = { token, tenants: request.tenants, email, name, password, device: deviceOf(request) };
+        const joining = { token, tenants: request.tenants, email, name, password, locale, device: deviceOf(request) };
         return once(
           (kept) => acceptByRegistering(deps, joining, kept),
           (joined, answer) => deliver(deps, answer, { ...joined, subscription: null }, body.transport),
         );
       }
       const { email, password, name, organizationName = null, organizationSlug = null } = body;
-      const input = { email, password, name, organizationName, organizationSlug, device: deviceOf(request) };
+      const input = { email, password, name, organizationName, organizationSlug, locale, device: deviceOf(request) };
       return once(
         (kept) => register(deps, input, kept),
         (signed, answer) => deliver(deps, answer, signed, body.transport),

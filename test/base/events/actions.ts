@@ -82,7 +82,7 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
   'another name of an organization': (holders) =>
     good(holders.api.patch('/organizations/current', { name: 'Another name' }, byOwner(holders))),
   'another name of a user': ({ api, member }) =>
-    good(api.patch('/me', { name: 'Another name' }, { token: member.accessToken })),
+    good(api.patch('/me', { name: 'Another name', locale: 'es' }, { token: member.accessToken })),
   'a copy of the own data': ({ api, member }) => good(api.get('/me/export', { token: member.accessToken })),
   'an account with an organization': ({ api }) => newAccount(api),
   'an organization that a user creates': ({ api, member }) =>

@@ -3,7 +3,8 @@
 import t from 'tap';
 import { headerText } from '../../../src/base/mail/header-text.ts';
 import { openMail } from '../../../src/base/mail/smtp.ts';
-import { writeInvitationMail } from '../../../src/directory/invitations/mail.ts';
+import { writeMail } from '../../../src/base/mail-kit/kit.ts';
+import { mailKitFor } from '../../support/fixtures/mail-kit.ts';
 import { openMailbox } from '../../support/servers/mailbox.ts';
 
 const log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
@@ -89,8 +90,8 @@ t.test('no name changes the subject or the address of a mail for its reader', as
   const send = openMail({ url: mailbox.url, from: 'Acme <a@example.com>', production: false, log });
   for (const [index, name] of NAMES.entries()) {
     const to = `reader${index}@example.com`;
-    const about = { organizationName: name, inviterName: name, appUrl: 'https://app.example', token: 't' };
-    const written = writeInvitationMail({ ...about, expiresAt: new Date(0) });
+    const about = { organizationName: name, inviterName: name, token: 't', expiresAt: new Date(0) };
+    const written = writeMail(mailKitFor(), 'invitation', 'en', about);
     await send?.({ to, ...written }, noSignal);
     const { raw, headers } = await mailbox.next(to);
     const subject = rawField(raw, 'Subject');

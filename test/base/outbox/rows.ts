@@ -7,6 +7,7 @@ import { systemRandom } from '../../../src/base/platform/random.ts';
 import { invitationMail } from '../../../src/directory/invitations/mail.ts';
 import { type Inviting, openInviting } from '../../directory/invitations/inviting.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { mailKitFor } from '../../support/fixtures/mail-kit.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { until } from '../../support/until.ts';
 
@@ -69,7 +70,7 @@ export function outboxOf(
   send: SendMail | null,
   { log = keepingLog(), db = service.app.parts.db }: { log?: ReturnType<typeof keepingLog>; db?: Database } = {},
 ) {
-  const kinds = [invitationMail({ random: systemRandom, appUrl: 'https://app.example' })];
+  const kinds = [invitationMail({ random: systemRandom, mailKit: mailKitFor() })];
   return openOutbox({ db, log, kinds, send });
 }
 

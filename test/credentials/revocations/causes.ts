@@ -133,8 +133,8 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     happen: ({ app, member }) => disableAccount(app.parts, member.userId),
   },
   'an account that is closed': {
-    ...{ event: 'user.closed', refused: { both: ENDED, there: ENDED } },
-    happen: ({ app, both }) => closeForOperator(app.parts, both.userId, []),
+    ...{ event: 'user.closed', refused: { outsider: ENDED } },
+    happen: ({ app, outsider }) => closeForOperator(app.parts, outsider.userId, []),
   },
   'an account that is enabled, with what was opened while it was disabled': {
     ...{ event: 'user.enabled', refused: MEMBER_ENDED },
@@ -293,4 +293,5 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'user.exported': 'reads only',
   'user.registered': 'new',
   'user.renamed': 'names are in no token',
+  'user.locale_changed': 'languages are in no token',
 };

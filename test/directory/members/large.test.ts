@@ -62,6 +62,22 @@ t.test('a search in a large organization finds every match, counts all of them, 
     names: [],
     pagination: { total: 0, limit: 20, offset: 0, hasMore: false },
   });
+  // Parts of at most three characters are found by the index alone, longer ones are compared. Both with a filter.
+  for (const q of ['zo', 'zoë ']) {
+    t.same(await ask({ q, status: 'suspended', limit: '2', offset: '1' }), {
+      names: ['Zoë 8000', 'Zoë 12000'],
+      pagination: { total: 3, limit: 2, offset: 1, hasMore: false },
+    });
+    t.same(await ask({ q, offset: '900' }), {
+      names: [],
+      pagination: { total: 12, limit: 20, offset: 900, hasMore: false },
+    });
+    t.same((await ask({ q, role: 'owner' })).pagination.total, 0, 'no owner has this name');
+  }
+  t.same(await ask({ q: 'olg', role: 'owner' }), {
+    names: ['Olga'],
+    pagination: { total: 1, limit: 20, offset: 0, hasMore: false },
+  });
   t.same(await ask({ limit: '2', offset: '12344' }), {
     names: ['Member 12345', 'Olga'],
     pagination: { total: MEMBERS + 1, limit: 2, offset: 12_344, hasMore: false },

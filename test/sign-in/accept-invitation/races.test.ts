@@ -86,7 +86,7 @@ t.test('if two users accept one invitation at once, the second gets invitation_i
   const device = { ip: null, userAgent: null };
   const loser = acceptByRegistering(
     { ...parts, refreshTtlSeconds: 86_400, sessionMaxAgeSeconds: 86_400, db: { ...parts.db, systemReader } },
-    { ...registering(token), tenants: [], email: null, device },
+    { ...registering(token), tenants: [], email: null, locale: null, device },
   );
   await t.rejects(loser, { code: 'invitation_invalid' });
   t.equal(winner?.status, 200);

@@ -59,6 +59,8 @@ export const en = {
     organizations: 'Organizations',
     name: 'Name',
     email: 'E-mail',
+    locale: 'Language of the mails to you',
+    localeDefault: (language: string) => `Default (${language})`,
     save: 'Save',
     saved: 'Your changes are saved.',
   },

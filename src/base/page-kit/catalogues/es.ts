@@ -60,6 +60,8 @@ export const es: Catalogue = {
     organizations: 'Organizaciones',
     name: 'Nombre',
     email: 'Correo electrónico',
+    locale: 'Idioma de los correos para usted',
+    localeDefault: (language) => `Predeterminado (${language})`,
     save: 'Guardar',
     saved: 'Sus cambios están guardados.',
   },

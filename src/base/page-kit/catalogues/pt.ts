@@ -60,6 +60,8 @@ export const pt: Catalogue = {
     organizations: 'Organizações',
     name: 'Nome',
     email: 'E-mail',
+    locale: 'Idioma dos e-mails para você',
+    localeDefault: (language) => `Padrão (${language})`,
     save: 'Salvar',
     saved: 'As suas alterações foram salvas.',
   },

@@ -2415,6 +2415,7 @@ export const UserScalarFieldEnum = {
   emailLookup: 'emailLookup',
   emailVerifiedAt: 'emailVerifiedAt',
   claimedAt: 'claimedAt',
+  locale: 'locale',
   status: 'status',
   epoch: 'epoch',
   createdAt: 'createdAt',

@@ -44,6 +44,7 @@ export type UserMinAggregateOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -60,6 +61,7 @@ export type UserMaxAggregateOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -76,6 +78,7 @@ export type UserCountAggregateOutputType = {
   emailLookup: number
   emailVerifiedAt: number
   claimedAt: number
+  locale: number
   status: number
   epoch: number
   createdAt: number
@@ -102,6 +105,7 @@ export type UserMinAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -118,6 +122,7 @@ export type UserMaxAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -134,6 +139,7 @@ export type UserCountAggregateInputType = {
   emailLookup?: true
   emailVerifiedAt?: true
   claimedAt?: true
+  locale?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -237,6 +243,7 @@ export type UserGroupByOutputType = {
   emailLookup: runtime.Bytes | null
   emailVerifiedAt: Date | null
   claimedAt: Date | null
+  locale: string | null
   status: string
   epoch: number
   createdAt: Date
@@ -276,6 +283,7 @@ export type UserWhereInput = {
   emailLookup?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableFilter<"User"> | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -300,6 +308,7 @@ export type UserOrderByWithRelationInput = {
   emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  locale?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -327,6 +336,7 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   nameSealed?: Prisma.BytesNullableFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableFilter<"User"> | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -351,6 +361,7 @@ export type UserOrderByWithAggregationInput = {
   emailLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  locale?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -375,6 +386,7 @@ export type UserScalarWhereWithAggregatesInput = {
   emailLookup?: Prisma.BytesNullableWithAggregatesFilter<"User"> | runtime.Bytes | null
   emailVerifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
   claimedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
+  locale?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
   status?: Prisma.StringWithAggregatesFilter<"User"> | string
   epoch?: Prisma.IntWithAggregatesFilter<"User"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"User"> | Date | string
@@ -391,6 +403,7 @@ export type UserCreateInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -415,6 +428,7 @@ export type UserUncheckedCreateInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -439,6 +453,7 @@ export type UserUpdateInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -463,6 +478,7 @@ export type UserUncheckedUpdateInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -487,6 +503,7 @@ export type UserCreateManyInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -503,6 +520,7 @@ export type UserUpdateManyMutationInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -519,6 +537,7 @@ export type UserUncheckedUpdateManyInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -535,6 +554,7 @@ export type UserCountOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -555,6 +575,7 @@ export type UserMaxOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -571,6 +592,7 @@ export type UserMinOrderByAggregateInput = {
   emailLookup?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
   claimedAt?: Prisma.SortOrder
+  locale?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -736,6 +758,7 @@ export type UserCreateWithoutSearchInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -759,6 +782,7 @@ export type UserUncheckedCreateWithoutSearchInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -798,6 +822,7 @@ export type UserUpdateWithoutSearchInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -821,6 +846,7 @@ export type UserUncheckedUpdateWithoutSearchInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -844,6 +870,7 @@ export type UserCreateWithoutKeysInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -867,6 +894,7 @@ export type UserUncheckedCreateWithoutKeysInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -906,6 +934,7 @@ export type UserUpdateWithoutKeysInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -929,6 +958,7 @@ export type UserUncheckedUpdateWithoutKeysInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -952,6 +982,7 @@ export type UserCreateWithoutOneTimeTokensInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -975,6 +1006,7 @@ export type UserUncheckedCreateWithoutOneTimeTokensInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1014,6 +1046,7 @@ export type UserUpdateWithoutOneTimeTokensInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1037,6 +1070,7 @@ export type UserUncheckedUpdateWithoutOneTimeTokensInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1060,6 +1094,7 @@ export type UserCreateWithoutCodeFailuresInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1083,6 +1118,7 @@ export type UserUncheckedCreateWithoutCodeFailuresInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1122,6 +1158,7 @@ export type UserUpdateWithoutCodeFailuresInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1145,6 +1182,7 @@ export type UserUncheckedUpdateWithoutCodeFailuresInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1168,6 +1206,7 @@ export type UserCreateWithoutPasswordInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1191,6 +1230,7 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1230,6 +1270,7 @@ export type UserUpdateWithoutPasswordInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1253,6 +1294,7 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1276,6 +1318,7 @@ export type UserCreateWithoutMembershipsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1299,6 +1342,7 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1338,6 +1382,7 @@ export type UserUpdateWithoutMembershipsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1361,6 +1406,7 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1384,6 +1430,7 @@ export type UserCreateWithoutSessionsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1407,6 +1454,7 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1446,6 +1494,7 @@ export type UserUpdateWithoutSessionsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1469,6 +1518,7 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1492,6 +1542,7 @@ export type UserCreateWithoutAdministersInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1515,6 +1566,7 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   emailLookup?: runtime.Bytes | null
   emailVerifiedAt?: Date | string | null
   claimedAt?: Date | string | null
+  locale?: string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -1554,6 +1606,7 @@ export type UserUpdateWithoutAdministersInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1577,6 +1630,7 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1658,6 +1712,7 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1683,6 +1738,7 @@ export type UserSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1699,6 +1755,7 @@ export type UserSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -1715,13 +1772,14 @@ export type UserSelectScalar = {
   emailLookup?: boolean
   emailVerifiedAt?: boolean
   claimedAt?: boolean
+  locale?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailSealed" | "nameSealed" | "emailLookup" | "emailVerifiedAt" | "claimedAt" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
+export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailSealed" | "nameSealed" | "emailLookup" | "emailVerifiedAt" | "claimedAt" | "locale" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
 export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   password?: boolean | Prisma.User$passwordArgs<ExtArgs>
   memberships?: boolean | Prisma.User$membershipsArgs<ExtArgs>
@@ -1758,6 +1816,7 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     emailLookup: runtime.Bytes | null
     emailVerifiedAt: Date | null
     claimedAt: Date | null
+    locale: string | null
     status: string
     epoch: number
     createdAt: Date
@@ -2202,6 +2261,7 @@ export interface UserFieldRefs {
   readonly emailLookup: Prisma.FieldRef<"User", 'Bytes'>
   readonly emailVerifiedAt: Prisma.FieldRef<"User", 'DateTime'>
   readonly claimedAt: Prisma.FieldRef<"User", 'DateTime'>
+  readonly locale: Prisma.FieldRef<"User", 'String'>
   readonly status: Prisma.FieldRef<"User", 'String'>
   readonly epoch: Prisma.FieldRef<"User", 'Int'>
   readonly createdAt: Prisma.FieldRef<"User", 'DateTime'>
