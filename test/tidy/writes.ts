@@ -121,9 +121,19 @@ const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'Everything of a person goes in one transaction, wherever it is.',
   },
   {
+    at: 'sign-in/leaving/mail.ts',
+    writes: ['sealRecipient'],
+    reason: 'The receiver of this mail has no account any more.',
+  },
+  {
     at: 'app/features.ts',
     writes: ['endAdministration'],
     reason: 'The administration of the platform ends with the account; its table is in a wing further right.',
+  },
+  {
+    at: 'admin/accounts/remove-unproven.ts',
+    writes: ['endAdministration'],
+    reason: 'The service removes an account that nobody has proven by the same operation.',
   },
   {
     at: 'admin/accounts/verify-account.ts',

@@ -1,6 +1,7 @@
 // The queries that close an account. Its row stays without personal data, so that events and other rows still have
 // their user.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';
 import { withPerson } from './person-store.ts';
 
@@ -8,10 +9,14 @@ export interface ClosableAccount {
   readonly id: string;
   readonly email: string;
   readonly name: string;
+  /** Null when the language is unknown. */
+  readonly locale: Language | null;
+  readonly isEmailVerified: boolean;
 }
 
 const LOCK = statement(`
-SELECT u.id::text, ${stored('u.email')} AS email, ${stored('u.name')} AS name
+SELECT u.id::text, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.locale,
+  u.email_verified_at IS NOT NULL AS "isEmailVerified"
 FROM users u WHERE u.id = $1::uuid AND u.status <> 'closed' FOR UPDATE`);
 
 /**

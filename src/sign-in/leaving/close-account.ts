@@ -21,11 +21,14 @@ import { assertSessionLive, type SessionOwner } from '../../directory/users/live
 import type { Revocation } from '../../protocol/revocation.ts';
 import { eraseSessionsOf } from '../sessions/ending-store.ts';
 import { type HeldOrganization, listHeld, listHeldIds } from './close-store.ts';
+import { enqueueClosedMail } from './mail.ts';
 
 export interface ClosingDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
+  /** Makes the outbox send the mail at once. Left out where no outbox runs: the service finds the mail. */
+  readonly nudgeOutbox?: () => void;
   /** Ends the administration of the platform by the user. Returns false if nobody else administers the platform. */
   readonly endAdministration: (
     tx: SystemTx,
@@ -69,6 +72,7 @@ export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<C
     if (verdict === 'unwanted') return null;
     if (verdict === 'joined meanwhile') continue;
     await deps.publish(verdict.revocations);
+    deps.nudgeOutbox?.();
     await removeRows(deps, verdict.organizationsDeleted);
     return { email: verdict.email, organizationsDeleted: verdict.organizationsDeleted };
   }
@@ -158,6 +162,7 @@ async function erase(
   await deleteTokensOf(tx, userId);
   await deleteKeptOf(tx, userId);
   await deleteMailsOf(tx, userId, parseEmail(email)?.key ?? email);
+  await enqueueClosedMail(tx, newId(deps.random, deps.clock), account);
   const closed = { type: 'user.closed', organizationId: null, targetId: userId } as const;
   await record(tx, { id: newId(deps.random, deps.clock), actorId, ...closed });
   return [...raised, ...ended, ...suspended];
