@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { finishSealing } from '../admin/personal-data/finish.ts';
 import { countRows, hasClearValues, readSealing } from '../admin/personal-data/finish-store.ts';
+import { readAll } from '../admin/personal-data/read-all.ts';
 import { countSealed, reseal } from '../admin/personal-data/reseal.ts';
 import type { Config } from '../base/config/config.ts';
 import { systemClock } from '../base/platform/clock.ts';
@@ -15,10 +16,10 @@ import {
   pruneDataKeys,
   rotateDataKey,
 } from '../credentials/data-keys/lifecycle.ts';
-
+import { readPersonalPhase } from '../credentials/data-keys/phase.ts';
 import { act, leaf, type Outcome } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
-import { withOperator } from './line/operator.ts';
+import { type Operator, withOperator } from './line/operator.ts';
 import { confirm, showProgress } from './line/terminal.ts';
 
 /** What one command says about the folder. */
@@ -72,15 +73,27 @@ export async function rotateData(folder: DataFolderOptions): Promise<DataKeysAns
 
 export async function pruneData(invocation: Invocation): Promise<DataKeysAnswer> {
   return withOperator(invocation, async (operator) => {
+    await assertFolderOf(operator);
     const used = await countSealed(operator);
     const folder = dataFolderOf(operator.config);
-    const { removed, kept } = await pruneDataKeys(folder, (id) => used.has(id));
+    const { removed, kept, settling } = await pruneDataKeys(folder, (id) => used.has(id));
     const lines = [
       removed.length === 0 ? 'data: nothing to remove' : `data: removed ${removed.join(', ')}`,
       ...kept.map((file) => `data: kept ${file}, because rows are sealed with it: run tenantry keys reseal`),
+      ...settling.map(({ file, until }) => {
+        return `data: kept ${file}, because it sealed a moment ago: run this again after ${until.toISOString()}`;
+      }),
     ];
-    return { data: [{ use: 'data', removed, kept }], lines };
+    return { data: [{ use: 'data', removed, kept, settling }], lines };
   });
+}
+
+/**
+ * The rows of another database say nothing about the keys of this folder. Raises DataKeysRefused and DataKeyMissing.
+ */
+async function assertFolderOf({ db, dataKeys }: Operator): Promise<void> {
+  dataKeys.lookupKey();
+  await readPersonalPhase({ db, keys: dataKeys });
 }
 
 interface Confirmed {
@@ -102,14 +115,13 @@ export function sealingCommands(keys: Command, invocation: Invocation): void {
 
 async function sealAll(invocation: Invocation, { yes }: Confirmed): Promise<Outcome> {
   return withOperator(invocation, async (operator) => {
-    const reader = operator.db.systemReader({ bulk: true });
-    const { phase } = await readSealing(reader);
-    if (phase === 'sealed' && !(await hasClearValues(reader))) {
+    const { phase } = await readSealing(operator.db.systemReader({ bulk: true }));
+    if (phase === 'sealed' && !(await readAll(operator, hasClearValues))) {
       return { document: { data: { sealed: true, emptied: 0 } }, text: 'Nothing is stored in clear.' };
     }
     if (phase === 'expanding') await confirm(invocation, SEALING, yes);
     // Every row is looked at once to empty it, and those in clear once to seal them.
-    const progress = showProgress(invocation, 'sealing', await countRows(reader));
+    const progress = showProgress(invocation, 'sealing', await readAll(operator, countRows));
     let done = 0;
     try {
       const emptied = await finishSealing(operator, {

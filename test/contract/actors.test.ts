@@ -6,7 +6,7 @@ import type { Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
 import { ACTORS, type Actor, MATRIX } from './actors.ts';
-import { type Asked, KNOCK, openWorld, type World } from './knock.ts';
+import { type Asked, REQUESTS, type Seeded, seedActors } from './requests.ts';
 
 const routes = describedEndpoints().map(({ method, url }) => ({ method, url, route: `${method} ${url}` }));
 
@@ -16,8 +16,8 @@ t.test('every route has a line in the matrix, and every line has a route', async
 });
 
 /** Whether an answer has data of the first organization that was not in the request. A non-member must get none. */
-function tellsOfOwn(world: World, sent: string, reply: Reply): boolean {
-  const secrets = [world.own.id, world.own.slug, ...Object.values(world.people).map(({ email }) => email)];
+function tellsOfOwn(seeded: Seeded, sent: string, reply: Reply): boolean {
+  const secrets = [seeded.own.id, seeded.own.slug, ...Object.values(seeded.people).map(({ email }) => email)];
   return secrets.some((secret) => !sent.includes(secret) && reply.text.includes(secret));
 }
 
@@ -26,14 +26,14 @@ const STRANGERS: readonly Actor[] = ['anonymous', 'foreign'];
 t.test('every route answers each actor as in the matrix', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database, { DOCS_ENABLED: 'true' });
-  const reading = await openWorld(service, database); // shared by all reads, because a read changes nothing
+  const reading = await seedActors(service, database); // shared by all reads, because a read changes nothing
   for (const { method, url, route } of routes) {
-    const world = method === 'GET' ? reading : await openWorld(service, database);
+    const seeded = method === 'GET' ? reading : await seedActors(service, database);
     await t.test(route, async (t) => {
       const expected = MATRIX[route]?.split(' ') ?? [];
       for (const [index, actor] of ACTORS.entries()) {
-        const asked: Asked = (await KNOCK[route]?.(world, actor, service, database)) ?? {};
-        const token = asked.bare ? undefined : world.tokens[actor];
+        const asked: Asked = (await REQUESTS[route]?.(seeded, actor, service, database)) ?? {};
+        const token = asked.bare ? undefined : seeded.tokens[actor];
         const path = asked.path ?? url;
         const reply = await service.api.call(method, path, asked.body, token === undefined ? {} : { token });
         const [status, code] = (expected[index] ?? 'no line').split('.');
@@ -46,9 +46,9 @@ t.test('every route answers each actor as in the matrix', async (t) => {
             `the code tells ${actor} what to do`,
           );
         if (!STRANGERS.includes(actor)) continue;
-        const own = actor === 'foreign' ? world.people.foreign.email : '';
+        const own = actor === 'foreign' ? seeded.people.foreign.email : '';
         t.notOk(
-          tellsOfOwn(world, `${path} ${JSON.stringify(asked.body ?? '')} ${own}`, reply),
+          tellsOfOwn(seeded, `${path} ${JSON.stringify(asked.body ?? '')} ${own}`, reply),
           `${actor} gets no information`,
         );
       }

@@ -5,7 +5,7 @@ import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { signInPerson } from '../support/fixtures/people.ts';
 import { openService } from '../support/service.ts';
-import { type Asked, KNOCK, openWorld } from './knock.ts';
+import { type Asked, REQUESTS, seedActors } from './requests.ts';
 
 /** The routes that write without the access token of a user, and what they check instead. */
 const WITHOUT_SESSION: Readonly<Record<string, string>> = {
@@ -56,12 +56,12 @@ for (const [how, end] of Object.entries({
   t.test(`no route changes anything for a caller whose session ${how}`, async (t) => {
     const database = await createDatabase(t);
     const service = await openService(t, database);
-    const world = await openWorld(service, database);
+    const seeded = await seedActors(service, database);
     for (const { method, url, route } of writes) {
       if (route in WITHOUT_SESSION) continue;
       const actor = url.startsWith('/api/v1/admin/') ? 'platform' : 'owner';
-      const asked: Asked = (await KNOCK[route]?.(world, actor, service, database)) ?? {};
-      const person = world.people[actor];
+      const asked: Asked = (await REQUESTS[route]?.(seeded, actor, service, database)) ?? {};
+      const person = seeded.people[actor];
       const { accessToken: token } = await signInPerson(service.api, person);
       await database.query(end, [person.userId]);
       const before = await contentOf(database);
@@ -76,8 +76,8 @@ for (const [how, end] of Object.entries({
 t.test('a session that acts for another organization at the moment allows changes, too', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database);
-  const world = await openWorld(service, database);
-  const { people, own, other } = world;
+  const seeded = await seedActors(service, database);
+  const { people, own, other } = seeded;
   await database.query(`INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)`, [
     other.id,
     people.owner.userId,

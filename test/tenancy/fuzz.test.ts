@@ -6,7 +6,7 @@ import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
 import { cases } from '../support/thorough.ts';
-import { type Door, type Good, makeDoor } from './doors.ts';
+import { type Call, type Good, makeCall } from './calls.ts';
 import { type Bearer, isRefused, type Model, type Refused, resolveTenant, says } from './model.ts';
 import { chance, populate } from './population.ts';
 
@@ -25,15 +25,15 @@ function expectedOf(
   model: Model,
   bearer: Bearer | null,
   headers: (string | null)[],
-  door: Door,
+  call: Call,
 ): Good | Refused | null {
-  const acting = resolveTenant(model, bearer, headers, door.alsoSuspended ?? false);
+  const acting = resolveTenant(model, bearer, headers, call.alsoSuspended ?? false);
   if (isRefused(acting) || bearer === null) return acting as Refused;
-  if (door.needs !== null) {
+  if (call.needs !== null) {
     if (acting.organization === null) return { status: 403, code: 'organization_required' };
-    if (door.needs !== '' && !says(acting.permissions, door.needs)) return { status: 403, code: 'permission_denied' };
+    if (call.needs !== '' && !says(acting.permissions, call.needs)) return { status: 403, code: 'permission_denied' };
   }
-  const good = door.good(model, acting, bearer);
+  const good = call.good(model, acting, bearer);
   return good.status === 0 ? null : good;
 }
 
@@ -45,26 +45,26 @@ interface Answer {
 function ask(
   agent: Agent,
   url: string,
-  door: Door,
+  call: Call,
   bearer: Bearer | null,
   headers: (string | null)[],
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const payload = door.body === undefined ? undefined : JSON.stringify(door.body);
+    const payload = call.body === undefined ? undefined : JSON.stringify(call.body);
     const sent: Record<string, string> = {};
     if (bearer) sent.authorization = `Bearer ${bearer.token}`;
     if (headers[0]) sent['x-tenant-id'] = headers[0];
     if (headers[1]) sent['x-organization-slug'] = headers[1];
     if (payload !== undefined) sent['content-type'] = 'application/json';
-    const call = request(`${url}/api/v1${door.path}`, { method: door.method, agent, headers: sent }, (reply) => {
+    const sending = request(`${url}/api/v1${call.path}`, { method: call.method, agent, headers: sent }, (reply) => {
       let text = '';
       reply.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
       });
       reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: text === '' ? {} : JSON.parse(text) }));
     });
-    call.on('error', reject);
-    call.end(payload);
+    sending.on('error', reject);
+    sending.end(payload);
   });
 }
 
@@ -89,17 +89,17 @@ t.test(`the service answers ${REQUESTS} requests like the model (seed ${seed})`,
     while (asked < REQUESTS && differences.length < 10) {
       const bearer = below(40) === 0 ? null : (bearers[below(bearers.length)] ?? null);
       const headers = [makeHeader(model, below), makeHeader(model, below)];
-      const door = makeDoor(model, people, below);
-      const expected = expectedOf(model, bearer, headers, door);
+      const call = makeCall(model, people, below);
+      const expected = expectedOf(model, bearer, headers, call);
       if (expected === null) continue;
       asked += 1;
-      const answer = await ask(agent, service.url, door, bearer, headers);
+      const answer = await ask(agent, service.url, call, bearer, headers);
       const outcome = `${answer.status} ${answer.body.code ?? ''}`;
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       if (agrees(expected, answer)) continue;
       const who = `${bearer?.person.userId} for ${bearer?.organization?.slug}`;
       differences.push(
-        `${door.method} ${door.path} ${headers} ${who}: ${JSON.stringify({ expected, answer }).slice(0, 400)}`,
+        `${call.method} ${call.path} ${headers} ${who}: ${JSON.stringify({ expected, answer }).slice(0, 400)}`,
       );
     }
   }

@@ -20,7 +20,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   "test/base/database/db.test.ts '2,000 mixed operations, many of them failing, on three connections never see a foreign row'": 81,
   "test/base/database/isolation/isolation.test.ts 'an organization neither reads nor changes nor inserts a row of another'": 97,
   "test/contract/openapi.test.ts 'every operation answers as the document says, on a walk through all of them'": 112,
-  'test/tenancy/doors.ts makeDoor': 146,
+  'test/tenancy/calls.ts makeCall': 146,
   'test/verifier/adapters/http-cases.ts holdHttpCases': 151,
   'scripts/prove/revocation/targets.ts openTargets': 95,
 };

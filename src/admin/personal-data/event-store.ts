@@ -10,12 +10,14 @@ export interface ClearNetwork {
   readonly network: string;
 }
 
+// $1 the id after which the events begin, so that all slices together read the table once.
 const CLEAR = statement(`
 SELECT e.id::text, e.actor_id::text AS "userId", e.data ->> 'network' AS network FROM events e
-WHERE e.type = 'session.child_reissued' AND jsonb_typeof(e.data -> 'network') = 'string' LIMIT ${EVENTS_AT_ONCE}`);
+WHERE e.id > $1::uuid AND e.type = 'session.child_reissued' AND jsonb_typeof(e.data -> 'network') = 'string'
+ORDER BY e.id LIMIT ${EVENTS_AT_ONCE}`);
 
-export function listClearNetworks(tx: SystemTx): Promise<ClearNetwork[]> {
-  return tx.rows(CLEAR, []);
+export function listClearNetworks(tx: SystemTx, after: string): Promise<ClearNetwork[]> {
+  return tx.rows(CLEAR, [after]);
 }
 
 // A person who is gone has no keys: then nobody can read the value, as after an erasure.

@@ -1,7 +1,7 @@
 // Ends the time in which the previous version works beside this one: seals what is left, sets the phase, after which
 // nothing is stored in clear, and empties the columns in clear. Each step may be repeated after a crash.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Database, SystemTx } from '../../base/database/db.ts';
+import type { Database } from '../../base/database/db.ts';
 import { sqlStateOf } from '../../base/database/sql-state.ts';
 import { OperatorError } from '../../base/errors/operator-error.ts';
 import type { Random } from '../../base/platform/random.ts';
@@ -10,6 +10,7 @@ import { NIL_ID } from '../../protocol/id.ts';
 import { EVENTS_AT_ONCE, listClearNetworks, sealEventNetwork } from './event-store.ts';
 import { sealRows } from './fill.ts';
 import { CLEARED_TABLES, clearSlice, markSealed, readSealing } from './finish-store.ts';
+import { readAll } from './read-all.ts';
 
 /** Rows are written in clear all the time, so a service of the previous version runs. */
 export class StillInClear extends OperatorError {
@@ -19,9 +20,6 @@ export class StillInClear extends OperatorError {
 const ROUNDS_MAX = 10;
 const PAUSE_MS = 500;
 const LOCK_NOT_AVAILABLE = '55P03';
-
-// A table of events is read from end to end.
-const EVENTS_MS_MAX = 600_000;
 
 export interface FinishDeps {
   readonly db: Database;
@@ -72,15 +70,17 @@ function isLockTimeout(error: unknown): boolean {
 }
 
 async function sealEvents({ db, random }: FinishDeps): Promise<void> {
-  const sealSome = async (tx: SystemTx) => {
-    const events = await listClearNetworks(tx);
-    for (const event of events) {
-      const value = { random, place: `events.network:${event.id}`, text: event.network };
-      await sealEventNetwork(tx, event, sealForPerson(tx.personal, value));
-    }
-    return events.length;
-  };
-  while ((await db.system(sealSome, { timeoutMs: EVENTS_MS_MAX })) === EVENTS_AT_ONCE);
+  for (let after: string | null = NIL_ID; after !== null; ) {
+    const from: string = after;
+    after = await readAll({ db }, async (tx) => {
+      const events = await listClearNetworks(tx, from);
+      for (const event of events) {
+        const value = { random, place: `events.network:${event.id}`, text: event.network };
+        await sealEventNetwork(tx, event, sealForPerson(tx.personal, value));
+      }
+      return events.length === EVENTS_AT_ONCE ? (events.at(-1)?.id ?? null) : null;
+    });
+  }
 }
 
 async function clearColumns({ db }: { readonly db: Database }, onRows: (rows: number) => void): Promise<number> {

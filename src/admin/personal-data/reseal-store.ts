@@ -3,7 +3,9 @@ import { type Statement, type SystemReader, type SystemTx, statement } from '../
 import { SEALED_COLUMNS, type SealedColumn } from '../../base/secrets/personal.ts';
 
 /** So many values are sealed again in one transaction. */
-export const RESEALED_AT_ONCE = 200;
+const RESEALED_AT_ONCE = 200;
+/** So many rows are looked at in one statement. Most of them may have been sealed again by an earlier run. */
+const LOOKED_AT_ONCE = 2_000;
 
 export interface SealedValue {
   readonly id: string;
@@ -14,21 +16,30 @@ export interface SealedValue {
 // A table and its column in clear; the sealed one is beside it.
 const placeOf = (column: SealedColumn) => column.split('.') as [string, string];
 
-// $1 the id after which the values begin, $2 the id of the key that they shall have.
+// $1 the id after which the rows begin, $2 the id of the key that their values shall have. The answer has at least one
+// row.
 const OTHERS = statementsFor(
   (table, column) => `
-SELECT id::text, encode(${column}_sealed, 'base64') AS sealed FROM ${table}
-WHERE id > $1::uuid AND substr(${column}_sealed, 1, 4) <> decode($2, 'hex') ORDER BY id LIMIT ${RESEALED_AT_ONCE}`,
+WITH slice AS MATERIALIZED (
+  SELECT id, ${column}_sealed AS sealed FROM ${table} WHERE id > $1::uuid ORDER BY id LIMIT ${LOOKED_AT_ONCE}
+)
+SELECT s.last, o.* FROM (SELECT (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS last) AS s LEFT JOIN (
+  SELECT id::text, encode(sealed, 'base64') AS sealed FROM slice
+  WHERE substr(sealed, 1, 4) <> decode($2, 'hex') ORDER BY id LIMIT ${RESEALED_AT_ONCE}
+) AS o ON true ORDER BY o.id`,
 );
 
-/** The next values of the column that another key than this one has sealed. */
-export function listValuesOfOthers(
+/** Values of the next rows that another key than this one has sealed. `last` is null when there are no more rows. */
+export async function listValuesOfOthers(
   tx: SystemReader,
   column: SealedColumn,
   after: string,
   keyId: string,
-): Promise<SealedValue[]> {
-  return tx.rows(OTHERS[column], [after, keyId]);
+): Promise<{ readonly values: readonly SealedValue[]; readonly last: string | null }> {
+  const rows = await tx.rows<{ last: string | null } & (SealedValue | { id: null })>(OTHERS[column], [after, keyId]);
+  const values = rows.flatMap((row) => (row.id === null ? [] : [{ id: row.id, sealed: row.sealed }]));
+  const isCut = values.length === RESEALED_AT_ONCE;
+  return { values, last: (isCut ? values.at(-1)?.id : rows[0]?.last) ?? null };
 }
 
 // A value that was changed meanwhile is sealed with the newest key anyway. `app.sealing` keeps the tokens of

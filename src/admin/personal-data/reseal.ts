@@ -4,10 +4,8 @@ import type { Database } from '../../base/database/db.ts';
 import type { DataKeys } from '../../base/secrets/data-keys.ts';
 import { SEALED_COLUMNS, type SealedColumn } from '../../base/secrets/personal.ts';
 import { NIL_ID } from '../../protocol/id.ts';
+import { readAll } from './read-all.ts';
 import { countByKey, listValuesOfOthers, replaceValues } from './reseal-store.ts';
-
-// A large table is read from end to end.
-const COUNT_MS_MAX = 600_000;
 
 export interface ResealDeps {
   readonly db: Database;
@@ -16,17 +14,13 @@ export interface ResealDeps {
 
 /** The number of values that each data key has sealed. */
 export function countSealed({ db }: Pick<ResealDeps, 'db'>): Promise<Map<string, number>> {
-  return db.system(
-    async (tx) => {
-      const totals = new Map<string, number>();
-      for (const column of SEALED_COLUMNS) {
-        for (const { keyId, total } of await countByKey(tx, column))
-          totals.set(keyId, (totals.get(keyId) ?? 0) + total);
-      }
-      return totals;
-    },
-    { timeoutMs: COUNT_MS_MAX },
-  );
+  return readAll({ db }, async (tx) => {
+    const totals = new Map<string, number>();
+    for (const column of SEALED_COLUMNS) {
+      for (const { keyId, total } of await countByKey(tx, column)) totals.set(keyId, (totals.get(keyId) ?? 0) + total);
+    }
+    return totals;
+  });
 }
 
 /** Seals every value that another key has sealed with the key that seals now. Returns the number of changed values. */
@@ -43,11 +37,12 @@ async function resealColumn(
 ): Promise<number> {
   const { personal } = db;
   let changed = 0;
-  for (let after: string = NIL_ID; ; ) {
+  for (let after: string | null = NIL_ID; after !== null; ) {
+    const from: string = after;
     const { id: keyId } = dataKeys.sealingKey();
-    const values = await listValuesOfOthers(db.systemReader(), column, after, keyId);
-    const last = values.at(-1);
-    if (!last) return changed;
+    const { values, last } = await listValuesOfOthers(db.systemReader(), column, from, keyId);
+    after = last;
+    if (values.length === 0) continue;
     const resealed = await personal.opening((open) =>
       values.map(({ id, sealed }) => {
         return { id, before: sealed, sealed: personal.seal(column, id, open(column, id, `s${sealed}`)) };
@@ -55,6 +50,6 @@ async function resealColumn(
     );
     changed += await db.system((tx) => replaceValues(tx, column, resealed));
     onValues(values.length);
-    after = last.id;
   }
+  return changed;
 }

@@ -146,8 +146,8 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   /**
    * Runs the operation of an endpoint that is `idempotent`. With an Idempotency-Key it runs at most once, and a repeat
    * gets the same answer. Checks before this call are also made for a repeat, as are those of the session, the
-   * membership and the permission of the route. `assertMayRepeat` makes a further one. By default the reply is `{ data
-   * }`.
+   * membership and the permission of the route. `assertMayRepeat` makes a further one. By default the reply is
+   * `{ data }`.
    */
   readonly once: <Result>(
     work: (once: Once) => Promise<Result>,

@@ -43,7 +43,11 @@ export async function admitVisit(
   const { cookies } = pages.kit;
   const key = request.server.parseCookie(request.headers.cookie ?? '')[cookies.name('session')] ?? '';
   const work = workOf(request);
+  // Each key is a question to PostgreSQL. So a network may send only so many that are unknown.
+  const guesses = `browser ${network}`;
+  if (key !== '') await guard.draw.assertLeft(request, reply, 'other', guesses);
   const caller = key === '' ? null : await workFor(work, () => pages.authenticateBrowser(key));
+  if (key !== '' && !caller) await guard.draw(request, reply, 'other', guesses);
   if (declared.limit !== 'sign_in') {
     await guard.draw(request, reply, 'other', caller ? `user ${caller.id}` : `page ${network}`);
   }

@@ -24,6 +24,8 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
  */
 export interface DrawLimit {
   (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void>;
+  /** Raises too_many_requests when the allowance is used up, and counts nothing. */
+  assertLeft(request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void>;
   /** Runs work of a session within its allowance: see limit-around.ts. Raises too_many_requests. */
   around<T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>): Promise<T>;
 }
@@ -69,7 +71,7 @@ export function rememberAddresses(of: (ip: string) => string): (ip: string | und
 
 /** Creates the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
-  if (!settings.enabled) return Object.assign(async () => undefined, { around: unlimited });
+  if (!settings.enabled) return Object.assign(async () => undefined, UNLIMITED_WORK);
   await app.register(rateLimit, { global: false });
   const keys = new WeakMap<FastifyRequest, string>();
   const keyGenerator = (request: FastifyRequest) => keys.get(request) ?? 'unknown';
@@ -97,6 +99,12 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
   }
   const around = createLimitAround();
   return Object.assign(draw, {
+    async assertLeft(request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string): Promise<void> {
+      const left = await count(request, which, key, false);
+      if (left.remaining > 0) return;
+      show(reply, left);
+      throw tooMany(left);
+    },
     around: <T>(request: FastifyRequest, reply: FastifyReply, limited: LimitedWork<T>) => {
       const counter = (key: string, increment: boolean) => count(request, 'session', key, increment);
       return around({ counter, show: (drawn) => show(reply, drawn), refuse: tooMany }, limited);
@@ -106,9 +114,10 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
 
 const UNLIMITED: Count = { max: Infinity, remaining: Infinity, ttlInSeconds: 0, isExceeded: false };
 
-function unlimited<T>(_request: FastifyRequest, _reply: FastifyReply, { work }: LimitedWork<T>): Promise<T> {
-  return work();
-}
+const UNLIMITED_WORK = {
+  assertLeft: async () => undefined,
+  around: <T>(_request: FastifyRequest, _reply: FastifyReply, { work }: LimitedWork<T>): Promise<T> => work(),
+};
 
 function show(reply: FastifyReply, { max, remaining, ttlInSeconds }: Count): void {
   reply.header('ratelimit-limit', String(max));

@@ -18,7 +18,9 @@ export interface TemplateInput<About> {
   readonly language: Language;
 }
 
-/** The token of a link, and a code of eight digits that does the same, for people who read the mail on another device. */
+/**
+ * The token of a link, and a code of eight digits that does the same, for people who read the mail on another device.
+ */
 export interface Proof {
   readonly token: string;
   readonly expiresAt: Date;

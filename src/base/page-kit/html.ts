@@ -64,7 +64,7 @@ function textOf(value: Value, gap: Gap): string {
 
 /** A path of this service, a fragment, or a URL of the web. Never a scheme that runs code. */
 function isHarmlessUrl(text: string): boolean {
-  return /^(?:https?:\/\/|\/(?![/\\])|#|\?)[^\s\\]*$|^\/$/i.test(text);
+  return /^(?:https?:\/\/|\/(?![/\\])|#|\?)[^\s\\]*$/i.test(text);
 }
 
 const known = new WeakMap<TemplateStringsArray, readonly Gap[]>();
@@ -118,7 +118,9 @@ function gapAt({ state, tag, attribute }: Place, text: string): Gap {
   }
   const name = attribute.replace(/=$/, '').toLowerCase();
   if (/^(on.*|style|srcdoc)$/.test(name)) throw new TypeError(`a template cannot fill the attribute ${name}`);
-  return /^(href|src|action|formaction)$/.test(name) && text.endsWith('"') ? 'url' : 'value';
+  // After an empty value, the next value may be the beginning of the URL.
+  const isBeginning = text === '' || text.endsWith('"');
+  return isBeginning && /^(href|src|action|formaction)$/.test(name) ? 'url' : 'value';
 }
 
 /** Nothing. */

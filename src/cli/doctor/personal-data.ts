@@ -1,5 +1,6 @@
 // The check of `tenantry doctor` on personal data: whether the database still stores any in clear.
 import { hasClearValues, readSealing } from '../../admin/personal-data/finish-store.ts';
+import { readAll } from '../../admin/personal-data/read-all.ts';
 import type { Finding } from '../../base/database/examine.ts';
 import type { Invocation } from '../line/invocation.ts';
 import { withOperator } from '../line/operator.ts';
@@ -7,13 +8,12 @@ import { withOperator } from '../line/operator.ts';
 export function examinePersonalData(invocation: Invocation): Promise<Finding[]> {
   const name = 'personal data';
   return withOperator(invocation, async ({ db }): Promise<Finding[]> => {
-    const reader = db.systemReader({ bulk: true });
-    const { phase, unsealed } = await readSealing(reader);
+    const { phase, unsealed } = await readSealing(db.systemReader({ bulk: true }));
     if (phase === 'expanding') {
       const detail = `is also stored in clear, for services of the version before (${unsealed} rows in clear only): once none of them runs, run tenantry keys seal`;
       return [{ name, status: 'warn', detail }];
     }
-    if (await hasClearValues(reader)) {
+    if (await readAll({ db }, hasClearValues)) {
       return [{ name, status: 'warn', detail: 'some rows still have values in clear: run tenantry keys seal again' }];
     }
     const detail = 'is sealed; a service of the version before is refused by the database when it writes';

@@ -25,6 +25,11 @@ export interface ListedDataKey {
 
 /** With this lead, every process has the new key before a value is sealed with it. */
 const LEAD_SECONDS = 600;
+/**
+ * For so long after its successor took over, a key may still seal: a process may have a clock that is behind, or may
+ * not have stored yet what it has just sealed.
+ */
+const SETTLING_SECONDS = 600;
 
 /** The data keys of a folder, oldest first, whether the lookup key is there, and the files that are refused. */
 export async function listDataKeys(folder: DataFolderOptions) {
@@ -64,16 +69,36 @@ export async function rotateDataKey(folder: DataFolderOptions): Promise<{ file: 
   return { file: await make(folder, activeFrom), activeFrom };
 }
 
-/** Removes the files of keys that only open, unless `isUsed` says that a row still has a value of the key. */
+export interface PrunedDataKeys {
+  /** The names of the removed files. */
+  readonly removed: readonly string[];
+  /** The files of keys that rows still need. */
+  readonly kept: readonly string[];
+  /** The files of keys that sealed a moment ago, and when they may be removed. */
+  readonly settling: readonly { readonly file: string; readonly until: Date }[];
+}
+
+/**
+ * Removes the files of keys that only open, unless `isUsed` says that a row still has a value of the key. Also keeps a
+ * key that sealed a moment ago: a value of it may not be in a row yet.
+ */
 export async function pruneDataKeys(
   folder: DataFolderOptions,
   isUsed: (id: string) => boolean,
-): Promise<{ removed: string[]; kept: string[] }> {
-  const opening = (await listDataKeys(folder)).keys.filter(({ state }) => state === 'opening');
-  const removed = opening.filter(({ id }) => !isUsed(id)).map(({ file }) => file);
+): Promise<PrunedDataKeys> {
+  const { keys } = await listDataKeys(folder);
+  const now = folder.clock.now();
+  const [removed, kept, settling]: [string[], string[], { file: string; until: Date }[]] = [[], [], []];
+  for (const [index, { id, file, state }] of keys.entries()) {
+    if (state !== 'opening') continue;
+    const until = new Date((keys[index + 1]?.activeFrom ?? now).getTime() + SETTLING_SECONDS * 1000);
+    if (isUsed(id)) kept.push(file);
+    else if (until > now) settling.push({ file, until });
+    else removed.push(file);
+  }
   for (const file of removed) await rm(join(folder.directory, file), { force: true });
   if (removed.length > 0) await syncFolder(folder.directory);
-  return { removed, kept: opening.filter(({ id }) => isUsed(id)).map(({ file }) => file) };
+  return { removed, kept, settling };
 }
 
 /** Makes the lookup key if it is missing. Of several processes that call this at once, one succeeds. */

@@ -111,6 +111,20 @@ export function listOwnMemberships(
   return tx.rows<OwnMembership>(OWN, [userId, limit, offset]);
 }
 
+const FIND_OWN = statement(`
+SELECT o.id, o.name, o.slug FROM memberships m JOIN organizations o ON o.id = m.organization_id
+WHERE m.user_id = $1 AND o.id = $2::uuid AND m.status = 'active' AND o.status = 'active'`);
+
+/** The active organization with this id, if the user is an active member. */
+export async function findOwnOrganization(
+  tx: UserReader,
+  userId: string,
+  organizationId: string,
+): Promise<OwnMembership['organization'] | null> {
+  const [row] = await tx.rows<OwnMembership['organization']>(FIND_OWN, [userId, organizationId]);
+  return row ?? null;
+}
+
 const OWN_TOTAL = statement(`
 SELECT count(*)::int AS total FROM memberships m JOIN organizations o ON o.id = m.organization_id
 WHERE m.user_id = $1 AND m.status = 'active' AND o.status = 'active'`);

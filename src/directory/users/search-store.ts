@@ -59,16 +59,29 @@ export function findByGrams(
   return organizationId === null ? tx.rows(ANYWHERE, [grams]) : tx.rows(AMONG_MANY, [grams, organizationId]);
 }
 
-// $1 organization or null.
-const UNSEALED = statement(`
-SELECT u.id::text FROM users u
-WHERE (u.email_sealed IS NULL OR u.email_lookup IS NULL OR u.name_sealed IS NULL)
-  AND u.status <> 'closed'
-  AND ($1::uuid IS NULL OR (SELECT count(*) FROM memberships m WHERE m.organization_id = $1 AND m.user_id = u.id) > 0)`);
+// A closed account has nothing to seal.
+const IS_UNSEALED = `(u.status <> 'closed' AND (u.email_sealed IS NULL OR u.email_lookup IS NULL OR u.name_sealed IS NULL))`;
+const UNSEALED = statement(`SELECT u.id::text FROM users u WHERE ${IS_UNSEALED}`);
+const FEW_UNSEALED = 1_000;
+// When an update begins, millions may be unsealed. Then the members are looked at, and nobody else. Later, only few are
+// unsealed, and the members may be many. $1 organization.
+const UNSEALED_MEMBERS = statement(`
+WITH few AS MATERIALIZED (SELECT u.id FROM users u WHERE ${IS_UNSEALED} ORDER BY u.id LIMIT ${FEW_UNSEALED + 1}),
+size AS MATERIALIZED (SELECT count(*) > ${FEW_UNSEALED} AS many FROM few)
+SELECT few.id::text FROM few WHERE NOT (SELECT many FROM size)
+  AND (SELECT count(*) FROM memberships m WHERE m.organization_id = $1::uuid AND m.user_id = few.id) > 0
+UNION ALL
+SELECT m.user_id::text FROM memberships m WHERE (SELECT many FROM size) AND m.organization_id = $1::uuid
+  AND (SELECT ${IS_UNSEALED} FROM users u WHERE u.id = m.user_id)`);
 
-/** The people whose row is not sealed yet, so that no grams say what it contains. */
+/**
+ * The people whose row is not sealed yet, so that no grams say what it contains. None once nothing is stored in clear.
+ */
 export async function listUnsealed(tx: SystemReader, organizationId: string | null): Promise<string[]> {
-  return (await tx.rows<{ id: string }>(UNSEALED, [organizationId])).map(({ id }) => id);
+  if (tx.personal.isSealed) return [];
+  const [query, values] = organizationId === null ? [UNSEALED, []] : [UNSEALED_MEMBERS, [organizationId]];
+  const rows = await tx.rows<{ id: string }>(query, values);
+  return rows.map(({ id }) => id);
 }
 
 // $1 ids, $2 whether the name is needed, $3 whether the e-mail is needed.

@@ -10,33 +10,35 @@ const COMPARED_AT_ONCE = 1_000;
 /** The ids of the members of a small organization whose name or e-mail contains the query. Null for a large one. */
 export async function findFew(tx: SystemReader, query: string, organizationId: string): Promise<string[] | null> {
   const { grams, isExact } = tx.personal.searched(query);
-  const candidates = await findAmongFew(tx, grams, organizationId);
-  return candidates && compare(tx, query, { candidates, isExact, organizationId });
+  const found = await findAmongFew(tx, grams, organizationId);
+  if (!found) return null;
+  const unsealed = await listUnsealed(tx, organizationId);
+  // Somebody may have been sealed between the two statements, and is found only now.
+  const candidates = tx.personal.isSealed ? found : ((await findAmongFew(tx, grams, organizationId)) ?? found);
+  return compare(tx, query, { candidates, unsealed, isExact });
 }
 
 /** The ids of all people whose name or e-mail contains the query, or of those who are members of the organization. */
 export async function findPeople(tx: SystemReader, query: string, organizationId: string | null): Promise<string[]> {
   const { grams, isExact } = tx.personal.searched(query);
+  const unsealed = await listUnsealed(tx, organizationId);
   const candidates = await findByGrams(tx, grams, organizationId);
-  return compare(tx, query, { candidates, isExact, organizationId });
+  return compare(tx, query, { candidates, unsealed, isExact });
 }
 
 interface Found {
+  /** The people whose row was not sealed before the candidates were read. One may have been sealed since. */
+  readonly unsealed: readonly string[];
   readonly candidates: readonly Candidate[];
   readonly isExact: boolean;
-  readonly organizationId: string | null;
 }
 
-async function compare(
-  tx: SystemReader,
-  query: string,
-  { candidates, isExact, organizationId }: Found,
-): Promise<string[]> {
-  const unsealed = new Set(tx.personal.isSealed ? [] : await listUnsealed(tx, organizationId));
-  const sealed = candidates.filter(({ id }) => !unsealed.has(id));
+async function compare(tx: SystemReader, query: string, { unsealed, candidates, isExact }: Found): Promise<string[]> {
+  const isUnsealed = new Set(unsealed);
+  const sealed = candidates.filter(({ id }) => !isUnsealed.has(id));
   const doubtful = [
     ...(isExact ? [] : sealed),
-    ...Array.from(unsealed, (id): Candidate => ({ id, inName: true, inEmail: true })),
+    ...Array.from(isUnsealed, (id): Candidate => ({ id, inName: true, inEmail: true })),
   ];
   const found = isExact ? sealed.map(({ id }) => id) : [];
   return [...found, ...(await findContaining(tx, query, doubtful))];

@@ -1,7 +1,7 @@
 // The pages on which people look after their own account: their profile, their devices and their organizations.
 import { z } from 'zod';
 import type { Database } from '../../base/database/db.ts';
-import { Problem, problem } from '../../base/errors/problem.ts';
+import { Problem } from '../../base/errors/problem.ts';
 import type { Endpoint } from '../../base/http/endpoint.ts';
 import { browser, page, seeOther } from '../../base/http/page.ts';
 import { wideNetworkOf } from '../../base/http/rate-limit.ts';
@@ -15,7 +15,7 @@ import { CATALOGUES, LANGUAGES, type Language } from '../../base/page-kit/langua
 import type { Clock } from '../../base/platform/clock.ts';
 import type { MemberChangeDeps } from '../../directory/members/event.ts';
 import { leaveOrganization } from '../../directory/members/remove-member.ts';
-import { listOwnOrganizations } from '../../directory/organizations/list-own.ts';
+import { getOwnOrganization, listOwnOrganizations } from '../../directory/organizations/list-own.ts';
 import { changeProfile, getProfile, type ProfileDeps } from '../../directory/profile/profile.ts';
 import { UserName } from '../../directory/users/schema.ts';
 import type { Caller } from '../../protocol/caller.ts';
@@ -219,7 +219,7 @@ function leavePage(deps: AccountPageDeps): Endpoint[] {
     params: z.strictObject({ id: Id }),
     async show({ view, caller, attempt, params: { id } }) {
       const { leave, leaveTitle, leaveQuestion } = view.text.organizations;
-      const { name } = await findOwn(deps, caller, id);
+      const { name } = await getOwnOrganization(deps, caller, id);
       const asked = { action: leavePath(id), submit: leave, label: view.text.organizations.leaveOf(name) };
       const body = html`${wrong(view, attempt)}${confirm(view, leaveQuestion, { ...asked, back: ORGANIZATIONS })}`;
       return accountPage(view, ORGANIZATIONS, { title: leaveTitle(name), body });
@@ -233,15 +233,4 @@ function leavePage(deps: AccountPageDeps): Endpoint[] {
       },
     },
   });
-}
-
-/** The organization with this id, of which the caller is an active member. Raises not_found. */
-async function findOwn(deps: AccountPageDeps, caller: Caller, id: string): Promise<Own['organization']> {
-  const limit = 100;
-  for (let offset = 0; ; offset += limit) {
-    const { data, pagination: at } = await listOwnOrganizations(deps, caller, { limit, offset });
-    const found = data.find(({ organization }) => organization.id === id);
-    if (found) return found.organization;
-    if (!at.hasMore) throw problem('not_found');
-  }
 }

@@ -88,6 +88,31 @@ t.test('resealing that is killed ten times loses no row, and ends with every row
   t.same(readdirSync(join(KEYS_DIR, 'data')).sort(), ['2026-02-01T00-00-00Z.jwk', 'lookup.jwk']);
 });
 
+t.test('a key is removed only if its folder belongs to the database in which nothing needs it', async (t) => {
+  const [own, other] = [await createDatabase(t), await createDatabase(t)];
+  const [KEYS_DIR, OTHER_DIR] = [await ownKeys(t), await ownKeys(t)];
+  writeFileSync(join(OTHER_DIR, 'data', 'lookup.jwk'), jwkOf(randomBytes(32), 'HS256'));
+  await openService(t, other, { KEYS_DIR: OTHER_DIR });
+  await seedPerson(own);
+  addDataKey(KEYS_DIR);
+  const before = readdirSync(join(KEYS_DIR, 'data'));
+  const astray = await cliOn(other, { KEYS_DIR })('keys', 'prune', '--use', 'data');
+  t.not(astray.status, 0);
+  t.match(astray.stderr, /not the lookup key of this database/);
+  t.same(readdirSync(join(KEYS_DIR, 'data')), before, 'nothing was removed');
+  const young = addDataKey(
+    KEYS_DIR,
+    `${new Date(Date.now() - 60_000).toISOString().slice(0, 19).replaceAll(':', '-')}Z.jwk`,
+  );
+  const cli = cliOn(own, { KEYS_DIR });
+  t.match((await cli('keys', 'reseal')).stdout, young);
+  const { stdout } = await cli('keys', 'prune', '--use', 'data');
+  t.match(
+    stdout,
+    /removed 2026-01-01T00-00-00Z.jwk\ndata: kept 2026-02-01T00-00-00Z.jwk, because it sealed a moment ago/,
+  );
+});
+
 t.test('resealing keeps the tokens of invitations', async (t) => {
   const database = await createDatabase(t);
   const KEYS_DIR = await ownKeys(t);

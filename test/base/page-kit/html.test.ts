@@ -73,5 +73,7 @@ t.test('a link leads to a path of this service or to the web, and never runs cod
   ]) {
     t.doesNotThrow(() => link(to), to);
   }
+  t.throws(() => html`<a href="${null}${'javascript:alert(1)'}">x</a>`, TypeError, 'after an empty value');
+  t.equal(String(html`<a href="${'/a'}${'?b=c'}">x</a>`), '<a href="/a?b=c">x</a>');
   t.match(link('/a?b="><script>'), '/a?b=&quot;&gt;&lt;script&gt;', 'and is escaped like any other value');
 });

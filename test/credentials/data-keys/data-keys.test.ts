@@ -122,10 +122,25 @@ t.test('only keys that seal nothing and open nothing are removed', async (t) => 
   await rotateDataKey(folder);
   const later = { ...folder, clock: clockAt('2026-11-21T13:00:00Z') };
   const [old] = (await listDataKeys(later)).keys;
-  t.same(await pruneDataKeys(folder, () => false), { removed: [], kept: [] }, 'one seals, one is for later');
-  t.same(await pruneDataKeys(later, (id) => id === old?.id), { removed: [], kept: [old?.file] });
-  t.same(await pruneDataKeys(later, () => false), { removed: [old?.file], kept: [] });
+  const none = { removed: [], kept: [], settling: [] };
+  t.same(await pruneDataKeys(folder, () => false), none, 'one seals, one is for later');
+  t.same(await pruneDataKeys(later, (id) => id === old?.id), { ...none, kept: [old?.file] });
+  t.same(await pruneDataKeys(later, () => false), { ...none, removed: [old?.file] });
   t.equal((await listDataKeys(later)).keys.length, 1);
+});
+
+t.test('a key that sealed a moment ago is kept, because a slow process may still store a value of it', async (t) => {
+  const folder = await emptyFolder(t);
+  await generateDataKeys(folder);
+  const { activeFrom } = await rotateDataKey(folder);
+  const [old] = (await listDataKeys(folder)).keys;
+  const prune = (seconds: number) => {
+    const at = new Date(activeFrom.getTime() + seconds * 1000).toISOString();
+    return pruneDataKeys({ ...folder, clock: clockAt(at) }, () => false);
+  };
+  const settling = [{ file: old?.file, until: new Date(activeFrom.getTime() + 600_000) }];
+  for (const seconds of [0, 1, 599]) t.same(await prune(seconds), { removed: [], kept: [], settling });
+  t.same(await prune(600), { removed: [old?.file], kept: [], settling: [] });
 });
 
 t.test('a process without a key that seals, or without the lookup key, says what is missing', async (t) => {

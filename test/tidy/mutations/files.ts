@@ -58,7 +58,7 @@ export const brokenFiles: Mutations = {
     ['a wide comment in one line', 'scripts/wide.ts', `  /** ${'word '.repeat(30)}*/\n`, 'scripts/wide.ts:2: 158'],
   ],
   'every file can be measured': [
-    ['a file with a decorator', 'src/base/docs/decorated.ts', '@sealed\nexport class Door {}\n'],
+    ['a file with a decorator', 'src/base/docs/decorated.ts', '@sealed\nexport class Decorated {}\n'],
   ],
   'a file does not repeat the name of its folder': [
     ['a file that repeats its folder', 'src/credentials/feed/feed-page.ts', ''],

@@ -2,8 +2,8 @@
 // missing index, or a query that no index can answer, appears as a full scan of a table or an index. bench/scale.ts
 // measures the cost of these requests with a million users.
 import t, { type Test } from 'tap';
-import { pathsOf, requestEach, signInParticipants } from '../../../../bench/scale-paths.ts';
-import { seedDatabase } from '../../../../bench/seed-rows.ts';
+import { pathsOf, requestEach, signInParticipants } from '../../../../bench/scale/paths.ts';
+import { seedDatabase } from '../../../../bench/scale/seed-rows.ts';
 import { createDatabase } from '../../../support/database.ts';
 import { testPersonal } from '../../../support/personal.ts';
 import { openService } from '../../../support/service.ts';

@@ -100,6 +100,20 @@ t.test(
   },
 );
 
+t.test('a network can ask for so many unknown sessions only, and people who are signed in do not count', async (t) => {
+  const limits = { enabled: true, signIn: 100, session: 100, other: 5, organization: 100, client: 100 };
+  const { url, asked } = await openProbe(t, { limits });
+  const open = async (key: string) => {
+    const visitor = openVisitor(url);
+    visitor.cookies.set('tenantry_session', key);
+    return (await visitor.request('GET', '/sign-in')).status;
+  };
+  for (let call = 0; call < 3; call += 1) t.equal(await open('key-of-ada'), 200);
+  for (let guess = 0; guess < 5; guess += 1) t.equal(await open(`guess-${guess}`), 200);
+  for (let guess = 5; guess < 9; guess += 1) t.equal(await open(`guess-${guess}`), 429);
+  t.equal(asked.length, 8, 'none of the last guesses was looked up');
+});
+
 t.test('the key of a browser is made by the service, once, and no script can read it', async (t) => {
   const { url, visitor } = await openProbe(t);
   const first = await visitor.open('/open');

@@ -42,6 +42,8 @@ export interface Probe {
   readonly url: string;
   /** What forms did, in order: who sent which name. */
   readonly sent: string[];
+  /** The keys of browsers that the guard was asked for. */
+  readonly asked: string[];
   readonly visitor: Visitor;
 }
 
@@ -118,6 +120,7 @@ function probePages(sent: string[]): Endpoint[] {
 
 export async function openProbe(t: Test, more: Partial<ServerOptions> = {}): Promise<Probe> {
   const sent: string[] = [];
+  const asked: string[] = [];
   const app: FastifyInstance = await openServer({
     log: openLog({ level: 'silent', pretty: false }),
     endpoints: probePages(sent),
@@ -128,7 +131,10 @@ export async function openProbe(t: Test, more: Partial<ServerOptions> = {}): Pro
       isPlatformAdministrator: async () => false,
       pages: {
         kit: kitOf({ PUBLIC_URL: ORIGIN }),
-        authenticateBrowser: async (key) => CALLERS.get(key) ?? null,
+        async authenticateBrowser(key) {
+          asked.push(key);
+          return CALLERS.get(key) ?? null;
+        },
       },
     },
     translate: () => null,
@@ -140,5 +146,5 @@ export async function openProbe(t: Test, more: Partial<ServerOptions> = {}): Pro
   });
   t.teardown(() => app.close());
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  return { url, sent, visitor: openVisitor(url) };
+  return { url, sent, asked, visitor: openVisitor(url) };
 }

@@ -1,7 +1,7 @@
 // The paths whose cost must not grow with the number of organizations and users: their callers in a seeded
 // database, and their requests. Other files send the requests (load.ts) and seed the database (seed-rows.ts).
-import type { Api } from '../test/support/client.ts';
-import type { Turn } from './load.ts';
+import type { Api } from '../../test/support/client.ts';
+import type { Turn } from '../load.ts';
 import { PASSWORD } from './seed-rows.ts';
 import { emailOf, firstNameOf, idOf, type Population, slugOf } from './seed-shape.ts';
 

@@ -1,23 +1,23 @@
 // `npm run bench:scale` seeds a small and a large database and measures the same paths on both, in turns within
-// one run. Other files have the users (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the query plans
-// (scale-plans.ts) and the load (load.ts). README.md explains the figures.
+// one run. Other files have the users (seed-shape.ts, seed-rows.ts), the paths (paths.ts), the query plans
+// (plans.ts) and the load (load.ts). README.md explains the figures.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { type Service, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
-import { type Database, openDatabase } from '../src/base/database/db.ts';
-import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../src/base/database/roles.ts';
-import { openLog } from '../src/base/platform/log.ts';
-import { findCredentials } from '../src/directory/users/store.ts';
-import { openApi } from '../test/support/client.ts';
-import { personalIn } from '../test/support/personal.ts';
-import type { Tally, Task } from './load.ts';
-import { type Path, pathsOf, signInParticipants } from './scale-paths.ts';
-import { assertNoSequentialScan } from './scale-plans.ts';
-import { type Measurement, measurePair, table } from './scale-table.ts';
+import { type Service, type Testbed, withTestbed } from '../../scripts/prove/testbed.ts';
+import { type Database, openDatabase } from '../../src/base/database/db.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/base/database/roles.ts';
+import { openLog } from '../../src/base/platform/log.ts';
+import { findCredentials } from '../../src/directory/users/store.ts';
+import { openApi } from '../../test/support/client.ts';
+import { personalIn } from '../../test/support/personal.ts';
+import type { Tally, Task } from '../load.ts';
+import { startWorker, type Worker } from '../worker.ts';
+import { type Path, pathsOf, signInParticipants } from './paths.ts';
+import { assertNoSequentialScan } from './plans.ts';
 import { HASH, type Seeded, type Step, seedDatabase } from './seed-rows.ts';
 import { emailOf, type Shape } from './seed-shape.ts';
-import { startWorker, type Worker } from './worker.ts';
+import { type Measurement, measurePair, table } from './table.ts';
 
 const { values: options } = parseArgs({
   options: { users: { type: 'string', default: '1000000' }, quick: { type: 'boolean', default: false } },

@@ -21,7 +21,7 @@ import { ACTORS, type Actor } from './actors.ts';
 /** The actors that are users. */
 type Someone = Exclude<Actor, 'anonymous' | 'client'>;
 
-export interface World {
+export interface Seeded {
   readonly own: SeededOrganization;
   readonly other: SeededOrganization;
   readonly people: Readonly<Record<Someone, Person>>;
@@ -30,7 +30,7 @@ export interface World {
 }
 
 /** Creates two organizations, and signs in all of ACTORS. `suspended` is suspended after the sign-in. */
-export async function openWorld({ api, app }: Service, database: TestDatabase): Promise<World> {
+export async function seedActors({ api, app }: Service, database: TestDatabase): Promise<Seeded> {
   const [own, other] = [await seedOrganization(database), await seedOrganization(database)];
   const names = ACTORS.filter((actor) => actor !== 'anonymous' && actor !== 'client');
   const people = {} as Record<Someone, Person>;
@@ -61,7 +61,7 @@ export async function openWorld({ api, app }: Service, database: TestDatabase): 
     { token: tokens.owner ?? '' },
   );
   if (suspend.status !== 200) throw new Error(`suspending answered ${suspend.status}: ${suspend.text}`);
-  return { own, other, people, tokens: tokens as World['tokens'], refreshTokens };
+  return { own, other, people, tokens: tokens as Seeded['tokens'], refreshTokens };
 }
 
 export interface Asked {
@@ -71,34 +71,34 @@ export interface Asked {
   readonly bare?: boolean;
 }
 
-type Prepare = (world: World, actor: Actor, service: Service, database: TestDatabase) => Asked | Promise<Asked>;
+type Prepare = (seeded: Seeded, actor: Actor, service: Service, database: TestDatabase) => Asked | Promise<Asked>;
 
 /** A member of the first organization whom the actors may change or remove. */
-async function freshMember(world: World, { api }: Service, database: TestDatabase) {
+async function freshMember(seeded: Seeded, { api }: Service, database: TestDatabase) {
   const person = await seedPerson(database, 'Target');
-  await seedMembership(database, { organizationId: world.own.id, userId: person.userId, role: 'viewer' });
+  await seedMembership(database, { organizationId: seeded.own.id, userId: person.userId, role: 'viewer' });
   return { person, ...(await signInPerson(api, person)) };
 }
 
-async function freshInvitation(world: World, database: TestDatabase): Promise<string> {
+async function freshInvitation(seeded: Seeded, database: TestDatabase): Promise<string> {
   const email = `${randomUUID()}@example.com`;
-  const invitation = { email, role: 'viewer', invitedBy: world.people.owner.userId };
-  return (await seedInvitation(database, world.own.id, invitation)).id;
+  const invitation = { email, role: 'viewer', invitedBy: seeded.people.owner.userId };
+  return (await seedInvitation(database, seeded.own.id, invitation)).id;
 }
 
 const invite = () => ({ body: { email: `${randomUUID()}@example.com`, roles: [{ role: 'viewer' }] } });
-const aboutMember: Prepare = async (world, _actor, service, database) => ({
-  path: `/users/${(await freshMember(world, service, database)).person.userId}`,
+const aboutMember: Prepare = async (seeded, _actor, service, database) => ({
+  path: `/users/${(await freshMember(seeded, service, database)).person.userId}`,
 });
-const aboutRole: Prepare = async (world, _actor, _service, database) => {
+const aboutRole: Prepare = async (seeded, _actor, _service, database) => {
   const role = { name: `r${randomUUID().slice(0, 8)}`, level: 1, permissions: ['contacts:read'] };
-  return { path: `/roles/${await seedRole(database, world.own.id, role)}` };
+  return { path: `/roles/${await seedRole(database, seeded.own.id, role)}` };
 };
-const aboutClient: Prepare = async (world, _actor, _service, database) => ({
-  path: `/clients/${(await seedClient(database, { organizationId: world.own.id })).id}`,
+const aboutClient: Prepare = async (seeded, _actor, _service, database) => ({
+  path: `/clients/${(await seedClient(database, { organizationId: seeded.own.id })).id}`,
 });
-const aboutInvitation: Prepare = async (world, _actor, _service, database) => ({
-  path: `/invitations/${await freshInvitation(world, database)}`,
+const aboutInvitation: Prepare = async (seeded, _actor, _service, database) => ({
+  path: `/invitations/${await freshInvitation(seeded, database)}`,
 });
 
 const withBody =
@@ -114,16 +114,16 @@ const withTail =
 const found = () => ({ body: { name: `Founded ${randomUUID()}` } });
 
 /** The request for each route. A route that is not listed here gets a request without a body. */
-export const KNOCK: Readonly<Record<string, Prepare>> = {
+export const REQUESTS: Readonly<Record<string, Prepare>> = {
   'POST /api/v1/auth/register': () => ({
     bare: true,
     body: { email: `${randomUUID()}@example.com`, password: 'a long enough phrase', name: 'New' },
   }),
-  'POST /api/v1/auth/login': async (_world, _actor, { api }) => {
+  'POST /api/v1/auth/login': async (_seeded, _actor, { api }) => {
     const { email, password } = await newAccount(api);
     return { bare: true, body: { email, password } };
   },
-  'POST /api/v1/auth/refresh': async (_world, _actor, { api }) => {
+  'POST /api/v1/auth/refresh': async (_seeded, _actor, { api }) => {
     const { refreshToken } = await newAccount(api);
     return { body: { refreshToken } };
   },
@@ -136,8 +136,8 @@ export const KNOCK: Readonly<Record<string, Prepare>> = {
   'PATCH /api/v1/me': () => ({ body: { name: 'Renamed' } }),
   'DELETE /api/v1/me': () => ({ body: { password: SEEDED_PASSWORD } }),
   'DELETE /api/v1/me/organizations/:id': ({ own }) => ({ path: `/me/organizations/${own.id}` }),
-  'DELETE /api/v1/me/sessions/:id': async (world, _actor, service, database) => ({
-    path: `/me/sessions/${(await freshMember(world, service, database)).sessionId}`,
+  'DELETE /api/v1/me/sessions/:id': async (seeded, _actor, service, database) => ({
+    path: `/me/sessions/${(await freshMember(seeded, service, database)).sessionId}`,
   }),
   'POST /api/v1/organizations': found,
   'POST /api/v1/tenants': found,
@@ -148,8 +148,8 @@ export const KNOCK: Readonly<Record<string, Prepare>> = {
   'DELETE /api/v1/users/:id': aboutMember,
   'GET /api/v1/users/:id/sessions': withTail(aboutMember, '/sessions'),
   'DELETE /api/v1/users/:id/sessions': withTail(aboutMember, '/sessions'),
-  'DELETE /api/v1/users/:id/sessions/:sessionId': async (world, _actor, service, database) => {
-    const { person, sessionId } = await freshMember(world, service, database);
+  'DELETE /api/v1/users/:id/sessions/:sessionId': async (seeded, _actor, service, database) => {
+    const { person, sessionId } = await freshMember(seeded, service, database);
     return { path: `/users/${person.userId}/sessions/${sessionId}` };
   },
   'POST /api/v1/invitations': invite,
@@ -175,7 +175,7 @@ export const KNOCK: Readonly<Record<string, Prepare>> = {
     body: { checks: [{ userId: people.agent.userId, resource: 'contacts', action: 'read' }] },
   }),
   'GET /api/v1/admin/organizations/:id': ({ own }) => ({ path: `/admin/organizations/${own.id}` }),
-  'POST /api/v1/admin/organizations/:id/suspend': async (_world, _actor, _service, database) => ({
+  'POST /api/v1/admin/organizations/:id/suspend': async (_seeded, _actor, _service, database) => ({
     path: `/admin/organizations/${(await seedOrganization(database)).id}/suspend`,
   }),
   'POST /api/v1/admin/organizations/:id/activate': ({ own }) => ({ path: `/admin/organizations/${own.id}/activate` }),

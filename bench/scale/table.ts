@@ -1,5 +1,5 @@
 // Measures one path on two databases in turns, and formats the table of the results.
-import { median } from './paired.ts';
+import { median } from '../paired.ts';
 
 /** Measures one round and returns its durations in milliseconds. The number of the first round is 0. */
 type Round = (round: number) => Promise<readonly number[]>;

@@ -8,7 +8,7 @@ export interface Good {
   readonly says: (body: { data: never }) => boolean;
 }
 
-export interface Door {
+export interface Call {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
@@ -32,7 +32,7 @@ function idsOf(body: { data: never }, key = 'id'): string {
 }
 
 /** The routes with ids and organizations. The fuzz calls them with the ids of any organization or user. */
-export function makeDoor(model: Model, people: readonly { userId: string }[], below: (n: number) => number): Door {
+export function makeCall(model: Model, people: readonly { userId: string }[], below: (n: number) => number): Call {
   const userId = below(20) === 0 ? randomUUID() : (people[below(people.length)]?.userId ?? '');
   const role = model.roles[below(model.roles.length)];
   const roleId = below(20) === 0 ? randomUUID() : (role?.id ?? '');
@@ -42,7 +42,7 @@ export function makeDoor(model: Model, people: readonly { userId: string }[], be
   const aboutMember = (acting: Acting, good: Good) => (isMember(acting) ? good : NOT_FOUND);
   const same = (id: string) => (body: { data: never }) => idOf(body) === id;
   const own = (acting: Acting): Good => ({ status: 200, says: same(acting.organization?.id ?? '') });
-  const doors: (() => Door)[] = [
+  const calls: (() => Call)[] = [
     () => ({
       method: 'GET',
       path: '/organizations/current',
@@ -176,5 +176,5 @@ export function makeDoor(model: Model, people: readonly { userId: string }[], be
       }),
     }),
   ];
-  return (doors[below(doors.length)] as () => Door)();
+  return (calls[below(calls.length)] as () => Call)();
 }

@@ -1,10 +1,10 @@
 // The check that no query plan of the measured paths reads a large table as a whole, on a seeded database. Other files
-// read the plans (test/base/database/plans/relay.ts) and have the paths (scale-paths.ts).
-import { demand } from '../scripts/prove/proof.ts';
-import type { Testbed } from '../scripts/prove/testbed.ts';
-import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/base/database/plans/relay.ts';
-import { openApi } from '../test/support/client.ts';
-import { pathsOf, requestEach, signInParticipants } from './scale-paths.ts';
+// read the plans (test/base/database/plans/relay.ts) and have the paths (paths.ts).
+import { demand } from '../../scripts/prove/proof.ts';
+import type { Testbed } from '../../scripts/prove/testbed.ts';
+import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../../test/base/database/plans/relay.ts';
+import { openApi } from '../../test/support/client.ts';
+import { pathsOf, requestEach, signInParticipants } from './paths.ts';
 import type { Population } from './seed-shape.ts';
 
 // A connection plans a statement five times before it may keep one plan for all values.

@@ -2,7 +2,7 @@
 // files have the users (seed-shape.ts) and the protocol (seed-copy.ts).
 import { argon2id, hash } from 'argon2';
 import pg from 'pg';
-import type { Personal } from '../src/base/secrets/personal.ts';
+import type { Personal } from '../../src/base/secrets/personal.ts';
 import { copyRows, type Value } from './seed-copy.ts';
 import {
   emailOf,
