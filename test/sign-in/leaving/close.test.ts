@@ -97,7 +97,7 @@ t.test('the last owner is refused with the organizations, of which only lonely o
 
   await assignRole(database, { organizationId: shared.id, userId: crowded.userId, role: 'owner' });
   t.equal((await close(account, { deleteOrganizations: [lonely.id] })).status, 204);
-  t.same(await database.query('SELECT 1 FROM organizations WHERE id = $1', [lonely.id]), []);
+  t.same(await database.query('SELECT 1 FROM organizations WHERE id = $1 AND deleted_at IS NULL', [lonely.id]), []);
   t.match(await events(lonely.id, 'organization.deleted'), [{ actor_id: account.userId, data: { slug: lonely.slug } }]);
   t.same(await events(account.userId, 'member.left'), [
     { organization_id: shared.id, actor_id: account.userId, data: { reason: 'account_closed' } },
