@@ -104,17 +104,10 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     browser: {
       ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
-      returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
+      returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
-    leaving: {
-      ...changing,
-      nudgeOutbox: parts.outbox.nudge,
-      passwords: parts.passwords,
-      throttle,
-      cookie,
-      endAdministration,
-    },
+    leaving: leavingOf(parts, { throttle, cookie }),
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
@@ -150,6 +143,13 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
   };
+}
+
+function leavingOf(
+  { db, clock, random, publish, passwords, outbox }: Parts,
+  shared: Pick<LeavingRouteDeps, 'throttle' | 'cookie'>,
+): LeavingRouteDeps {
+  return { db, clock, random, publish, passwords, nudgeOutbox: outbox.nudge, endAdministration, ...shared };
 }
 
 /** The functions by which every request is authenticated and authorized. */

@@ -10,12 +10,12 @@ import type { PasswordContext } from '../credentials/passwords/policy.ts';
 import { inviteByOperator } from '../directory/invitations/invitations.ts';
 import { type Account, getAccount, listAccounts } from '../directory/users/accounts.ts';
 import { UserName } from '../directory/users/schema.ts';
-import { leavingCommands } from './leaving.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { configuration, type Operator, policyOf, withOperator } from './line/operator.ts';
 import { UsageRefused } from './line/refusal.ts';
 import { askNewPassword, confirm } from './line/terminal.ts';
+import { leavingCommands } from './people/leaving.ts';
 
 interface ListOptions {
   readonly search?: string;

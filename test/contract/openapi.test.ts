@@ -12,6 +12,7 @@ import { type Account, newAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
+import { walkLeaving } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 
 interface Described {
@@ -217,18 +218,6 @@ async function walkMembers(call: Call, database: TestDatabase): Promise<void> {
   const left = `/me/organizations/${grace.organization.id}`;
   await call('leaveOrganization', undefined, { token: (await signIn()).body.data.accessToken, path: left });
   await call('leaveOrganization', undefined, { token, path: left });
-}
-
-async function walkLeaving(call: Call): Promise<void> {
-  const password = 'correct horse battery';
-  const body = { email: 'leaving@example.com', password, name: 'Leaving', organizationName: 'Left' };
-  const registered = (await call('register', body)).body.data;
-  const token: string = registered.accessToken;
-  await call('exportMyData', undefined, { token });
-  await call('exportMyData', undefined, { token, path: '/me/export?cursor=wrong' });
-  await call('closeMyAccount', { password: 'wrong' }, { token });
-  await call('closeMyAccount', { password }, { token });
-  await call('closeMyAccount', { password, deleteOrganizations: [registered.organization.id] }, { token });
 }
 
 async function walkRoles(call: Call): Promise<void> {

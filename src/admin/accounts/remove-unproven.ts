@@ -1,5 +1,5 @@
-// Removes accounts whose mailbox nobody has proven for a long time, so that nobody can keep the address of somebody else.
-// Only accounts that nobody uses are removed, and only those whose end has an effect on nobody else: see isAbandoned.
+// Removes accounts whose mailbox nobody has proven for a long time, so that nobody can keep the address of somebody
+// else. Only accounts that nobody uses are removed, and only those whose end affects nobody else: see isAbandoned.
 import { Problem } from '../../base/errors/problem.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';

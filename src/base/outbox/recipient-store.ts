@@ -1,5 +1,5 @@
-// The queries about the receiver of a mail who has no account that could have the address. A trigger removes it when the
-// mail is sent, given up or dropped.
+// The queries about the receiver of a mail who has no account that could have the address. A trigger removes it when
+// the mail is sent, given up or dropped.
 import { type SystemTx, statement } from '../database/db.ts';
 
 export interface Recipient {

@@ -119,8 +119,8 @@ export async function listInvitationsAfter(
   );
 }
 
-// $1 user, $2 microseconds and $3 id of the event after which the portion begins, $4 number of rows. `keys` has the keys
-// of the sealed values, by their ids.
+// $1 user, $2 microseconds and $3 id of the event after which the portion begins, $4 number of rows. `keys` has the
+// keys of the sealed values, by their ids.
 const EVENTS = statement(`
 SELECT e.id::text, (extract(epoch FROM e.at) * 1000000)::bigint::text AS "microseconds",
   ${instant('e.at')} AS at, e.type, e.organization_id::text AS "organizationId",

@@ -38,7 +38,10 @@ t.test('an old account that nobody proved or uses is removed with its lonely org
   const organizationId = await owning(userId);
   t.equal(await removeUnproven(deps), 1);
   t.equal(await statusOf(userId), 'closed');
-  t.same(await database.query('SELECT 1 FROM organizations WHERE id = $1 AND deleted_at IS NULL', [organizationId]), []);
+  t.same(
+    await database.query('SELECT 1 FROM organizations WHERE id = $1 AND deleted_at IS NULL', [organizationId]),
+    [],
+  );
   t.match(await database.query('SELECT type, actor_id FROM events WHERE target_id = $1', [userId]), [
     { type: 'user.closed', actor_id: null },
   ]);

@@ -1,13 +1,13 @@
 // The command `tenantry invitations` shows the invitations of an organization, and revokes them.
 import { type Command, Option } from 'commander';
-import { getOrganizationByReference } from '../admin/organizations/organizations.ts';
-import type { Invitation } from '../directory/invitations/invitations.ts';
-import { listForOperator, revokeForOperator } from '../directory/invitations/operate.ts';
-import { isWrittenId } from '../protocol/id.ts';
-import { act, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
-import type { Invocation } from './line/invocation.ts';
-import { withOperator } from './line/operator.ts';
-import { UsageRefused } from './line/refusal.ts';
+import { getOrganizationByReference } from '../../admin/organizations/organizations.ts';
+import type { Invitation } from '../../directory/invitations/invitations.ts';
+import { listForOperator, revokeForOperator } from '../../directory/invitations/operate.ts';
+import { isWrittenId } from '../../protocol/id.ts';
+import { act, group, leaf, type Outcome, pageText, paginated } from '../line/command.ts';
+import type { Invocation } from '../line/invocation.ts';
+import { withOperator } from '../line/operator.ts';
+import { UsageRefused } from '../line/refusal.ts';
 
 interface ListOptions {
   readonly org: string;

@@ -1,21 +1,21 @@
-// The commands of `tenantry users` about leaving: a copy of what is stored of a person, closing an account, and the proof
-// of an address, without which an account is removed after some time.
+// The commands of `tenantry users` about leaving: a copy of what is stored of a person, closing an account, and the
+// proof of an address, without which an account is removed after some time.
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { closeForOperator } from '../admin/accounts/close-account.ts';
-import { verifyAccount } from '../admin/accounts/verify-account.ts';
-import { getOrganizationByReference } from '../admin/organizations/organizations.ts';
-import { Problem } from '../base/errors/problem.ts';
-import { getAccount } from '../directory/users/accounts.ts';
-import { type ExportPage, exportPage, PARTS, partOf } from '../sign-in/leaving/export.ts';
-import { act, collect, leaf, type Outcome } from './line/command.ts';
-import type { Invocation } from './line/invocation.ts';
-import { fileOf, type Operator, withOperator } from './line/operator.ts';
-import { CommandRefused } from './line/refusal.ts';
-import { confirm } from './line/terminal.ts';
+import { closeForOperator } from '../../admin/accounts/close-account.ts';
+import { verifyAccount } from '../../admin/accounts/verify-account.ts';
+import { getOrganizationByReference } from '../../admin/organizations/organizations.ts';
+import { Problem } from '../../base/errors/problem.ts';
+import { getAccount } from '../../directory/users/accounts.ts';
+import { type ExportPage, exportPage, PARTS, partOf } from '../../sign-in/leaving/export.ts';
+import { act, collect, leaf, type Outcome } from '../line/command.ts';
+import type { Invocation } from '../line/invocation.ts';
+import { fileOf, type Operator, withOperator } from '../line/operator.ts';
+import { CommandRefused } from '../line/refusal.ts';
+import { confirm } from '../line/terminal.ts';
 
 interface DeleteOptions {
   readonly deleteOrganizations?: readonly string[];
