@@ -1,7 +1,8 @@
 // Walks the operations of leaving for openapi.test.ts.
 import type { CallOptions, Reply } from '../support/client.ts';
 
-type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
+/** Calls an operation by its id. */
+export type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
 
 export async function walkLeaving(call: Call): Promise<void> {
   const password = 'correct horse battery';

@@ -12,7 +12,7 @@ import { type Account, newAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
-import { walkLeaving } from './leaving-walk.ts';
+import { type Call, walkLeaving } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 
 interface Described {
@@ -183,8 +183,6 @@ t.test('every operation answers as the document says, on a walk through all of t
     'every operation was walked',
   );
 });
-
-type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
 
 async function walkMembers(call: Call, database: TestDatabase): Promise<void> {
   const password = 'correct horse battery';
