@@ -21,6 +21,7 @@ import { acceptPages } from '../sign-in/accept-invitation/pages.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
 import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
+import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
 import { ownPasswordPages } from '../sign-in/own-password/pages.ts';
 import { ownPasswordRoutes } from '../sign-in/own-password/routes.ts';
@@ -79,6 +80,14 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'sign-in/own-password',
     urls: ['/api/v1/me/password', '/account/password', '/.well-known/change-password'],
     routes: ({ ownPassword }) => [...ownPasswordRoutes(ownPassword), ...ownPasswordPages(ownPassword)],
+  },
+  {
+    folder: 'sign-in/leaving',
+    urls: [
+      '/api/v1/me', // DELETE to this URL closes the account
+      '/api/v1/me/export',
+    ],
+    routes: ({ leaving }) => leavingRoutes(leaving),
   },
   {
     folder: 'directory/profile',

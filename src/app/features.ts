@@ -5,7 +5,7 @@ import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
 import { createClientThrottle } from '../access/oauth/throttle.ts';
-import { isPlatformAdministrator } from '../admin/administrators/store.ts';
+import { endAdministration, isPlatformAdministrator } from '../admin/administrators/store.ts';
 import type { AdministrationDeps } from '../admin/organizations/organizations.ts';
 import type { Config } from '../base/config/config.ts';
 import { problem } from '../base/errors/problem.ts';
@@ -27,6 +27,7 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
+import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
@@ -46,6 +47,7 @@ export interface Features {
   readonly account: AccountPageDeps;
   readonly reauthentication: ReauthenticateDeps;
   readonly ownPassword: ChangePasswordDeps;
+  readonly leaving: LeavingRouteDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
   readonly organizations: OrganizationRouteDeps;
@@ -93,7 +95,6 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
   const throttle = createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) });
-  const reauthentication: ReauthenticateDeps = { ...signing, db, passwords: parts.passwords, throttle };
   return {
     password: {
       ...joining,
@@ -111,8 +112,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
-    reauthentication,
-    ownPassword: { ...reauthentication, publish, passwordPolicy: parts.passwordPolicy },
+    ...ownAccountOf(parts, { signing, throttle, cookie }),
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
@@ -147,6 +147,21 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     feed: { ...signing, feed: parts.feed },
     keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
+  };
+}
+
+/** What signed-in users do with their own accounts. */
+function ownAccountOf(
+  parts: Parts,
+  { signing, throttle, cookie }: Pick<LeavingRouteDeps, 'throttle' | 'cookie'> & { readonly signing: SignInDeps },
+): Pick<Features, 'reauthentication' | 'ownPassword' | 'leaving'> {
+  const { db, clock, random, publish, passwords, passwordPolicy, outbox } = parts;
+  const reauthentication = { ...signing, db, passwords, throttle };
+  const closing = { db, clock, random, publish, passwords, nudgeOutbox: outbox.nudge, endAdministration };
+  return {
+    reauthentication,
+    ownPassword: { ...reauthentication, publish, passwordPolicy },
+    leaving: { ...closing, throttle, cookie },
   };
 }
 

@@ -15,6 +15,7 @@ import type { Invocation } from './line/invocation.ts';
 import { configuration, type Operator, policyOf, withOperator } from './line/operator.ts';
 import { UsageRefused } from './line/refusal.ts';
 import { askNewPassword, confirm } from './line/terminal.ts';
+import { leavingCommands } from './people/leaving.ts';
 
 interface ListOptions {
   readonly search?: string;
@@ -56,6 +57,7 @@ export function usersCommands(program: Command, invocation: Invocation): void {
           .argParser(collect)
           .makeOptionMandatory(must),
       );
+  leavingCommands(users, invocation);
   paginated(leaf(users, 'list', 'List accounts, the oldest first'))
     .option('--search <text>', 'part of the e-mail or the name')
     .addOption(new Option('--status <status>', 'only accounts with this status').choices(['active', 'disabled']))

@@ -93,6 +93,8 @@ export const MATRIX: Readonly<Record<string, string>> = {
 
   'GET /api/v1/me': SIGNED_IN(200),
   'PATCH /api/v1/me': SIGNED_IN(200),
+  'GET /api/v1/me/export': SIGNED_IN(200),
+  'DELETE /api/v1/me': `401 204 204 204 409.last_owner 409.last_owner 401 204 ${USERS_ONLY}`,
   'GET /api/v1/me/organizations': SIGNED_IN(200),
   'DELETE /api/v1/me/organizations/:id': `401 204 204 204 409.last_owner 404 401 404 ${USERS_ONLY}`,
   'GET /api/v1/me/sessions': SIGNED_IN(200),

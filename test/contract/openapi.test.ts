@@ -12,6 +12,7 @@ import { type Account, newAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
+import { type Call, walkLeaving } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 import { NEW_PASSWORD, walkOwnSessions, walkPassword } from './password-walk.ts';
 
@@ -155,6 +156,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('activateOrganization', undefined, { token, path: `${place}/activate` });
   await walkMembers(call, database);
   await walkRoles(call);
+  await walkLeaving(call);
   await walkInvitations(call, await newAccount(api), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
@@ -179,8 +181,6 @@ t.test('every operation answers as the document says, on a walk through all of t
     'every operation was walked',
   );
 });
-
-type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
 
 async function walkMembers(call: Call, database: TestDatabase): Promise<void> {
   const password = 'correct horse battery';

@@ -7,6 +7,7 @@ import { seedClient, seedClientWithToken } from '../support/fixtures/clients.ts'
 import { seedInvitation } from '../support/fixtures/invitations.ts';
 import {
   type Person,
+  SEEDED_PASSWORD,
   type SeededOrganization,
   seedMembership,
   seedOrganization,
@@ -137,6 +138,7 @@ export const REQUESTS: Readonly<Record<string, Prepare>> = {
     bare: true,
   }),
   'PATCH /api/v1/me': () => ({ body: { name: 'Renamed' } }),
+  'DELETE /api/v1/me': () => ({ body: { password: SEEDED_PASSWORD } }),
   'DELETE /api/v1/me/organizations/:id': ({ own }) => ({ path: `/me/organizations/${own.id}` }),
   'DELETE /api/v1/me/sessions/:id': async (seeded, _actor, service, database) => ({
     path: `/me/sessions/${(await freshMember(seeded, service, database)).sessionId}`,

@@ -126,6 +126,44 @@ const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'A hash of older parameters is replaced where the password is known; too many sessions end at a sign-in.',
   },
   {
+    at: 'sign-in/leaving/close-account.ts',
+    writes: [
+      ...['closeAccountRow', 'eraseSessionsOf', 'deleteMembershipsOf', 'markSentRevoked', 'deleteAccepted'],
+      ...['markDeleted', 'deleteTokensOf', 'deleteKeptOf', 'deleteMailsOf'],
+    ],
+    reason: 'Everything of a person goes in one transaction, wherever it is.',
+  },
+  {
+    at: 'sign-in/leaving/mail.ts',
+    writes: ['sealRecipient'],
+    reason: 'The receiver of this mail has no account any more.',
+  },
+  {
+    at: 'app/features.ts',
+    writes: ['endAdministration'],
+    reason: 'The administration of the platform ends with the account; its table is in a wing further right.',
+  },
+  {
+    at: 'admin/accounts/remove-unproven.ts',
+    writes: ['endAdministration'],
+    reason: 'The service removes an account that nobody has proven by the same operation.',
+  },
+  {
+    at: 'admin/accounts/verify-account.ts',
+    writes: ['markEmailVerified'],
+    reason: 'An operator knows whose mailbox it is.',
+  },
+  {
+    at: 'admin/organizations/delete-organization.ts',
+    writes: ['markDeleted'],
+    reason: 'An operator deletes an organization without being a member of it.',
+  },
+  {
+    at: 'admin/accounts/close-account.ts',
+    writes: ['endAdministration'],
+    reason: 'An operator closes an account by the same operation.',
+  },
+  {
     at: 'sign-in/browser/authenticate.ts',
     writes: ['touchSession'],
     reason: 'The guard of pages notes that a session is used, as a refresh does.',

@@ -243,6 +243,12 @@ export const PROBLEMS = {
     title: 'Last owner',
     detail: 'An organization must have at least one active owner: make another member an owner first.',
   },
+  last_administrator: {
+    status: 409,
+    title: 'Last administrator',
+    detail:
+      'You are the last administrator of the platform: ask an operator to appoint another one first (tenantry users grant <email> --platform-admin).',
+  },
   already_member: {
     status: 409,
     title: 'Already a member',

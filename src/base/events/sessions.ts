@@ -15,6 +15,7 @@ const EndReason = z.enum([
   'password_changed',
   'account_disabled',
   'account_enabled',
+  'account_closed',
 ]);
 
 /** The reasons why a session ended. A reused refresh token and a restored backup are not in this list. */
@@ -36,7 +37,7 @@ export const SESSION_EVENTS = {
   },
   'session.ended': {
     when: 'A session was ended. Each session has its own event. A session that expires or is ended by a restored backup has none.',
-    ...{ actor: ['user', 'client', 'operator'], target: 'session', organization: 'maybe' },
+    ...{ actor: ['user', 'client', 'operator', 'system'], target: 'session', organization: 'maybe' },
     data: z.strictObject({ reason: EndReason }),
   },
   'session.reuse_detected': {

@@ -11,6 +11,8 @@ export interface Outcome {
   readonly text: string;
   /** When true, the command ends with exit code 1, although it ran without an error. */
   readonly failed?: boolean;
+  /** True for a command that has written its answer itself, as one JSON document. */
+  readonly isWritten?: true;
 }
 
 type Handler<Options> = (
@@ -42,6 +44,7 @@ export function act<Options extends object = object>(invocation: Invocation, han
     const command = given.at(-1) as Command;
     const options = command.opts<Options & { json?: true }>();
     const outcome = await handler(invocation, options, ...command.args);
+    if (outcome.isWritten) return;
     const text = options.json === true ? JSON.stringify(outcome.document, null, 2) : outcome.text;
     invocation.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
     if (outcome.failed === true) invocation.endWith(1);

@@ -2680,6 +2680,7 @@ export const OutboxScalarFieldEnum = {
   subjectId: 'subjectId',
   recipientKey: 'recipientKey',
   recipientLookup: 'recipientLookup',
+  recipientSealed: 'recipientSealed',
   actorId: 'actorId',
   createdAt: 'createdAt',
   dueAt: 'dueAt',
