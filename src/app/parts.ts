@@ -9,10 +9,12 @@ import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../bas
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
+import { createSeenKeys, type SeenKeys } from '../base/http/page-admission.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
-import { openMailKit } from '../base/mail-kit/kit.ts';
+import { type MailKit, openMailKit } from '../base/mail-kit/kit.ts';
+import type { MailKind } from '../base/outbox/kinds.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
 import type { Clock } from '../base/platform/clock.ts';
@@ -36,6 +38,7 @@ import { invitationMail } from '../directory/invitations/mail.ts';
 import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
+import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
@@ -74,6 +77,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly feed: Feed;
   readonly outbox: Outbox;
   readonly kit: Kit;
+  readonly seenKeys: SeenKeys;
   readonly idempotency: Idempotency;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -119,11 +123,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const mailKit = openMailKit({ ...kit, urls: config });
-  const kinds = [
-    invitationMail({ random, mailKit }),
-    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
-    suspendedMail({ mailKit }),
-  ];
+  const kinds = mailKinds({ random, mailKit });
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -148,6 +148,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     }),
     outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
     kit,
+    seenKeys: createSeenKeys(),
     idempotency: openIdempotency({
       db,
       random,
@@ -200,4 +201,14 @@ async function openRings(
   ]);
   keepApart(accessKeys, refreshKeys);
   return { accessKeys, refreshKeys };
+}
+
+/** Every kind of mail that the outbox sends. */
+function mailKinds({ random, mailKit }: { readonly random: Random; readonly mailKit: MailKit }): MailKind[] {
+  return [
+    invitationMail({ random, mailKit }),
+    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
+    suspendedMail({ mailKit }),
+    accountClosedMail({ mailKit }),
+  ];
 }
