@@ -9,10 +9,11 @@ import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../bas
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
+import { createSeenKeys, type SeenKeys } from '../base/http/page-admission.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
-import { openMailKit } from '../base/mail-kit/kit.ts';
+import { type MailKit, openMailKit } from '../base/mail-kit/kit.ts';
 import type { MailKind } from '../base/outbox/kinds.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
@@ -38,6 +39,7 @@ import type { InsertOrganizationDeps } from '../directory/organizations/insert-o
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { resetMail } from '../sign-in/forgotten-password/mail.ts';
+import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
@@ -76,6 +78,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly feed: Feed;
   readonly outbox: Outbox;
   readonly kit: Kit;
+  readonly seenKeys: SeenKeys;
   readonly idempotency: Idempotency;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -120,6 +123,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
+  const mailKit = openMailKit({ ...kit, urls: config });
+  const kinds = mailKinds({ random, clock: machineClock, mailKit });
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -142,8 +147,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       streamsMax: config.FEED_STREAMS_MAX,
       streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,
     }),
-    outbox: openOutbox({ db, log, kinds: mailKindsOf(options, kit), send: openMail(mail) }),
+    outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
     kit,
+    seenKeys: createSeenKeys(),
     idempotency: openIdempotency({
       db,
       random,
@@ -158,17 +164,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       strength: options.strength ?? openStrength(),
     }),
   };
-}
-
-/** The kinds of mails that this version of the service sends. */
-function mailKindsOf({ config, clock, random }: PartsOptions, kit: Kit): readonly MailKind[] {
-  const mailKit = openMailKit({ ...kit, urls: config });
-  return [
-    invitationMail({ random, mailKit }),
-    resetMail({ random, clock, mailKit }),
-    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
-    suspendedMail({ mailKit }),
-  ];
 }
 
 async function openUsableDataKeys({ config, clock, log }: PartsOptions): Promise<DataKeyRing> {
@@ -207,4 +202,22 @@ async function openRings(
   ]);
   keepApart(accessKeys, refreshKeys);
   return { accessKeys, refreshKeys };
+}
+
+interface MailKindDeps {
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly mailKit: MailKit;
+}
+
+/** Every kind of mail that the outbox sends. */
+function mailKinds(deps: MailKindDeps): MailKind[] {
+  const { mailKit } = deps;
+  return [
+    invitationMail(deps),
+    resetMail(deps),
+    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
+    suspendedMail({ mailKit }),
+    accountClosedMail({ mailKit }),
+  ];
 }
