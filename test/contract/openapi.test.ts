@@ -12,10 +12,9 @@ import { type Account, newAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
-import { walkForgotten } from './forgotten-walk.ts';
 import { type Call, walkLeaving } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
-import { NEW_PASSWORD, walkOwnSessions, walkPassword } from './password-walk.ts';
+import { NEW_PASSWORD, walkForgotten, walkOwnSessions, walkPassword } from './password-walk.ts';
 
 interface Described {
   readonly description?: string;
