@@ -1,6 +1,7 @@
 // The dependencies of each feature. Each feature has one object literal, whose type the feature itself declares. When a
 // wing needs a function of a later wing, the function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
+import { removeClientsOf } from '../access/clients/remove-planted.ts';
 import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
@@ -36,12 +37,14 @@ import { cookieSettings } from '../sign-in/sessions/cookie.ts';
 import type { SignInDeps } from '../sign-in/sessions/open-session.ts';
 import type { RefreshDeps } from '../sign-in/sessions/refresh.ts';
 import type { SessionRouteDeps } from '../sign-in/sessions/routes.ts';
+import type { VerifyRouteDeps } from '../sign-in/verify-email/routes.ts';
 import type { Parts } from './parts.ts';
 
 export interface Features {
   readonly password: PasswordRouteDeps;
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
+  readonly verifyEmail: VerifyRouteDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
   readonly organizations: OrganizationRouteDeps;
@@ -88,11 +91,14 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
+  const throttle = createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) });
+  const authenticateUser = async (...asked: Parameters<Parts['authenticate']>) =>
+    userOf(await parts.authenticate(...asked));
   return {
     password: {
       ...joining,
       ...creating,
-      throttle: createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) }),
+      throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
       cookie,
@@ -104,6 +110,11 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
     },
     account: { ...refreshing, ...changing },
+    verifyEmail: {
+      ...{ ...changing, throttle, authenticateUser },
+      ...{ passwords: parts.passwords, passwordPolicy: parts.passwordPolicy },
+      removeClientsOf: (tx, userId) => removeClientsOf(changing, tx, userId),
+    },
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
@@ -126,7 +137,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       ...refreshing,
       ...joining,
       cookie,
-      authenticateUser: async (...asked) => userOf(await parts.authenticate(...asked)),
+      authenticateUser,
     },
     clients: { ...changing, issuer, audience, audiences },
     oauth: {

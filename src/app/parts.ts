@@ -34,6 +34,7 @@ import { invitationMail } from '../directory/invitations/mail.ts';
 import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
+import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
 export interface PartsOptions {
@@ -116,7 +117,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const mailKit = openMailKit({ ...kit, appUrl: config.PUBLIC_APP_URL });
-  const kinds = [invitationMail({ random, mailKit })];
+  const kinds = [invitationMail({ random, mailKit }), verifyMail({ random, clock: machineClock, mailKit })];
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,

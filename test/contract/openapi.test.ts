@@ -8,7 +8,7 @@ import { grantPlatformAdministrator } from '../../src/admin/administrators/admin
 import { keyPair } from '../access/client-authentication/signing.ts';
 import type { CallOptions, Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { type Account, newAccount } from '../support/fixtures/accounts.ts';
+import { type Account, newAccount, newProvenAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
@@ -159,7 +159,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('activateOrganization', undefined, { token, path: `${place}/activate` });
   await walkMembers(call, database);
   await walkRoles(call);
-  await walkInvitations(call, await newAccount(api), mailbox);
+  await walkInvitations(call, await newProvenAccount(api, database), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
 

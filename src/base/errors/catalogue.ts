@@ -1,6 +1,7 @@
 // The table of problems. It has every code that a caller can get, with its status, title and default sentence.
 // docs/problems.md is generated from the table.
 
+import { MAILBOX_PROBLEMS } from './mailbox-problems.ts';
 import { type ProblemKind, SERVICE_PROBLEMS } from './service-problems.ts';
 
 export const PROBLEMS = {
@@ -278,5 +279,11 @@ export const PROBLEMS = {
     title: 'Invitation not valid',
     detail: 'This invitation is not valid or no longer valid: ask for a new one.',
   },
+  invalid_or_expired_token: {
+    status: 422,
+    title: 'Link or code not valid',
+    detail: 'This link or code is not valid or no longer valid, and nothing was changed: ask for a new mail.',
+  },
+  ...MAILBOX_PROBLEMS,
   ...SERVICE_PROBLEMS,
 } as const satisfies Record<string, ProblemKind>;

@@ -12,7 +12,7 @@ marked AS (UPDATE organizations SET deleted_at = clock_timestamp() WHERE id = $1
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at`);
 
 /** Marks the organization as deleted, and revokes its tokens. From the commit on nobody finds the organization. */
-export async function markDeleted(tx: OrganizationTx, organizationId: string): Promise<Revoking> {
+export async function markDeleted(tx: OrganizationTx | SystemTx, organizationId: string): Promise<Revoking> {
   const rows = await tx.rows<{ at: number }>(MARK, [organizationId]);
   return { revocations: rows.map(({ at }) => ({ kind: 'organization', org: organizationId, state: 'suspended', at })) };
 }

@@ -23,6 +23,15 @@ export async function lockOrganization(
   return row?.status ?? null;
 }
 
+// The organizations are locked in the order of their ids, so that two of these statements cannot deadlock.
+const LOCK_SEVERAL = statement(`
+SELECT id FROM organizations WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR NO KEY UPDATE`);
+
+/** Does the same as lockOrganization, for several organizations. */
+export async function lockOrganizations(tx: SystemTx, organizationIds: readonly string[]): Promise<void> {
+  await tx.rows(LOCK_SEVERAL, [organizationIds]);
+}
+
 // The setting makes the row of the session visible in the scope of the organization (the policy current_session).
 const LOCK_FOR_CALLER = statement(`
 SELECT ${STATUS} AS status, set_config('app.current_session_id', $2, true) AS session FROM organizations WHERE id = $1::uuid
