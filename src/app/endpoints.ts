@@ -17,6 +17,7 @@ import { organizationRoutes } from '../directory/organizations/routes.ts';
 import { permissionRoutes } from '../directory/permissions/routes.ts';
 import { profileRoutes } from '../directory/profile/routes.ts';
 import { roleRoutes } from '../directory/roles/routes.ts';
+import { acceptPages } from '../sign-in/accept-invitation/pages.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
 import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
@@ -136,8 +137,11 @@ export const CHAPTERS: readonly Chapter[] = [
   },
   {
     folder: 'sign-in/accept-invitation',
-    urls: ['/api/v1/invitations/accept'],
-    routes: ({ acceptInvitation }) => acceptRoutes(acceptInvitation),
+    urls: ['/api/v1/invitations/accept', '/accept-invitation'],
+    routes: ({ acceptInvitation, browser }) => [
+      ...acceptRoutes(acceptInvitation),
+      ...acceptPages({ ...acceptInvitation, ...browser }),
+    ],
   },
   {
     folder: 'access/clients',

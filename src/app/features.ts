@@ -107,7 +107,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     browser: {
       ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
-      returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_APP_URL]),
+      returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
     verifyEmail: {

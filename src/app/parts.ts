@@ -3,11 +3,13 @@
 // work.
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
+import { suspendedMail } from '../admin/organizations/suspended-mail.ts';
 import type { Config } from '../base/config/config.ts';
 import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
+import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
 import { openMailKit } from '../base/mail-kit/kit.ts';
@@ -35,6 +37,7 @@ import type { InsertOrganizationDeps } from '../directory/organizations/insert-o
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
+import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
 export interface PartsOptions {
@@ -116,8 +119,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
-  const mailKit = openMailKit({ ...kit, appUrl: config.PUBLIC_APP_URL });
-  const kinds = [invitationMail({ random, mailKit }), verifyMail({ random, clock: machineClock, mailKit })];
+  const mailKit = openMailKit({ ...kit, urls: config });
+  const kinds = [
+    invitationMail({ random, mailKit }),
+    verifyMail({ random, clock: machineClock, mailKit }),
+    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
+    suspendedMail({ mailKit }),
+  ];
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,

@@ -16,6 +16,7 @@ import type { Invocation } from './line/invocation.ts';
 import { withOperator } from './line/operator.ts';
 import { UsageRefused } from './line/refusal.ts';
 import { confirm } from './line/terminal.ts';
+import { mailPreviewCommand } from './mail-preview.ts';
 
 interface ListOptions {
   readonly state?: MailState;
@@ -32,6 +33,7 @@ interface ChangeOptions {
 export function mailCommands(program: Command, invocation: Invocation): void {
   const mail = group(program, 'mail', 'Mails that wait, were sent, or could not be sent');
   const allDead = () => new Option('--all-dead', 'every mail that could not be sent');
+  mailPreviewCommand(mail, invocation);
   paginated(leaf(mail, 'list', 'List the mails of the last 30 days, the newest first'))
     .addOption(new Option('--state <state>', 'only mails in this state').choices(MAIL_STATES))
     .action(act<ListOptions>(invocation, list));

@@ -112,7 +112,7 @@ t.test('a backup that was restored without its roles is named with what to do', 
   );
 });
 
-t.test('the doctor warns in production about an unknown proxy, and about links that lead to the service', async (t) => {
+t.test('the doctor warns in production about an unknown proxy and a missing Redis', async (t) => {
   const database = await createDatabase(t);
   const production = {
     NODE_ENV: 'production',
@@ -127,8 +127,8 @@ t.test('the doctor warns in production about an unknown proxy, and about links t
     t.match(stdout, /^ok +configuration +production, /m);
     return [...stdout.matchAll(/^warn +\S+ +(\w+) is not set/gm)].map(([, name]) => name);
   };
-  t.same(await warnings({}), ['TRUSTED_PROXIES', 'REDIS_URL', 'PUBLIC_APP_URL']);
-  t.same(await warnings({ TRUSTED_PROXIES: '10.0.0.1', PUBLIC_APP_URL: 'https://app.example.com' }), ['REDIS_URL']);
+  t.same(await warnings({}), ['TRUSTED_PROXIES', 'REDIS_URL']);
+  t.same(await warnings({ TRUSTED_PROXIES: '10.0.0.1' }), ['REDIS_URL']);
 });
 
 t.test('a second "roles apply" and a dry run change nothing, and a difference gives exit code 1', async (t) => {

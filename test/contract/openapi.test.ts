@@ -117,6 +117,11 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('login', undefined, { raw: 'x', headers: { 'content-type': 'text/plain' } });
   await call('login', { ...credentials, password: 'x'.repeat(70_000) });
   const token: string = (await call('refresh', { refreshToken: data.refreshToken })).body.data.accessToken;
+  await call('resendVerification', undefined, { token });
+  await call('verifyEmail', { token: 'x' });
+  await call('verifyEmail', { code: '00000000' }, { token });
+  await database.query(`UPDATE users SET email_verified_at = now() WHERE id = $1`, [data.user.id]);
+  await call('verifyEmail', { code: '00000000' }, { token });
   await call('refresh', { refreshToken: 'x' });
   await call('refresh');
 

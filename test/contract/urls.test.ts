@@ -8,6 +8,7 @@ import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
 const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',
+  '/api/v1/auth/verify-email': 'sign-in/verify-email',
   '/api/v1/auth': 'sign-in/sessions',
   '/api/v1/me': 'directory/profile',
   '/api/v1/me/sessions': 'sign-in/sessions',

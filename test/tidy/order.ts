@@ -12,9 +12,8 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   ),
   credentials: 'keys data-keys passwords one-time tokens stream revocations feed'.split(' '),
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
-  'sign-in': 'sessions browser member-sessions mailbox-proof accept-invitation password verify-email account'.split(
-    ' ',
-  ),
+  'sign-in':
+    'sessions notices browser member-sessions mailbox-proof accept-invitation password verify-email account'.split(' '),
   access: 'clients client-authentication oauth checks forward-auth'.split(' '),
   admin: 'sessions administrators accounts organizations restore personal-data'.split(' '),
   app: [],

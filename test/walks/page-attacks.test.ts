@@ -98,6 +98,7 @@ t.test('no other site can send a form, neither for a person who is signed in nor
     '/rename': form('/account', { name: 'Stolen' }),
     '/end': form('/account/devices', { session: 'others' }),
     '/out': form('/sign-out', {}),
+    '/invitation': form('/accept-invitation', { token: 'x'.repeat(43) }),
     '/login': form('/sign-in', { email: attacker.email, password: attacker.password }),
     '/hidden': `<meta name="referrer" content="no-referrer">${form('/account', { name: 'Stolen' })}`,
   };

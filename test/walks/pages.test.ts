@@ -7,6 +7,7 @@ import { CATALOGUES, LANGUAGES, type Language } from '../../src/base/page-kit/la
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { type Chromium, cramped, screenshot, startChromium, violationsOf } from '../support/pages/chromium.ts';
+import { fill, send } from '../support/pages/filling.ts';
 import { openService } from '../support/service.ts';
 import { cases } from '../support/thorough.ts';
 
@@ -20,24 +21,6 @@ async function open(t: Test): Promise<{ browser: Chromium; api: Awaited<ReturnTy
 }
 
 const { browser, api } = await open(t);
-
-/** Fills the fields of a page by their labels. An optional field has a remark after its label. */
-async function fill(page: Page, values: Readonly<Record<string, string>>): Promise<void> {
-  for (const [label, value] of Object.entries(values)) {
-    await page
-      .locator('.field', { has: page.locator('label', { hasText: label }) })
-      .locator('input')
-      .fill(value);
-  }
-}
-
-/** Clicks a button of the content of the page, and waits for the next page. */
-async function send(page: Page, name: string): Promise<void> {
-  await Promise.all([
-    page.waitForNavigation(),
-    page.locator('main').getByRole('button', { name, exact: true }).click(),
-  ]);
-}
 
 let people = 0;
 

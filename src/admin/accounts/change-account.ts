@@ -9,6 +9,7 @@ import { publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { setPasswordHash, updateAccountStatus } from '../../directory/users/account-store.ts';
+import { requestPasswordChangedMail } from '../../sign-in/notices/password-changed.ts';
 import type { EndedSessions } from '../../sign-in/sessions/ending-store.ts';
 import { endAllOfUser, type OperatorDeps } from '../sessions/sessions.ts';
 
@@ -72,8 +73,8 @@ export interface PasswordDeps extends OperatorDeps {
 }
 
 /**
- * Sets another password and ends all sessions of the account. Returns the number of live sessions. Raises
- * validation_failed.
+ * Sets another password, ends all sessions of the account, and mails a notice to its owner. Returns the number of live
+ * sessions. Raises validation_failed.
  */
 export async function setPassword(
   deps: PasswordDeps,
@@ -84,6 +85,7 @@ export async function setPassword(
   const hash = await deps.passwords.hash(password);
   const commit = deps.db.system(async (tx) => {
     await setPasswordHash(tx, account.id, hash);
+    await requestPasswordChangedMail(deps, tx, { userId: account.id, sessionId: null });
     return endSessionsAndRecord(deps, tx, account.id, { type: 'user.password_set', reason: 'password_set' });
   });
   return (await publishing(deps, commit)).live;

@@ -23,6 +23,7 @@ import {
   updateOrganizationStatus,
   updateSubscription,
 } from './store.ts';
+import { requestSuspendedMails } from './suspended-mail.ts';
 
 export interface AdministrationDeps extends PublishDeps {
   readonly db: Database;
@@ -121,6 +122,7 @@ async function setStatus(
     if (actor) await assertAdministrator(tx, actor);
     await assertVersion(() => getAdministered(tx, organizationId));
     const { changed, revocations } = await updateOrganizationStatus(tx, change);
+    if (changed && status === 'suspended') await requestSuspendedMails(deps, tx, organizationId);
     return { changed, revocations, organization: await getAdministered(tx, organizationId) };
   });
   const { organization, changed } = await publishing(deps, commit);

@@ -47,12 +47,9 @@ const Environment = z.object(ENVIRONMENT);
 export type Settings = z.output<typeof Environment>;
 
 /** The frozen settings with every default filled in. Durations are in seconds. */
-export type Config = Readonly<
-  Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | 'KEYS_DIR' | 'DOCS_ENABLED' | 'SHUTDOWN_DELAY'>
-> & {
+export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'KEYS_DIR' | 'DOCS_ENABLED' | 'SHUTDOWN_DELAY'>> & {
   /** The issuer of every token. */
   readonly PUBLIC_URL: string;
-  readonly PUBLIC_APP_URL: string;
   readonly KEYS_DIR: string;
   readonly DOCS_ENABLED: boolean;
   readonly SHUTDOWN_DELAY: number;
@@ -106,7 +103,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...settings,
     TOKEN_AUDIENCES: [...new Set([settings.TOKEN_AUDIENCE, ...settings.TOKEN_AUDIENCES])],
     PUBLIC_URL: settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
-    PUBLIC_APP_URL: settings.PUBLIC_APP_URL ?? settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
     KEYS_DIR: settings.KEYS_DIR ?? `${settings.DATA_DIR}/keys`,
     DOCS_ENABLED: settings.DOCS_ENABLED ?? !production,
     SHUTDOWN_DELAY: settings.SHUTDOWN_DELAY ?? (production ? SHUTDOWN_DELAY_SECONDS : 0),

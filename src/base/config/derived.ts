@@ -43,7 +43,7 @@ export function redisOf({ REDIS_URL }: Config) {
 }
 
 /** Words of the installation, which people put into their passwords (credentials/passwords/policy.ts). */
-export function wordsOf({ PUBLIC_URL, PUBLIC_APP_URL, MAIL_FROM }: Config): readonly string[] {
+export function wordsOf({ PUBLIC_URL, PUBLIC_APP_URL = PUBLIC_URL, MAIL_FROM }: Config): readonly string[] {
   return ['tenantry', new URL(PUBLIC_URL).hostname, new URL(PUBLIC_APP_URL).hostname, MAIL_FROM];
 }
 

@@ -7,13 +7,7 @@ import { redisOf } from './derived.ts';
 /** Returns the warnings about this configuration. Outside of production there are none. */
 export function remarksOn(config: Config): string[] {
   if (!config.production) return [];
-  return [
-    ...aboutProxies(config),
-    ...aboutAudience(config),
-    ...aboutRedis(config),
-    ...aboutMail(config),
-    ...aboutLinks(config),
-  ];
+  return [...aboutProxies(config), ...aboutAudience(config), ...aboutRedis(config), ...aboutMail(config)];
 }
 
 // Production needs https, and the service itself speaks plain HTTP. So there is a proxy in front of it.
@@ -45,13 +39,5 @@ function aboutMail({ SMTP_URL }: Config): string[] {
   if (protocol === 'smtps:' || isLocalHost(hostname) || searchParams.get('tls') !== 'optional') return [];
   return [
     `SMTP_URL: mails to ${hostname} may be sent without TLS: leave out ?tls=optional, or make sure that the network to it is private`,
-  ];
-}
-
-// Without PUBLIC_APP_URL, the links lead to the service itself.
-function aboutLinks({ SMTP_URL, PUBLIC_URL, PUBLIC_APP_URL }: Config): string[] {
-  if (SMTP_URL === undefined || PUBLIC_APP_URL !== PUBLIC_URL) return [];
-  return [
-    `PUBLIC_APP_URL is not set: the links in invitations lead to ${PUBLIC_URL}, which has no page for them: set it to the address of your application`,
   ];
 }

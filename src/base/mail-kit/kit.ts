@@ -6,7 +6,7 @@ import { en } from './catalogues/en.ts';
 import { es } from './catalogues/es.ts';
 import { pt } from './catalogues/pt.ts';
 import { layOut, type MailContent, type WrittenMail } from './layout.ts';
-import { type MailLinks, openMailLinks } from './links.ts';
+import { type LinkSettings, type MailLinks, openMailLinks } from './links.ts';
 import { type About, TEMPLATES, type TemplateInput, type TemplateName } from './templates.ts';
 
 export interface MailKit {
@@ -17,14 +17,14 @@ export interface MailKit {
 }
 
 export interface MailKitSettings extends Omit<MailKit, 'links'> {
-  /** The setting PUBLIC_APP_URL. */
-  readonly appUrl: string;
+  /** Where the links of mails lead. */
+  readonly urls: LinkSettings;
 }
 
 const TEXTS: Readonly<Record<Language, MailTexts>> = { en, pt, es };
 
-export function openMailKit({ branding, defaultLanguage, appUrl }: MailKitSettings): MailKit {
-  return { branding, defaultLanguage, links: openMailLinks(appUrl) };
+export function openMailKit({ branding, defaultLanguage, urls }: MailKitSettings): MailKit {
+  return { branding, defaultLanguage, links: openMailLinks(urls) };
 }
 
 /** Writes the mail of a kind in the language of the receiver. With null, uses the language of the installation. */

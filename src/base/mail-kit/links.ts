@@ -13,14 +13,26 @@ export interface MailLinks {
   devices(): string;
 }
 
-/** Returns the links. `appUrl` is the setting PUBLIC_APP_URL. */
-export function openMailLinks(appUrl: string): MailLinks {
+/** Two settings of the service. */
+export interface LinkSettings {
+  readonly PUBLIC_URL: string;
+  readonly PUBLIC_APP_URL?: string | undefined;
+}
+
+/** The page where people accept invitations: that of the application, or without one that of the service. */
+export function acceptPageOf({ PUBLIC_URL, PUBLIC_APP_URL }: LinkSettings): string {
+  return PUBLIC_APP_URL === undefined ? `${PUBLIC_URL}/accept-invitation` : `${PUBLIC_APP_URL}/invitations/accept`;
+}
+
+/** Returns the links to the pages of the application, or without one to those of the service. */
+export function openMailLinks(settings: LinkSettings): MailLinks {
+  const { PUBLIC_URL, PUBLIC_APP_URL: appUrl = PUBLIC_URL } = settings;
   const withToken = (path: string) => (token: string) => `${appUrl}${path}#token=${encodeURIComponent(token)}`;
   return {
     verifyEmail: withToken('/verify-email'),
     resetPassword: withToken('/reset-password'),
     revertEmail: withToken('/revert-email'),
-    acceptInvitation: withToken('/invitations/accept'),
+    acceptInvitation: (token) => `${acceptPageOf(settings)}#token=${encodeURIComponent(token)}`,
     signIn: () => `${appUrl}/sign-in`,
     forgotPassword: () => `${appUrl}/forgot-password`,
     devices: () => `${appUrl}/account/devices`,

@@ -29,7 +29,7 @@ export interface Proof {
   readonly codeExpiresAt: Date | null;
 }
 
-/** Where something was done. The device is what its user agent claims (sign-in/account/device-name.ts). */
+/** Where something was done. The device is what its user agent claims (sign-in/notices/device-name.ts). */
 export interface Origin {
   readonly at: Date;
   readonly device: { readonly browser: string; readonly system: string | null } | null;

@@ -17,6 +17,8 @@ export interface MailRow {
   /** The user who receives it; null when the recipient may have no account. */
   readonly userId: string | null;
   readonly subjectId: string;
+  /** When the mail was requested. */
+  readonly requestedAt: Date;
 }
 
 /** The mail must be sent later and not now. The attempt does not count. */

@@ -62,7 +62,7 @@ UPDATE outbox o SET attempts = o.attempts + 1, tried_at = clock_timestamp(),
   due_at = clock_timestamp() + $2::float8 * interval '1 second'
 FROM due WHERE o.id = due.id
 RETURNING o.id::text, o.kind, o.organization_id::text AS "organizationId", o.user_id::text AS "userId",
-  o.subject_id::text AS "subjectId", o.attempts, o.tried_at::text AS "triedAt"`);
+  o.subject_id::text AS "subjectId", o.created_at AS "requestedAt", o.attempts, o.tried_at::text AS "triedAt"`);
 
 /**
  * Claims at most `count` due mails of these kinds. No other process gets them for `leaseSeconds`, unless their result

@@ -11,6 +11,12 @@ export function day(language: string, instant: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(instant));
 }
 
+/** Returns a day and a time of day. */
+export function moment(language: string, instant: Date): string {
+  const format = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+  return `${format.format(instant)} UTC`;
+}
+
 /** Returns how long ago an instant was, in whole units. */
 export function ago(language: string, instant: string, now: Date): string {
   const seconds = Math.max(0, (now.getTime() - Date.parse(instant)) / 1000);

@@ -13,11 +13,6 @@ const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 /** The schema of the field with what a person pasted. `readToken` reads the token in it. */
 export const PastedLink = z.string().max(2000, 'must have at most 2000 characters');
 
-/** The link to a page of this service that takes a one-time token. */
-export function linkTo(origin: string, path: string, token: string): string {
-  return `${origin}${path}#${FIELD}=${token}`;
-}
-
 /**
  * Returns the token in the text of the field: the token alone, or the link to the page with this path. Blanks in it and
  * angle brackets around it do not matter, because mail programs add them. Raises validation_failed for any other text.

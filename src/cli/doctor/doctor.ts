@@ -28,6 +28,7 @@ import {
 } from '../line/operator.ts';
 import { describeError } from '../line/refusal.ts';
 import { type Besides, findRevokedKeys } from '../revoked-keys.ts';
+import { examineApplication } from './application.ts';
 import { examineClients } from './clients.ts';
 import { examineDoubt } from './doubt.ts';
 import { examineDataKeys, examineDisk, examineKeys } from './files.ts';
@@ -86,6 +87,7 @@ async function examineRest(invocation: Invocation): Promise<Finding[]> {
     await examineDataKeys(config),
     ...(await examineDisk(config)),
     await examineMail(config),
+    ...(await examineApplication(config)),
     ...(await examineStream(config)),
   ];
 }

@@ -27,6 +27,37 @@ export async function findByTokenHash(tx: SystemReader, tokenHash: string): Prom
   return { ...row, email, emailKey: parseEmail(email)?.key ?? '' };
 }
 
+/** What an invitation says to the person who holds its token. */
+export interface Offer extends Redeemable {
+  /** Null when an operator sent the invitation. */
+  readonly inviterName: string | null;
+  /** The names of the roles. */
+  readonly roles: readonly string[];
+  readonly expiresAt: Date;
+}
+
+// $1 organization, $2 invitation.
+const DESCRIBE = statement(`
+SELECT i.expires_at AS "expiresAt", i.invited_by::text AS "inviterId",
+  (SELECT ${stored('u.name')} FROM users u WHERE u.id = i.invited_by) AS "inviterName",
+  ARRAY(SELECT r.name FROM invitation_roles o JOIN roles r ON r.owner_key = o.role_owner_key AND r.id = o.role_id
+    WHERE o.organization_id = i.organization_id AND o.invitation_id = i.id
+    GROUP BY r.id, r.name, r.level ORDER BY r.level DESC, r.name) AS roles
+FROM invitations i WHERE i.organization_id = $1::uuid AND i.id = $2::uuid`);
+
+/** Returns what the invitation says. Returns null when it was removed in the meantime. */
+export async function describeInvitation(tx: SystemReader, invitation: Redeemable): Promise<Offer | null> {
+  const [row] = await tx.rows<{ expiresAt: Date; inviterId: string | null; inviterName: string; roles: string[] }>(
+    DESCRIBE,
+    [invitation.organizationId, invitation.id],
+  );
+  if (!row) return null;
+  const { inviterId, expiresAt, roles } = row;
+  const inviterName =
+    inviterId && (await tx.personal.opening((open) => open('users.name', inviterId, row.inviterName)));
+  return { ...invitation, inviterName, expiresAt, roles };
+}
+
 // $1 organization, $2 invitation, $3 hash of the token in hexadecimal digits, $4 the user who accepts.
 const ACCEPT = statement(`
 UPDATE invitations SET status = 'accepted', accepted_by = $4::uuid, token_hash = NULL, updated_at = clock_timestamp()

@@ -11,12 +11,12 @@ import { joinOrganization } from '../members/join-organization.ts';
 import type { ScopedRole } from '../members/resolve-roles.ts';
 import { covers } from '../rights/granting.ts';
 import { findStanding, lockOrganization } from '../rights/store.ts';
-import { findByTokenHash, markAccepted, type Redeemable } from './redeem-store.ts';
+import { describeInvitation, findByTokenHash, markAccepted, type Offer, type Redeemable } from './redeem-store.ts';
 import { assertSeatLeft } from './seats.ts';
 import { isMembersEmail, lockOfferedRoles } from './store.ts';
 import { hashOfToken } from './token.ts';
 
-export type { Redeemable } from './redeem-store.ts';
+export type { Offer, Redeemable } from './redeem-store.ts';
 
 /**
  * Returns the invitation of a token. Changes nothing. `tenants` are the ids or slugs of the organizations that the
@@ -32,6 +32,13 @@ export async function getRedeemable(tx: SystemReader, token: string, tenants: re
     throw problem('bad_request', { detail: 'The request names different organizations: name one.' });
   }
   throw problem('tenant_mismatch', { detail: 'The header names another organization than the one that invites.' });
+}
+
+/** Returns what the invitation of a token says. Changes nothing. Raises invitation_invalid. */
+export async function getOffer(tx: SystemReader, token: string): Promise<Offer> {
+  const offer = await describeInvitation(tx, await getRedeemable(tx, token, []));
+  if (!offer) throw problem('invitation_invalid');
+  return offer;
 }
 
 /**

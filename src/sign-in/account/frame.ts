@@ -2,7 +2,7 @@
 import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout, navigation } from '../../base/page-kit/layout.ts';
-import { nameDevice } from './device-name.ts';
+import { nameDevice } from '../notices/device-name.ts';
 
 export const PROFILE = '/account';
 export const DEVICES = '/account/devices';

@@ -29,7 +29,10 @@ export function browserPages(deps: BrowserDeps): Endpoint[] {
       form: {
         schema: z.strictObject({}),
         keeps: [],
-        send: (input) => signOutBrowser(deps, input),
+        send(input) {
+          input.view.forgetToken();
+          return signOutBrowser(deps, input);
+        },
       },
     }),
   ];

@@ -11,6 +11,7 @@ import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
 import { OrganizationName } from '../../directory/organizations/schema.ts';
 import { Email, UserName } from '../../directory/users/schema.ts';
+import { onTheWayTo, Target, targetOf } from '../browser/continue.ts';
 import { type BrowserDeps, HOME, SIGN_IN, signInBrowser } from '../browser/cookie.ts';
 import { type LoginDeps, login } from './login.ts';
 import { type RegisterDeps, register } from './register.ts';
@@ -19,7 +20,6 @@ import { Login } from './schema.ts';
 export interface PasswordPageDeps extends BrowserDeps, LoginDeps, RegisterDeps {}
 
 const REGISTER = '/register';
-const Target = z.string().max(2000);
 const Notice = z.enum(['signed-out', 'ended']);
 
 const SignInForm = z.strictObject({ email: Login.shape.email, password: Secret, return_to: Target.optional() });
@@ -33,24 +33,6 @@ const RegisterForm = z.strictObject({
 
 export function passwordPages(deps: PasswordPageDeps): Endpoint[] {
   return [...signInPage(deps), ...registerPage(deps)];
-}
-
-interface Shown {
-  readonly attempt: Attempt;
-  readonly query: { readonly return_to?: string | undefined };
-  readonly allowFormTo: (origin: string) => void;
-}
-
-/** The application to which the person continues, if there is one. */
-function targetOf(deps: BrowserDeps, { attempt, query, allowFormTo }: Shown): URL | null {
-  const target = deps.returnTo(attempt.typed.return_to ?? query.return_to);
-  if (target) allowFormTo(target.origin);
-  return target;
-}
-
-/** The link to the other of the two pages. It keeps the application to which the person continues. */
-function otherPage(path: string, target: URL | null): string {
-  return target ? `${path}?${new URLSearchParams({ return_to: target.href })}` : path;
 }
 
 function signInPage(deps: PasswordPageDeps): Endpoint[] {
@@ -95,7 +77,7 @@ function noticeOf(view: View, notice: z.output<typeof Notice> | undefined): Html
 
 function signInForm(view: View, attempt: Attempt, target: URL | null): Html {
   const { email, password, submit, continueTo } = view.text.signIn;
-  const fields = html`${target && html`<p>${continueTo(target.host)}</p>`}
+  const fields = html`${target && target.origin !== view.kit.origin && html`<p>${continueTo(target.host)}</p>`}
 ${hidden('return_to', target?.href)}
 ${field(view, attempt, { name: 'email', label: email, type: 'email', autocomplete: 'username' })}
 ${field(view, attempt, { name: 'password', label: password, type: 'password', autocomplete: 'current-password' })}`;
@@ -104,7 +86,7 @@ ${field(view, attempt, { name: 'password', label: password, type: 'password', au
 
 function registerLink(view: View, target: URL | null): Html {
   const { noAccount, register: link } = view.text.signIn;
-  return html`<p class="after">${noAccount} <a href="${otherPage(REGISTER, target)}">${link}</a></p>`;
+  return html`<p class="after">${noAccount} <a href="${onTheWayTo(target, REGISTER)}">${link}</a></p>`;
 }
 
 function registerPage(deps: PasswordPageDeps): Endpoint[] {
@@ -123,7 +105,7 @@ function registerPage(deps: PasswordPageDeps): Endpoint[] {
       return layout(view, {
         title,
         body: html`${wrong(view, attempt)}${registerForm(view, attempt, target)}
-<p class="after">${hasAccount} <a href="${otherPage(SIGN_IN, target)}">${signIn}</a></p>`,
+<p class="after">${hasAccount} <a href="${onTheWayTo(target, SIGN_IN)}">${signIn}</a></p>`,
       });
     },
     form: {

@@ -4,6 +4,7 @@ import { readConfig } from '../../../src/base/config/config.ts';
 import { isEverybody } from '../../../src/base/config/everybody.ts';
 import { remarksOn } from '../../../src/base/config/remarks.ts';
 import { databaseRemarks } from '../../../src/base/database/transport.ts';
+import { acceptPageOf } from '../../../src/base/mail-kit/links.ts';
 
 const PRODUCTION = {
   NODE_ENV: 'production',
@@ -58,13 +59,15 @@ t.test('an unknown proxy is a warning in production, because all people then sha
   t.strictSame(remarksOn(readConfig({})), [], 'nothing in development');
 });
 
-t.test('links in mails to the service itself are a warning in production', async (t) => {
-  const remarks = (env: Record<string, string>) => remarksOn(readConfig({ ...PRODUCTION, ...env }));
-  const mail = { SMTP_URL: 'smtps://mail.example.com' };
-  const said = /^PUBLIC_APP_URL is not set: the links in invitations lead to https:\/\/auth\.example\.com,/;
-  t.match(remarks({ ...mail, PUBLIC_APP_URL: '' }), [said]);
-  t.strictSame(remarks(mail), []);
-  t.strictSame(remarks({ PUBLIC_APP_URL: '' }), [], 'no mail is sent');
+t.test('the links in invitations lead to the application if there is one, and otherwise to the own page', async (t) => {
+  const page = (env: Record<string, string>) => acceptPageOf(readConfig({ ...PRODUCTION, ...env }));
+  t.equal(page({}), 'https://app.example.com/invitations/accept');
+  t.equal(page({ PUBLIC_APP_URL: '' }), 'https://auth.example.com/accept-invitation');
+  const same = page({ PUBLIC_APP_URL: 'https://auth.example.com' });
+  t.equal(same, 'https://auth.example.com/invitations/accept', 'an application at the same address has its own page');
+  t.equal(acceptPageOf(readConfig({ PORT: '4000' })), 'http://localhost:4000/accept-invitation');
+  const remarks = remarksOn(readConfig({ ...PRODUCTION, PUBLIC_APP_URL: '', SMTP_URL: 'smtps://mail.example.com' }));
+  t.strictSame(remarks, [], 'neither is a reason for a warning');
 });
 
 const EVERYBODY = [

@@ -3,7 +3,7 @@ import t from 'tap';
 import { Problem, problem } from '../../../src/base/errors/problem.ts';
 import { type Attempt, FRESH } from '../../../src/base/page-kit/form.ts';
 import { openView } from '../../../src/base/page-kit/kit.ts';
-import { linkField, linkForm, linkTo, readToken } from '../../../src/base/page-kit/link.ts';
+import { linkField, linkForm, readToken } from '../../../src/base/page-kit/link.ts';
 import { readMarkup } from '../../support/pages/markup.ts';
 import { kitOf, viewOf } from './views.ts';
 
@@ -22,7 +22,6 @@ function read(pasted: string): string {
 }
 
 t.test('a person may paste the token, or the link with whatever a mail program adds', async (t) => {
-  t.equal(linkTo(kit.origin, PATH, TOKEN), LINK);
   const accepted = [
     TOKEN,
     `  ${TOKEN}\r\n`,

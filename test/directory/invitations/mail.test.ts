@@ -54,7 +54,10 @@ t.test('an organization’s name becomes neither markup nor a link nor a header'
     'Acme & Sons “Ltd”',
   ];
   for (const organizationName of names) {
-    const account = await newProvenAccount(inviting.api, inviting.database, { organizationName, name: organizationName });
+    const account = await newProvenAccount(inviting.api, inviting.database, {
+      organizationName,
+      name: organizationName,
+    });
     const email = freshEmail();
     await inviting.invite(email, 'agent', account.accessToken);
     const mail = await inviting.mailbox.next(email);

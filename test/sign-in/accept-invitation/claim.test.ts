@@ -9,8 +9,13 @@ const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
 
 /** An invitation of somebody whose mailbox is not proven, as former versions allowed. */
-async function invitedByUnproven(by: { readonly userId: string; readonly accessToken: string }, email: string, role: string) {
-  const proven = (at: string) => database.query(`UPDATE users SET email_verified_at = ${at} WHERE id = $1`, [by.userId]);
+async function invitedByUnproven(
+  by: { readonly userId: string; readonly accessToken: string },
+  email: string,
+  role: string,
+) {
+  const proven = (at: string) =>
+    database.query(`UPDATE users SET email_verified_at = ${at} WHERE id = $1`, [by.userId]);
   await proven('now()');
   const invitation = await inviting.invited(email, role, by.accessToken);
   await proven('NULL');

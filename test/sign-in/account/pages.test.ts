@@ -1,7 +1,7 @@
 // The pages of an account show what people and their browsers wrote, and never as markup. They have the limits of the
 // API.
 import t from 'tap';
-import { nameDevice } from '../../../src/sign-in/account/device-name.ts';
+import { nameDevice } from '../../../src/sign-in/notices/device-name.ts';
 import { HOSTILE } from '../../base/page-kit/hostile.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';

@@ -46,9 +46,10 @@ export async function openProving(t: Test, settings: Record<string, string> = {}
     },
     verify: (body, token) => api.post('/auth/verify-email', body, token === undefined ? {} : { token }),
     async isProven(userId) {
-      const [row] = await database.query<{ at: Date | null }>('SELECT email_verified_at AS at FROM users WHERE id = $1', [
-        userId,
-      ]);
+      const [row] = await database.query<{ at: Date | null }>(
+        'SELECT email_verified_at AS at FROM users WHERE id = $1',
+        [userId],
+      );
       return row?.at != null;
     },
   };
@@ -56,5 +57,7 @@ export async function openProving(t: Test, settings: Record<string, string> = {}
 
 /** Makes the only live token of a user expire. */
 export function expire(database: TestDatabase, userId: string, column: 'expires_at' | 'code_expires_at') {
-  return database.query(`UPDATE one_time_tokens SET ${column} = now() - interval '1 second' WHERE user_id = $1`, [userId]);
+  return database.query(`UPDATE one_time_tokens SET ${column} = now() - interval '1 second' WHERE user_id = $1`, [
+    userId,
+  ]);
 }

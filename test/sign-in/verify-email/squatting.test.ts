@@ -67,37 +67,55 @@ t.test('the owner of a mailbox gets the account without what was planted in it',
   refused(t, await verify({ token: attacker.token }), 'invalid_or_expired_token', 'a second use');
 });
 
-t.test('an organization with another member stays, and the clients that the attacker made there are gone', async (t) => {
-  const attacker = await register();
-  const other = await register();
-  const { id: organizationId } = attacker.organization;
-  const { body } = await api.post('/clients', { name: 'Backdoor', permissions: ['users:read'] }, { token: attacker.accessToken });
-  await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [organizationId, other.userId]);
-  t.equal((await verify({ token: attacker.token })).status, 200);
-  const kept = await database.query('SELECT user_id FROM memberships WHERE organization_id = $1', [organizationId]);
-  t.equal(kept.length, 2, 'the account of the mailbox is still a member');
-  t.same(await database.query('SELECT 1 FROM organizations WHERE id = $1 AND deleted_at IS NOT NULL', [organizationId]), []);
-  t.equal((await clientToken(body.data)).status, 401, 'the client');
-});
+t.test(
+  'an organization with another member stays, and the clients that the attacker made there are gone',
+  async (t) => {
+    const attacker = await register();
+    const other = await register();
+    const { id: organizationId } = attacker.organization;
+    const { body } = await api.post(
+      '/clients',
+      { name: 'Backdoor', permissions: ['users:read'] },
+      { token: attacker.accessToken },
+    );
+    await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
+      organizationId,
+      other.userId,
+    ]);
+    t.equal((await verify({ token: attacker.token })).status, 200);
+    const kept = await database.query('SELECT user_id FROM memberships WHERE organization_id = $1', [organizationId]);
+    t.equal(kept.length, 2, 'the account of the mailbox is still a member');
+    t.same(
+      await database.query('SELECT 1 FROM organizations WHERE id = $1 AND deleted_at IS NOT NULL', [organizationId]),
+      [],
+    );
+    t.equal((await clientToken(body.data)).status, 401, 'the client');
+  },
+);
 
-t.test('of the proofs of both at once, one wins, and the account is either wholly claimed or wholly kept', async (t) => {
-  for (let round = 0; round < 5; round += 1) {
-    const user = await register();
-    const [kept, claimed] = await atOnce(2, (index) => verify({ token: user.token }, index === 0 ? user.accessToken : undefined));
-    t.ok(await isProven(user.userId));
-    const me = await api.get('/me', { token: user.accessToken });
-    const login = await api.post('/auth/login', { email: user.email, password: user.password });
-    if (claimed?.status === 200) {
-      t.equal(me.status, 401);
-      t.equal(login.status, 401);
-      t.not(kept?.status, 200);
-    } else {
-      t.equal(kept?.status, 200);
-      t.equal(me.status, 200);
-      t.equal(login.status, 200);
+t.test(
+  'of the proofs of both at once, one wins, and the account is either wholly claimed or wholly kept',
+  async (t) => {
+    for (let round = 0; round < 5; round += 1) {
+      const user = await register();
+      const [kept, claimed] = await atOnce(2, (index) =>
+        verify({ token: user.token }, index === 0 ? user.accessToken : undefined),
+      );
+      t.ok(await isProven(user.userId));
+      const me = await api.get('/me', { token: user.accessToken });
+      const login = await api.post('/auth/login', { email: user.email, password: user.password });
+      if (claimed?.status === 200) {
+        t.equal(me.status, 401);
+        t.equal(login.status, 401);
+        t.not(kept?.status, 200);
+      } else {
+        t.equal(kept?.status, 200);
+        t.equal(me.status, 200);
+        t.equal(login.status, 200);
+      }
     }
-  }
-});
+  },
+);
 
 t.test('a link whose account was proven in another way takes nothing away', async (t) => {
   const user = await register();
@@ -110,6 +128,11 @@ t.test('a disabled account cannot be proven', async (t) => {
   const user = await register();
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [user.userId]);
   refused(t, await verify({ token: user.token }), 'invalid_or_expired_token', 'by the link');
-  refused(t, await verify({ token: user.token, password: user.password }), 'invalid_or_expired_token', 'by the password');
+  refused(
+    t,
+    await verify({ token: user.token, password: user.password }),
+    'invalid_or_expired_token',
+    'by the password',
+  );
   t.notOk(await isProven(user.userId));
 });

@@ -15,7 +15,10 @@ t.test('a signed-in user proves the address by code or link, and nothing else ch
     t.equal((await api.get('/me', { token: user.accessToken })).body.data.emailVerified, false);
     const typed = by === 'code' ? `${user.code.slice(0, 4)} ${user.code.slice(4)}` : user.token;
     const reply = await verify({ [by]: typed }, user.accessToken);
-    t.match(reply, { status: 200, body: { data: { emailVerified: true, alreadyVerified: false, passwordSet: true, resetToken: null } } });
+    t.match(reply, {
+      status: 200,
+      body: { data: { emailVerified: true, alreadyVerified: false, passwordSet: true, resetToken: null } },
+    });
     t.equal((await api.get('/me', { token: user.accessToken })).body.data.emailVerified, true, 'the token still works');
     const again = await verify({ [by]: typed }, user.accessToken);
     t.match(again, { status: 200, body: { data: { alreadyVerified: true } } }, 'a second use');
@@ -49,12 +52,22 @@ t.test('the right password shows that it is the same person', async (t) => {
 });
 
 t.test('wrong passwords count as failed sign-ins', async (t) => {
-  const limited = await openProving(t, { LOGIN_FAILURES_MAX: '2', RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '1000' });
+  const limited = await openProving(t, {
+    LOGIN_FAILURES_MAX: '2',
+    RATE_LIMIT_ENABLED: 'true',
+    RATE_LIMIT_SIGN_IN: '1000',
+  });
   const user = await limited.register();
   const { token } = user;
-  for (let n = 0; n < 2; n += 1) refused(t, await limited.verify({ token, password: `wrong wrong ${n}` }), 'invalid_credentials', String(n));
+  for (let n = 0; n < 2; n += 1)
+    refused(t, await limited.verify({ token, password: `wrong wrong ${n}` }), 'invalid_credentials', String(n));
   refused(t, await limited.verify({ token, password: user.password }), 'too_many_requests', 'the right one must wait');
-  refused(t, await limited.api.post('/auth/login', { email: user.email, password: user.password }), 'too_many_requests', 'login');
+  refused(
+    t,
+    await limited.api.post('/auth/login', { email: user.email, password: user.password }),
+    'too_many_requests',
+    'login',
+  );
   t.equal((await limited.verify({ token }, user.accessToken)).status, 200, 'who is signed in need not wait');
 });
 
@@ -91,7 +104,8 @@ t.test('every link and code that does not work gets one and the same answer', as
 t.test('a code ends after five wrong guesses, and the link goes on working', async (t) => {
   const user = await register();
   const wrong = user.code === '00000000' ? '11111111' : '00000000';
-  for (let n = 0; n < 5; n += 1) refused(t, await verify({ code: wrong }, user.accessToken), 'invalid_or_expired_token', String(n));
+  for (let n = 0; n < 5; n += 1)
+    refused(t, await verify({ code: wrong }, user.accessToken), 'invalid_or_expired_token', String(n));
   refused(t, await verify({ code: user.code }, user.accessToken), 'invalid_or_expired_token', 'the right code');
   t.equal((await verify({ token: user.token }, user.accessToken)).status, 200);
 });
@@ -108,37 +122,48 @@ t.test('the link of another account is refused clearly and still works afterward
 
 t.test('of many proofs at once, one is the first, and every one of them succeeds', async (t) => {
   const user = await register();
-  const replies = await atOnce(6, (index) => verify(index % 2 ? { code: user.code } : { token: user.token }, user.accessToken));
-  t.same(replies.map(({ status }) => status), Array(6).fill(200));
+  const replies = await atOnce(6, (index) =>
+    verify(index % 2 ? { code: user.code } : { token: user.token }, user.accessToken),
+  );
+  t.same(
+    replies.map(({ status }) => status),
+    Array(6).fill(200),
+  );
   t.equal(replies.filter(({ body }) => !body.data.alreadyVerified).length, 1);
 });
 
-t.test('a new mail replaces the former one; a proven user, and one over budget, get the same answer and no mail', async (t) => {
-  const user = await newAccount(api);
-  const { accessToken: token, email, userId } = user;
-  const first = await sentTo(mailbox, email);
-  const resend = () => api.post('/auth/verify-email/resend', undefined, { token });
-  const rows = () => database.query(`SELECT 1 FROM outbox WHERE kind = 'verify_email' AND subject_id = $1`, [userId]);
-  const replies = [await resend()];
-  await sentTo(mailbox, email);
-  refused(t, await verify({ token: first.token }, token), 'invalid_or_expired_token', 'the former one');
-  for (let n = 0; n < 5; n += 1) replies.push(await resend());
-  t.equal((await rows()).length, 5, 'five mails an hour, with that of the registration');
-  await database.query(`UPDATE outbox SET created_at = created_at - interval '2 hours' WHERE subject_id = $1`, [userId]);
-  replies.push(await resend());
-  t.equal((await rows()).length, 6, 'an hour later');
-  await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [userId]);
-  replies.push(await resend());
-  t.equal((await rows()).length, 6, 'nothing was requested after the proof');
-  for (const reply of replies) t.match(reply, { status: 202, body: { data: { requested: true } } });
-  t.equal((await api.post('/auth/verify-email/resend')).status, 401);
-});
+t.test(
+  'a new mail replaces the former one; a proven user, and one over budget, get the same answer and no mail',
+  async (t) => {
+    const user = await newAccount(api);
+    const { accessToken: token, email, userId } = user;
+    const first = await sentTo(mailbox, email);
+    const resend = () => api.post('/auth/verify-email/resend', undefined, { token });
+    const rows = () => database.query(`SELECT 1 FROM outbox WHERE kind = 'verify_email' AND subject_id = $1`, [userId]);
+    const replies = [await resend()];
+    await sentTo(mailbox, email);
+    refused(t, await verify({ token: first.token }, token), 'invalid_or_expired_token', 'the former one');
+    for (let n = 0; n < 5; n += 1) replies.push(await resend());
+    t.equal((await rows()).length, 5, 'five mails an hour, with that of the registration');
+    await database.query(`UPDATE outbox SET created_at = created_at - interval '2 hours' WHERE subject_id = $1`, [
+      userId,
+    ]);
+    replies.push(await resend());
+    t.equal((await rows()).length, 6, 'an hour later');
+    await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [userId]);
+    replies.push(await resend());
+    t.equal((await rows()).length, 6, 'nothing was requested after the proof');
+    for (const reply of replies) t.match(reply, { status: 202, body: { data: { requested: true } } });
+    t.equal((await api.post('/auth/verify-email/resend')).status, 401);
+  },
+);
 
 t.test('somebody who has proven no address may not invite or send an invitation again', async (t) => {
   const user = await register();
   const { accessToken: token } = user;
   const body = { email: 'stranger@example.com', roles: [{ role: 'viewer' }] };
-  for (const path of ['/invitations', '/users']) refused(t, await api.post(path, body, { token }), 'email_unverified', path);
+  for (const path of ['/invitations', '/users'])
+    refused(t, await api.post(path, body, { token }), 'email_unverified', path);
   t.equal((await verify({ code: user.code }, token)).status, 200);
   const sent = await api.post('/invitations', body, { token });
   t.equal(sent.status, 201, 'the same token may invite after the proof');
@@ -151,7 +176,18 @@ t.test('what does not belong together is refused', async (t) => {
   const user = await register();
   const { token, code, password, accessToken } = user;
   refused(t, await verify({ code }), 'unauthenticated', 'a code without a sign-in');
-  for (const body of [{}, { token, code }, { code, password }]) refused(t, await verify(body), 'validation_failed', JSON.stringify(body));
+  for (const body of [{}, { token, code }, { code, password }])
+    refused(t, await verify(body), 'validation_failed', JSON.stringify(body));
   refused(t, await verify({ token, password }, accessToken), 'validation_failed', 'a password with a sign-in');
   t.notOk(await isProven(user.userId));
+});
+
+t.test('a session that has ended proves nothing, even before this process knows that', async (t) => {
+  const user = await register();
+  await database.query('UPDATE sessions SET revoked_at = now() WHERE id = $1', [user.sessionId]);
+  for (const proof of [{ code: user.code }, { token: user.token }]) {
+    refused(t, await verify(proof, user.accessToken), 'session_revoked', JSON.stringify(Object.keys(proof)));
+  }
+  t.notOk(await isProven(user.userId));
+  t.equal((await verify({ token: user.token, password: user.password })).status, 200, 'nothing was burned');
 });

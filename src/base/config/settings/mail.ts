@@ -5,7 +5,8 @@ const DAY = 86_400;
 
 export const MAIL = {
   PUBLIC_APP_URL: origin.optional().meta({
-    description: 'The address of the application for people. Links in mails begin with it. Default: PUBLIC_URL.',
+    description:
+      'The address of the application for people. The links in mails then lead to its pages. Unset: they lead to the pages of the service.',
   }),
   SMTP_URL: smtpUrl.optional().meta({
     secret: true,

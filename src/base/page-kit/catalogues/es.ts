@@ -48,6 +48,30 @@ export const es: Catalogue = {
     hint: 'Copie el enlace completo del correo y péguelo aquí.',
     submit: 'Continuar',
   },
+  invitation: {
+    title: 'Aceptar una invitación',
+    intro: 'Abra el enlace del correo de la invitación o péguelo aquí.',
+    organization: 'Organización',
+    inviter: 'Invitación de',
+    roles: 'Sus roles',
+    invited: 'Para',
+    until: 'Válida hasta',
+    accept: 'Aceptar la invitación',
+    signOut: 'Salir y continuar',
+    hasAccount: 'Usted tiene una cuenta con este correo. Entre primero. Después vuelve aquí.',
+    signInFirst: 'Entrar',
+    createAndJoin: 'Crear la cuenta y unirse',
+    otherLink: '¿Tiene el enlace de otra invitación?',
+    deadTitle: 'Esta invitación no se puede usar',
+    dead: 'Fue aceptada o retirada, ha caducado o un correo más nuevo la ha sustituido. No se ha cambiado nada.',
+    deadNext: 'Use el enlace del correo más nuevo o pida una invitación nueva a quien le invitó.',
+    accepted: '¿Ya la ha aceptado?',
+    toAccount: 'Ir a su cuenta',
+    toSignIn: 'Entrar',
+    join: (organization) => `Unirse a ${organization}`,
+    forAnother: (own, invited) =>
+      `Ha entrado como ${own}, y la invitación es para ${invited}. Salga y continúe con el otro correo.`,
+  },
   signOut: {
     title: 'Salir',
     question: 'Esto termina su sesión aquí y en todas las aplicaciones que la usan.',
@@ -154,6 +178,19 @@ export const es: Catalogue = {
     last_owner: {
       title: 'Usted es el último propietario',
       detail: 'Antes haga propietario a otro miembro. Una organización necesita al menos uno.',
+    },
+    invitation_invalid: {
+      title: 'Invitación no válida',
+      detail: 'Esta invitación ya no se puede usar. Pida una nueva.',
+    },
+    invitation_for_another: {
+      title: 'Invitación para otro correo',
+      detail: 'Entre con el correo al que se envió la invitación.',
+    },
+    already_member: { title: 'Ya es miembro', detail: 'Usted ya es miembro de esta organización.' },
+    team_member_limit: {
+      title: 'No queda sitio',
+      detail: 'La organización no puede tener más miembros por ahora. Hable con quien le invitó.',
     },
     session_revoked: { title: 'Sesión terminada', detail: 'Su sesión fue terminada. Entre de nuevo.' },
     service_busy: {

@@ -48,6 +48,30 @@ export const pt: Catalogue = {
     hint: 'Copie o link completo do e-mail e cole-o aqui.',
     submit: 'Continuar',
   },
+  invitation: {
+    title: 'Aceitar um convite',
+    intro: 'Abra o link no e-mail do convite ou cole-o aqui.',
+    organization: 'Organização',
+    inviter: 'Convite de',
+    roles: 'Suas funções',
+    invited: 'Para',
+    until: 'Válido até',
+    accept: 'Aceitar o convite',
+    signOut: 'Sair e continuar',
+    hasAccount: 'Você tem uma conta com este e-mail. Entre primeiro. Depois você volta para cá.',
+    signInFirst: 'Entrar',
+    createAndJoin: 'Criar a conta e participar',
+    otherLink: 'Você tem o link de outro convite?',
+    deadTitle: 'Este convite não pode ser usado',
+    dead: 'Ele foi aceito ou retirado, expirou ou foi substituído por um e-mail mais novo. Nada foi alterado.',
+    deadNext: 'Use o link do e-mail mais novo ou peça um novo convite a quem convidou você.',
+    accepted: 'Você já o aceitou?',
+    toAccount: 'Ir para a sua conta',
+    toSignIn: 'Entrar',
+    join: (organization) => `Participar de ${organization}`,
+    forAnother: (own, invited) =>
+      `Você entrou como ${own}, e o convite é para ${invited}. Saia e continue com o outro e-mail.`,
+  },
   signOut: {
     title: 'Sair',
     question: 'Isto encerra a sua sessão aqui e em todos os aplicativos que a usam.',
@@ -153,6 +177,16 @@ export const pt: Catalogue = {
     last_owner: {
       title: 'Você é o último proprietário',
       detail: 'Antes torne outro membro proprietário. Uma organização precisa de pelo menos um.',
+    },
+    invitation_invalid: { title: 'Convite inválido', detail: 'Este convite não pode mais ser usado. Peça um novo.' },
+    invitation_for_another: {
+      title: 'Convite para outro e-mail',
+      detail: 'Entre com o e-mail para o qual o convite foi enviado.',
+    },
+    already_member: { title: 'Já é membro', detail: 'Você já é membro desta organização.' },
+    team_member_limit: {
+      title: 'Sem lugar',
+      detail: 'A organização não pode ter mais membros no momento. Fale com quem convidou você.',
     },
     session_revoked: { title: 'Sessão encerrada', detail: 'A sua sessão foi encerrada. Entre novamente.' },
     service_busy: {

@@ -1,0 +1,24 @@
+// Where a person continues after a page, which the parameter and the field `return_to` say.
+import { z } from 'zod';
+import type { Attempt } from '../../base/page-kit/form.ts';
+import type { BrowserDeps } from './cookie.ts';
+
+export const Target = z.string().max(2000);
+
+interface Shown {
+  readonly attempt: Attempt;
+  readonly query: { readonly return_to?: string | undefined };
+  readonly allowFormTo: (origin: string) => void;
+}
+
+/** Returns the URL to which the person continues, if there is one, and lets the form of the page lead there. */
+export function targetOf(deps: BrowserDeps, { attempt, query, allowFormTo }: Shown): URL | null {
+  const target = deps.returnTo(attempt.typed.return_to ?? query.return_to);
+  if (target) allowFormTo(target.origin);
+  return target;
+}
+
+/** The address of a page from which the person continues to the target. */
+export function onTheWayTo(target: URL | null, path: string): string {
+  return target ? `${path}?${new URLSearchParams({ return_to: target.href })}` : path;
+}

@@ -1,0 +1,61 @@
+// The mail after a change of a password: to the owner, in their language, with the device of the session that did it.
+import t from 'tap';
+import { setPassword } from '../../../src/admin/accounts/change-account.ts';
+import { systemClock } from '../../../src/base/platform/clock.ts';
+import { systemRandom } from '../../../src/base/platform/random.ts';
+import { requestPasswordChangedMail } from '../../../src/sign-in/notices/password-changed.ts';
+import { freshEmail, openInviting, PASSWORD } from '../../directory/invitations/inviting.ts';
+
+const inviting = await openInviting(t, { PUBLIC_APP_URL: 'https://app.example' });
+const { api, mailbox, service } = inviting;
+const { parts } = service.app;
+const deps = { random: systemRandom, clock: systemClock };
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+
+async function register(language: string) {
+  const email = freshEmail();
+  const headers = { 'accept-language': language, 'user-agent': FIREFOX };
+  const { body } = await api.post('/auth/register', { email, password: PASSWORD, name: 'Grace' }, { headers });
+  const { user, sessionId } = (await api.get('/me', { token: body.data.accessToken })).body.data.id
+    ? { user: body.data.user, sessionId: (await api.get('/me', { token: body.data.accessToken })).body.data.sessionId }
+    : body.data;
+  return { email, userId: user.id as string, sessionId: sessionId as string };
+}
+
+t.test('the notice names the device and the network of the session, and never the address', async (t) => {
+  const { email, userId, sessionId } = await register('es');
+  await parts.db.system((tx) => requestPasswordChangedMail(deps, tx, { userId, sessionId }));
+  const mail = await mailbox.next(email);
+  t.match(mail.text, /Su contraseña|La contraseña de su cuenta/);
+  t.match(mail.text, 'Dispositivo: Firefox en Linux');
+  t.match(mail.text, /Red: 127\.0\.0\.0\/\d+/);
+  t.notMatch(mail.text + mail.html, '127.0.0.1');
+  t.match(mail.html, 'href="https://app.example/forgot-password"');
+});
+
+t.test('a session of somebody else gives no device', async (t) => {
+  const [victim, other] = [await register('en'), await register('en')];
+  const { userId } = victim;
+  await parts.db.system((tx) => requestPasswordChangedMail(deps, tx, { userId, sessionId: other.sessionId }));
+  t.notMatch((await mailbox.next(victim.email)).text, /Device|Network/);
+});
+
+t.test('a password that an operator sets is told to the owner of the account', async (t) => {
+  const { email, userId } = await register('pt');
+  await setPassword(parts, { id: userId, email }, 'eleven purple kettles sing');
+  const mail = await mailbox.next(email);
+  t.match(mail.text, /^A senha da sua conta em Tenantry foi alterada\./);
+  t.notMatch(mail.text, /Dispositivo/);
+});
+
+t.test('a change that is undone sends nothing, and an account that is gone gets nothing', async (t) => {
+  const { email, userId } = await register('en');
+  const undone = parts.db.system(async (tx) => {
+    await requestPasswordChangedMail(deps, tx, { userId, sessionId: null });
+    throw new Error('undone');
+  });
+  await t.rejects(undone, /undone/);
+  await parts.db.system((tx) => requestPasswordChangedMail(deps, tx, { userId, sessionId: null }));
+  await mailbox.next(email);
+  t.equal(mailbox.mails.filter(({ recipients }) => recipients.includes(email)).length, 1);
+});
