@@ -92,8 +92,6 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
   const throttle = createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) });
-  const authenticateUser = async (...asked: Parameters<Parts['authenticate']>) =>
-    userOf(await parts.authenticate(...asked));
   return {
     password: {
       ...joining,
@@ -110,11 +108,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
-    verifyEmail: {
-      ...{ ...changing, throttle, authenticateUser },
-      ...{ passwords: parts.passwords, passwordPolicy: parts.passwordPolicy },
-      removeClientsOf: (tx, userId) => removeClientsOf(changing, tx, userId),
-    },
+    verifyEmail: verifyingOf(parts, { ...joining, throttle }),
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
@@ -137,7 +131,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       ...refreshing,
       ...joining,
       cookie,
-      authenticateUser,
+      authenticateUser: authenticatingUser(parts),
     },
     clients: { ...changing, issuer, audience, audiences },
     oauth: {
@@ -150,6 +144,18 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
   };
+}
+
+function verifyingOf(parts: Parts, joining: JoinDeps & Pick<VerifyRouteDeps, 'throttle'>): VerifyRouteDeps {
+  return {
+    ...joining,
+    authenticateUser: authenticatingUser(parts),
+    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
+  };
+}
+
+function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
+  return async (...asked) => userOf(await parts.authenticate(...asked));
 }
 
 /** The functions by which every request is authenticated and authorized. */

@@ -12,7 +12,8 @@ import type { Authenticate } from '../base/http/mount.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
-import { openMailKit } from '../base/mail-kit/kit.ts';
+import { type MailKit, openMailKit } from '../base/mail-kit/kit.ts';
+import type { MailKind } from '../base/outbox/kinds.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
 import type { Clock } from '../base/platform/clock.ts';
@@ -23,6 +24,7 @@ import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
+import type { CreateDeps } from '../credentials/one-time/create.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
 import { openPasswordPolicy, type PasswordPolicy } from '../credentials/passwords/policy.ts';
 import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
@@ -120,12 +122,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const mailKit = openMailKit({ ...kit, urls: config });
-  const kinds = [
-    invitationMail({ random, mailKit }),
-    verifyMail({ random, clock: machineClock, mailKit }),
-    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
-    suspendedMail({ mailKit }),
-  ];
+  const kinds = mailKindsOf({ random, clock: machineClock, mailKit });
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -164,6 +161,16 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       strength: options.strength ?? openStrength(),
     }),
   };
+}
+
+/** Every kind of mail that this version sends. */
+function mailKindsOf(deps: CreateDeps & { readonly mailKit: MailKit }): readonly MailKind[] {
+  return [
+    invitationMail(deps),
+    verifyMail(deps),
+    passwordChangedMail({ ...deps, networkOf: wideNetworkOf }),
+    suspendedMail(deps),
+  ];
 }
 
 async function openUsableDataKeys({ config, clock, log }: PartsOptions): Promise<DataKeyRing> {

@@ -59,6 +59,8 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /sign-in': OPEN(403),
   'GET /register': OPEN(200),
   'POST /register': OPEN(403),
+  'GET /accept-invitation': OPEN(200),
+  'POST /accept-invitation': OPEN(403),
   'GET /sign-out': OPEN(303),
   'POST /sign-out': OPEN(403),
   'GET /account': OPEN(303),

@@ -35,6 +35,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/': 'sign-in/browser',
   '/sign-in': 'sign-in/password',
   '/register': 'sign-in/password',
+  '/accept-invitation': 'sign-in/accept-invitation',
   '/sign-out': 'sign-in/browser',
   '/account': 'sign-in/account',
   '/assets': 'base/assets',

@@ -17,7 +17,7 @@ async function clientToken(client: { clientId: string; clientSecret: string }) {
     headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/x-www-form-urlencoded' },
     body: 'grant_type=client_credentials',
   });
-  return { status: reply.status, token: ((await reply.json()) as { access_token?: string }).access_token };
+  return { status: reply.status, token: ((await reply.json()) as { access_token?: string }).access_token ?? '' };
 }
 
 t.test('the owner of a mailbox gets the account without what was planted in it', async (t) => {

@@ -184,7 +184,10 @@ t.test('what does not belong together is refused', async (t) => {
 
 t.test('a session that has ended proves nothing, even before this process knows that', async (t) => {
   const user = await register();
-  await database.query('UPDATE sessions SET revoked_at = now() WHERE id = $1', [user.sessionId]);
+  await database.query('UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1', [
+    user.sessionId,
+    'logout',
+  ]);
   for (const proof of [{ code: user.code }, { token: user.token }]) {
     refused(t, await verify(proof, user.accessToken), 'session_revoked', JSON.stringify(Object.keys(proof)));
   }
