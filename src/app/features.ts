@@ -1,7 +1,7 @@
 // The dependencies of each feature. Each feature has one object literal, whose type the feature itself declares. When a
 // wing needs a function of a later wing, the function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
-import { removeClientsOf } from '../access/clients/remove-planted.ts';
+import { removeClientsOf } from '../access/clients/change-client.ts';
 import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';

@@ -31,7 +31,7 @@ export function mailPreviewCommand(mail: Command, invocation: Invocation): void 
 async function preview(invocation: Invocation, options: PreviewOptions): Promise<Outcome> {
   const config = configuration(invocation);
   const branding = readBranding(config);
-  const kit = openMailKit({ branding, defaultLanguage: config.DEFAULT_LOCALE, appUrl: config.PUBLIC_APP_URL });
+  const kit = openMailKit({ branding, defaultLanguage: config.DEFAULT_LOCALE, urls: config });
   const mails = previewMails(kit);
   const directory = fileOf(invocation, options.directory);
   const files = new Map<string, string | Buffer>([['index.html', indexOf(mails)]]);

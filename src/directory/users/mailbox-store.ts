@@ -55,7 +55,8 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 // reads the new hash.
 // The key of the e-mail stays, because the account was found by it.
 // $1 user, $2 e-mail and $3 name, null once nothing is stored in clear, $4 hash of the password, null for an account
-// without a password, $5 and $6 e-mail and name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail, $10 language or null.
+// without a password, $5 and $6 e-mail and name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail,
+// $10 language or null.
 const TAKE_OVER = statement(`
 WITH taken_over AS (
   UPDATE users SET email = $2, name = $3, email_sealed = decode($5, 'base64'), name_sealed = decode($6, 'base64'),
@@ -69,7 +70,8 @@ searchable AS (
   ON CONFLICT (user_id) DO UPDATE SET name_grams = excluded.name_grams, email_grams = excluded.email_grams
 ),
 replaced AS (
-  INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $4, clock_timestamp() FROM taken_over WHERE $4::text IS NOT NULL
+  INSERT INTO passwords (user_id, hash, changed_at)
+  SELECT id, $4, clock_timestamp() FROM taken_over WHERE $4::text IS NOT NULL
   ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at
 ),
 removed AS (DELETE FROM passwords USING taken_over WHERE user_id = id AND $4::text IS NULL)

@@ -44,8 +44,8 @@ export interface Claimed {
 }
 
 /**
- * Locks the organizations of the user, and then the user: every change of members takes the locks in this order. Returns
- * null if the user has joined one meanwhile; then nothing was changed, and the caller begins a new transaction.
+ * Locks the organizations of the user, and then the user: every change of members takes the locks in this order.
+ * Returns null if the user has joined one meanwhile; then nothing was changed, and the caller begins a new transaction.
  */
 export async function lockHeld(tx: SystemTx, userId: string): Promise<readonly HeldOrganization[] | null> {
   const locked = new Set((await listHeldOrganizations(tx, userId)).map(({ id }) => id));
