@@ -1,4 +1,4 @@
-// `npm run bench:beside -- <checkout>…` compares this checkout with others, for example with the version before a
+// `npm run bench:beside -- <checkout>…` compares this checkout with others, for example with the state before a
 // change: the services run side by side, each with a PostgreSQL of its own, and each path is measured in turns.
 // README.md explains the figures.
 import { readFileSync } from 'node:fs';

@@ -94,7 +94,7 @@ These rules are the same for every endpoint, and are checked before the endpoint
 - **Time.** The head arrives within 10 s and the body within 8 s (408). The answer follows within 10 s of the head, otherwise
   it is 503 \`service_busy\`.
 
-A path with another method is answered 405, with the methods in the header \`Allow\`. An answer to bytes that are not a request
+A path with another method is answered with 405, and with the methods in the header \`Allow\`. An answer to bytes that are not a request
 is a problem too, and ends the connection.
 `;
 }

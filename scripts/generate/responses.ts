@@ -18,6 +18,14 @@ export const ProblemSchema = z
       .array(z.strictObject({ path: z.string(), message: z.string() }))
       .optional()
       .meta({ description: 'With 422: what was refused, and where.' }),
+    organizations: z
+      .array(z.strictObject({ id: z.uuid(), name: z.string(), slug: z.string(), canBeDeleted: z.boolean() }))
+      .max(100)
+      .optional()
+      .meta({
+        description:
+          'With `last_owner`, when an account is closed: the organizations that need another owner, or may be deleted.',
+      }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457.' });
 

@@ -21,9 +21,14 @@ import { acceptPages } from '../sign-in/accept-invitation/pages.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
 import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
+import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
+import { ownPasswordPages } from '../sign-in/own-password/pages.ts';
+import { ownPasswordRoutes } from '../sign-in/own-password/routes.ts';
 import { passwordPages } from '../sign-in/password/pages.ts';
 import { passwordRoutes } from '../sign-in/password/routes.ts';
+import { reauthenticationPages } from '../sign-in/reauthentication/pages.ts';
+import { reauthenticationRoutes } from '../sign-in/reauthentication/routes.ts';
 import { sessionRoutes } from '../sign-in/sessions/routes.ts';
 import { verifyRoutes } from '../sign-in/verify-email/routes.ts';
 import type { Features } from './features.ts';
@@ -68,6 +73,27 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'sign-in/account',
     urls: ['/account', '/account/devices', '/account/organizations', '/account/organizations/:id/leave'],
     routes: ({ account }) => accountPages(account),
+  },
+  {
+    folder: 'sign-in/reauthentication',
+    urls: ['/api/v1/auth/reauthenticate', '/reauthenticate'],
+    routes: ({ reauthentication }) => [
+      ...reauthenticationRoutes(reauthentication),
+      ...reauthenticationPages(reauthentication),
+    ],
+  },
+  {
+    folder: 'sign-in/own-password',
+    urls: ['/api/v1/me/password', '/account/password', '/.well-known/change-password'],
+    routes: ({ ownPassword }) => [...ownPasswordRoutes(ownPassword), ...ownPasswordPages(ownPassword)],
+  },
+  {
+    folder: 'sign-in/leaving',
+    urls: [
+      '/api/v1/me', // DELETE to this URL closes the account
+      '/api/v1/me/export',
+    ],
+    routes: ({ leaving }) => leavingRoutes(leaving),
   },
   {
     folder: 'directory/profile',

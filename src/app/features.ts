@@ -6,7 +6,7 @@ import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
 import { createClientThrottle } from '../access/oauth/throttle.ts';
-import { isPlatformAdministrator } from '../admin/administrators/store.ts';
+import { endAdministration, isPlatformAdministrator } from '../admin/administrators/store.ts';
 import type { AdministrationDeps } from '../admin/organizations/organizations.ts';
 import type { Config } from '../base/config/config.ts';
 import { problem } from '../base/errors/problem.ts';
@@ -28,9 +28,12 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
+import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
+import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
+import type { ReauthenticateDeps } from '../sign-in/reauthentication/reauthenticate.ts';
 import { identify } from '../sign-in/sessions/authenticate.ts';
 import { actFor } from '../sign-in/sessions/choose-organization.ts';
 import { cookieSettings } from '../sign-in/sessions/cookie.ts';
@@ -45,6 +48,9 @@ export interface Features {
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
   readonly verifyEmail: VerifyRouteDeps;
+  readonly reauthentication: ReauthenticateDeps;
+  readonly ownPassword: ChangePasswordDeps;
+  readonly leaving: LeavingRouteDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
   readonly organizations: OrganizationRouteDeps;
@@ -103,12 +109,14 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       log,
     },
     browser: {
-      ...{ ...refreshing, cookie, kit: parts.kit, sessionMaxAgeSeconds: config.SESSION_MAX_AGE },
+      ...{ ...refreshing, cookie, kit: parts.kit, seenKeys: parts.seenKeys },
+      sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
       sharesRefresh: hasSameSite(config.PUBLIC_URL, config.CORS_ORIGINS),
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
     verifyEmail: verifyingOf(parts, { ...joining, throttle }),
+    ...ownAccountOf(parts, { signing, throttle, cookie }),
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
@@ -158,6 +166,21 @@ function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
   return async (...asked) => userOf(await parts.authenticate(...asked));
 }
 
+/** What signed-in users do with their own accounts. */
+function ownAccountOf(
+  parts: Parts,
+  { signing, throttle, cookie }: Pick<LeavingRouteDeps, 'throttle' | 'cookie'> & { readonly signing: SignInDeps },
+): Pick<Features, 'reauthentication' | 'ownPassword' | 'leaving'> {
+  const { db, clock, random, publish, passwords, passwordPolicy, outbox } = parts;
+  const reauthentication = { ...signing, db, passwords, throttle };
+  const closing = { db, clock, random, publish, passwords, nudgeOutbox: outbox.nudge, endAdministration };
+  return {
+    reauthentication,
+    ownPassword: { ...reauthentication, publish, passwordPolicy },
+    leaving: { ...closing, throttle, cookie },
+  };
+}
+
 /** The functions by which every request is authenticated and authorized. */
 export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw'> {
   const { db, revocations } = parts;
@@ -168,7 +191,11 @@ export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw'> 
     actFor: (caller, references) => actFor(parts, caller, references),
     holds: parts.access.holds,
     idempotency: parts.idempotency,
-    pages: { kit: parts.kit, authenticateBrowser: (key) => authenticateBrowser(browsing, key) },
+    pages: {
+      kit: parts.kit,
+      seenKeys: parts.seenKeys,
+      authenticateBrowser: (key) => authenticateBrowser(browsing, key),
+    },
     isPlatformAdministrator: (caller) => isPlatformAdministrator(parts.db.systemReader(), caller.id),
   };
 }

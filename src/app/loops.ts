@@ -1,6 +1,7 @@
 // The list of all background work. The loops are started in the order of the list and stopped together. The heartbeats
 // of the feed are not in the list, because they end with the connections of the feed, before the server closes.
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
+import { openRemovalOfUnproven } from '../admin/accounts/remove-unproven.ts';
 import { openSealing } from '../admin/personal-data/fill.ts';
 import type { Config } from '../base/config/config.ts';
 import { removeExpiredKeys } from '../base/idempotency/remove-expired.ts';
@@ -29,6 +30,11 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
       await removeOverTokens(db);
     },
   });
+  const { clock, random } = parts;
+  const days = config.UNVERIFIED_ACCOUNT_TTL;
+  // In the other modes, an account that nobody has proven is an account like any other.
+  const isDue = (config.REGISTRATION_MODE as string) === 'verified' && days > 0;
+  const unproven = isDue ? [openRemovalOfUnproven({ db, log, clock, random, publish, days })] : [];
   const alreadyStarted = () => undefined; // a key ring follows its files as soon as it is opened
   return [
     { name: 'access keys', start: alreadyStarted, stop: () => accessKeys.close() },
@@ -40,6 +46,7 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
     openRaising({ db, log, publish }),
     openSealing({ db, log }),
     openRemovalOfDeleted({ db, log }),
+    ...unproven,
     removal,
   ];
 }

@@ -9,6 +9,7 @@ import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../bas
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
+import { createSeenKeys, type SeenKeys } from '../base/http/page-admission.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
@@ -38,6 +39,7 @@ import { invitationMail } from '../directory/invitations/mail.ts';
 import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
+import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
@@ -77,6 +79,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly feed: Feed;
   readonly outbox: Outbox;
   readonly kit: Kit;
+  readonly seenKeys: SeenKeys;
   readonly idempotency: Idempotency;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
@@ -122,7 +125,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const mailKit = openMailKit({ ...kit, urls: config });
-  const kinds = mailKindsOf({ random, clock: machineClock, mailKit });
+  const kinds = mailKinds({ random, clock: machineClock, mailKit });
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -147,6 +150,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     }),
     outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
     kit,
+    seenKeys: createSeenKeys(),
     idempotency: openIdempotency({
       db,
       random,
@@ -161,16 +165,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       strength: options.strength ?? openStrength(),
     }),
   };
-}
-
-/** Every kind of mail that this version sends. */
-function mailKindsOf(deps: CreateDeps & { readonly mailKit: MailKit }): readonly MailKind[] {
-  return [
-    invitationMail(deps),
-    verifyMail(deps),
-    passwordChangedMail({ ...deps, networkOf: wideNetworkOf }),
-    suspendedMail(deps),
-  ];
 }
 
 async function openUsableDataKeys({ config, clock, log }: PartsOptions): Promise<DataKeyRing> {
@@ -209,4 +203,15 @@ async function openRings(
   ]);
   keepApart(accessKeys, refreshKeys);
   return { accessKeys, refreshKeys };
+}
+
+/** Every kind of mail that the outbox sends. */
+function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKit }): MailKind[] {
+  return [
+    invitationMail({ ...deps, mailKit }),
+    verifyMail({ ...deps, mailKit }),
+    passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
+    suspendedMail({ mailKit }),
+    accountClosedMail({ mailKit }),
+  ];
 }

@@ -101,7 +101,7 @@ interface Confirmed {
 }
 
 const SEALING =
-  'From now on nothing is stored in clear, and a service of the version before fails: go on only if none runs any more.';
+  'From now on nothing is stored in clear, and a service of the previous version fails: continue only if none runs any more.';
 
 /** Adds the commands that change rows. */
 export function sealingCommands(keys: Command, invocation: Invocation): void {

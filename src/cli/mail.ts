@@ -11,7 +11,7 @@ import {
   type MailsChanged,
 } from '../base/outbox/operate.ts';
 import { isIdShaped } from '../protocol/id.ts';
-import { act, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
+import { act, counted, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { withOperator } from './line/operator.ts';
 import { UsageRefused } from './line/refusal.ts';
@@ -86,8 +86,7 @@ async function drop(invocation: Invocation, options: ChangeOptions, ...typed: st
   const ids = named(options, typed);
   return withOperator(invocation, async (operator) => {
     const count = ids?.length ?? (await countDeadMails(operator));
-    if (count > 0)
-      await confirm(invocation, `${count === 1 ? '1 mail' : `${count} mails`} will never be sent.`, options.yes);
+    if (count > 0) await confirm(invocation, `${counted(count, 'mail')} will never be sent.`, options.yes);
     const done = ids ? await changeMails(operator, 'drop', ids) : await changeAllDead(operator, 'drop');
     return outcome(done, 'is dropped', 'are dropped', '', 'is unchanged');
   });

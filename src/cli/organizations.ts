@@ -1,6 +1,7 @@
 // The command `tenantry orgs` creates and administers organizations.
 import { type Command, Option } from 'commander';
 import { createOrganizationForOwner } from '../admin/organizations/create-for-owner.ts';
+import { deleteForOperator } from '../admin/organizations/delete-organization.ts';
 import {
   type Administered,
   activateOrganization,
@@ -67,6 +68,9 @@ export function organizationsCommands(program: Command, invocation: Invocation):
     .option('--yes', 'do not ask for confirmation')
     .action(act<{ yes?: true }>(invocation, suspend));
   leaf(orgs, 'activate <organization>', 'End the suspension of an organization').action(act(invocation, activate));
+  leaf(orgs, 'delete <organization>', 'Delete an organization for good, with everything that belongs to it')
+    .option('--yes', 'do not ask for confirmation')
+    .action(act<{ yes?: true }>(invocation, remove));
   leaf(orgs, 'subscription <organization>', 'Show the subscription, or change the given parts of it')
     .option('--plan <name>', 'the plan')
     .addOption(new Option('--status <status>', 'the status').choices(['trialing', 'active', 'past_due', 'canceled']))
@@ -118,6 +122,15 @@ function activate(invocation: Invocation, _: object, reference: string): Promise
   return withOperator(invocation, async (operator) =>
     changed(await activateOrganization(operator, reference, null), 'is active'),
   );
+}
+
+function remove(invocation: Invocation, { yes }: { readonly yes?: true }, reference: string): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
+    const { id, slug } = await getOrganizationByReference(operator, reference);
+    await confirm(invocation, `${slug} will be deleted for good: its members, roles, invitations and clients.`, yes);
+    await deleteForOperator(operator, { id, slug });
+    return { document: { data: { id, slug } }, text: `Deleted ${slug} (${id}).` };
+  });
 }
 
 function changed(done: { readonly organization: Administered; readonly changed: boolean }, state: string): Outcome {

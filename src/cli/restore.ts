@@ -2,7 +2,7 @@
 // `tenantry recover`, still works.
 import type { Command } from 'commander';
 import { type EndedCounts, endEverything } from '../admin/restore/restore.ts';
-import { act, instant, leaf, type Outcome } from './line/command.ts';
+import { act, counted, instant, leaf, type Outcome } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { withOperator } from './line/operator.ts';
 import { confirm } from './line/terminal.ts';
@@ -41,7 +41,7 @@ function run(invocation: Invocation, { restoredAt, dryRun, yes }: RestoreOptions
     const instantText = restoredAt.toISOString();
     const before = await endEverything(operator, { restoredAt, dryRun: true });
     if (dryRun) return outcome(instantText, before, true);
-    const question = `${before.sessions} sessions from before ${instantText} will end, with all access tokens from before then.`;
+    const question = `${counted(before.sessions, 'session')} from before ${instantText} will end, with all access tokens from before then.`;
     await confirm(invocation, question, yes);
     return outcome(instantText, await endEverything(operator, { restoredAt }), false);
   });
@@ -49,11 +49,11 @@ function run(invocation: Invocation, { restoredAt, dryRun, yes }: RestoreOptions
 
 function outcome(restoredAt: string, counts: EndedCounts, dryRun: boolean): Outcome {
   const { sessions, users, clients, invitations } = counts;
-  const [ended, refused, need] = dryRun ? ['would end', 'would be', 'would need'] : ['have ended', 'are', 'need'];
+  const [ended, refused, must] = dryRun ? ['would end', 'would be', 'would have to'] : ['ended', 'are', 'must'];
   const lines = [
-    `${sessions} sessions from before ${restoredAt} ${ended}.`,
-    `Access tokens of ${users} users and ${clients} service clients from before then ${refused} refused.`,
-    `${invitations} invitations ${need} to be sent again by their organizations.`,
+    `${counted(sessions, 'session')} from before ${restoredAt} ${ended}.`,
+    `Access tokens of ${counted(users, 'user')} and ${counted(clients, 'service client')} from before then ${refused} refused.`,
+    `The organizations ${must} send ${counted(invitations, 'invitation')} again.`,
   ];
   return { document: { data: { restoredAt, dryRun, ...counts } }, text: lines.join('\n') };
 }

@@ -4,7 +4,7 @@ import { applyPreset, exportRoles } from '../directory/presets/apply.ts';
 import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '../directory/presets/plan.ts';
 import { listPresets, readPreset } from '../directory/presets/presets.ts';
 import { listSystemRoles } from '../directory/presets/store.ts';
-import { act, group, leaf, type Outcome, table } from './line/command.ts';
+import { act, counted, group, leaf, type Outcome, table } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { configuration, fileOf, withOperator } from './line/operator.ts';
 import { confirm } from './line/terminal.ts';
@@ -71,7 +71,8 @@ async function apply(invocation: Invocation, options: ApplyOptions, named?: stri
     ];
     if (warnings.length > 0 && plan.obstacles.length === 0) await confirm(invocation, warnings.join(' '), options.yes);
     const done = await applyPreset(operator, preset, { prune });
-    const affected = done.usersAffected > 0 ? `; ${done.usersAffected} users have other permissions now` : '';
+    const affected =
+      done.usersAffected > 0 ? `; the permissions of ${counted(done.usersAffected, 'user')} changed` : '';
     return { document: { data: { ...done, applied: true } }, text: `${describe(done.plan)}${affected}` };
   });
 }
@@ -115,7 +116,7 @@ function describe(plan: PresetPlan): string {
   const lines = plan.steps.filter(({ action }) => action !== 'keep').flatMap(describeStep);
   const unlisted = plan.unlisted.map((role) => `  ${role} is not in the preset and stays`);
   const remarks = [...aboutOwners(plan), ...plan.obstacles.map(({ detail }) => detail)].map((line) => `! ${line}`);
-  const count = `${plan.changes} ${plan.changes === 1 ? 'change' : 'changes'}`;
+  const count = counted(plan.changes, 'change');
   return [...lines, ...unlisted, ...remarks, count].join('\n');
 }
 

@@ -14,6 +14,7 @@ import { describeError, Interrupted } from './line/refusal.ts';
 import { mailCommands } from './mail.ts';
 import { migrateCommand } from './migrate.ts';
 import { organizationsCommands } from './organizations.ts';
+import { invitationsCommands } from './people/invitations.ts';
 import { restoreCommand } from './restore.ts';
 import { rolesCommands } from './roles.ts';
 import { seedCommand } from './seed/seed.ts';
@@ -123,6 +124,7 @@ export function program(invocation: Invocation, { serve, onHelp }: TreeOptions):
   rolesCommands(root, invocation);
   organizationsCommands(root, invocation);
   usersCommands(root, invocation);
+  invitationsCommands(root, invocation);
   sessionsCommands(root, invocation);
   restoreCommand(root, invocation);
   databaseCommands(root, invocation);

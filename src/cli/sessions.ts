@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from '../admin/sessions/sessions.ts';
 import { getAccount } from '../directory/users/accounts.ts';
 import { isIdShaped } from '../protocol/id.ts';
-import { act, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
+import { act, counted, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { withOperator } from './line/operator.ts';
 import { UsageRefused } from './line/refusal.ts';
@@ -78,5 +78,5 @@ async function revoke(invocation: Invocation, options: RevokeOptions, session?: 
 }
 
 function ended(count: number): Outcome {
-  return { document: { data: { ended: count } }, text: `${count} ${count === 1 ? 'session' : 'sessions'} ended.` };
+  return { document: { data: { ended: count } }, text: `${counted(count, 'session')} ended.` };
 }

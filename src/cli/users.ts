@@ -10,11 +10,12 @@ import type { PasswordContext } from '../credentials/passwords/policy.ts';
 import { inviteByOperator } from '../directory/invitations/invitations.ts';
 import { type Account, getAccount, listAccounts } from '../directory/users/accounts.ts';
 import { UserName } from '../directory/users/schema.ts';
-import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
+import { act, checked, collect, counted, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
 import { configuration, type Operator, policyOf, withOperator } from './line/operator.ts';
 import { UsageRefused } from './line/refusal.ts';
 import { askNewPassword, confirm } from './line/terminal.ts';
+import { leavingCommands } from './people/leaving.ts';
 
 interface ListOptions {
   readonly search?: string;
@@ -56,6 +57,7 @@ export function usersCommands(program: Command, invocation: Invocation): void {
           .argParser(collect)
           .makeOptionMandatory(must),
       );
+  leavingCommands(users, invocation);
   paginated(leaf(users, 'list', 'List accounts, the oldest first'))
     .option('--search <text>', 'part of the e-mail or the name')
     .addOption(new Option('--status <status>', 'only accounts with this status').choices(['active', 'disabled']))
@@ -202,7 +204,7 @@ async function changed(
   state: string,
   more: object = {},
 ): Promise<Outcome> {
-  const ended = sessionsEnded > 0 ? `; ${sessionsEnded} ${sessionsEnded === 1 ? 'session' : 'sessions'} ended` : '';
+  const ended = sessionsEnded > 0 ? `; ${counted(sessionsEnded, 'session')} ended` : '';
   return {
     document: { data: { user: account, changed, sessionsEnded, ...more } },
     text: changed ? `${account.email} ${state}${ended}.` : `${account.email} ${state} already.`,

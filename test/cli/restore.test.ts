@@ -36,7 +36,7 @@ t.test('after a backup was restored, the command ends every session and token fr
 
   const done = await cli('restore', '--restored-at', now, '--yes');
   t.equal(done.status, 0, done.stderr);
-  t.match(done.stdout, /^1 sessions from before .* have ended\.\n/);
+  t.match(done.stdout, /^1 session from before .* ended\.\n/);
   await app.parts.revocations.synchronize();
   t.equal((await api.get('/me', { token: account.accessToken })).status, 401);
   t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).code, 'session_revoked');

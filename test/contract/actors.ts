@@ -37,6 +37,7 @@ const MEMBERS = (
   client: string = USERS_ONLY,
 ) => `401 ${viewer} ${agent} ${admin} ${owner} ${foreign} 401 403.organization_required ${client}`;
 
+const WRONG = '403.wrong_password';
 const NO = '403.permission_denied';
 const PLATFORM = (status: number) => `401 ${NO} ${NO} ${NO} ${NO} ${NO} 401 ${status} ${USERS_ONLY}`;
 
@@ -71,6 +72,11 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /account/organizations': OPEN(403),
   'GET /account/organizations/:id/leave': OPEN(303),
   'POST /account/organizations/:id/leave': OPEN(403),
+  'GET /account/password': OPEN(303),
+  'POST /account/password': OPEN(403),
+  'GET /reauthenticate': OPEN(303),
+  'POST /reauthenticate': OPEN(403),
+  'GET /.well-known/change-password': OPEN(303),
   'GET /healthz': OPEN(200),
   'GET /readyz': OPEN(200),
 
@@ -84,10 +90,15 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/switch-organization':
     '401 403.organization_access_denied 403.organization_access_denied 403.organization_access_denied ' +
     `403.organization_access_denied 200 401 403.organization_access_denied ${USERS_ONLY}`,
+  // Every actor sends a wrong password.
+  'POST /api/v1/auth/reauthenticate': `401 ${WRONG} ${WRONG} ${WRONG} ${WRONG} ${WRONG} 401 ${WRONG} ${USERS_ONLY}`,
+  'POST /api/v1/me/password': `401 ${WRONG} ${WRONG} ${WRONG} ${WRONG} ${WRONG} 401 ${WRONG} ${USERS_ONLY}`,
   'POST /api/v1/invitations/accept': OPEN(410),
 
   'GET /api/v1/me': SIGNED_IN(200),
   'PATCH /api/v1/me': SIGNED_IN(200),
+  'GET /api/v1/me/export': SIGNED_IN(200),
+  'DELETE /api/v1/me': `401 204 204 204 409.last_owner 409.last_owner 401 204 ${USERS_ONLY}`,
   'GET /api/v1/me/organizations': SIGNED_IN(200),
   'DELETE /api/v1/me/organizations/:id': `401 204 204 204 409.last_owner 404 401 404 ${USERS_ONLY}`,
   'GET /api/v1/me/sessions': SIGNED_IN(200),

@@ -74,7 +74,7 @@ t.test('a refresh token has exactly the header and the claims of the contract, a
   const { header, claims } = partsOf(account.refreshToken);
   t.same(Object.keys(header).sort(), ['alg', 'kid', 'typ']);
   t.match(header, { alg: 'RS256', typ: 'rt+jwt' });
-  t.not(header.kid, partsOf(account.accessToken).header.kid, 'another key than access tokens');
+  t.not(header.kid, partsOf(account.accessToken).header.kid, 'a key other than that of access tokens');
   const published = (await api.get('/.well-known/jwks.json')).body.keys.map((key: { kid: string }) => key.kid);
   t.notOk(published.includes(header.kid), 'whose public half is not published');
   names(claims, ['aud', 'exp', 'iat', 'iss', 'jti', 'prt', 'sid', 'sub']);

@@ -12,7 +12,9 @@ import { type Account, newAccount, newProvenAccount } from '../support/fixtures/
 import { seedMembership } from '../support/fixtures/people.ts';
 import { openMailbox } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
+import { type Call, walkLeaving } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
+import { NEW_PASSWORD, walkOwnSessions, walkPassword } from './password-walk.ts';
 import { walkInvitations, walkProof } from './walk-mails.ts';
 
 interface Described {
@@ -138,12 +140,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('createTenant', { name: 'Third', slug: 'third-one' }, { token });
   await call('switchOrganization', { organization: 'third-one' }, { token });
   await call('switchOrganization', { organization: 'unknown' }, { token });
-  const sessions = await call('listMySessions', undefined, { token });
-  const other = sessions.body.data.find((session: { current: boolean }) => !session.current);
-  await call('endMySession', undefined, { token, path: `/me/sessions/${other.id}` });
-  await call('endMySession', undefined, { token, path: `/me/sessions/${other.id}` });
-  await call('endMySession', undefined, { token, path: '/me/sessions/1' });
-  await call('endMyOtherSessions', undefined, { token });
+  await walkOwnSessions(call, token);
 
   await call('getOrganization', undefined, { token });
   await call('getOrganization', undefined, { token, headers: { 'x-tenant-id': 'unknown' } });
@@ -161,15 +158,18 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('activateOrganization', undefined, { token, path: `${place}/activate` });
   await walkMembers(call, database);
   await walkRoles(call);
+  await walkLeaving(call);
   await walkInvitations(call, await newProvenAccount(api, database), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
 
-  const acme = (await call('login', { ...credentials, organization: 'acme' })).body.data.accessToken;
+  const changed = await walkPassword(call, credentials.password, token);
+  const acme = (await call('login', { ...credentials, password: NEW_PASSWORD, organization: 'acme' })).body.data
+    .accessToken;
   await call('deleteOrganization', undefined, { token: acme });
   await call('getOrganization', undefined, { token: acme });
 
-  await call('logout', undefined, { token });
+  await call('logout', undefined, { token: changed });
   await call('getMe', undefined, { token });
 
   const jwks = await call('getJwks');
@@ -183,8 +183,6 @@ t.test('every operation answers as the document says, on a walk through all of t
     'every operation was walked',
   );
 });
-
-type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
 
 async function walkMembers(call: Call, database: TestDatabase): Promise<void> {
   const password = 'correct horse battery';

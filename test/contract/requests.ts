@@ -7,6 +7,7 @@ import { seedClient, seedClientWithToken } from '../support/fixtures/clients.ts'
 import { seedInvitation } from '../support/fixtures/invitations.ts';
 import {
   type Person,
+  SEEDED_PASSWORD,
   type SeededOrganization,
   seedMembership,
   seedOrganization,
@@ -129,11 +130,16 @@ export const REQUESTS: Readonly<Record<string, Prepare>> = {
   'POST /api/v1/auth/verify-email': () => ({ body: { token: 'A'.repeat(43) }, bare: true }),
   'POST /api/v1/auth/logout': () => ({ body: {} }),
   'POST /api/v1/auth/switch-organization': ({ other }) => ({ body: { organization: other.slug } }),
+  'POST /api/v1/auth/reauthenticate': () => ({ body: { password: 'wrong' } }),
+  'POST /api/v1/me/password': () => ({
+    body: { currentPassword: 'wrong', newPassword: 'four other unrelated words' },
+  }),
   'POST /api/v1/invitations/accept': () => ({
     body: { token: 'A'.repeat(43), name: 'Nobody', password: 'a long enough phrase' },
     bare: true,
   }),
   'PATCH /api/v1/me': () => ({ body: { name: 'Renamed' } }),
+  'DELETE /api/v1/me': () => ({ body: { password: SEEDED_PASSWORD } }),
   'DELETE /api/v1/me/organizations/:id': ({ own }) => ({ path: `/me/organizations/${own.id}` }),
   'DELETE /api/v1/me/sessions/:id': async (seeded, _actor, service, database) => ({
     path: `/me/sessions/${(await freshMember(seeded, service, database)).sessionId}`,

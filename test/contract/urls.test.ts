@@ -9,9 +9,12 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',
   '/api/v1/auth/verify-email': 'sign-in/verify-email',
+  '/api/v1/auth/reauthenticate': 'sign-in/reauthentication',
   '/api/v1/auth': 'sign-in/sessions',
   '/api/v1/me': 'directory/profile',
+  '/api/v1/me/export': 'sign-in/leaving',
   '/api/v1/me/sessions': 'sign-in/sessions',
+  '/api/v1/me/password': 'sign-in/own-password',
   '/api/v1/me/organizations': 'directory/organizations',
   '/api/v1/me/organizations/:id': 'directory/members', // leaving an organization ends a membership
   '/api/v1/users': 'directory/members',
@@ -37,13 +40,19 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/register': 'sign-in/password',
   '/accept-invitation': 'sign-in/accept-invitation',
   '/sign-out': 'sign-in/browser',
+  '/account/password': 'sign-in/own-password',
   '/account': 'sign-in/account',
+  '/reauthenticate': 'sign-in/reauthentication',
+  '/.well-known/change-password': 'sign-in/own-password',
   '/assets': 'base/assets',
   '/docs': 'base/docs',
 };
 
-/** A method of a URL that another folder declares: an invitation does not create a member yet. */
-const EXCEPTIONS: Readonly<Record<string, string>> = { 'POST /api/v1/users': 'directory/invitations' };
+/** Methods of URLs that another folder declares. */
+const EXCEPTIONS: Readonly<Record<string, string>> = {
+  'POST /api/v1/users': 'directory/invitations', // an invitation does not create a member yet
+  'DELETE /api/v1/me': 'sign-in/leaving', // closing an account is more than a change of the profile
+};
 
 function folderOf(method: string, url: string): string | undefined {
   const exception = EXCEPTIONS[`${method} ${url}`];

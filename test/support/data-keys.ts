@@ -1,5 +1,5 @@
-// The keys of personal data in tests. Every service and command of one test process has the same keys, and so has what
-// the tests insert by SQL.
+// The keys of personal data in tests. Every service and command of one test process uses the same keys, as do the rows
+// that the tests insert by SQL.
 import { createHash, createSecretKey, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

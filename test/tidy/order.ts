@@ -1,7 +1,9 @@
 // The order of the source: which wings and folders a file may import. src/README.md describes the same order.
 import { dirname, relative } from 'node:path';
 import { type Edge, edgesOf, folderOf, shown, wingOf } from './imports.ts';
-import { ownSources, type Rule } from './repository.ts';
+import { ownSources, type Repository, type Rule } from './repository.ts';
+
+const MAP = 'src/README.md';
 
 // A wing may import from the wings before it. A folder may import from the folders before it in the same wing. A wing
 // without a list has no order of folders.
@@ -13,7 +15,9 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   credentials: 'keys data-keys passwords one-time tokens stream revocations feed'.split(' '),
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
   'sign-in':
-    'sessions notices browser member-sessions mailbox-proof accept-invitation password verify-email account'.split(' '),
+    'sessions notices browser member-sessions mailbox-proof accept-invitation password verify-email reauthentication account own-password leaving'.split(
+      ' ',
+    ),
   access: 'clients client-authentication oauth checks forward-auth'.split(' '),
   admin: 'sessions administrators accounts organizations restore personal-data'.split(' '),
   app: [],
@@ -51,7 +55,39 @@ function isDetour({ file, to, specifier }: Edge): boolean {
   return specifier !== (shortest.startsWith('.') ? shortest : `./${shortest}`);
 }
 
+// The folders that the map names in the table of wings, by wing.
+function wingsInMap(text: string): [wing: string, folders: readonly string[]][] {
+  const rows = [...text.matchAll(/^\| `([a-z-]+)\/` \| ([^|]+?)(?: \(no order\))? \|/gm)];
+  return rows.map(([, wing = '', folders = '']) => [wing, folders === 'none' ? [] : folders.split(', ')]);
+}
+
+function foldersOf(repository: Repository, wing: string): readonly string[] {
+  const ordered = WINGS[wing] ?? [];
+  if (ordered.length > 0) return ordered;
+  const paths = ownSources(repository).map(({ path }) => path.replace('src/', ''));
+  return [...new Set(paths.filter((path) => wingOf(path) === wing).map(folderOf))].filter((folder) => folder !== '');
+}
+
+function isSameList(wing: string, named: readonly string[], folders: readonly string[]): boolean {
+  const hasOrder = (WINGS[wing] ?? []).length > 0;
+  const shape = (list: readonly string[]) => (hasOrder ? [...list] : [...list].sort()).join();
+  return shape(named) === shape(folders);
+}
+
+// A line for each wing whose folders the map does not list in their order, and for each folder that it leaves out.
+function missingInMap(repository: Repository): string[] {
+  const text = repository.pages.find(({ path }) => path === MAP)?.text ?? '';
+  const listed = wingsInMap(text).filter(([, folders]) => folders.length > 0);
+  const wrong = listed.filter(([wing, folders]) => !isSameList(wing, folders, foldersOf(repository, wing)));
+  const places = Object.entries(WINGS).flatMap(([wing, folders]) => folders.map((folder) => `${wing}/${folder}/`));
+  return [
+    ...wrong.map(([wing]) => `${MAP}: the folders of ${wing}/ are ${foldersOf(repository, wing).join(', ')}`),
+    ...places.filter((place) => !text.includes(`\`${place}\``)).map((place) => `${MAP}: ${place} is missing`),
+  ];
+}
+
 export const orderRules: readonly Rule[] = [
+  { name: 'the map lists the folders of each wing in their order, and explains each', find: missingInMap },
   {
     name: 'every folder of src/ has a place in the order',
     find: (repository) =>

@@ -1,163 +1,19 @@
 // The rules for writes: each table has one owner, which is the folder whose store inserts its rows. Only this folder
-// writes to the table, and only it calls the writing functions of its store. Each exception has its reason.
+// writes to the table, and only it calls the writing functions of its store. write-exceptions.ts has the exceptions.
 import { dirname, relative } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { STORE } from './edges.ts';
 import { edgesOf, placeOf } from './imports.ts';
 import { kept, ownSources, type Repository, type Rule } from './repository.ts';
 import { codeOf, exportsOf } from './syntax.ts';
-
-/** A file or folder of src/, the tables or functions of another folder that it uses to write, and the reason. */
-interface Exception {
-  readonly at: string;
-  readonly writes: readonly string[];
-  readonly reason: string;
-}
-
-// The owners of the tables into which several folders insert rows. The owner of any other table is the only folder that
-// inserts into that table.
-const OWNERS: Readonly<Record<string, string>> = {
-  events: 'base/events',
-  revocations: 'credentials/revocations',
-  user_search: 'directory/users',
-  person_keys: 'sign-in/sessions',
-  personal_data: 'credentials/data-keys',
-  roles: 'directory/roles',
-};
-// Every change writes its event and its revocation in its own statement, so that none is lost.
-const WITH_EVERY_CHANGE = ['events', 'revocations'];
-
-const FOREIGN_TABLES: readonly Exception[] = [
-  {
-    at: 'directory/users',
-    writes: ['memberships', 'organizations'],
-    reason: 'The epochs of users and of their memberships are one counter; the epoch of roles ends tokens as they do.',
-  },
-  {
-    at: 'credentials/revocations',
-    writes: ['memberships', 'a table by a variable'],
-    reason: 'After a failover that lost changes, the epochs are raised to what the processes remember.',
-  },
-  {
-    at: 'directory/rights',
-    writes: ['memberships', 'organizations'],
-    reason: 'Every change of rights spends the budget of its member or organization, in either folder of changes.',
-  },
-  {
-    at: 'admin/sessions',
-    writes: ['users'],
-    reason: 'Ending all sessions raises the epochs of their users in the same statement.',
-  },
-  {
-    at: 'admin/organizations',
-    writes: ['organizations', 'subscriptions'],
-    reason: 'The platform suspends organizations and sets their limits without being a member of any.',
-  },
-  {
-    at: 'admin/restore',
-    writes: ['sessions', 'invitations', 'memberships', 'organizations', 'database_lineage', 'a table by a variable'],
-    reason: 'After a restored backup everything ends at once, in every table that counts epochs; the doubt is over.',
-  },
-  {
-    at: 'admin/personal-data',
-    writes: [
-      'users',
-      'user_search',
-      'sessions',
-      'invitations',
-      'outbox',
-      'person_keys',
-      'personal_data',
-      'a table by a variable',
-    ],
-    reason:
-      'Rows of every table are sealed after the update, and again with a newer key. What they say stays the same.',
-  },
-  {
-    at: 'directory/organizations',
-    writes: ['memberships', 'sessions', 'a table by a variable'],
-    reason: 'A deleted organization takes its rows in every table with it, in portions.',
-  },
-  {
-    at: 'directory/presets',
-    writes: ['roles'],
-    reason: 'The system roles belong to no organization and change only by a preset.',
-  },
-];
-
-// The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
-// transaction. A statement that ends sessions, or that finds somebody by
-// the e-mail address, is built with these functions. `withPerson` opens a row.
-const FOR_ALL: readonly string[] = [
-  'raiseEpochs',
-  'raiseMembershipEpochs',
-  'raiseRolesEpoch',
-  'payForMemberChange',
-  'payForRoleChange',
-  'endSessionsSql',
-  'endSessionsStatement',
-  'runEndSessions',
-  'byEmail',
-  'withPerson',
-];
-
-const FOREIGN_WRITERS: readonly Exception[] = [
-  {
-    at: 'sign-in/password/register.ts',
-    writes: ['insertUser'],
-    reason: 'An account is opened by signing in for the first time.',
-  },
-  {
-    at: 'sign-in/password/login.ts',
-    writes: ['updateHash', 'markSurplusEnded'],
-    reason: 'A hash of older parameters is replaced where the password is known; too many sessions end at a sign-in.',
-  },
-  {
-    at: 'sign-in/mailbox-proof/claim.ts',
-    writes: ['takeOverUnproven', 'markSentRevoked', 'markSessionsEnded', 'markDeleted'],
-    reason: 'Whoever proves a mailbox gets the account without what somebody else may have left in it.',
-  },
-  {
-    at: 'sign-in/verify-email/verify-email.ts',
-    writes: ['markEmailVerified'],
-    reason: 'The token or code that was sent to a mailbox proves it.',
-  },
-  {
-    at: 'sign-in/browser/authenticate.ts',
-    writes: ['touchSession'],
-    reason: 'The guard of pages notes that a session is used, as a refresh does.',
-  },
-  {
-    at: 'sign-in/accept-invitation/accept-invitation.ts',
-    writes: ['insertUser', 'markEmailVerified', 'takeOverUnproven', 'markSentRevoked'],
-    reason: 'The token that was sent to a mailbox proves it; what was sent there before ends with that.',
-  },
-  {
-    at: 'sign-in/accept-invitation/accept-invitation.ts',
-    writes: ['markSessionsEnded', 'updateSessionOrganization'],
-    reason: 'Accepting ends the sessions of a claimed account, or lets the caller’s session act for the organization.',
-  },
-  {
-    at: 'admin/accounts/create-account.ts',
-    writes: ['insertUser', 'markEmailVerified'],
-    reason: 'An operator makes an account together with its membership or organization.',
-  },
-  {
-    at: 'admin/accounts/change-account.ts',
-    writes: ['updateAccountStatus', 'setPasswordHash'],
-    reason: 'An operator disables an account, or sets its password, and ends its sessions in the same transaction.',
-  },
-  {
-    at: 'directory/organizations/insert-organization.ts',
-    writes: ['insertMembership', 'insertAssignments'],
-    reason: 'An organization begins with its owner, in one transaction.',
-  },
-  {
-    at: 'directory/profile/profile.ts',
-    writes: ['updateName', 'updateLocale'],
-    reason: 'The own name and the own language are columns of the account.',
-  },
-];
+import {
+  type Exception,
+  FOR_ALL,
+  FOREIGN_TABLES,
+  FOREIGN_WRITERS,
+  OWNERS,
+  WITH_EVERY_CHANGE,
+} from './write-exceptions.ts';
 
 const WRITE =
   /(?<!FOR |KEY |DO )\b(INSERT INTO|MERGE INTO|UPDATE|DELETE FROM|TRUNCATE TABLE)\s+(?:ONLY\s+)?["']?([a-z_]+|\$\{)/g;

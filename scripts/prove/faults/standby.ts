@@ -36,7 +36,7 @@ async function ask<Row extends pg.QueryResultRow>(url: string, text: string, val
 async function backUp(primary: EmbeddedPostgres, from: string, to: string): Promise<void> {
   await queryAt(primary.adminUrl, async (query) => {
     await query("SELECT pg_backup_start('standby', true)");
-    // The server removes files meanwhile. What it wrote about that is replayed later.
+    // The server may remove files meanwhile. The standby later replays the log, which contains the removals.
     await promisify(execFile)('cp', ['-a', from, to]).catch((error: { stderr?: string }) => {
       const lines = (error.stderr ?? '').split('\n').filter((line) => line !== '');
       if (lines.length === 0 || lines.some((line) => !line.includes('No such file or directory'))) throw error;

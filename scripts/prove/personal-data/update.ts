@@ -154,7 +154,7 @@ async function untilSealed(query: Query): Promise<void> {
 }
 
 await withTestbed({ name: 'personal-data', disposable: true }, async (testbed) => {
-  demand(before !== undefined, 'name the folder of a checkout of the version before');
+  demand(before !== undefined, 'name the folder of a checkout of the previous version');
   const older = await testbed.startService({ root: before, settings: SETTINGS });
   const issuer = { PUBLIC_URL: `http://localhost:${older.port}` };
   const [olderApi] = [openApi(older.url)];
@@ -189,7 +189,7 @@ await withTestbed({ name: 'personal-data', disposable: true }, async (testbed) =
     const signed = await api.post('/auth/login', { email: owner.email, password: owner.password });
     const searches = await measureSearch(api, signed.body.data.accessToken);
     return [
-      `SHOWN: ${COUNT} accounts were updated beside the version before: ${count} requests, none failed, the slowest took ${slowest.toFixed(0)} ms.`,
+      `SHOWN: ${COUNT} accounts were updated beside the previous version: ${count} requests, none failed, the slowest took ${slowest.toFixed(0)} ms.`,
       `  ready after ${migrated.toFixed(0)} ms, everything sealed ${(filled / 1000).toFixed(0)} s later, nothing in clear at the end`,
       `  ${searches}`,
     ].join('\n');

@@ -31,7 +31,7 @@ export type Order =
 export interface Report {
   readonly verifications: number;
   /**
-   * The number of refusals for another reason than a revocation, by code. The observer could not judge the token then.
+   * The number of refusals for a reason other than a revocation, by code. The observer could not judge the token then.
    */
   readonly helpless: Readonly<Record<string, number>>;
   readonly staleSeconds: number;

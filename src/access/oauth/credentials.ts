@@ -48,7 +48,7 @@ function ofBasic(authorization: string, inBody: string | undefined): ClientCrede
   if (!pair) throw oauthError('invalid_client', 'The Authorization header is not one of HTTP Basic.');
   const { clientId } = pair;
   if (inBody !== undefined && inBody !== clientId) {
-    throw oauthError('invalid_request', 'client_id is another one than that of the Authorization header.');
+    throw oauthError('invalid_request', 'client_id differs from that in the Authorization header.');
   }
   return { method: 'secret', ...pair };
 }

@@ -20,7 +20,9 @@ export async function lockPlatformAdministrator(tx: SystemTx, userId: string): P
 
 const GRANT = statement(`
 WITH granted AS (
-  INSERT INTO platform_administrators (user_id) VALUES ($1::uuid) ON CONFLICT (user_id) DO NOTHING RETURNING user_id
+  INSERT INTO platform_administrators (user_id)
+  SELECT id FROM users WHERE id = $1::uuid AND status <> 'closed' FOR KEY SHARE
+  ON CONFLICT (user_id) DO NOTHING RETURNING user_id
 ),
 recorded AS (
   INSERT INTO events (id, type, target_id) SELECT $2::uuid, 'platform_administrator.granted', user_id FROM granted
@@ -42,4 +44,35 @@ export async function insertPlatformAdministrator(tx: SystemReader, userId: stri
 /** Withdraws the right and records the event. Returns false when the user did not have it. */
 export async function deletePlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
   return (await tx.rows(REVOKE, [userId, eventId])).length > 0;
+}
+
+// Two administrators who leave at once wait for each other.
+const LOCK_ALL = statement('SELECT user_id FROM platform_administrators ORDER BY user_id FOR UPDATE');
+// $1 user, $2 actor or null, $3 whether the right may end although nobody else has it.
+const END = statement(`
+WITH own AS (SELECT user_id FROM platform_administrators WHERE user_id = $1::uuid),
+ended AS (
+  DELETE FROM platform_administrators WHERE user_id = $1::uuid AND ($3::boolean OR EXISTS (
+    SELECT FROM platform_administrators p JOIN users u ON u.id = p.user_id AND u.status = 'active'
+    WHERE p.user_id <> $1::uuid))
+  RETURNING user_id
+),
+recorded AS (
+  INSERT INTO events (id, type, actor_id, target_id)
+  SELECT gen_random_uuid(), 'platform_administrator.revoked', $2::uuid, user_id FROM ended
+)
+SELECT NOT EXISTS (SELECT FROM own) OR EXISTS (SELECT FROM ended) AS ended`);
+
+/**
+ * Ends the administration of the platform by a user whose account is being closed. Returns false, and changes nothing,
+ * if no other active user has it; with `evenLast` it ends in any case.
+ */
+export async function endAdministration(
+  tx: SystemTx,
+  userId: string,
+  { actorId, evenLast }: { readonly actorId: string | null; readonly evenLast: boolean },
+): Promise<boolean> {
+  await tx.rows(LOCK_ALL, []);
+  const [row] = await tx.rows<{ ended: boolean }>(END, [userId, actorId, evenLast]);
+  return row?.ended ?? false;
 }

@@ -28,7 +28,7 @@ WITH sealed AS (
   WHERE id = $1::uuid AND jsonb_typeof(data -> 'network') = 'string' RETURNING id
 )
 INSERT INTO person_keys (id, user_id, secret_sealed)
-SELECT $4::text::uuid, u.id, decode($5, 'base64') FROM sealed, users u WHERE u.id = $2::uuid`);
+SELECT $4::text::uuid, u.id, decode($5, 'base64') FROM sealed, users u WHERE u.id = $2::uuid AND u.status <> 'closed'`);
 
 export async function sealEventNetwork(
   tx: SystemTx,

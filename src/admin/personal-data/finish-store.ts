@@ -3,7 +3,8 @@
 import { type Statement, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 const UNSEALED = `
-  (SELECT count(*) FROM users WHERE email_sealed IS NULL OR email_lookup IS NULL OR name_sealed IS NULL)
+  (SELECT count(*) FROM users
+    WHERE (email_sealed IS NULL OR email_lookup IS NULL OR name_sealed IS NULL) AND status <> 'closed')
   + (SELECT count(*) FROM sessions
     WHERE user_agent IS NOT NULL AND user_agent_sealed IS NULL OR ip IS NOT NULL AND ip_sealed IS NULL)
   + (SELECT count(*) FROM invitations WHERE email_sealed IS NULL OR email_lookup IS NULL)

@@ -48,7 +48,7 @@ async function reachSealed({ db }: { readonly db: Database }, onRows: (rows: num
     if (isWhole && (await trySeal(db))) return;
     if (round === ROUNDS_MAX) {
       throw new StillInClear(
-        'Rows in clear are being added all the time: stop every service of the version before, then run this again',
+        'Rows in clear are being added all the time: stop every service of the previous version, then run this again',
       );
     }
     await pause(PAUSE_MS); // another process seals at the moment, or a transaction holds a lock

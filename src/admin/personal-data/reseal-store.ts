@@ -29,7 +29,7 @@ SELECT s.last, o.* FROM (SELECT (SELECT id::text FROM slice ORDER BY id DESC LIM
 ) AS o ON true ORDER BY o.id`,
 );
 
-/** Values of the next rows that another key than this one has sealed. `last` is null when there are no more rows. */
+/** Values of the next rows that a key other than this one has sealed. `last` is null when there are no more rows. */
 export async function listValuesOfOthers(
   tx: SystemReader,
   column: SealedColumn,

@@ -36,7 +36,7 @@ function describe(topic: string, name: string, schema: z.ZodType): Variable {
   return { name, topic, description: meta.description ?? '', secret, fallback, values: valuesOf(schema) };
 }
 
-/** Returns the default of a variable. When the default depends on the machine, `.meta()` may replace it by a text. */
+/** Returns the default of a variable. When the default depends on the machine, `.meta()` may replace it with a text. */
 function defaultOf(schema: z.ZodType): string {
   // zod applies a `default` after parsing the text, and a `prefault` before it.
   const [meant, written] = (['output', 'input'] as const).map((io) =>

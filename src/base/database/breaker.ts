@@ -67,7 +67,7 @@ function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) 
   }
 
   return {
-    /** Waits for the work, or until it is abandoned. Then its end says nothing any more. */
+    /** Waits for the work, or until it is abandoned. After that, its result is ignored. */
     wait<T>(work: () => Promise<T>): Promise<T> {
       // Promise.race would make several objects more for each statement.
       return new Promise((resolve, refuse) => {

@@ -45,7 +45,7 @@ const OUTAGE_STATES = /^(08|28|3D|40|53|55|57|58|F0|XX|25006|25P03|25P04|26000)/
 // further connection.
 const OUTAGE_SYSTEM_CODES =
   /^(?:E(?:CONN\w+|PIPE|TIMEDOUT|HOST\w+|NET\w+|NOTFOUND|AI_\w+|NOENT|NOTCONN|PROTO|ADDRNOTAVAIL|[MN]FILE|NOBUFS|NOMEM)|ERR_STREAM_(?:DESTROYED|WRITE_AFTER_END)|ERR_(?:TLS|SSL|SOCKET)_\w+|(?:\w+_)?(?:CERT|CRL)(?:_\w+)?|UNABLE_TO_\w+|INVALID_CA|HOSTNAME_MISMATCH)$/;
-// The adapter of Prisma replaces the code of a socket error or of TLS by one of these kinds.
+// The adapter of Prisma replaces the code of a socket error or of TLS with one of these kinds.
 const OUTAGE_KINDS = new Set<unknown>([
   'DatabaseNotReachable',
   'ConnectionClosed',

@@ -1,6 +1,7 @@
 // The table of problems. It has every code that a caller can get, with its status, title and default sentence.
 // docs/problems.md is generated from the table.
 
+import { ACCOUNT_PROBLEMS } from './account-problems.ts';
 import { MAILBOX_PROBLEMS } from './mailbox-problems.ts';
 import { type ProblemKind, SERVICE_PROBLEMS } from './service-problems.ts';
 
@@ -182,7 +183,7 @@ export const PROBLEMS = {
   invitation_for_another: {
     status: 403,
     title: 'Invitation for another e-mail',
-    detail: 'This invitation is for another e-mail than the one of your account: sign in with the invited e-mail.',
+    detail: 'This invitation is for an e-mail other than that of your account: sign in with the invited e-mail.',
   },
   registration_closed: {
     status: 403,
@@ -243,6 +244,12 @@ export const PROBLEMS = {
     title: 'Last owner',
     detail: 'An organization must have at least one active owner: make another member an owner first.',
   },
+  last_administrator: {
+    status: 409,
+    title: 'Last administrator',
+    detail:
+      'You are the last administrator of the platform: ask an operator to appoint another one first (tenantry users grant <email> --platform-admin).',
+  },
   already_member: {
     status: 409,
     title: 'Already a member',
@@ -285,5 +292,6 @@ export const PROBLEMS = {
     detail: 'This link or code is not valid or no longer valid, and nothing was changed: ask for a new mail.',
   },
   ...MAILBOX_PROBLEMS,
+  ...ACCOUNT_PROBLEMS,
   ...SERVICE_PROBLEMS,
 } as const satisfies Record<string, ProblemKind>;

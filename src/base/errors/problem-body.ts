@@ -1,6 +1,6 @@
 // The body of a problem (RFC 9457), for every layer that answers: the HTTP server, and the answers that are written to
 // a connection by hand.
-import { type FieldIssue, PROBLEMS, type Problem, type ProblemCode } from './problem.ts';
+import { type BlockingOrganization, type FieldIssue, PROBLEMS, type Problem, type ProblemCode } from './problem.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -14,6 +14,7 @@ export interface ProblemBody {
   readonly error: string;
   readonly requestId: string;
   readonly issues?: readonly FieldIssue[];
+  readonly organizations?: readonly BlockingOrganization[];
 }
 
 /** The body of a problem. */
@@ -28,5 +29,6 @@ export function problemBody(thrown: Problem, requestId: string): ProblemBody {
     error: thrown.message,
     requestId,
     ...(thrown.extras.issues ? { issues: thrown.extras.issues } : {}),
+    ...(thrown.extras.organizations ? { organizations: thrown.extras.organizations } : {}),
   };
 }

@@ -12,9 +12,19 @@ export interface FieldIssue {
   readonly message: string;
 }
 
+/** An organization that stands in the way of what was requested. */
+export interface BlockingOrganization {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  /** Whether it can be deleted together with what was requested. */
+  readonly canBeDeleted: boolean;
+}
+
 export interface ProblemExtras {
   readonly detail?: string;
   readonly issues?: readonly FieldIssue[];
+  readonly organizations?: readonly BlockingOrganization[];
   readonly retryAfterSeconds?: number;
   /** True when the code that raises the problem knows that the request has changed nothing. */
   readonly isUnchanged?: true;

@@ -33,8 +33,9 @@ export const MEMBER_EVENTS = {
     ...{ actor: ['user'], target: 'user', organization: 'always', data: nothing },
   },
   'member.left': {
-    when: 'The member left the organization.',
-    ...{ actor: ['user'], target: 'user', organization: 'always', data: nothing },
+    when: 'The member left the organization, or the account of the member was closed.',
+    ...{ actor: ['user', 'operator', 'system'], target: 'user', organization: 'always' },
+    data: z.strictObject({ reason: z.literal('account_closed').optional() }),
   },
 } as const satisfies EventsOf<'member'>;
 
@@ -52,9 +53,9 @@ export const INVITATION_EVENTS = {
     ...{ actor: ['user'], target: 'invitation', organization: 'always', data: nothing },
   },
   'invitation.revoked': {
-    when: 'A pending invitation was revoked: by a user, or because the account of its sender was claimed.',
-    ...{ actor: ['user'], target: 'invitation', organization: 'always' },
-    data: z.strictObject({ reason: z.literal('account_claimed').optional() }),
+    when: 'A pending invitation was revoked: by a user or an operator, or because the account of its sender was claimed or closed.',
+    ...{ actor: ['user', 'operator', 'system'], target: 'invitation', organization: 'always' },
+    data: z.strictObject({ reason: z.enum(['account_claimed', 'account_closed']).optional() }),
   },
 } as const satisfies EventsOf<'invitation'>;
 

@@ -24,7 +24,7 @@ export const ORGANIZATION_EVENTS = {
   },
   'organization.deleted': {
     when: 'The organization was deleted with all its data. Its events stay.',
-    ...{ actor: ['user'], target: 'organization', organization: 'always', data: slug },
+    ...{ actor: ['user', 'operator', 'system'], target: 'organization', organization: 'always', data: slug },
   },
   'subscription.changed': {
     when: 'An operator changed the plan, its status, the end of the trial or a limit. The data has the new values.',

@@ -7,13 +7,15 @@ const EndReason = z.enum([
   'ended_by_user',
   'ended_by_organization',
   'ended_by_operator',
-  'membership_removed', // only in events of the versions before
+  'membership_removed', // only in events of earlier versions
   'too_many_sessions',
   'revoked_by_client',
   'mailbox_proven',
   'password_set',
+  'password_changed',
   'account_disabled',
   'account_enabled',
+  'account_closed',
 ]);
 
 /** The reasons why a session ended. A reused refresh token and a restored backup are not in this list. */
@@ -29,9 +31,13 @@ export const SESSION_EVENTS = {
     when: 'The session was switched to another organization of its user. This is the organization of the event.',
     ...{ actor: ['user'], target: 'session', organization: 'always', data: nothing },
   },
+  'session.reauthenticated': {
+    when: 'The user of a session proved again who they are, with the password.',
+    ...{ actor: ['user'], target: 'session', organization: 'maybe', data: nothing },
+  },
   'session.ended': {
     when: 'A session was ended. Each session has its own event. A session that expires or is ended by a restored backup has none.',
-    ...{ actor: ['user', 'client', 'operator'], target: 'session', organization: 'maybe' },
+    ...{ actor: ['user', 'client', 'operator', 'system'], target: 'session', organization: 'maybe' },
     data: z.strictObject({ reason: EndReason }),
   },
   'session.reuse_detected': {

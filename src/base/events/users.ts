@@ -11,8 +11,8 @@ export const USER_EVENTS = {
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.email_verified': {
-    when: 'A user proved the e-mail address for the first time, by the link or the code of a mail, or by accepting an invitation.',
-    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+    when: 'A user proved the e-mail address for the first time, by the link or the code of a mail or by accepting an invitation, or an operator marked it as proven.',
+    ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.claimed': {
     when: 'The owner of a mailbox took over an account that was registered with its address but never proven.',
@@ -30,6 +30,10 @@ export const USER_EVENTS = {
     when: 'An operator set the password. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
+  'user.password_changed': {
+    when: 'A user changed their password. Every other session of the user ended.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+  },
   'user.disabled': {
     when: 'An operator disabled the account. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
@@ -38,12 +42,20 @@ export const USER_EVENTS = {
     when: 'An operator enabled the account again.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
+  'user.exported': {
+    when: 'A user got a copy of their own data, or an operator wrote one. A copy in several parts is recorded once.',
+    ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
+  },
+  'user.closed': {
+    when: 'The account was closed: by its user, by an operator, or by the service, because nobody had proven the mailbox. The personal data is gone.',
+    ...{ actor: ['user', 'operator', 'system'], target: 'user', organization: 'never', data: nothing },
+  },
   'platform_administrator.granted': {
     when: 'An operator made the user an administrator of the platform.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'platform_administrator.revoked': {
-    when: 'An operator ended the administration of the platform by the user.',
-    ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
+    when: 'An operator ended the administration of the platform by the user, or the account of the user was closed.',
+    ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
   },
 } as const satisfies EventsOf<'user' | 'platform_administrator'>;

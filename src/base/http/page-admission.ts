@@ -1,5 +1,6 @@
 // What happens before the body of a request for a page is read: the rate limit, the check that a form was sent from a
 // page of this service, and the session of the browser.
+import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../../protocol/caller.ts';
 import { problem } from '../errors/problem.ts';
@@ -14,6 +15,7 @@ export interface PageGuard {
   readonly kit: Kit;
   /** The caller of the live session with this key, which the browser keeps in its cookie. Null for any other text. */
   readonly authenticateBrowser: (key: string) => Promise<Caller | null>;
+  readonly seenKeys: SeenKeys;
 }
 
 /** The page to which people go who are not signed in. With this query it says that their session has ended. */
@@ -36,18 +38,19 @@ export async function admitVisit(
   if (!pages) throw new Error(`${declared.url} is a page, and the server has no guard for pages`);
   for (const name of CORS) reply.removeHeader(name);
   const network = `ip ${networkOf(request.ip)}`;
+  if (declared.method === 'POST' && !isOwnForm(pages.kit.origin, request)) {
+    // A page of another site that somebody has open must not use up the attempts of that person to sign in.
+    await guard.draw(request, reply, 'other', `foreign ${network}`);
+    throw problem('cross_site_request');
+  }
   if (declared.limit === 'sign_in') {
     await guard.draw(request, reply, 'signIn', `${declared.limitAs ?? declared.id} ${network}`);
   }
-  if (declared.method === 'POST') assertOwnForm(pages.kit.origin, request);
   const { cookies } = pages.kit;
   const key = request.server.parseCookie(request.headers.cookie ?? '')[cookies.name('session')] ?? '';
   const work = workOf(request);
-  // Each key is a question to PostgreSQL. So a network may send only so many that are unknown.
-  const guesses = `browser ${network}`;
-  if (key !== '') await guard.draw.assertLeft(request, reply, 'other', guesses);
-  const caller = key === '' ? null : await workFor(work, () => pages.authenticateBrowser(key));
-  if (key !== '' && !caller) await guard.draw(request, reply, 'other', guesses);
+  const caller =
+    key === '' ? null : await workFor(work, () => findCaller(declared, guard, pages, { request, reply, key }));
   if (declared.limit !== 'sign_in') {
     await guard.draw(request, reply, 'other', caller ? `user ${caller.id}` : `page ${network}`);
   }
@@ -56,8 +59,8 @@ export async function admitVisit(
     work.isFor(caller);
     return undefined;
   }
-  if (key !== '') reply.header('set-cookie', cookies.clear('session'));
   if (declared.access.kind === 'visitor') return undefined;
+  // The cookie stays: a sign-in in another tab may just have replaced it.
   return reply
     .code(303)
     .header('location', `${SIGN_IN}${key === '' ? '' : ENDED}`)
@@ -65,13 +68,67 @@ export async function admitVisit(
 }
 
 /**
- * Raises cross_site_request unless a page of this service sent the form. A browser that sends Sec-Fetch-Site says so
- * there, and may then send `Origin: null`, because pages have Referrer-Policy: no-referrer. Any other one must send the
- * origin.
+ * Finds the caller with this key. Only PostgreSQL knows whether a key is good, so a network that has sent too many
+ * unknown keys may send only those that this process has seen to be good. Any other one then counts as no key at pages
+ * for visitors, where people sign in, and raises too_many_requests elsewhere.
  */
-function assertOwnForm(own: string, { headers }: FastifyRequest): void {
+async function findCaller(
+  { access }: Endpoint,
+  { draw }: Guard,
+  { authenticateBrowser, seenKeys }: PageGuard,
+  { request, reply, key }: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly key: string },
+): Promise<Caller | null> {
+  const unknown = `unknown key ip ${networkOf(request.ip)}`;
+  if (!seenKeys.has(key)) {
+    try {
+      await draw.assertLeft(request, reply, 'other', unknown);
+    } catch (refused) {
+      if (access.kind === 'visitor') return null;
+      throw refused;
+    }
+  }
+  const caller = await authenticateBrowser(key);
+  if (caller) {
+    seenKeys.add(key);
+    return caller;
+  }
+  seenKeys.delete(key);
+  await draw(request, reply, 'other', unknown);
+  return null;
+}
+
+/**
+ * Whether a page of this service sent the form. A browser that sends Sec-Fetch-Site says so there, and may then send
+ * `Origin: null`, because pages have Referrer-Policy: no-referrer. Any other one must send the origin.
+ */
+function isOwnForm(own: string, { headers }: FastifyRequest): boolean {
   const { origin, 'sec-fetch-site': site } = headers;
-  const isOwn =
-    site === undefined ? origin === own : site === 'same-origin' && (!origin || origin === 'null' || origin === own);
-  if (!isOwn) throw problem('cross_site_request');
+  if (site === undefined) return origin === own;
+  return site === 'same-origin' && (!origin || origin === 'null' || origin === own);
+}
+
+/**
+ * The keys of browsers that were good in this process a while ago. They may be bad by now, so this decides only whether
+ * a key is worth a question to PostgreSQL.
+ */
+export interface SeenKeys {
+  has(key: string): boolean;
+  add(key: string): void;
+  delete(key: string): void;
+}
+
+/** Each takes about 150 bytes. The one that was added first is forgotten first. */
+const SEEN_MAX = 10_000;
+
+export function createSeenKeys(): SeenKeys {
+  const seen = new Set<string>(); // hashes, so that no key is in memory longer than its request
+  const hashOf = (key: string) => createHash('sha256').update(key).digest('base64');
+  return {
+    has: (key) => seen.has(hashOf(key)),
+    add(key) {
+      seen.add(hashOf(key));
+      if (seen.size > SEEN_MAX) seen.delete(seen.values().next().value as string);
+    },
+    delete: (key) => void seen.delete(hashOf(key)),
+  };
 }

@@ -106,3 +106,10 @@ RETURNING 1 AS removed`);
 export async function deleteSomeExpired(tx: SystemReader): Promise<boolean> {
   return (await tx.rows(DELETE_ALL_EXPIRED, [])).length === REMOVED_AT_ONCE;
 }
+
+const DELETE_OF = statement('DELETE FROM idempotency_keys WHERE caller_id = $1::uuid');
+
+/** Removes the kept answers of a user whose account is being closed. */
+export async function deleteKeptOf(tx: SystemTx, userId: string): Promise<void> {
+  await tx.rows(DELETE_OF, [userId]);
+}

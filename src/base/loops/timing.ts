@@ -1,4 +1,4 @@
-// The clocks and the timers that loops use. Tests replace them by their own.
+// The clocks and the timers that loops use. Tests replace them with their own.
 import { monotonicMs, systemClock } from '../platform/clock.ts';
 
 export interface Timing {

@@ -31,7 +31,7 @@ export interface MailOperatorDeps {
   readonly random: Random;
 }
 
-/** A mail as operators see it, without its address and text. */
+/** A mail as operators see it, without its address or text. */
 export type ListedMail = Omit<StoredMail, 'createdAt' | 'dueAt' | 'triedAt' | 'doneAt' | 'failure'> & {
   readonly createdAt: string;
   readonly dueAt: string | null;

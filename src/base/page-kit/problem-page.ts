@@ -8,7 +8,7 @@ import { problemText } from './problem-text.ts';
 /** The problems after which it helps to open the same page again. */
 const OPEN_AGAIN = new Set(['form_expired', 'cross_site_request', 'validation_failed', 'session_revoked']);
 
-/** Returns the page of a problem. It needs no database and knows nobody. */
+/** Returns the page of a problem. It needs no database, and does not know who is signed in. */
 export function problemPage(view: View, thrown: Problem, requestId: string): Html {
   const { title, detail } = problemText(view.text, thrown);
   const [path = '/'] = view.target.split('?');

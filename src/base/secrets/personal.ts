@@ -8,7 +8,7 @@ import { type LookupKey, lookup } from './lookup.ts';
 import { remembering } from './opened.ts';
 import { DataKeyMissing, keyIdOf, SealBroken, seal, unseal } from './sealing.ts';
 
-/** The columns that are sealed, without the ending `_sealed`. All but the last two are beside a column in clear. */
+/** The columns that are sealed, without the ending `_sealed`. All but the last three are beside a column in clear. */
 export const SEALED_COLUMNS = [
   'users.email',
   'users.name',
@@ -17,6 +17,7 @@ export const SEALED_COLUMNS = [
   'invitations.email',
   'person_keys.secret',
   'one_time_tokens.address',
+  'outbox.recipient',
 ] as const;
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];
 

@@ -16,7 +16,7 @@ import { tryStream } from '../../credentials/stream/stream.ts';
 import { planPreset } from '../../directory/presets/plan.ts';
 import { listPresets, readPreset } from '../../directory/presets/presets.ts';
 import { listSystemRoles, type SystemRole } from '../../directory/presets/store.ts';
-import { act, leaf, type Outcome, table } from '../line/command.ts';
+import { act, counted, leaf, type Outcome, table } from '../line/command.ts';
 import type { Invocation } from '../line/invocation.ts';
 import {
   configuration,
@@ -52,7 +52,7 @@ async function doctor(invocation: Invocation): Promise<Outcome> {
     document: {
       data: { healthy: !failed, checks: findings.map((found) => ({ ...found, detail: oneLine(found.detail) })) },
     },
-    text: `${table(rows)}\n\n${count('ok')} ok, ${count('warn')} warnings, ${count('fail')} failed`,
+    text: `${table(rows)}\n\n${count('ok')} ok, ${counted(count('warn'), 'warning')}, ${count('fail')} failed`,
     failed,
   };
 }

@@ -83,7 +83,7 @@ function judge(
   }
   // A refused file is only a warning, because the other keys still work.
   if (reasons !== '') return { status: 'warn', detail: `refused ${reasons}: replace or remove it` };
-  return { status: 'ok', detail: `${signing.kid} signs, ${signing.bits} bits, ${keys.length} keys in total` };
+  return { status: 'ok', detail: `${signing.kid} signs, ${signing.bits} bits, ${keys.length} in total` };
 }
 
 function examineFile(name: string, path: string): Promise<Finding> {

@@ -10,13 +10,13 @@ export function examinePersonalData(invocation: Invocation): Promise<Finding[]> 
   return withOperator(invocation, async ({ db }): Promise<Finding[]> => {
     const { phase, unsealed } = await readSealing(db.systemReader({ bulk: true }));
     if (phase === 'expanding') {
-      const detail = `is also stored in clear, for services of the version before (${unsealed} rows in clear only): once none of them runs, run tenantry keys seal`;
+      const detail = `is also stored in clear, for services of the previous version (${unsealed} rows in clear only): once none of them runs, run tenantry keys seal`;
       return [{ name, status: 'warn', detail }];
     }
     if (await readAll({ db }, hasClearValues)) {
       return [{ name, status: 'warn', detail: 'some rows still have values in clear: run tenantry keys seal again' }];
     }
-    const detail = 'is sealed; a service of the version before is refused by the database when it writes';
+    const detail = 'is sealed; the database refuses the writes of a service of the previous version';
     return [{ name, status: 'ok', detail }];
   });
 }

@@ -11,6 +11,8 @@ export interface Outcome {
   readonly text: string;
   /** When true, the command ends with exit code 1, although it ran without an error. */
   readonly failed?: boolean;
+  /** True for a command that has written its answer itself, as one JSON document. */
+  readonly isWritten?: true;
 }
 
 type Handler<Options> = (
@@ -42,6 +44,7 @@ export function act<Options extends object = object>(invocation: Invocation, han
     const command = given.at(-1) as Command;
     const options = command.opts<Options & { json?: true }>();
     const outcome = await handler(invocation, options, ...command.args);
+    if (outcome.isWritten) return;
     const text = options.json === true ? JSON.stringify(outcome.document, null, 2) : outcome.text;
     invocation.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
     if (outcome.failed === true) invocation.endWith(1);
@@ -85,6 +88,11 @@ export function paginated(command: Command): Command {
   return command
     .option('--limit <n>', 'the number of entries to show', wholeNumber(1, 100), 20)
     .option('--offset <n>', 'the number of entries to skip', wholeNumber(0, 1_000_000_000), 0);
+}
+
+/** A number with its noun, in the singular for one. The plural ends in s. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${count === 1 ? noun : `${noun}s`}`;
 }
 
 /** Formats rows as lines. Each column is as wide as its widest cell. */

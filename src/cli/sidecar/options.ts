@@ -165,7 +165,7 @@ export const SIDECAR_OPTIONS = {
 } as const;
 
 type Name = keyof typeof SIDECAR_OPTIONS;
-/** The parsed options; undefined for an option without a value and a default. */
+/** The parsed options; undefined for an option without a value or a default. */
 export type SidecarChoices = {
   readonly [N in Name]:
     | z.output<(typeof SIDECAR_OPTIONS)[N]['schema']>

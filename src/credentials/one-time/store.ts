@@ -182,3 +182,12 @@ export async function deleteSomeOver(tx: SystemReader): Promise<boolean> {
   }
   return isMore;
 }
+
+const DELETE_OF = statement(`
+WITH uncounted AS (DELETE FROM one_time_code_failures WHERE user_id = $1::uuid)
+DELETE FROM one_time_tokens WHERE user_id = $1::uuid`);
+
+/** Removes the tokens of a user whose account is being closed, with their addresses. */
+export async function deleteTokensOf(tx: SystemTx, userId: string): Promise<void> {
+  await tx.rows(DELETE_OF, [userId]);
+}

@@ -56,7 +56,7 @@ export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expires
   readonly expiresAt: string;
 };
 
-const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
+export const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
 
 /**
  * Invites an e-mail address, or renews its pending invitation. When the new mail is sent, its token replaces the older
@@ -259,7 +259,7 @@ function noOrganization() {
   return problem('not_found', { detail: 'There is no organization with this id or slug.' });
 }
 
-function toInvitation(row: InvitationRow): Invitation {
+export function toInvitation(row: InvitationRow): Invitation {
   const { id, email, status, roles, invitedBy, acceptedBy, createdAt, expiresAt } = row;
   return {
     id,

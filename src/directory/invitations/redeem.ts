@@ -31,7 +31,7 @@ export async function getRedeemable(tx: SystemReader, token: string, tenants: re
   if (own.length > 0) {
     throw problem('bad_request', { detail: 'The request names different organizations: name one.' });
   }
-  throw problem('tenant_mismatch', { detail: 'The header names another organization than the one that invites.' });
+  throw problem('tenant_mismatch', { detail: 'The header names an organization other than the one that invites.' });
 }
 
 /** Returns what the invitation of a token says. Changes nothing. Raises invitation_invalid. */

@@ -112,7 +112,7 @@ FROM jsonb_to_recordset($3::jsonb) AS o ("roleId" uuid, "ownerKey" uuid, scope j
 ON CONFLICT DO NOTHING`);
 
 /**
- * Replaces the roles that an invitation offers by exactly these roles. A repeated pair of role and scope counts once.
+ * Replaces the roles that an invitation offers with exactly these roles. A repeated pair of role and scope counts once.
  */
 export async function setOfferedRoles(
   tx: OrganizationTx | SystemTx,
@@ -235,12 +235,16 @@ UPDATE invitations SET status = 'revoked', updated_at = clock_timestamp()
 WHERE organization_id = $1::uuid AND id = $2::uuid AND status = 'pending' RETURNING id`);
 
 /** Revokes a pending or expired invitation. Returns false when there is no such invitation. */
-export async function markRevoked(tx: OrganizationTx, organizationId: string, invitationId: string): Promise<boolean> {
+export async function markRevoked(
+  tx: OrganizationTx | SystemTx,
+  organizationId: string,
+  invitationId: string,
+): Promise<boolean> {
   return (await tx.rows(REVOKE, [organizationId, invitationId])).length > 0;
 }
 
-// The invitations are locked in the order of their ids, so that two of these statements cannot deadlock. The events
-// name the user as their actor.
+// The invitations are locked in the order of their ids, so that two of these statements cannot deadlock.
+// $1 user, $2 reason, $3 actor or null.
 const REVOKE_SENT = statement(`
 WITH locked AS (
   SELECT id FROM invitations WHERE invited_by = $1::uuid AND status = 'pending' ORDER BY id FOR UPDATE
@@ -250,10 +254,25 @@ ended AS (
   WHERE id IN (SELECT id FROM locked) AND invited_by = $1::uuid AND status = 'pending' RETURNING id, organization_id
 )
 INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $1::uuid, id,
+SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $3::uuid, id,
   json_build_object('reason', $2::text)::jsonb FROM ended`);
 
-/** Revokes the pending invitations, in every organization, whose last sender is this user. Records the events. */
-export async function markSentRevoked(tx: SystemTx, userId: string, reason: 'account_claimed'): Promise<void> {
-  await tx.rows(REVOKE_SENT, [userId, reason]);
+/**
+ * Revokes the pending invitations, in every organization, whose last sender is this user. Records the events, whose
+ * actor is the user, or nobody if somebody else closes the account.
+ */
+export async function markSentRevoked(
+  tx: SystemTx,
+  userId: string,
+  reason: 'account_claimed' | 'account_closed',
+  actorId: string | null = userId,
+): Promise<void> {
+  await tx.rows(REVOKE_SENT, [userId, reason, actorId]);
+}
+
+const DELETE_ACCEPTED = statement('DELETE FROM invitations WHERE accepted_by = $1::uuid');
+
+/** Removes the invitations that the user has accepted, because they have the address of the user. */
+export async function deleteAccepted(tx: SystemTx, userId: string): Promise<void> {
+  await tx.rows(DELETE_ACCEPTED, [userId]);
 }

@@ -62,7 +62,7 @@ export async function changeMember(
 }
 
 /**
- * Replaces the member's roles by the given roles. Returns the names of added and removed roles, or null if nothing
+ * Replaces the member's roles with the given roles. Returns the names of added and removed roles, or null if nothing
  * changed.
  */
 async function replaceRoles(

@@ -1,11 +1,19 @@
 // The queries of memberships.
 import { type OrganizationTx, type SystemTx, statement, type UserReader } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
 
+// An account that is being closed is locked. This statement then waits, and finds it closed.
+const INSERT = statement(`
+INSERT INTO memberships (organization_id, user_id)
+SELECT $1::uuid, u.id FROM users u WHERE u.id = $2::uuid AND u.status <> 'closed' FOR KEY SHARE RETURNING user_id`);
+
+/** Raises not_found when the account of the user was closed at the same moment. */
 export async function insertMembership(
   tx: OrganizationTx | SystemTx,
-  row: { readonly organizationId: string; readonly userId: string },
+  { organizationId, userId }: { readonly organizationId: string; readonly userId: string },
 ): Promise<void> {
-  await tx.models.membership.create({ data: row });
+  const inserted = await tx.rows(INSERT, [organizationId, userId]);
+  if (inserted.length === 0) throw problem('not_found', { detail: 'The account was closed at the same moment.' });
 }
 
 const SET_STATUS = statement(`
@@ -48,4 +56,27 @@ WHERE m.user_id = $1::uuid AND m.organization_id = $2::uuid`);
 /** Whether the user is a member of the organization, even when the membership or the organization is suspended. */
 export async function findOwnMembership(tx: UserReader, userId: string, organizationId: string): Promise<boolean> {
   return (await tx.rows(OWN, [userId, organizationId])).length > 0;
+}
+
+// The sessions are locked first, as by DELETE. $1 user, $2 the organizations of the events, $3 actor or null.
+const DELETE_ALL = statement(`
+WITH locked AS (SELECT id FROM sessions WHERE user_id = $1::uuid ORDER BY id FOR UPDATE),
+ended AS (
+  DELETE FROM memberships WHERE user_id = $1::uuid AND (SELECT count(*) FROM locked) >= 0 RETURNING organization_id
+)
+INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
+SELECT gen_random_uuid(), organization_id, 'member.left', $3::uuid, $1::uuid,
+  json_build_object('reason', 'account_closed')::jsonb
+FROM ended WHERE organization_id = ANY($2::text[]::uuid[])`);
+
+/**
+ * Removes every membership of a user whose account is being closed. Records that the user has left these organizations;
+ * the others are deleted. `actorId` is null for an operator and for the service itself.
+ */
+export async function deleteMembershipsOf(
+  tx: SystemTx,
+  userId: string,
+  { left, actorId }: { readonly left: readonly string[]; readonly actorId: string | null },
+): Promise<void> {
+  await tx.rows(DELETE_ALL, [userId, left, actorId]);
 }

@@ -19,7 +19,9 @@ const COLUMNS = `
 u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.status, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
 EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id) AS "platformAdministrator"`;
 
-const FIND = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = $1::uuid`);
+// The row of a closed account is no account any more: no query of accounts finds it.
+const OPEN = `u.status <> 'closed'`;
+const FIND = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = $1::uuid AND ${OPEN}`);
 const FIND_BY_EMAIL = byEmail((is) => `SELECT ${COLUMNS} FROM users u WHERE ${is}`);
 
 /** The account with this id or canonical e-mail, even when the account is disabled. */
@@ -42,14 +44,14 @@ export interface AccountFilter {
   readonly organizationId: string | null;
 }
 
-const COUNT = statement('SELECT count(*)::int AS total FROM users');
+const COUNT = statement(`SELECT count(*)::int AS total FROM users u WHERE ${OPEN}`);
 
 export async function countAccounts(tx: SystemReader): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(COUNT, []);
   return row?.total ?? 0;
 }
 
-const LIST = statement(`SELECT ${COLUMNS} FROM users u ORDER BY u.id LIMIT $1::int OFFSET $2::int`);
+const LIST = statement(`SELECT ${COLUMNS} FROM users u WHERE ${OPEN} ORDER BY u.id LIMIT $1::int OFFSET $2::int`);
 
 /** All accounts, the oldest first. */
 export async function listAccountRows(tx: SystemReader, { limit, offset }: Page): Promise<AccountRow[]> {
@@ -65,7 +67,7 @@ const searching = (ids: string) =>
 WITH slice AS MATERIALIZED (${ids} LIMIT ${SLICE_ACCOUNTS}),
 fitting AS MATERIALIZED (
   SELECT u.id FROM slice s JOIN users u ON u.id = s.id
-  WHERE $1::text IS NULL OR u.status = $1::text
+  WHERE ${OPEN} AND ($1::text IS NULL OR u.status = $1::text)
 )
 SELECT ARRAY(SELECT id::text FROM fitting ORDER BY id) AS fitting, (SELECT count(*)::int FROM slice) AS "lookedAt",
   (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS last`);
@@ -99,7 +101,7 @@ export async function findInSlice(
 // $1 ids, $2 status or null, $3 limit, $4 offset. The answer has at least one row.
 const AMONG = statement(`
 WITH fitting AS MATERIALIZED (
-  SELECT u.id FROM users u WHERE u.id = ANY($1::text[]::uuid[]) AND ($2::text IS NULL OR u.status = $2::text)
+  SELECT u.id FROM users u WHERE u.id = ANY($1::text[]::uuid[]) AND ${OPEN} AND ($2::text IS NULL OR u.status = $2::text)
 )
 SELECT t.total, p.* FROM (SELECT count(*)::int AS total FROM fitting) AS t LEFT JOIN (
   SELECT ${COLUMNS} FROM (SELECT id FROM fitting ORDER BY id LIMIT $3::int OFFSET $4::int) f JOIN users u ON u.id = f.id
@@ -117,7 +119,9 @@ export async function findAccountsAmong(
   return { total: rows[0]?.total ?? 0, rows: await opened(tx, found) };
 }
 
-const BY_IDS = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = ANY($1::text[]::uuid[]) ORDER BY u.id`);
+const BY_IDS = statement(
+  `SELECT ${COLUMNS} FROM users u WHERE u.id = ANY($1::text[]::uuid[]) AND ${OPEN} ORDER BY u.id`,
+);
 
 /** The accounts with these ids, the oldest first. */
 export async function listAccountsByIds(tx: SystemReader, ids: readonly string[]): Promise<AccountRow[]> {
@@ -126,7 +130,7 @@ export async function listAccountsByIds(tx: SystemReader, ids: readonly string[]
 
 const SET_STATUS = statement(`
 UPDATE users SET status = $2::text, updated_at = clock_timestamp()
-WHERE id = $1::uuid AND status <> $2::text RETURNING id`);
+WHERE id = $1::uuid AND status NOT IN ($2::text, 'closed') RETURNING id`);
 
 /** Changes the status of the account. Returns false when the account already had that status. */
 export async function updateAccountStatus(
@@ -140,7 +144,7 @@ export async function updateAccountStatus(
 // Every change of both rows locks the row of the user before the row of the password, so that two changes cannot
 // deadlock.
 const SET_HASH = statement(`
-WITH locked AS (SELECT id FROM users WHERE id = $1::uuid FOR NO KEY UPDATE)
+WITH locked AS (SELECT id FROM users WHERE id = $1::uuid AND status <> 'closed' FOR NO KEY UPDATE)
 INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $2, clock_timestamp() FROM locked
 ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`);
 

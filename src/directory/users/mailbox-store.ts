@@ -42,7 +42,7 @@ export async function isMailboxProven(tx: OrganizationTx | SystemTx, userId: str
 
 const VERIFY = statement(`
 UPDATE users SET email_verified_at = clock_timestamp(), updated_at = clock_timestamp()
-WHERE id = $1::uuid AND email_verified_at IS NULL RETURNING id`);
+WHERE id = $1::uuid AND email_verified_at IS NULL AND status <> 'closed' RETURNING id`);
 
 /** Records that the mailbox is proven. Returns false when the mailbox was already proven. */
 export async function markEmailVerified(tx: SystemTx, userId: string): Promise<boolean> {

@@ -59,7 +59,9 @@ export function findByGrams(
   return organizationId === null ? tx.rows(ANYWHERE, [grams]) : tx.rows(AMONG_MANY, [grams, organizationId]);
 }
 
-const IS_UNSEALED = '(u.email_sealed IS NULL OR u.email_lookup IS NULL OR u.name_sealed IS NULL)';
+// A closed account has nothing to seal.
+const IS_UNSEALED = `(u.status <> 'closed'
+  AND (u.email_sealed IS NULL OR u.email_lookup IS NULL OR u.name_sealed IS NULL))`;
 const UNSEALED = statement(`SELECT u.id::text FROM users u WHERE ${IS_UNSEALED}`);
 const FEW_UNSEALED = 1_000;
 // When an update begins, millions may be unsealed. Then the members are looked at, and nobody else. Later, only few are

@@ -24,6 +24,20 @@ export async function findCredentials(tx: SystemReader, emailKey: string): Promi
   return row ?? null;
 }
 
+// $1 user, $2 when the replaced password was set, $3 hash of the new one.
+const REPLACE = statement(`
+WITH locked AS (SELECT id FROM users WHERE id = $1::uuid AND status = 'active' FOR NO KEY UPDATE)
+UPDATE passwords SET hash = $3, changed_at = clock_timestamp()
+WHERE user_id = (SELECT id FROM locked) AND changed_at = $2::timestamptz RETURNING user_id`);
+
+/**
+ * Replaces the password that was set at `changedAt`. Returns false, and changes nothing, when that is no longer the
+ * password. A hash of the same password with other parameters does not count as a change.
+ */
+export async function replacePassword(tx: SystemTx, userId: string, changedAt: Date, hash: string): Promise<boolean> {
+  return (await tx.rows(REPLACE, [userId, changedAt.toISOString(), hash])).length > 0;
+}
+
 export interface NewUser {
   readonly id: string;
   readonly email: string;
@@ -64,7 +78,7 @@ export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> 
 const REHASH = statement(`UPDATE passwords SET hash = $3 WHERE user_id = $1 AND hash = $2`);
 
 /**
- * Replaces a hash by a new hash of the same password. Does nothing if the password has changed since `from` was read.
+ * Replaces a hash with a new hash of the same password. Does nothing if the password has changed since `from` was read.
  */
 export async function updateHash(tx: SystemReader, userId: string, from: string, to: string): Promise<void> {
   await tx.rows(REHASH, [userId, from, to]);

@@ -103,7 +103,7 @@ function assertUpstream({ protocol, pathname, search, hash, username, password }
   const isPlain = pathname === '/' && search === '' && hash === '' && username === '' && password === '';
   if (!/^https?:$/.test(protocol) || !isPlain) {
     throw new TypeError(
-      'upstream must be http:// or https:// with a host and port alone: paths are handed on as they come',
+      'upstream must be http:// or https:// with only a host and a port: paths are passed on unchanged',
     );
   }
 }

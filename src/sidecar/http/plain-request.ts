@@ -148,8 +148,8 @@ function ask({ settings }: Parts, agent: Agent, asked: Asked, method: string, he
   return make({ agent, host, port: port || undefined, method, path: asked.target, headers });
 }
 
-// Both bodies of an exchange wait after a pause of this process, also those with a length: a length may be so large
-// that the body never ends.
+// Both bodies of an exchange wait after a pause of this process, including those with a length: a length may be so
+// large that the body never ends.
 
 /** The body of a request. `late` is called if it waits for too long. */
 function bodyOf({ hold }: Parts, request: IncomingMessage, response: ServerResponse, late: () => void): Readable {

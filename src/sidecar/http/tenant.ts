@@ -13,7 +13,7 @@ export function tenantsOf({ fields }: Head): readonly string[] {
 }
 
 /**
- * Raises tenant_mismatch if the request names an organization that its token does not act for. Raises it also for a
+ * Raises tenant_mismatch if the request names an organization that its token does not act for. Also raises it for a
  * token that acts for none, because only the service can read memberships.
  */
 export function assertOwnTenant(head: Head, principal: Principal): void {

@@ -13,7 +13,7 @@ export type Dialled =
       readonly protocol: string | null;
       readonly headers: readonly (readonly [string, string])[];
     }
-  /** The upstream answered the handshake with another status than 101. */
+  /** The upstream answered the handshake with a status other than 101. */
   | { readonly kind: 'answered'; readonly response: IncomingMessage };
 
 export interface Dial {

@@ -111,7 +111,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
   return signIn(deps, subject, {
     sessionId,
     amr: session.amr,
-    authenticatedAt: session.openedAt,
+    authenticatedAt: session.authenticatedAt,
     refreshToken: { expiresAt: session.idleExpiresAt },
   });
 }

@@ -56,7 +56,7 @@ function profilePage(deps: AccountPageDeps): Endpoint[] {
     url: PROFILE,
     access: browser(),
     name: 'Account',
-    summary: 'Read and change the own profile',
+    summary: 'Read and change one’s own profile',
     query: z.object({ done: z.enum(['saved']) }),
     async show({ view, caller, attempt, query }) {
       const profile = await getProfile(deps, caller);
@@ -94,7 +94,7 @@ function devicesPage(deps: AccountPageDeps): Endpoint[] {
     url: DEVICES,
     access: browser(),
     name: 'Devices',
-    summary: 'List the own sessions, and end them',
+    summary: 'List one’s own sessions, and end them',
     query: z.object({ done: z.enum(['ended', 'endedOthers']), offset: Offset }),
     async show({ view, caller, attempt, query: { done: what, offset = 0 } }) {
       const { data, pagination: at } = await listOwnSessions(deps, caller, { limit: ROWS, offset });
@@ -159,7 +159,7 @@ function organizationsPage(deps: AccountPageDeps): Endpoint[] {
     url: ORGANIZATIONS,
     access: browser(),
     name: 'Organizations',
-    summary: 'List the own organizations, and switch to one',
+    summary: 'List one’s own organizations, and switch to one',
     query: z.object({ done: z.enum(['switched', 'left']), offset: Offset }),
     async show({ view, caller, attempt, query: { done: what, offset = 0 } }) {
       const { data, pagination: at } = await listOwnOrganizations(deps, caller, { limit: ROWS, offset });

@@ -26,7 +26,7 @@ export async function authenticateBrowser(deps: BrowserGuardDeps, key: string): 
   const caller = callerOf(row);
   // This process may know of an end that a failover of the database has just lost.
   if (deps.revocations.judge({ ...caller, epoch: Number.MAX_SAFE_INTEGER, organizationId: null })) return null;
-  assertNotInDoubt(deps.revocations, caller.authenticatedAt);
+  assertNotInDoubt(deps.revocations, caller.issuedAt);
   if (row.isDue) await noteUse(deps, row.sessionId);
   return caller;
 }
@@ -41,7 +41,7 @@ async function noteUse(deps: BrowserGuardDeps, sessionId: string): Promise<void>
 }
 
 function callerOf(row: BrowserSessionRow): Caller {
-  const openedAt = Math.floor(row.openedAt.getTime() / 1000);
+  const seconds = (at: Date) => Math.floor(at.getTime() / 1000);
   return Object.freeze({
     kind: 'user',
     id: row.userId,
@@ -54,7 +54,7 @@ function callerOf(row: BrowserSessionRow): Caller {
     epoch: row.epoch,
     membershipEpoch: row.membershipEpoch,
     rolesEpoch: null,
-    authenticatedAt: openedAt,
-    issuedAt: openedAt,
+    authenticatedAt: seconds(row.authenticatedAt),
+    issuedAt: seconds(row.openedAt),
   });
 }

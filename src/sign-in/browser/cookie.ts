@@ -2,6 +2,7 @@
 // it, the cookie with the refresh token of the same session.
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import { type Redirect, seeOther } from '../../base/http/page.ts';
+import type { SeenKeys } from '../../base/http/page-admission.ts';
 import type { Kit } from '../../base/page-kit/kit.ts';
 import type { Random } from '../../base/platform/random.ts';
 import type { Caller } from '../../protocol/caller.ts';
@@ -19,6 +20,7 @@ export interface BrowserDeps extends EndSessionDeps {
   readonly sharesRefresh: boolean;
   readonly sessionMaxAgeSeconds: number;
   readonly returnTo: ReturnTo;
+  readonly seenKeys: Pick<SeenKeys, 'add'>;
 }
 
 /** The page of a person who is signed in. */
@@ -44,6 +46,7 @@ export async function signInBrowser(
 ): Promise<Redirect> {
   const { key, hash } = newBrowserKey(deps.random);
   const signed = await open({ ...deviceOf(request), browserKey: hash });
+  deps.seenKeys.add(key);
   if (caller) await logout(deps, { ...caller, isCurrent: true }, null);
   answer.header('set-cookie', deps.kit.cookies.set('session', key, deps.sessionMaxAgeSeconds));
   if (deps.sharesRefresh && signed.refreshToken !== undefined) {

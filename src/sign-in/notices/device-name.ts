@@ -10,15 +10,19 @@ export interface DeviceName {
 /** The first word of an agent that is no browser, such as okhttp/4.9. */
 const PROGRAM = /^([A-Za-z][\w .-]{0,40}?)\//;
 
+const NAME_LENGTH_MAX = 40;
+
 /** Returns the names; null for a user agent that says nothing. */
 export function nameDevice(userAgent: string | null): DeviceName | null {
   if (userAgent === null || userAgent === '') return null;
   const { browser, os } = Bowser.parse(userAgent);
+  // The library takes what it does not know from the text, which the sender chooses.
+  const known = browser.name?.slice(0, NAME_LENGTH_MAX);
   const system = os.name ? [os.name, shortVersion(os.name, os.versionName)].filter(Boolean).join(' ') : null;
-  if (browser.name && system !== null) return { browser: browser.name, system };
+  if (known && system !== null) return { browser: known, system };
   const program = PROGRAM.exec(userAgent)?.[1];
   // The library names an unknown browser by an empty text.
-  const name = browser.name || (program === 'Mozilla' ? undefined : program);
+  const name = known || (program === 'Mozilla' ? undefined : program);
   return name === undefined ? null : { browser: name, system };
 }
 

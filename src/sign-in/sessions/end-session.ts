@@ -35,7 +35,7 @@ export interface LogoutCaller extends Pick<Caller, 'id' | 'sessionId' | 'organiz
  * Ends the session of a refresh token and the session of the caller. The refresh token may be expired, or older than
  * the newest token of the session. An unknown token is not an error, so that a logout can be repeated (RFC 7009 §2.2).
  *
- * A service of an organization keeps the access tokens that people send to it, also after the organization has removed
+ * A service of an organization keeps the access tokens that people send to it, even after the organization has removed
  * them. So an access token that is expired or stale ends the session only while the session acts for the organization
  * of the token. It cannot end the session in which its user now works for another organization.
  */

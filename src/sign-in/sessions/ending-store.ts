@@ -153,3 +153,27 @@ const END_SURPLUS = endSessionsStatement(
 export function markSurplusEnded(tx: SystemReader, userId: string, sessionsMax: number): Promise<EndedSessions> {
   return runEndSessions(tx, END_SURPLUS, [userId, sessionsMax]);
 }
+
+// $1 user, $2 actor or null.
+const END_CLOSED = endSessionsStatement({
+  which: 'user_id = $1::uuid',
+  reason: `'account_closed'`,
+  actor: '$2::uuid',
+});
+// The rows stay until no reader needs them.
+const ERASE = statement(`
+UPDATE sessions SET user_agent = NULL, ip = NULL, user_agent_sealed = NULL, ip_sealed = NULL, child_reissued_to = NULL,
+  child_reissued_lookup = NULL, browser_key = NULL
+WHERE user_id = $1::uuid`);
+const DELETE_KEYS = statement('DELETE FROM person_keys WHERE user_id = $1::uuid');
+
+/**
+ * Ends every session of a user whose account is being closed, and erases what the sessions and the events say about the
+ * person. `actorId` is null for an operator and for the service itself. The caller publishes the revocations.
+ */
+export async function eraseSessionsOf(tx: SystemTx, userId: string, actorId: string | null): Promise<EndedSessions> {
+  const ended = await runEndSessions(tx, END_CLOSED, [userId, actorId]);
+  await tx.rows(ERASE, [userId]);
+  await tx.rows(DELETE_KEYS, [userId]);
+  return ended;
+}

@@ -113,7 +113,7 @@ export async function exchange(
       return signIn(deps, rotation.subject, {
         sessionId: claims.sid,
         amr: rotation.amr,
-        authenticatedAt: rotation.openedAt,
+        authenticatedAt: rotation.authenticatedAt,
         refreshToken: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
       });
   }

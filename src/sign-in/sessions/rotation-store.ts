@@ -90,7 +90,7 @@ rotated AS (
     AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
     AND ($13::boolean OR NOT (${isReused('clock_timestamp()')}))
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
-    s.created_at, s.amr, s.revoked_at, s.replaced_child_at
+    s.created_at, s.authenticated_at, s.amr, s.revoked_at, s.replaced_child_at
 ),
 revoked AS (${revokingSessions('rotated WHERE revoked_at IS NOT NULL')}),
 recorded AS (
@@ -110,7 +110,7 @@ SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
   ${isKeyRevokedSql('$12::text')} AS "keyRevoked", r.replaced_child_at IS NOT DISTINCT FROM 'infinity' AS unsealed,
   r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
-  r.idle_expires_at, r.created_at, r.amr
+  r.idle_expires_at, r.created_at, coalesce(r.authenticated_at, r.created_at) AS authenticated_at, r.amr
 FROM person p LEFT JOIN rotated r ON true`);
 const ROTATE = rotation({ recordsNetwork: false });
 const ROTATE_AND_RECORD_NETWORK = rotation({ recordsNetwork: true });
@@ -150,6 +150,8 @@ type Verdict =
       readonly subject: Subject;
       readonly child: { jti: string; parent: string; issuedAt: Date; expiresAt: Date };
       readonly openedAt: Date;
+      /** When the user last proved who they are. */
+      readonly authenticatedAt: Date;
       readonly amr: readonly string[];
     };
 
@@ -169,6 +171,7 @@ interface RotationRow extends Subject {
   successor_at: Date;
   idle_expires_at: Date;
   created_at: Date;
+  authenticated_at: Date;
   amr: string[];
 }
 
@@ -235,6 +238,7 @@ async function verdictOf(tx: SystemReader, row: RotationRow | undefined, isWhole
     subject: await subjectOf(tx, row),
     child: { jti: row.successor, parent: row.confirmed, issuedAt: row.successor_at, expiresAt: row.idle_expires_at },
     openedAt: row.created_at,
+    authenticatedAt: row.authenticated_at,
     amr: row.amr,
   };
 }

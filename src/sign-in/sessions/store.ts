@@ -102,13 +102,13 @@ switched AS (
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
     AND s.expires_at > clock_timestamp() AND p.status = 'active' AND c.active AND c.member_active
     AND NOT ${isKeyRevokedSql('$4::text')}
-  RETURNING s.id, s.organization_id, s.created_at, s.idle_expires_at, s.amr
+  RETURNING s.id, s.organization_id, coalesce(s.authenticated_at, s.created_at) AS authenticated_at, s.idle_expires_at, s.amr
 ),
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id)
   SELECT gen_random_uuid(), organization_id, 'session.organization_switched', $1, id FROM switched
 )
-SELECT ${SUBJECT_COLUMNS}, s.created_at, s.idle_expires_at, s.amr,
+SELECT ${SUBJECT_COLUMNS}, s.authenticated_at, s.idle_expires_at, s.amr,
   EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
     AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live,
   ${isKeyRevokedSql('$4::text')} AS "keyRevoked"
@@ -116,7 +116,11 @@ FROM person p LEFT JOIN switched s ON true`);
 
 export interface Switched extends FoundSession {
   readonly subject: Subject;
-  readonly session: { readonly openedAt: Date; readonly idleExpiresAt: Date; readonly amr: readonly string[] } | null;
+  readonly session: {
+    readonly authenticatedAt: Date;
+    readonly idleExpiresAt: Date;
+    readonly amr: readonly string[];
+  } | null;
 }
 
 /** Makes a live session act for another organization (id or slug) of its user. Returns null for an unknown user. */
@@ -126,10 +130,11 @@ export async function updateSessionOrganization(
   organization: string,
 ): Promise<Switched | null> {
   const [row] = await tx.rows<
-    Subject & FoundSession & { created_at: Date | null; idle_expires_at: Date; amr: string[] }
+    Subject & FoundSession & { authenticated_at: Date | null; idle_expires_at: Date; amr: string[] }
   >(SWITCH, [id, organization, sessionId, keyId ?? null]);
   if (!row) return null;
-  const session = row.created_at && { openedAt: row.created_at, idleExpiresAt: row.idle_expires_at, amr: row.amr };
+  const { authenticated_at: authenticatedAt, idle_expires_at: idleExpiresAt, amr } = row;
+  const session = authenticatedAt && { authenticatedAt, idleExpiresAt, amr };
   return { subject: await subjectOf(tx, row), live: row.live, keyRevoked: row.keyRevoked, session };
 }
 
@@ -241,6 +246,8 @@ export interface BrowserSessionRow {
   readonly userId: string;
   readonly epoch: number;
   readonly openedAt: Date;
+  /** When the user last proved who they are. */
+  readonly authenticatedAt: Date;
   /** Whether the session was last seen long enough ago that `touchSession` would note its use. */
   readonly isDue: boolean;
   /** The organization for which the session acts, if it and the membership are active. */
@@ -254,6 +261,7 @@ const TOUCHED_EVERY = `interval '1 minute'`;
 
 const FIND_BROWSER = statement(`
 SELECT s.id AS "sessionId", s.user_id AS "userId", u.epoch, s.created_at AS "openedAt",
+  coalesce(s.authenticated_at, s.created_at) AS "authenticatedAt",
   s.last_seen_at < clock_timestamp() - ${TOUCHED_EVERY} AS "isDue",
   o.id AS "organizationId", o.slug AS "organizationSlug", m.epoch AS "membershipEpoch"
 FROM sessions s JOIN users u ON u.id = s.user_id AND u.status = 'active'

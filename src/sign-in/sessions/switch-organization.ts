@@ -35,7 +35,7 @@ export async function switchOrganization(
   return signIn(deps, switched.subject, {
     sessionId: caller.sessionId,
     amr: switched.session.amr,
-    authenticatedAt: switched.session.openedAt,
+    authenticatedAt: switched.session.authenticatedAt,
     refreshToken: { expiresAt: switched.session.idleExpiresAt },
   });
 }

@@ -34,7 +34,7 @@ export interface SocketGuard {
 const RENEWAL_MESSAGES = {
   malformed_frame: 'Send { token }: the next access token, as text.',
   other_subject: 'The token is of another user or client than the socket: open another socket with it.',
-  other_organization: 'The token is for another organization than the socket: open another socket with it.',
+  other_organization: 'The token is for an organization other than that of the socket: open another socket with it.',
   token_older: 'The token expires before the one in use: refresh it.',
   socket_closed: 'The socket is closed: open another.',
 } as const;

@@ -57,10 +57,10 @@ export interface VerifierOptions {
   readonly fetch?: Fetch;
   /** The time by which tokens are judged, in milliseconds since 1970. */
   readonly clock?: { now(): number };
-  /** Keys from another source than a JWKS. */
+  /** Keys from a source other than a JWKS. */
   readonly keys?: KeySource;
   /**
-   * Revocations from another source than the feed, with `maxStaleness` and `onStale` (`reject` or `allow`) in `stale`.
+   * Revocations from a source other than the feed, with `maxStaleness` and `onStale` (`reject` or `allow`) in `stale`.
    */
   readonly revocations?: RevocationSource;
   readonly stale?: { readonly maxStaleness?: number; readonly onStale?: 'reject' | 'allow' };
@@ -161,7 +161,7 @@ function address(name: string, value: string | URL): string {
     throw new TypeError(`${name} must be an absolute http or https URL`);
   }
   if (!/^https?:$/.test(url.protocol) || url.username || url.password || url.hash) {
-    throw new TypeError(`${name} must be an http or https URL without credentials and fragment`);
+    throw new TypeError(`${name} must be an http or https URL without credentials or a fragment`);
   }
   return url.href;
 }

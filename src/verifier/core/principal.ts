@@ -53,7 +53,7 @@ export function isElsewhere(principal: VerifiedPrincipal): boolean {
 export function refusal(principal: VerifiedPrincipal, permission: string): VerificationError {
   if (isElsewhere(principal)) {
     return new VerificationError('check_unavailable', {
-      message: 'The token is too small for its permissions: ask with `await verifier.authorize(…)`.',
+      message: 'The user has too many permissions for a token: ask with `await verifier.authorize(…)`.',
     });
   }
   if (!actsForOrganization(principal)) return new VerificationError('organization_required', { permission });

@@ -44,7 +44,7 @@ export interface TokenCheck {
 }
 
 const OF_ANOTHER =
-  'The token acts for another organization than the one whose revocations are followed here: use a token of that one.';
+  'The token acts for an organization other than the one whose revocations are followed here: use a token of that one.';
 
 /** Creates the check with an empty cache of `cacheSize` tokens. */
 export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onError }: TokenCheckDeps): TokenCheck {

@@ -45,7 +45,7 @@ export interface TestIssuer {
   /** The public keys, as a JWKS endpoint returns them. */
   jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] };
   /**
-   * A user's access token with a new session, for the organization, without roles and permissions. Raises TypeError for
+   * A user's access token with a new session, for the organization, without roles or permissions. Raises TypeError for
    * a `sub`, `sid` or `org` that is a text but not a UUID, because no verifier would accept such a claim.
    */
   token(claims?: ClaimOverrides, extras?: TokenExtras): string;

@@ -12,7 +12,7 @@ const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const DENIED = { status: 403, code: 'permission_denied' };
 const HELD = ['clients:manage', 'deals:read', 'deals:write', 'reports:*', '*:list'];
 
-/** A member who can manage clients, and has no other permissions than HELD. */
+/** A member who can manage clients, and has no permissions except HELD. */
 async function joinManager({ api, database, organization, join }: Team, permissions = HELD) {
   const member = await join('viewer');
   const roleId = await seedRole(database, organization.id, { name: `r${member.userId.slice(-8)}`, permissions });

@@ -91,7 +91,7 @@ t.test('only public keys of accepted kinds are registered', async (t) => {
     ['Ed448', { ...ed448 }, /Ed25519/],
     ['a point off the curve', { ...p256, x: p256.y }, /good/],
     ['half a point', { ...p256, y: undefined }, /good/],
-    ['another curve than the point', { ...p256, crv: 'P-384' }, /good/],
+    ['a curve other than that of the point', { ...p256, crv: 'P-384' }, /good/],
     ['a short Ed25519', { ...ed, x: 'AAAA' }, /good/],
     ['no numbers', { kty: 'RSA' }, /good/],
     ['members that are not text', { kty: 'RSA', n: 7, e: {} }, /good/],

@@ -70,7 +70,7 @@ t.test('sealing the rows changes nothing that anybody sees, and keeps the tokens
   t.equal(tokens, 1, 'the link that was mailed still works');
 });
 
-t.test('what the version before changes after the sealing is what everybody sees, and is sealed again', async (t) => {
+t.test('what the previous version changes after the sealing is what everybody sees, and is sealed again', async (t) => {
   const { old, db, database, people, signIn, search, organizationId } = await openBoth(t);
   await sealRows({ db });
   const [first, second] = people;
@@ -136,7 +136,7 @@ t.test('while very many are unsealed, a search in an organization looks at its m
   t.equal((await findPeople(db.systemReader(), 'ädith many', null)).length, 1200);
 });
 
-t.test('the version before reads what this version writes, and no address registers twice', async (t) => {
+t.test('the previous version reads what this version writes, and no address registers twice', async (t) => {
   const { old, api, database } = await openBoth(t);
   const account = { email: 'Both@Example.com', password: 'correct horse battery both', name: 'Both' };
   const made = await api.post('/auth/register', account);
@@ -192,7 +192,7 @@ t.test('the command seals the rest, stores nothing in clear from then on, and em
   t.same(await database.query(CLEAR), [NONE]);
 });
 
-t.test('as long as the version before writes rows in clear, the phase does not change', async (t) => {
+t.test('as long as the previous version writes rows in clear, the phase does not change', async (t) => {
   const { database, db, old } = await openBoth(t);
   await sealRows({ db });
   // The row comes in when everything is sealed, just before the phase is set.

@@ -83,6 +83,7 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
     good(holders.api.patch('/organizations/current', { name: 'Another name' }, byOwner(holders))),
   'another name of a user': ({ api, member }) =>
     good(api.patch('/me', { name: 'Another name', locale: 'es' }, { token: member.accessToken })),
+  'a copy of the own data': ({ api, member }) => good(api.get('/me/export', { token: member.accessToken })),
   'an account with an organization': ({ api }) => newAccount(api),
   'an organization that a user creates': ({ api, member }) =>
     good(api.post('/organizations', { name: 'Of a member' }, { token: member.accessToken })),

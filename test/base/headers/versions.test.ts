@@ -73,7 +73,7 @@ t.test('every endpoint with a version is tried above', async (t) => {
   );
 });
 
-t.test('a GET with the tag in If-None-Match is answered 304 without a body', async (t) => {
+t.test('a GET with the tag in If-None-Match is answered with 304, without a body', async (t) => {
   const { api, resources } = await openVersioned(t);
   for (const { path, token } of resources) {
     const etag = (await api.get(path, { token })).headers.get('etag') ?? '';

@@ -96,7 +96,7 @@ function late(t: Test, reply: RawReply | null, code: string, what: string): void
   t.notOk(reply?.headers.has('set-cookie'), `${what}: nothing that the operation prepared`);
 }
 
-t.test('a request is answered 503 when its time is over: every method, with and without a body', async (t) => {
+t.test('a request is answered with 503 when its time is over: every method, with and without a body', async (t) => {
   const held = new Held();
   const url = await serving(t, held, SHORT_MS);
   const requests = [

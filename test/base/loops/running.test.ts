@@ -78,7 +78,7 @@ t.test('what ends or begins while another one is noticed is treated as at any ot
   t.same(noticed, ['first at 1000', 'third at 1500', 'late at 2000']);
 });
 
-t.test('everything can be ended at once, also what is overdue', async (t) => {
+t.test('everything can be ended at once, including what is overdue', async (t) => {
   const { timing, noticed, running } = opened();
   running.begin('overdue');
   await timing.advance(1.5);

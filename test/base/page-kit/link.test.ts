@@ -131,7 +131,7 @@ function browser() {
 }
 const COOKIE = '__Host-tenantry_link';
 
-t.test('a browser keeps a token for one page, also while somebody signs in, until the page forgets it', async (t) => {
+t.test('a browser keeps a token for one page, even while somebody signs in, until the page forgets it', async (t) => {
   const own = browser();
   const first = own.visit();
   t.equal(first.view.keptToken(PATH), null);

@@ -2,6 +2,7 @@
 // that the transaction records. Every event type of the catalogue is in one of the two lists.
 import { randomBytes } from 'node:crypto';
 import { disableAccount, enableAccount, setPassword } from '../../../src/admin/accounts/change-account.ts';
+import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
 import { grantRoles } from '../../../src/admin/accounts/grant-roles.ts';
 import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { endEverything } from '../../../src/admin/restore/restore.ts';
@@ -130,6 +131,10 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   'an account that is disabled': {
     ...{ event: 'user.disabled', refused: MEMBER_ENDED },
     happen: ({ app, member }) => disableAccount(app.parts, member.userId),
+  },
+  'an account that is closed': {
+    ...{ event: 'user.closed', refused: { outsider: ENDED } },
+    happen: ({ app, outsider }) => closeForOperator(app.parts, outsider.userId, []),
   },
   'an account that is enabled, with what was opened while it was disabled': {
     ...{ event: 'user.enabled', refused: MEMBER_ENDED },
@@ -285,6 +290,7 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'sessions.all_ended': 'follows a session.ended of each session',
   'subscription.changed': 'limits are in no token',
   'user.created': 'new',
+  'user.exported': 'reads only',
   'user.registered': 'new',
   'user.renamed': 'names are in no token',
   'user.locale_changed': 'languages are in no token',

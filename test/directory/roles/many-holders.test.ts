@@ -76,7 +76,7 @@ async function interrupted(t: Test) {
   t.equal((await change({ permissions: ['deals:read'] })).status, 200);
   const [begun] = await listUnfinishedChanges(parts.db.systemReader(), organization.id);
   if (!begun) throw new Error('no change is unfinished');
-  // The first turn only finds that nothing is listed yet. The second one is the first slice.
+  // The first run of the loop finds no memberships to raise yet. The second run raises the first slice.
   let turns = 0;
   const isOver = () => {
     turns += 1;

@@ -111,7 +111,7 @@ t.test('TRACE and CONNECT are refused, and so are too many headers and headers t
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('an upgrade to another protocol than websocket is refused and does not reach the upstream', async (t) => {
+t.test('an upgrade to a protocol other than websocket is refused and does not reach the upstream', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const but = (name: string, ...instead: string[]) => [...UPGRADE.filter((line) => !line.startsWith(name)), ...instead];

@@ -42,69 +42,72 @@ function receivedBy({ rawHeaders }: IncomingMessage): string[] {
   );
 }
 
-t.test('a request that names another organization than its token is refused, as the service refuses it', async (t) => {
-  const stand = await openStand(t);
-  const { issuer, upstream } = stand;
-  const own = issuer.organizationId;
-  const cases: [Fields, string][] = [
-    [[['X-Tenant-ID', OTHER]], 'tenant_mismatch'],
-    [[['x-tenant-id', 'other']], 'tenant_mismatch'],
-    [[['X-Organization-Slug', 'other']], 'tenant_mismatch'],
-    [[['X-TENANT-ID', OTHER.toUpperCase()]], 'tenant_mismatch'],
-    [[['X-Tenant-ID', `${own}0`]], 'tenant_mismatch'],
-    [
+t.test(
+  'a request that names an organization other than that of its token is refused, as the service refuses it',
+  async (t) => {
+    const stand = await openStand(t);
+    const { issuer, upstream } = stand;
+    const own = issuer.organizationId;
+    const cases: [Fields, string][] = [
+      [[['X-Tenant-ID', OTHER]], 'tenant_mismatch'],
+      [[['x-tenant-id', 'other']], 'tenant_mismatch'],
+      [[['X-Organization-Slug', 'other']], 'tenant_mismatch'],
+      [[['X-TENANT-ID', OTHER.toUpperCase()]], 'tenant_mismatch'],
+      [[['X-Tenant-ID', `${own}0`]], 'tenant_mismatch'],
       [
-        ['X-Tenant-ID', OTHER],
-        ['X-Organization-Slug', 'test'],
+        [
+          ['X-Tenant-ID', OTHER],
+          ['X-Organization-Slug', 'test'],
+        ],
+        'bad_request',
       ],
-      'bad_request',
-    ],
-    [
       [
-        ['X-Tenant-ID', own],
-        ['X-Tenant-ID', OTHER],
+        [
+          ['X-Tenant-ID', own],
+          ['X-Tenant-ID', OTHER],
+        ],
+        'bad_request',
       ],
-      'bad_request',
-    ],
-    [
       [
-        ['X-Tenant-ID', own],
-        ['x-tenant-id', own],
+        [
+          ['X-Tenant-ID', own],
+          ['x-tenant-id', own],
+        ],
+        'bad_request',
       ],
-      'bad_request',
-    ],
-    [
       [
-        ['X-Organization-Slug', 'test'],
-        ['X-Organization-Slug', 'other'],
+        [
+          ['X-Organization-Slug', 'test'],
+          ['X-Organization-Slug', 'other'],
+        ],
+        'bad_request',
       ],
-      'bad_request',
-    ],
-    [
       [
-        ['X-Tenant-ID', 'test'],
-        ['X-Organization-Slug', 'other'],
+        [
+          ['X-Tenant-ID', 'test'],
+          ['X-Organization-Slug', 'other'],
+        ],
+        'bad_request',
       ],
-      'bad_request',
-    ],
-    [[['X-Tenant-ID', '']], 'bad_request'],
-    [[['X-Tenant-ID', `${own}, ${OTHER}`]], 'bad_request'],
-    [[['X-Organization-Slug', 'no slug!']], 'bad_request'],
-  ];
-  for (const [fields, code] of cases) {
-    t.strictSame(await outcomes(stand, fields, issuer.token()), [code, code], JSON.stringify(fields));
-    t.strictSame(await outcomes(stand, fields, issuer.clientToken()), [code, code], 'a service client');
-  }
-  const loner = issuer.token({ org: undefined });
-  t.strictSame(await outcomes(stand, [['X-Tenant-ID', own]], loner), ['tenant_mismatch', 'tenant_mismatch']);
-  t.strictSame(
-    await outcomes(stand, [['X-Tenant-ID', OTHER]], issuer.expiredToken()),
-    ['token_expired', 'token_expired'],
-    'a bad token is reported first',
-  );
-  t.equal(upstream.requests.length, 0, 'the upstream received nothing');
-  t.equal(stand.sidecar.state().sockets, 0);
-});
+      [[['X-Tenant-ID', '']], 'bad_request'],
+      [[['X-Tenant-ID', `${own}, ${OTHER}`]], 'bad_request'],
+      [[['X-Organization-Slug', 'no slug!']], 'bad_request'],
+    ];
+    for (const [fields, code] of cases) {
+      t.strictSame(await outcomes(stand, fields, issuer.token()), [code, code], JSON.stringify(fields));
+      t.strictSame(await outcomes(stand, fields, issuer.clientToken()), [code, code], 'a service client');
+    }
+    const loner = issuer.token({ org: undefined });
+    t.strictSame(await outcomes(stand, [['X-Tenant-ID', own]], loner), ['tenant_mismatch', 'tenant_mismatch']);
+    t.strictSame(
+      await outcomes(stand, [['X-Tenant-ID', OTHER]], issuer.expiredToken()),
+      ['token_expired', 'token_expired'],
+      'a bad token is reported first',
+    );
+    t.equal(upstream.requests.length, 0, 'the upstream received nothing');
+    t.equal(stand.sidecar.state().sockets, 0);
+  },
+);
 
 t.test(
   'the upstream gets both tenant headers with the organization of the token, once and whatever was sent',

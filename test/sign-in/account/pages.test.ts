@@ -161,6 +161,7 @@ t.test('a device is named by its browser and its system', async (t) => {
     ['', null],
     [null, null],
     ['?'.repeat(256), null],
+    [`${'x'.repeat(80)}/1.0 Windows Phone/1`, `${'x'.repeat(40)}, Windows Phone`],
   ];
   for (const [agent, name] of cases) {
     const named = nameDevice(agent);

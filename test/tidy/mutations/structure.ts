@@ -6,6 +6,12 @@ export const brokenStructure: Mutations = {
     ['a folder that nobody named', 'src/base/cache/cache.ts', 'export const cache = 1;\n'],
     ['a wing that nobody named', 'src/billing/invoices.ts', ''],
   ],
+  'the map lists the folders of each wing in their order, and explains each': [
+    ['a folder that its wing lacks', 'src/README.md', (text) => text.replace('| errors, headers, ', '| errors, ')],
+    ['two folders in the wrong order', 'src/README.md', (text) => text.replace('keys, data-keys', 'data-keys, keys')],
+    ['a folder of the verifier', 'src/README.md', (text) => text.replace('| core, keys, feed, ', '| core, keys, ')],
+    ['a folder without a row', 'src/README.md', (text) => text.replace('| `base/headers/` |', '| `headers` |')],
+  ],
   'no file imports from a folder that is later in the order': [
     [
       'tokens use the verifier',

@@ -208,7 +208,7 @@ t.test('with a client of one organization the verifier refuses tokens of another
   t.equal(await outcome(issuer.clientToken({ org: own })), 'good');
   t.equal(await outcome(issuer.token()), '401 invalid_token', 'a token of another organization');
   t.equal(await outcome(issuer.token({ org: undefined })), '401 invalid_token', 'of none');
-  await t.rejects(verifier.verify(issuer.token()), /another organization than the one whose revocations are followed/);
+  await t.rejects(verifier.verify(issuer.token()), /an organization other than the one whose revocations are followed/);
 });
 
 t.test('ready waits for the keys and the snapshot, and its error names what is missing', async (t) => {

@@ -8,6 +8,10 @@ export const PASSWORDS = {
     .enum(['open', 'closed'])
     .default('open')
     .meta({ description: 'open: anyone may register. closed: only people with an invitation may.' }),
+  UNVERIFIED_ACCOUNT_TTL: wholeNumber(0, 3650).default(30).meta({
+    description:
+      'With REGISTRATION_MODE=verified: an account whose mailbox nobody has proven after so many days is removed, unless somebody uses it. 0 never removes one.',
+  }),
   PASSWORD_MIN_LENGTH: wholeNumber(8, 128)
     .default(8)
     .meta({ description: 'The shortest password, in characters. 15 is recommended (NIST SP 800-63B-4).' }),

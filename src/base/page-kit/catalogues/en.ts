@@ -23,7 +23,7 @@ export const en = {
     email: 'E-mail',
     password: 'Password',
     submit: 'Sign in',
-    noAccount: 'You have no account yet?',
+    noAccount: 'No account yet?',
     register: 'Create one',
     signedOut: 'You are signed out.',
     ended: 'Your session has ended. Sign in again.',
@@ -38,7 +38,7 @@ export const en = {
     organization: 'Name of your organization',
     organizationHint: 'Leave this empty if you only want an account.',
     submit: 'Create the account',
-    hasAccount: 'You have an account already?',
+    hasAccount: 'Already have an account?',
     signIn: 'Sign in',
   },
   /** The field for a link from a mail. */
@@ -79,6 +79,7 @@ export const en = {
   account: {
     title: 'Your account',
     profile: 'Profile',
+    password: 'Password',
     devices: 'Devices',
     organizations: 'Organizations',
     name: 'Name',
@@ -87,6 +88,21 @@ export const en = {
     localeDefault: (language: string) => `Default (${language})`,
     save: 'Save',
     saved: 'Your changes are saved.',
+  },
+  reauthenticate: {
+    title: 'Is it you?',
+    intro: 'Give your password again before you go on. Your browser may have been left alone.',
+    submit: 'Continue',
+    forgotten: 'Forgotten your password?',
+  },
+  ownPassword: {
+    title: 'Password',
+    intro: 'A change signs you out on every other device. Here you stay signed in.',
+    current: 'Current password',
+    next: 'New password',
+    submit: 'Change the password',
+    changed: 'Your password is changed. Every other device is signed out.',
+    forgotten: 'Forgotten your password, or never had one?',
   },
   devices: {
     title: 'Devices',
@@ -110,7 +126,7 @@ export const en = {
   organizations: {
     title: 'Organizations',
     intro: 'You are a member of these organizations.',
-    none: 'You are a member of no organization.',
+    none: 'You are not a member of any organization.',
     organization: 'Organization',
     roles: 'Your roles',
     joined: 'Member since',
@@ -143,6 +159,20 @@ export const en = {
     invalid_credentials: {
       title: 'Wrong e-mail or password',
       detail: 'The e-mail and the password do not belong together. Check both.',
+    },
+    reauthentication_required: {
+      title: 'Prove again who you are',
+      detail: 'This needs a fresh proof. Give your current password.',
+    },
+    wrong_password: { title: 'Wrong password', detail: 'This is not your current password. Check it.' },
+    password_not_set: {
+      title: 'You have no password',
+      detail: 'Set one with a link by mail: follow the link for a forgotten password.',
+    },
+    password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
+    password_changed: {
+      title: 'Password changed meanwhile',
+      detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',
     },
     account_disabled: {
       title: 'Account disabled',

@@ -80,6 +80,7 @@ export const es: Catalogue = {
   account: {
     title: 'Su cuenta',
     profile: 'Perfil',
+    password: 'Contraseña',
     devices: 'Dispositivos',
     organizations: 'Organizaciones',
     name: 'Nombre',
@@ -88,6 +89,21 @@ export const es: Catalogue = {
     localeDefault: (language) => `Predeterminado (${language})`,
     save: 'Guardar',
     saved: 'Sus cambios están guardados.',
+  },
+  reauthenticate: {
+    title: '¿Es usted?',
+    intro: 'Escriba otra vez su contraseña antes de continuar. Puede que el navegador se haya quedado desatendido.',
+    submit: 'Continuar',
+    forgotten: '¿Ha olvidado su contraseña?',
+  },
+  ownPassword: {
+    title: 'Contraseña',
+    intro: 'Un cambio cierra la sesión en todos los demás dispositivos. Aquí la sesión sigue abierta.',
+    current: 'Contraseña actual',
+    next: 'Contraseña nueva',
+    submit: 'Cambiar la contraseña',
+    changed: 'Su contraseña ha cambiado. La sesión está cerrada en todos los demás dispositivos.',
+    forgotten: '¿Ha olvidado su contraseña o nunca ha tenido una?',
   },
   devices: {
     title: 'Dispositivos',
@@ -143,6 +159,20 @@ export const es: Catalogue = {
     invalid_credentials: {
       title: 'Correo o contraseña incorrectos',
       detail: 'El correo y la contraseña no corresponden. Compruebe los dos.',
+    },
+    reauthentication_required: {
+      title: 'Demuestre otra vez quién es',
+      detail: 'Esto necesita una prueba reciente. Escriba su contraseña actual.',
+    },
+    wrong_password: { title: 'Contraseña incorrecta', detail: 'Esta no es su contraseña actual. Compruébela.' },
+    password_not_set: {
+      title: 'No tiene contraseña',
+      detail: 'Cree una con un enlace por correo: siga el enlace para una contraseña olvidada.',
+    },
+    password_unchanged: { title: 'La misma contraseña', detail: 'Esta es su contraseña actual. Elija otra.' },
+    password_changed: {
+      title: 'La contraseña ha cambiado entretanto',
+      detail: 'La contraseña cambió hace un momento, así que ahora no se hizo nada. Inténtelo con la nueva.',
     },
     account_disabled: {
       title: 'Cuenta desactivada',

@@ -80,6 +80,7 @@ export const pt: Catalogue = {
   account: {
     title: 'A sua conta',
     profile: 'Perfil',
+    password: 'Senha',
     devices: 'Dispositivos',
     organizations: 'Organizações',
     name: 'Nome',
@@ -88,6 +89,21 @@ export const pt: Catalogue = {
     localeDefault: (language) => `Padrão (${language})`,
     save: 'Salvar',
     saved: 'As suas alterações foram salvas.',
+  },
+  reauthenticate: {
+    title: 'É mesmo você?',
+    intro: 'Digite a sua senha de novo antes de continuar. O navegador pode ter ficado sem vigilância.',
+    submit: 'Continuar',
+    forgotten: 'Esqueceu a senha?',
+  },
+  ownPassword: {
+    title: 'Senha',
+    intro: 'Uma alteração encerra a sessão em todos os outros dispositivos. Aqui a sessão continua.',
+    current: 'Senha atual',
+    next: 'Nova senha',
+    submit: 'Alterar a senha',
+    changed: 'A sua senha foi alterada. A sessão terminou em todos os outros dispositivos.',
+    forgotten: 'Esqueceu a senha, ou nunca teve uma?',
   },
   devices: {
     title: 'Dispositivos',
@@ -142,6 +158,20 @@ export const pt: Catalogue = {
     invalid_credentials: {
       title: 'E-mail ou senha errados',
       detail: 'O e-mail e a senha não correspondem. Verifique os dois.',
+    },
+    reauthentication_required: {
+      title: 'Prove de novo quem é',
+      detail: 'Isto precisa de uma prova recente. Digite a sua senha atual.',
+    },
+    wrong_password: { title: 'Senha incorreta', detail: 'Esta não é a sua senha atual. Confira.' },
+    password_not_set: {
+      title: 'Você não tem senha',
+      detail: 'Crie uma com um link por e-mail: siga o link para uma senha esquecida.',
+    },
+    password_unchanged: { title: 'A mesma senha', detail: 'Esta é a sua senha atual. Escolha outra.' },
+    password_changed: {
+      title: 'A senha foi alterada enquanto isso',
+      detail: 'A senha foi alterada há um momento, por isso nada foi feito agora. Tente com a nova.',
     },
     account_disabled: {
       title: 'Conta desativada',

@@ -2572,7 +2572,8 @@ export const SessionScalarFieldEnum = {
   userAgentSealed: 'userAgentSealed',
   ipSealed: 'ipSealed',
   childReissuedLookup: 'childReissuedLookup',
-  browserKey: 'browserKey'
+  browserKey: 'browserKey',
+  authenticatedAt: 'authenticatedAt'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]
@@ -2679,6 +2680,7 @@ export const OutboxScalarFieldEnum = {
   subjectId: 'subjectId',
   recipientKey: 'recipientKey',
   recipientLookup: 'recipientLookup',
+  recipientSealed: 'recipientSealed',
   actorId: 'actorId',
   createdAt: 'createdAt',
   dueAt: 'dueAt',

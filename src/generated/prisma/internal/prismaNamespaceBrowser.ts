@@ -262,7 +262,8 @@ export const SessionScalarFieldEnum = {
   userAgentSealed: 'userAgentSealed',
   ipSealed: 'ipSealed',
   childReissuedLookup: 'childReissuedLookup',
-  browserKey: 'browserKey'
+  browserKey: 'browserKey',
+  authenticatedAt: 'authenticatedAt'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]
@@ -369,6 +370,7 @@ export const OutboxScalarFieldEnum = {
   subjectId: 'subjectId',
   recipientKey: 'recipientKey',
   recipientLookup: 'recipientLookup',
+  recipientSealed: 'recipientSealed',
   actorId: 'actorId',
   createdAt: 'createdAt',
   dueAt: 'dueAt',

@@ -41,6 +41,7 @@ export type OutboxMinAggregateOutputType = {
   subjectId: string | null
   recipientKey: string | null
   recipientLookup: runtime.Bytes | null
+  recipientSealed: runtime.Bytes | null
   actorId: string | null
   createdAt: Date | null
   dueAt: Date | null
@@ -60,6 +61,7 @@ export type OutboxMaxAggregateOutputType = {
   subjectId: string | null
   recipientKey: string | null
   recipientLookup: runtime.Bytes | null
+  recipientSealed: runtime.Bytes | null
   actorId: string | null
   createdAt: Date | null
   dueAt: Date | null
@@ -79,6 +81,7 @@ export type OutboxCountAggregateOutputType = {
   subjectId: number
   recipientKey: number
   recipientLookup: number
+  recipientSealed: number
   actorId: number
   createdAt: number
   dueAt: number
@@ -108,6 +111,7 @@ export type OutboxMinAggregateInputType = {
   subjectId?: true
   recipientKey?: true
   recipientLookup?: true
+  recipientSealed?: true
   actorId?: true
   createdAt?: true
   dueAt?: true
@@ -127,6 +131,7 @@ export type OutboxMaxAggregateInputType = {
   subjectId?: true
   recipientKey?: true
   recipientLookup?: true
+  recipientSealed?: true
   actorId?: true
   createdAt?: true
   dueAt?: true
@@ -146,6 +151,7 @@ export type OutboxCountAggregateInputType = {
   subjectId?: true
   recipientKey?: true
   recipientLookup?: true
+  recipientSealed?: true
   actorId?: true
   createdAt?: true
   dueAt?: true
@@ -252,6 +258,7 @@ export type OutboxGroupByOutputType = {
   subjectId: string
   recipientKey: string | null
   recipientLookup: runtime.Bytes | null
+  recipientSealed: runtime.Bytes | null
   actorId: string | null
   createdAt: Date
   dueAt: Date | null
@@ -294,6 +301,7 @@ export type OutboxWhereInput = {
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
   recipientKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
   recipientLookup?: Prisma.BytesNullableFilter<"Outbox"> | runtime.Bytes | null
+  recipientSealed?: Prisma.BytesNullableFilter<"Outbox"> | runtime.Bytes | null
   actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
@@ -313,6 +321,7 @@ export type OutboxOrderByWithRelationInput = {
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrderInput | Prisma.SortOrder
   recipientLookup?: Prisma.SortOrderInput | Prisma.SortOrder
+  recipientSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -335,6 +344,7 @@ export type OutboxWhereUniqueInput = Prisma.AtLeast<{
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
   recipientKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
   recipientLookup?: Prisma.BytesNullableFilter<"Outbox"> | runtime.Bytes | null
+  recipientSealed?: Prisma.BytesNullableFilter<"Outbox"> | runtime.Bytes | null
   actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
@@ -354,6 +364,7 @@ export type OutboxOrderByWithAggregationInput = {
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrderInput | Prisma.SortOrder
   recipientLookup?: Prisma.SortOrderInput | Prisma.SortOrder
+  recipientSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -381,6 +392,7 @@ export type OutboxScalarWhereWithAggregatesInput = {
   subjectId?: Prisma.UuidWithAggregatesFilter<"Outbox"> | string
   recipientKey?: Prisma.StringNullableWithAggregatesFilter<"Outbox"> | string | null
   recipientLookup?: Prisma.BytesNullableWithAggregatesFilter<"Outbox"> | runtime.Bytes | null
+  recipientSealed?: Prisma.BytesNullableWithAggregatesFilter<"Outbox"> | runtime.Bytes | null
   actorId?: Prisma.UuidNullableWithAggregatesFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Outbox"> | Date | string | null
@@ -400,6 +412,7 @@ export type OutboxCreateInput = {
   subjectId: string
   recipientKey?: string | null
   recipientLookup?: runtime.Bytes | null
+  recipientSealed?: runtime.Bytes | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
@@ -419,6 +432,7 @@ export type OutboxUncheckedCreateInput = {
   subjectId: string
   recipientKey?: string | null
   recipientLookup?: runtime.Bytes | null
+  recipientSealed?: runtime.Bytes | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
@@ -438,6 +452,7 @@ export type OutboxUpdateInput = {
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  recipientSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -457,6 +472,7 @@ export type OutboxUncheckedUpdateInput = {
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  recipientSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -476,6 +492,7 @@ export type OutboxCreateManyInput = {
   subjectId: string
   recipientKey?: string | null
   recipientLookup?: runtime.Bytes | null
+  recipientSealed?: runtime.Bytes | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
@@ -495,6 +512,7 @@ export type OutboxUpdateManyMutationInput = {
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  recipientSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -514,6 +532,7 @@ export type OutboxUncheckedUpdateManyInput = {
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipientLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  recipientSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -533,6 +552,7 @@ export type OutboxCountOrderByAggregateInput = {
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
   recipientLookup?: Prisma.SortOrder
+  recipientSealed?: Prisma.SortOrder
   actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
@@ -556,6 +576,7 @@ export type OutboxMaxOrderByAggregateInput = {
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
   recipientLookup?: Prisma.SortOrder
+  recipientSealed?: Prisma.SortOrder
   actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
@@ -575,6 +596,7 @@ export type OutboxMinOrderByAggregateInput = {
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
   recipientLookup?: Prisma.SortOrder
+  recipientSealed?: Prisma.SortOrder
   actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
@@ -600,6 +622,7 @@ export type OutboxSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   subjectId?: boolean
   recipientKey?: boolean
   recipientLookup?: boolean
+  recipientSealed?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -619,6 +642,7 @@ export type OutboxSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   subjectId?: boolean
   recipientKey?: boolean
   recipientLookup?: boolean
+  recipientSealed?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -638,6 +662,7 @@ export type OutboxSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   subjectId?: boolean
   recipientKey?: boolean
   recipientLookup?: boolean
+  recipientSealed?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -657,6 +682,7 @@ export type OutboxSelectScalar = {
   subjectId?: boolean
   recipientKey?: boolean
   recipientLookup?: boolean
+  recipientSealed?: boolean
   actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
@@ -669,7 +695,7 @@ export type OutboxSelectScalar = {
   outcome?: boolean
 }
 
-export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "recipientLookup" | "actorId" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure" | "userId" | "dedupeKey" | "triedAt" | "outcome", ExtArgs["result"]["outbox"]>
+export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "recipientLookup" | "recipientSealed" | "actorId" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure" | "userId" | "dedupeKey" | "triedAt" | "outcome", ExtArgs["result"]["outbox"]>
 
 export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Outbox"
@@ -681,6 +707,7 @@ export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     subjectId: string
     recipientKey: string | null
     recipientLookup: runtime.Bytes | null
+    recipientSealed: runtime.Bytes | null
     actorId: string | null
     createdAt: Date
     dueAt: Date | null
@@ -1120,6 +1147,7 @@ export interface OutboxFieldRefs {
   readonly subjectId: Prisma.FieldRef<"Outbox", 'String'>
   readonly recipientKey: Prisma.FieldRef<"Outbox", 'String'>
   readonly recipientLookup: Prisma.FieldRef<"Outbox", 'Bytes'>
+  readonly recipientSealed: Prisma.FieldRef<"Outbox", 'Bytes'>
   readonly actorId: Prisma.FieldRef<"Outbox", 'String'>
   readonly createdAt: Prisma.FieldRef<"Outbox", 'DateTime'>
   readonly dueAt: Prisma.FieldRef<"Outbox", 'DateTime'>

@@ -48,6 +48,7 @@ export type SessionMinAggregateOutputType = {
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
   browserKey: runtime.Bytes | null
+  authenticatedAt: Date | null
 }
 
 export type SessionMaxAggregateOutputType = {
@@ -74,6 +75,7 @@ export type SessionMaxAggregateOutputType = {
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
   browserKey: runtime.Bytes | null
+  authenticatedAt: Date | null
 }
 
 export type SessionCountAggregateOutputType = {
@@ -101,6 +103,7 @@ export type SessionCountAggregateOutputType = {
   ipSealed: number
   childReissuedLookup: number
   browserKey: number
+  authenticatedAt: number
   _all: number
 }
 
@@ -129,6 +132,7 @@ export type SessionMinAggregateInputType = {
   ipSealed?: true
   childReissuedLookup?: true
   browserKey?: true
+  authenticatedAt?: true
 }
 
 export type SessionMaxAggregateInputType = {
@@ -155,6 +159,7 @@ export type SessionMaxAggregateInputType = {
   ipSealed?: true
   childReissuedLookup?: true
   browserKey?: true
+  authenticatedAt?: true
 }
 
 export type SessionCountAggregateInputType = {
@@ -182,6 +187,7 @@ export type SessionCountAggregateInputType = {
   ipSealed?: true
   childReissuedLookup?: true
   browserKey?: true
+  authenticatedAt?: true
   _all?: true
 }
 
@@ -282,6 +288,7 @@ export type SessionGroupByOutputType = {
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
   browserKey: runtime.Bytes | null
+  authenticatedAt: Date | null
   _count: SessionCountAggregateOutputType | null
   _min: SessionMinAggregateOutputType | null
   _max: SessionMaxAggregateOutputType | null
@@ -330,6 +337,7 @@ export type SessionWhereInput = {
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  authenticatedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }
@@ -359,6 +367,7 @@ export type SessionOrderByWithRelationInput = {
   ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  authenticatedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   user?: Prisma.UserOrderByWithRelationInput
   membership?: Prisma.MembershipOrderByWithRelationInput
 }
@@ -391,6 +400,7 @@ export type SessionWhereUniqueInput = Prisma.AtLeast<{
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  authenticatedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }, "id">
@@ -420,6 +430,7 @@ export type SessionOrderByWithAggregationInput = {
   ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  authenticatedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.SessionCountOrderByAggregateInput
   _max?: Prisma.SessionMaxOrderByAggregateInput
   _min?: Prisma.SessionMinOrderByAggregateInput
@@ -453,6 +464,7 @@ export type SessionScalarWhereWithAggregatesInput = {
   ipSealed?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
+  authenticatedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
 }
 
 export type SessionCreateInput = {
@@ -478,6 +490,7 @@ export type SessionCreateInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
@@ -507,6 +520,7 @@ export type SessionUncheckedCreateInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
 }
 
 export type SessionUpdateInput = {
@@ -532,6 +546,7 @@ export type SessionUpdateInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
@@ -561,6 +576,7 @@ export type SessionUncheckedUpdateInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type SessionCreateManyInput = {
@@ -588,6 +604,7 @@ export type SessionCreateManyInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
 }
 
 export type SessionUpdateManyMutationInput = {
@@ -613,6 +630,7 @@ export type SessionUpdateManyMutationInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type SessionUncheckedUpdateManyInput = {
@@ -640,6 +658,7 @@ export type SessionUncheckedUpdateManyInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type SessionListRelationFilter = {
@@ -677,6 +696,7 @@ export type SessionCountOrderByAggregateInput = {
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
   browserKey?: Prisma.SortOrder
+  authenticatedAt?: Prisma.SortOrder
 }
 
 export type SessionMaxOrderByAggregateInput = {
@@ -703,6 +723,7 @@ export type SessionMaxOrderByAggregateInput = {
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
   browserKey?: Prisma.SortOrder
+  authenticatedAt?: Prisma.SortOrder
 }
 
 export type SessionMinOrderByAggregateInput = {
@@ -729,6 +750,7 @@ export type SessionMinOrderByAggregateInput = {
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
   browserKey?: Prisma.SortOrder
+  authenticatedAt?: Prisma.SortOrder
 }
 
 export type SessionCreateNestedManyWithoutUserInput = {
@@ -847,6 +869,7 @@ export type SessionCreateWithoutUserInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
 
@@ -874,6 +897,7 @@ export type SessionUncheckedCreateWithoutUserInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
 }
 
 export type SessionCreateOrConnectWithoutUserInput = {
@@ -930,6 +954,7 @@ export type SessionScalarWhereInput = {
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  authenticatedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
 }
 
 export type SessionCreateWithoutMembershipInput = {
@@ -955,6 +980,7 @@ export type SessionCreateWithoutMembershipInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
 }
 
@@ -981,6 +1007,7 @@ export type SessionUncheckedCreateWithoutMembershipInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
 }
 
 export type SessionCreateOrConnectWithoutMembershipInput = {
@@ -1033,6 +1060,7 @@ export type SessionCreateManyUserInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
 }
 
 export type SessionUpdateWithoutUserInput = {
@@ -1058,6 +1086,7 @@ export type SessionUpdateWithoutUserInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
 
@@ -1085,6 +1114,7 @@ export type SessionUncheckedUpdateWithoutUserInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type SessionUncheckedUpdateManyWithoutUserInput = {
@@ -1111,6 +1141,7 @@ export type SessionUncheckedUpdateManyWithoutUserInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type SessionCreateManyMembershipInput = {
@@ -1136,6 +1167,7 @@ export type SessionCreateManyMembershipInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  authenticatedAt?: Date | string | null
 }
 
 export type SessionUpdateWithoutMembershipInput = {
@@ -1161,6 +1193,7 @@ export type SessionUpdateWithoutMembershipInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
 }
 
@@ -1187,6 +1220,7 @@ export type SessionUncheckedUpdateWithoutMembershipInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type SessionUncheckedUpdateManyWithoutMembershipInput = {
@@ -1212,6 +1246,7 @@ export type SessionUncheckedUpdateManyWithoutMembershipInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 
@@ -1241,6 +1276,7 @@ export type SessionSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  authenticatedAt?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1270,6 +1306,7 @@ export type SessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  authenticatedAt?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1299,6 +1336,7 @@ export type SessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  authenticatedAt?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1328,9 +1366,10 @@ export type SessionSelectScalar = {
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  authenticatedAt?: boolean
 }
 
-export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "userAgentSealed" | "ipSealed" | "childReissuedLookup" | "browserKey", ExtArgs["result"]["session"]>
+export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "userAgentSealed" | "ipSealed" | "childReissuedLookup" | "browserKey" | "authenticatedAt", ExtArgs["result"]["session"]>
 export type SessionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1375,6 +1414,7 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     ipSealed: runtime.Bytes | null
     childReissuedLookup: runtime.Bytes | null
     browserKey: runtime.Bytes | null
+    authenticatedAt: Date | null
   }, ExtArgs["result"]["session"]>
   composites: {}
 }
@@ -1824,6 +1864,7 @@ export interface SessionFieldRefs {
   readonly ipSealed: Prisma.FieldRef<"Session", 'Bytes'>
   readonly childReissuedLookup: Prisma.FieldRef<"Session", 'Bytes'>
   readonly browserKey: Prisma.FieldRef<"Session", 'Bytes'>
+  readonly authenticatedAt: Prisma.FieldRef<"Session", 'DateTime'>
 }
     
 

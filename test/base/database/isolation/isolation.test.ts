@@ -218,7 +218,7 @@ t.test('a row cannot reference a parent row of another organization', async (t) 
     await refused(
       [mine.organization, mine.user, theirs.role, mine.organization],
       '23503',
-      'no foreign role under the own organization',
+      'no role of another organization under its own',
     );
     await refused(
       [mine.organization, mine.user, theirs.role, theirs.organization],

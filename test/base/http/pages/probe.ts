@@ -6,6 +6,7 @@ import { assetRoutes } from '../../../../src/base/assets/routes.ts';
 import { problem } from '../../../../src/base/errors/problem.ts';
 import { type Endpoint, endpoint, open } from '../../../../src/base/http/endpoint.ts';
 import { browser, page, seeOther, visitor } from '../../../../src/base/http/page.ts';
+import { createSeenKeys } from '../../../../src/base/http/page-admission.ts';
 import { openServer, type ServerOptions } from '../../../../src/base/http/server.ts';
 import { wrong } from '../../../../src/base/page-kit/blocks.ts';
 import { field, form } from '../../../../src/base/page-kit/form.ts';
@@ -131,6 +132,7 @@ export async function openProbe(t: Test, more: Partial<ServerOptions> = {}): Pro
       isPlatformAdministrator: async () => false,
       pages: {
         kit: kitOf({ PUBLIC_URL: ORIGIN }),
+        seenKeys: createSeenKeys(),
         async authenticateBrowser(key) {
           asked.push(key);
           return CALLERS.get(key) ?? null;

@@ -10,9 +10,9 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import t from 'tap';
-import { program, runCommand } from '../../src/cli/run.ts';
-import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
-import { openCli, openSink, spawnCli } from './command-line.ts';
+import { program, runCommand } from '../../../src/cli/run.ts';
+import { PROGRAM_ENVIRONMENT, ROOT } from '../../support/service.ts';
+import { openCli, openSink, spawnCli } from '../command-line.ts';
 
 const environment = { DATABASE_URL: 'postgres://nobody:secret-of-nobody@127.0.0.1:1/none' };
 const cli = openCli(environment);

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { openCli } from './command-line.ts';
+import { openCli } from '../command-line.ts';
 
 t.test('the doctor looks for the page of the application, and says what to do when there is none', async (t) => {
   const asked: string[] = [];

@@ -1,7 +1,7 @@
 // The doctor reports whether Redis can be used for the stream with the rights of the service.
 import t from 'tap';
-import { startRedis } from '../support/servers/redis.ts';
-import { openCli } from './command-line.ts';
+import { startRedis } from '../../support/servers/redis.ts';
+import { openCli } from '../command-line.ts';
 
 t.test('the doctor tests the stream, and reports an unusable Redis without counting it as a failure', async (t) => {
   const redis = await startRedis(t);

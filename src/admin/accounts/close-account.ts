@@ -1,0 +1,18 @@
+// Closes accounts without their users: for an operator, and accounts that nobody has proven. What goes with an account
+// is decided in sign-in/leaving.
+import { type Closed, type ClosingDeps, closeAccount } from '../../sign-in/leaving/close-account.ts';
+import { endAdministration } from '../administrators/store.ts';
+
+export type OperatorClosingDeps = Omit<ClosingDeps, 'endAdministration'>;
+
+/**
+ * Closes the account for an operator, even that of the last administrator of the platform. Raises not_found, last_owner
+ * and validation_failed.
+ */
+export async function closeForOperator(
+  deps: OperatorClosingDeps,
+  userId: string,
+  deleteOrganizations: readonly string[],
+): Promise<Closed | null> {
+  return closeAccount({ ...deps, endAdministration }, { userId, caller: null, deleteOrganizations });
+}

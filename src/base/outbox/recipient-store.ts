@@ -1,0 +1,30 @@
+// The queries about the receiver of a mail who has no account that could have the address. A trigger removes it when
+// the mail is sent, given up or dropped.
+import { type SystemTx, statement } from '../database/db.ts';
+
+export interface Recipient {
+  readonly email: string;
+  /** The tag of the language; null when it is unknown. */
+  readonly locale: string | null;
+}
+
+const SEAL = statement(`UPDATE outbox SET recipient_sealed = decode($2, 'base64') WHERE id = $1::uuid`);
+
+/** Stores the receiver of a mail that was requested in this transaction. */
+export async function sealRecipient(tx: SystemTx, mailId: string, recipient: Recipient): Promise<void> {
+  await tx.rows(SEAL, [mailId, tx.personal.seal('outbox.recipient', mailId, JSON.stringify(recipient))]);
+}
+
+const FIND = statement(`
+SELECT 's' || encode(recipient_sealed, 'base64') AS recipient, created_at AS "requestedAt" FROM outbox WHERE id = $1::uuid`);
+
+/** The receiver, and when the mail was requested. Null when the row has no receiver. */
+export async function findRecipient(
+  tx: SystemTx,
+  mailId: string,
+): Promise<(Recipient & { readonly requestedAt: Date }) | null> {
+  const [row] = await tx.rows<{ recipient: string | null; requestedAt: Date }>(FIND, [mailId]);
+  const text = row && (await tx.personal.opening((open) => open('outbox.recipient', mailId, row.recipient)));
+  if (!text) return null;
+  return { ...(JSON.parse(text) as Recipient), requestedAt: row.requestedAt };
+}

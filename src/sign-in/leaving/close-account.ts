@@ -1,0 +1,178 @@
+// Closes an account: for its user, for an operator, and for the service itself. Everything that belongs to the person
+// goes in one transaction. What stays is a row without personal data.
+import type { Database, SystemTx } from '../../base/database/db.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import { deleteKeptOf } from '../../base/idempotency/store.ts';
+import { deleteMailsOf } from '../../base/outbox/store.ts';
+import { type Clock, monotonicMs } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import type { PublishDeps } from '../../base/revoking/publish.ts';
+import { deleteTokensOf } from '../../credentials/one-time/store.ts';
+import { deleteAccepted, markSentRevoked } from '../../directory/invitations/store.ts';
+import { deleteMembershipsOf } from '../../directory/members/store.ts';
+import { markDeleted } from '../../directory/organizations/delete-store.ts';
+import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
+import { lockOrganizations } from '../../directory/rights/store.ts';
+import { type ClosableAccount, closeAccountRow, lockAccount } from '../../directory/users/close-store.ts';
+import { parseEmail } from '../../directory/users/email.ts';
+import { raiseEpochs, raiseMembershipEpochs } from '../../directory/users/epoch-store.ts';
+import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { eraseSessionsOf } from '../sessions/ending-store.ts';
+import { type HeldOrganization, listHeld, listHeldIds } from './close-store.ts';
+import { enqueueClosedMail } from './mail.ts';
+
+export interface ClosingDeps extends PublishDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes the outbox send the mail at once. Left out where no outbox runs: the service finds the mail. */
+  readonly nudgeOutbox?: () => void;
+  /** Ends the administration of the platform by the user. Returns false if nobody else administers the platform. */
+  readonly endAdministration: (
+    tx: SystemTx,
+    userId: string,
+    how: { readonly actorId: string | null; readonly evenLast: boolean },
+  ) => Promise<boolean>;
+}
+
+export interface Closing {
+  readonly userId: string;
+  /** The session of the user who closes the own account; null for an operator and for the service itself. */
+  readonly caller: SessionOwner | null;
+  /** The ids of the organizations that are deleted with the account. */
+  readonly deleteOrganizations: readonly string[] | 'all that can be';
+  /** Is asked under the locks. When it returns false, nothing is changed. */
+  readonly isStillWanted?: (tx: SystemTx) => Promise<boolean>;
+}
+
+export interface Closed {
+  readonly email: string;
+  readonly organizationsDeleted: readonly HeldOrganization[];
+}
+
+interface Done extends Closed {
+  readonly revocations: readonly Revocation[];
+}
+
+const ATTEMPTS_MAX = 5;
+const REMOVAL_MS_MAX = 2_000;
+/** The number of organizations that a refusal names. */
+const NAMED_MAX = 100;
+
+/**
+ * Closes the account. Raises last_owner with the organizations that need another owner or may be deleted,
+ * last_administrator (only for the user), validation_failed for an organization that is not to be deleted,
+ * session_revoked, and not_found when there is no such account. Returns null if it is no longer wanted.
+ */
+export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<Closed | null> {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const verdict = await deps.db.system((tx) => closeIn(deps, tx, input));
+    if (verdict === 'unwanted') return null;
+    if (verdict === 'joined meanwhile') continue;
+    await deps.publish(verdict.revocations);
+    deps.nudgeOutbox?.();
+    await removeRows(deps, verdict.organizationsDeleted);
+    return { email: verdict.email, organizationsDeleted: verdict.organizationsDeleted };
+  }
+  throw problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
+}
+
+// The organizations are locked before the user, as in every change of members. While the user is locked, nobody can
+// add a membership. A membership that was added before that has an organization that is not locked, so the work begins
+// again.
+async function closeIn(
+  deps: ClosingDeps,
+  tx: SystemTx,
+  input: Closing,
+): Promise<Done | 'unwanted' | 'joined meanwhile'> {
+  const { userId, caller } = input;
+  const locked = new Set(await listHeldIds(tx, userId));
+  await lockOrganizations(tx, [...locked]);
+  const account = await lockAccount(tx, userId);
+  if (caller) await assertSessionLive(tx, caller); // a closed account has no live session
+  if (!account) throw problem('not_found', { detail: 'There is no account with this e-mail or id.' });
+  const held = await listHeld(tx, userId);
+  if (held.some(({ id }) => !locked.has(id))) return 'joined meanwhile';
+  if (input.isStillWanted && !(await input.isStillWanted(tx))) return 'unwanted';
+  const deleted = judge(held, input);
+  const actorId = caller?.id ?? null;
+  const ended = await deps.endAdministration(tx, userId, { actorId, evenLast: caller === null });
+  if (!ended) throw problem('last_administrator');
+  const revocations = await erase(deps, tx, { account, actorId, held, deleted });
+  return { email: account.email, organizationsDeleted: deleted, revocations };
+}
+
+/** Returns the organizations to delete. Raises validation_failed and last_owner. */
+function judge(held: readonly HeldOrganization[], { caller, deleteOrganizations }: Closing): HeldOrganization[] {
+  // Whoever suspended an organization decides what becomes of it.
+  const canBeDeleted = ({ hasOthers, status }: HeldOrganization) =>
+    !hasOthers && (caller === null || status === 'active');
+  const alone = held.filter(({ isLastOwner }) => isLastOwner);
+  if (deleteOrganizations !== 'all that can be') {
+    const ids = new Set(alone.map(({ id }) => id));
+    const wrong = deleteOrganizations.findIndex((named) => !ids.has(named));
+    if (wrong >= 0) {
+      throw invalid(`deleteOrganizations.${wrong}`, 'must be the id of an organization without another owner');
+    }
+  }
+  const isNamed = ({ id }: HeldOrganization) =>
+    deleteOrganizations === 'all that can be' || deleteOrganizations.includes(id);
+  const left = alone.filter((one) => !(isNamed(one) && canBeDeleted(one)));
+  if (left.length === 0) return alone;
+  const named = left.slice(0, NAMED_MAX);
+  const slugs = named.map(({ slug }) => slug).join(', ');
+  throw problem('last_owner', {
+    detail: `No other owner has ${slugs}: make another member an owner first, or name the organization in deleteOrganizations if it has no other active member and is not suspended.`,
+    organizations: named.map((one) => ({
+      ...{ id: one.id, name: one.name, slug: one.slug },
+      canBeDeleted: canBeDeleted(one),
+    })),
+  });
+}
+
+interface Erasure {
+  readonly account: ClosableAccount;
+  readonly actorId: string | null;
+  readonly held: readonly HeldOrganization[];
+  readonly deleted: readonly HeldOrganization[];
+}
+
+async function erase(
+  deps: ClosingDeps,
+  tx: SystemTx,
+  { account, actorId, held, deleted }: Erasure,
+): Promise<Revocation[]> {
+  const { id: userId, email } = account;
+  const memberships = held.map(({ id }) => ({ organizationId: id, userId }));
+  const raised = [...(await raiseMembershipEpochs(tx, memberships)), ...(await raiseEpochs(tx, [userId]))];
+  await closeAccountRow(tx, userId); // from here on no sign-in opens a session
+  const { revocations: ended } = await eraseSessionsOf(tx, userId, actorId);
+  await markSentRevoked(tx, userId, 'account_closed', actorId);
+  await deleteAccepted(tx, userId);
+  const left = held.filter((one) => !deleted.includes(one)).map(({ id }) => id);
+  await deleteMembershipsOf(tx, userId, { left, actorId });
+  const suspended: Revocation[] = [];
+  for (const { id, slug } of deleted) {
+    const event = { type: 'organization.deleted', organizationId: id, targetId: id, data: { slug } } as const;
+    await record(tx, { id: newId(deps.random, deps.clock), actorId, ...event });
+    suspended.push(...(await markDeleted(tx, id)).revocations);
+  }
+  await deleteTokensOf(tx, userId);
+  await deleteKeptOf(tx, userId);
+  await deleteMailsOf(tx, userId, parseEmail(email)?.key ?? email);
+  await enqueueClosedMail(tx, newId(deps.random, deps.clock), account);
+  const closed = { type: 'user.closed', organizationId: null, targetId: userId } as const;
+  await record(tx, { id: newId(deps.random, deps.clock), actorId, ...closed });
+  return [...raised, ...ended, ...suspended];
+}
+
+/** A loop of the service removes what is left after this time. */
+async function removeRows(deps: ClosingDeps, organizations: readonly HeldOrganization[]): Promise<void> {
+  const begun = monotonicMs();
+  for (const { id } of organizations) {
+    if (monotonicMs() - begun >= REMOVAL_MS_MAX) return;
+    await removeDeletedForRequest(deps, id);
+  }
+}

@@ -1,0 +1,84 @@
+// A signed-in user changes their password. The session of the request goes on; everything else that the old password
+// could open, or that was opened with it, ends.
+import type { SystemTx } from '../../base/database/db.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import { newId } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import { endAll } from '../../credentials/one-time/consume.ts';
+import { ENDED_WITH_CREDENTIALS } from '../../credentials/one-time/purposes.ts';
+import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
+import { normalisePassword } from '../../credentials/passwords/text.ts';
+import { raiseEpochs } from '../../directory/users/epoch-store.ts';
+import { findProfile, replacePassword } from '../../directory/users/store.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { assertPassword, getOwnCredentials } from '../reauthentication/own-password.ts';
+import { answerRenewed, type ReauthenticateDeps, renewAuthentication } from '../reauthentication/reauthenticate.ts';
+import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
+import { assertCanSign, type SignedIn } from '../sessions/open-session.ts';
+
+export interface ChangePasswordDeps extends ReauthenticateDeps, PublishDeps {
+  readonly passwordPolicy: PasswordPolicy;
+}
+
+export interface ChangePassword {
+  readonly currentPassword: string;
+  readonly newPassword: string;
+  /** The network of the request. Wrong passwords are counted by account and network. */
+  readonly network: string;
+}
+
+/**
+ * Changes the password, and ends the user's other sessions, all older access tokens, and the tokens of mails that could
+ * open the account. Returns an access token for the session, and no refresh token. Raises validation_failed,
+ * wrong_password, password_not_set, password_unchanged, password_changed, too_many_requests, service_busy and
+ * session_revoked. None of these changes anything.
+ */
+export async function changePassword(
+  deps: ChangePasswordDeps,
+  caller: Caller,
+  { currentPassword, newPassword, network }: ChangePassword,
+): Promise<SignedIn> {
+  assertCanSign(deps);
+  const own = await getOwnCredentials(deps, caller);
+  await assertGood(deps, caller, newPassword);
+  await assertPassword(deps, own, { password: currentPassword, network });
+  if (normalisePassword(newPassword) === normalisePassword(currentPassword)) throw problem('password_unchanged');
+  const hash = await deps.passwords.hash(newPassword);
+
+  async function change(tx: SystemTx) {
+    const isReplaced = own.changedAt !== null && (await replacePassword(tx, caller.id, own.changedAt, hash));
+    if (!isReplaced) throw problem('password_changed');
+    const raised = await raiseEpochs(tx, [caller.id]);
+    await lockSessions(tx, caller.id);
+    const which = { userId: caller.id, exceptId: caller.sessionId, reason: 'password_changed' } as const;
+    const ended = await markSessionsEnded(tx, which);
+    await endAll(tx, caller.id, ENDED_WITH_CREDENTIALS);
+    await record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'user.password_changed',
+      organizationId: null,
+      actorId: caller.id,
+      targetId: caller.id,
+    });
+    // The new password was chosen with the proof of the old one. This also reads the raised epoch for the token.
+    const renewed = await renewAuthentication(tx, caller, null);
+    return { renewed, revocations: [...raised, ...ended.revocations] };
+  }
+
+  const { renewed } = await publishing(deps, deps.db.system(change));
+  return answerRenewed(deps, caller, renewed);
+}
+
+/** The organization for which the session acts is one of the words that an attacker tries first. */
+async function assertGood(deps: ChangePasswordDeps, caller: Caller, newPassword: string): Promise<void> {
+  const { id, organizationId } = caller;
+  const profile = await findProfile(deps.db.userReader(id), id, organizationId);
+  const { email = '', name = '', organizationName } = profile ?? {};
+  const weakness = await deps.passwordPolicy.judge(newPassword, {
+    email,
+    name,
+    organizationName: organizationName ?? '',
+  });
+  if (weakness) throw invalid('newPassword', weakness.message);
+}

@@ -1,0 +1,56 @@
+// Checks the current password of a signed-in user. Wrong ones count like failed sign-ins of the same account.
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { refusedToken } from '../../base/errors/refused-token.ts';
+import type { Passwords } from '../../credentials/passwords/hashing.ts';
+import { countingKey } from '../../directory/users/email.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import type { LoginThrottle } from '../password/throttle.ts';
+import { findOwnCredentials, type OwnCredentials } from './store.ts';
+
+export interface OwnPasswordDeps {
+  readonly db: Database;
+  readonly passwords: Passwords;
+  /** The throttle of the sign-in. */
+  readonly throttle: LoginThrottle;
+}
+
+export interface TypedPassword {
+  readonly password: string;
+  /** The network of the request. Failures are counted by account and network. */
+  readonly network: string;
+}
+
+/**
+ * The account of the caller, with its password. Raises session_revoked for a session that has ended, so that nobody
+ * guesses with it, and password_not_set.
+ */
+export async function getOwnCredentials(
+  { db }: Pick<OwnPasswordDeps, 'db'>,
+  caller: Caller,
+): Promise<OwnCredentials & { readonly hash: string }> {
+  const own = await findOwnCredentials(db.systemReader(), caller);
+  if (!own) throw refusedToken('session_revoked');
+  const { hash } = own;
+  if (hash === null) throw problem('password_not_set');
+  return { ...own, hash };
+}
+
+/** Raises wrong_password, too_many_requests and service_busy. */
+export async function assertPassword(
+  { throttle, passwords }: OwnPasswordDeps,
+  own: OwnCredentials & { readonly hash: string },
+  { password, network }: TypedPassword,
+): Promise<void> {
+  const counted = countingKey(own.email);
+  throttle.begin(counted, network);
+  let matches: boolean;
+  try {
+    ({ matches } = await passwords.verify(password, own.hash));
+  } catch (error) {
+    throttle.undecided(counted, network);
+    throw error;
+  }
+  if (!matches) throw problem('wrong_password');
+  throttle.succeeded(counted, network);
+}

@@ -1,0 +1,59 @@
+// Renews the time at which the user of a session last proved who they are, and issues an access token that says so. The
+// refresh tokens of the session go on as before.
+import type { SystemReader } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { refusedToken } from '../../base/errors/refused-token.ts';
+import { assertLive } from '../../directory/users/live-session.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { assertCanSign, type SignedIn, type SignInDeps, signIn } from '../sessions/open-session.ts';
+import { assertPassword, getOwnCredentials, type OwnPasswordDeps, type TypedPassword } from './own-password.ts';
+import { type Renewed, updateAuthenticated } from './store.ts';
+
+export interface ReauthenticateDeps extends OwnPasswordDeps, SignInDeps {}
+
+/**
+ * Checks the password and renews the time of the proof. Returns an access token for the organization of the caller's
+ * token, and no refresh token. Raises wrong_password, password_not_set, password_changed, too_many_requests,
+ * service_busy and session_revoked.
+ */
+export async function reauthenticate(
+  deps: ReauthenticateDeps,
+  caller: Caller,
+  typed: TypedPassword,
+): Promise<SignedIn> {
+  assertCanSign(deps);
+  const own = await getOwnCredentials(deps, caller);
+  await assertPassword(deps, own, typed);
+  const renewed = await renewAuthentication(deps.db.systemReader(), caller, own.changedAt);
+  return answerRenewed(deps, caller, renewed);
+}
+
+/** The session after its time of the proof was set to now. */
+export type RenewedSession = Renewed & { readonly session: NonNullable<Renewed['session']> };
+
+/**
+ * Sets the time of the proof to now, unless the password was changed after `passwordChangedAt`. Null: the transaction
+ * itself has just changed it. Raises session_revoked and password_changed.
+ */
+export async function renewAuthentication(
+  tx: SystemReader,
+  caller: Caller,
+  passwordChangedAt: Date | null,
+): Promise<RenewedSession> {
+  const renewed = await updateAuthenticated(tx, caller, passwordChangedAt);
+  if (!renewed) throw refusedToken('session_revoked');
+  assertLive(renewed);
+  const { session } = renewed;
+  if (!session) throw problem(renewed.subject.user.status === 'active' ? 'password_changed' : 'account_disabled');
+  return { ...renewed, session };
+}
+
+/** Signs an access token for the renewed session. Raises NoSigningKey. */
+export function answerRenewed(
+  deps: SignInDeps,
+  { sessionId }: Caller,
+  { subject, session }: RenewedSession,
+): Promise<SignedIn> {
+  const { amr, authenticatedAt, idleExpiresAt } = session;
+  return signIn(deps, subject, { sessionId, amr, authenticatedAt, refreshToken: { expiresAt: idleExpiresAt } });
+}

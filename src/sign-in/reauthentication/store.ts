@@ -1,0 +1,98 @@
+// The queries about the proof of who the user of a session is: the password, and the time of the last proof.
+import { type SystemReader, statement } from '../../base/database/db.ts';
+import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
+import { stored } from '../../base/secrets/personal.ts';
+import type { FoundSession, SessionOwner } from '../../directory/users/live-session.ts';
+import { withPerson } from '../../directory/users/person-store.ts';
+import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from '../sessions/subject-store.ts';
+
+const LIVE = `s.id = $1::uuid AND s.user_id = $2::uuid AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
+  AND s.expires_at > clock_timestamp()`;
+
+// $1 session, $2 user, $3 seconds.
+const IS_FRESH = statement(`
+SELECT coalesce(s.authenticated_at, s.created_at) >= clock_timestamp() - $3::float8 * interval '1 second' AS fresh
+FROM sessions s JOIN users u ON u.id = s.user_id AND u.status = 'active' WHERE ${LIVE}`);
+
+/** Whether the user proved who they are in this session at most `seconds` ago. Null for a session that has ended. */
+export async function isFresh(
+  tx: SystemReader,
+  { id, sessionId }: SessionOwner,
+  seconds: number,
+): Promise<boolean | null> {
+  const [row] = await tx.rows<{ fresh: boolean }>(IS_FRESH, [sessionId, id, seconds]);
+  return row?.fresh ?? null;
+}
+
+export interface OwnCredentials {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly hash: string | null;
+  /** When the password was set. Null for a user without a password. */
+  readonly changedAt: Date | null;
+}
+
+// $1 session, $2 user.
+const OWN_CREDENTIALS = statement(`
+SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, p.hash, p.changed_at AS "changedAt"
+FROM sessions s JOIN users u ON u.id = s.user_id AND u.status = 'active' LEFT JOIN passwords p ON p.user_id = u.id
+WHERE ${LIVE}`);
+
+/** The active user of a live session, with the password hash. */
+export async function findOwnCredentials(
+  tx: SystemReader,
+  { id, sessionId }: SessionOwner,
+): Promise<OwnCredentials | null> {
+  const [row] = await tx.rows<OwnCredentials>(OWN_CREDENTIALS, [sessionId, id]);
+  return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
+}
+
+// The checked password must still be the current one. A transaction that replaces it either waits for this statement,
+// or has already replaced it, and then nothing is renewed.
+// $1 user, $2 organization to act for or null, $3 session, $4 the key of the caller's token, $5 when the checked
+// password was set, null after a change of the password in the same transaction, which has its own event.
+const RENEW = statement(`
+WITH ${subject('false')},
+proven AS MATERIALIZED (SELECT 1 FROM passwords WHERE user_id = $1 AND changed_at = $5::timestamptz FOR SHARE),
+renewed AS (
+  UPDATE sessions s SET authenticated_at = clock_timestamp(), last_seen_at = clock_timestamp() FROM person p
+  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
+    AND s.expires_at > clock_timestamp() AND p.status = 'active' AND NOT ${isKeyRevokedSql('$4::text')}
+    AND ($5::timestamptz IS NULL OR EXISTS (SELECT FROM proven))
+  RETURNING s.id, s.organization_id, s.authenticated_at, s.idle_expires_at, s.amr
+),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id)
+  SELECT gen_random_uuid(), organization_id, 'session.reauthenticated', $1, id FROM renewed WHERE $5::timestamptz IS NOT NULL
+)
+SELECT ${SUBJECT_COLUMNS}, s.authenticated_at, s.idle_expires_at, s.amr,
+  EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
+    AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live,
+  ${isKeyRevokedSql('$4::text')} AS "keyRevoked"
+FROM person p LEFT JOIN renewed s ON true`);
+
+export interface Renewed extends FoundSession {
+  readonly subject: Subject;
+  /** Null when nothing was renewed. */
+  readonly session: {
+    readonly authenticatedAt: Date;
+    readonly idleExpiresAt: Date;
+    readonly amr: readonly string[];
+  } | null;
+}
+
+/** Sets the time of the proof to now. Returns null for an unknown user. */
+export async function updateAuthenticated(
+  tx: SystemReader,
+  { id, sessionId, keyId, organizationId }: SessionOwner & { readonly organizationId: string | null },
+  passwordChangedAt: Date | null,
+): Promise<Renewed | null> {
+  const [row] = await tx.rows<
+    Subject & FoundSession & { authenticated_at: Date | null; idle_expires_at: Date; amr: string[] }
+  >(RENEW, [id, organizationId, sessionId, keyId ?? null, passwordChangedAt]);
+  if (!row) return null;
+  const { authenticated_at: authenticatedAt, idle_expires_at: idleExpiresAt, amr } = row;
+  const session = authenticatedAt && { authenticatedAt, idleExpiresAt, amr };
+  return { subject: await subjectOf(tx, row), live: row.live, keyRevoked: row.keyRevoked, session };
+}

@@ -1,0 +1,92 @@
+// After an account is closed, nothing of the person can be read in the database, even with the keys: every sealed value
+// is opened, and every table is read as text, as a plain dump has it.
+import { randomBytes } from 'node:crypto';
+import t from 'tap';
+import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
+import { SEALED_COLUMNS } from '../../../src/base/secrets/personal.ts';
+import { openInviting, registering } from '../../directory/invitations/inviting.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { lookupOf, networksOf, testPersonal } from '../../support/personal.ts';
+import { until } from '../../support/until.ts';
+
+const TABLES = `SELECT quote_ident(relname) AS name FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1`;
+
+/** All rows as text, and all sealed values opened. */
+async function dump(database: TestDatabase): Promise<string> {
+  const texts: string[] = [];
+  for (const { name } of await database.query<{ name: string }>(TABLES)) {
+    const found = await database.query<{ row: string }>(`SELECT r::text AS row FROM ${name} AS r`);
+    texts.push(...found.map(({ row }) => row));
+  }
+  for (const place of SEALED_COLUMNS) {
+    const [table, column] = place.split('.');
+    const rows = await database.query<{ id: string; sealed: string }>(
+      `SELECT id::text, 's' || encode(${column}_sealed, 'base64') AS sealed FROM ${table} WHERE ${column}_sealed IS NOT NULL`,
+    );
+    texts.push(...(await testPersonal.opening((open) => rows.map(({ id, sealed }) => open(place, id, sealed)))));
+  }
+  texts.push(...(await networksOf(database)).map(String));
+  return texts.join('\n');
+}
+
+t.test('nothing of a person can be read after the account was closed, whoever closed it', async (t) => {
+  const inviting = await openInviting(t, { TRUSTED_PROXIES: '127.0.0.1' });
+  const { api, database, mailbox, service } = inviting;
+  for (const by of ['user', 'operator']) {
+    const word = () => `canary${randomBytes(6).toString('hex')}`;
+    const [email, name, agent] = [`${word()}@example.com`, `Name ${word()}`, `Agent/${word()}`];
+    const ip = `203.0.113.${by === 'user' ? 61 : 62}`;
+    const headers = { 'user-agent': agent, 'x-forwarded-for': ip };
+    const { token: invitation } = await inviting.invited(email, 'admin');
+    const joined = await api.post('/invitations/accept', registering(invitation, name), { headers });
+    const { accessToken: token, refreshToken, sessionId, user } = joined.body.data;
+    t.equal((await api.patch('/me', { name: `${name} again` }, { token, headers })).status, 200);
+    t.equal((await api.post('/auth/refresh', { refreshToken }, { headers })).status, 200);
+    await database.query(`UPDATE sessions SET successor_at = successor_at - interval '1 hour' WHERE id = $1`, [
+      sessionId,
+    ]);
+    t.equal((await api.post('/auth/refresh', { refreshToken }, { headers })).status, 200, 'a reissued child');
+    const sent = await inviting.invite(`guest-of-${by}@example.com`, 'agent', token);
+    t.equal(sent.status, 201);
+    const before = await dump(database);
+    for (const value of [email, name, agent, ip]) t.ok(before.includes(value), `${value} can be read before`);
+
+    const { password } = registering('');
+    if (by === 'user') t.equal((await api.call('DELETE', '/me', { password }, { token })).status, 204);
+    else await closeForOperator(service.app.parts, user.id, []);
+    const mail = await mailbox.next(email);
+    t.match(mail.headers.get('subject'), /closed/i);
+    await until(async () => {
+      const rows = await database.query(`SELECT 1 FROM outbox WHERE kind = 'account_closed' AND outcome = 'sent'`);
+      return rows.length > 0;
+    });
+    const after = await dump(database);
+    for (const value of [email, name, agent, ip]) t.notOk(after.includes(value), `${value} is gone`);
+    t.same(await database.query('SELECT 1 FROM users WHERE email_lookup = $1', [lookupOf('users.email', email)]), []);
+    t.match(
+      await database.query(
+        `SELECT i.status, e.actor_id, e.data FROM invitations i JOIN events e ON e.target_id = i.id AND e.type = 'invitation.revoked' WHERE i.id = $1`,
+        [sent.body.data.id],
+      ),
+      [{ status: 'revoked', actor_id: by === 'user' ? user.id : null, data: { reason: 'account_closed' } }],
+    );
+    t.ok(after.includes(user.id), 'the events still have their actor');
+  }
+});
+
+t.test('the address of the mail goes with the mail that cannot be sent', async (t) => {
+  const { api, database, invited } = await openInviting(t);
+  const email = 'canary-undelivered@example.com';
+  const { token: invitation } = await invited(email);
+  const joined = await api.post('/invitations/accept', registering(invitation));
+  await database.query(`CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.due_at := now() + interval '1 day'; RETURN NEW; END $$`);
+  await database.query('CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION later()');
+  const { password } = registering('');
+  const { accessToken: token } = joined.body.data;
+  t.equal((await api.call('DELETE', '/me', { password }, { token })).status, 204);
+  t.ok((await dump(database)).includes(email), 'while the mail waits');
+  await database.query(`UPDATE outbox SET due_at = NULL, failure = 'timeout' WHERE kind = 'account_closed'`);
+  t.notOk((await dump(database)).includes(email), 'and no longer');
+});

@@ -1,0 +1,204 @@
+// The tables that several folders write to, and the writing functions that other folders call, each with the reason.
+
+/** A file or folder of src/, the tables or functions of another folder that it uses to write, and the reason. */
+export interface Exception {
+  readonly at: string;
+  readonly writes: readonly string[];
+  readonly reason: string;
+}
+
+// The owners of the tables into which several folders insert rows. The owner of any other table is the only folder that
+// inserts into that table.
+export const OWNERS: Readonly<Record<string, string>> = {
+  events: 'base/events',
+  revocations: 'credentials/revocations',
+  user_search: 'directory/users',
+  person_keys: 'sign-in/sessions',
+  personal_data: 'credentials/data-keys',
+  roles: 'directory/roles',
+};
+// Every change writes its event and its revocation in its own statement, so that none is lost.
+export const WITH_EVERY_CHANGE = ['events', 'revocations'];
+
+export const FOREIGN_TABLES: readonly Exception[] = [
+  {
+    at: 'directory/users',
+    writes: ['memberships', 'organizations'],
+    reason: 'The epochs of users and of their memberships are one counter; the epoch of roles ends tokens as they do.',
+  },
+  {
+    at: 'credentials/revocations',
+    writes: ['memberships', 'a table by a variable'],
+    reason: 'After a failover that lost changes, the epochs are raised to what the processes remember.',
+  },
+  {
+    at: 'directory/rights',
+    writes: ['memberships', 'organizations'],
+    reason: 'Every change of rights spends the budget of its member or organization, in either folder of changes.',
+  },
+  {
+    at: 'sign-in/reauthentication',
+    writes: ['sessions'],
+    reason: 'A new proof of the person is noted in the session in which it was given.',
+  },
+  {
+    at: 'admin/sessions',
+    writes: ['users'],
+    reason: 'Ending all sessions raises the epochs of their users in the same statement.',
+  },
+  {
+    at: 'admin/organizations',
+    writes: ['organizations', 'subscriptions'],
+    reason: 'The platform suspends organizations and sets their limits without being a member of any.',
+  },
+  {
+    at: 'admin/restore',
+    writes: ['sessions', 'invitations', 'memberships', 'organizations', 'database_lineage', 'a table by a variable'],
+    reason: 'After a restored backup everything ends at once, in every table that counts epochs; the doubt is over.',
+  },
+  {
+    at: 'admin/personal-data',
+    writes: [
+      'users',
+      'user_search',
+      'sessions',
+      'invitations',
+      'outbox',
+      'person_keys',
+      'personal_data',
+      'a table by a variable',
+    ],
+    reason:
+      'Rows of every table are sealed after the update, and again with a newer key. What they say stays the same.',
+  },
+  {
+    at: 'directory/organizations',
+    writes: ['memberships', 'sessions', 'a table by a variable'],
+    reason: 'A deleted organization takes its rows in every table with it, in portions.',
+  },
+  {
+    at: 'directory/presets',
+    writes: ['roles'],
+    reason: 'The system roles belong to no organization and change only by a preset.',
+  },
+];
+
+// The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
+// transaction. A statement that ends sessions, or that finds somebody by
+// the e-mail address, is built with these functions. `withPerson` opens a row, and `subject` and `subjectOf` read
+// what a token says.
+export const FOR_ALL: readonly string[] = [
+  'raiseEpochs',
+  'raiseMembershipEpochs',
+  'raiseRolesEpoch',
+  'payForMemberChange',
+  'payForRoleChange',
+  'endSessionsSql',
+  'endSessionsStatement',
+  'runEndSessions',
+  'byEmail',
+  'withPerson',
+  'subject',
+  'subjectOf',
+];
+
+export const FOREIGN_WRITERS: readonly Exception[] = [
+  {
+    at: 'sign-in/own-password/change-password.ts',
+    writes: ['replacePassword', 'markSessionsEnded'],
+    reason: 'Changing the password ends the other sessions of the user in the same transaction.',
+  },
+  {
+    at: 'sign-in/password/register.ts',
+    writes: ['insertUser'],
+    reason: 'An account is opened by signing in for the first time.',
+  },
+  {
+    at: 'sign-in/password/login.ts',
+    writes: ['updateHash', 'markSurplusEnded'],
+    reason: 'A hash of older parameters is replaced where the password is known; too many sessions end at a sign-in.',
+  },
+  {
+    at: 'sign-in/leaving/close-account.ts',
+    writes: [
+      ...['closeAccountRow', 'eraseSessionsOf', 'deleteMembershipsOf', 'markSentRevoked', 'deleteAccepted'],
+      ...['markDeleted', 'deleteTokensOf', 'deleteKeptOf', 'deleteMailsOf'],
+    ],
+    reason: 'Everything of a person goes in one transaction, wherever it is.',
+  },
+  {
+    at: 'sign-in/leaving/mail.ts',
+    writes: ['sealRecipient'],
+    reason: 'The receiver of this mail has no account any more.',
+  },
+  {
+    at: 'app/features.ts',
+    writes: ['endAdministration'],
+    reason: 'The administration of the platform ends with the account; its table is in a wing further right.',
+  },
+  {
+    at: 'admin/accounts/remove-unproven.ts',
+    writes: ['endAdministration'],
+    reason: 'The service removes an account that nobody has proven by the same operation.',
+  },
+  {
+    at: 'admin/accounts/verify-account.ts',
+    writes: ['markEmailVerified'],
+    reason: 'An operator knows whose mailbox it is.',
+  },
+  {
+    at: 'admin/organizations/delete-organization.ts',
+    writes: ['markDeleted'],
+    reason: 'An operator deletes an organization without being a member of it.',
+  },
+  {
+    at: 'admin/accounts/close-account.ts',
+    writes: ['endAdministration'],
+    reason: 'An operator closes an account by the same operation.',
+  },
+  {
+    at: 'sign-in/mailbox-proof/claim.ts',
+    writes: ['takeOverUnproven', 'markSentRevoked', 'markSessionsEnded', 'markDeleted'],
+    reason: 'Whoever proves a mailbox gets the account without what somebody else may have left in it.',
+  },
+  {
+    at: 'sign-in/verify-email/verify-email.ts',
+    writes: ['markEmailVerified'],
+    reason: 'The token or code that was sent to a mailbox proves it.',
+  },
+  {
+    at: 'sign-in/browser/authenticate.ts',
+    writes: ['touchSession'],
+    reason: 'The guard of pages notes that a session is used, as a refresh does.',
+  },
+  {
+    at: 'sign-in/accept-invitation/accept-invitation.ts',
+    writes: ['insertUser', 'markEmailVerified', 'takeOverUnproven', 'markSentRevoked'],
+    reason: 'The token that was sent to a mailbox proves it; what was sent there before ends with that.',
+  },
+  {
+    at: 'sign-in/accept-invitation/accept-invitation.ts',
+    writes: ['markSessionsEnded', 'updateSessionOrganization'],
+    reason: 'Accepting ends the sessions of a claimed account, or lets the caller’s session act for the organization.',
+  },
+  {
+    at: 'admin/accounts/create-account.ts',
+    writes: ['insertUser', 'markEmailVerified'],
+    reason: 'An operator makes an account together with its membership or organization.',
+  },
+  {
+    at: 'admin/accounts/change-account.ts',
+    writes: ['updateAccountStatus', 'setPasswordHash'],
+    reason: 'An operator disables an account, or sets its password, and ends its sessions in the same transaction.',
+  },
+  {
+    at: 'directory/organizations/insert-organization.ts',
+    writes: ['insertMembership', 'insertAssignments'],
+    reason: 'An organization begins with its owner, in one transaction.',
+  },
+  {
+    at: 'directory/profile/profile.ts',
+    writes: ['updateName', 'updateLocale'],
+    reason: 'A person’s name and language are columns of their account.',
+  },
+];
