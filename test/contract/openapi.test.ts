@@ -12,10 +12,9 @@ import { type Account, newAccount, newProvenAccount } from '../support/fixtures/
 import { seedMembership } from '../support/fixtures/people.ts';
 import { openMailbox } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
-import { type Call, walkLeaving } from './leaving-walk.ts';
+import { type Call, walkInvitations, walkLeaving, walkProof } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 import { NEW_PASSWORD, walkOwnSessions, walkPassword } from './password-walk.ts';
-import { walkInvitations, walkProof } from './walk-mails.ts';
 
 interface Described {
   readonly description?: string;
