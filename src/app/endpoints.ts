@@ -30,6 +30,7 @@ import { passwordRoutes } from '../sign-in/password/routes.ts';
 import { reauthenticationPages } from '../sign-in/reauthentication/pages.ts';
 import { reauthenticationRoutes } from '../sign-in/reauthentication/routes.ts';
 import { sessionRoutes } from '../sign-in/sessions/routes.ts';
+import { verifyRoutes } from '../sign-in/verify-email/routes.ts';
 import type { Features } from './features.ts';
 
 export interface Chapter {
@@ -46,6 +47,11 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'sign-in/password',
     urls: ['/api/v1/auth/register', '/api/v1/auth/login', '/sign-in', '/register'],
     routes: ({ password, browser }) => [...passwordRoutes(password), ...passwordPages({ ...password, ...browser })],
+  },
+  {
+    folder: 'sign-in/verify-email',
+    urls: ['/api/v1/auth/verify-email', '/api/v1/auth/verify-email/resend'],
+    routes: ({ verifyEmail }) => verifyRoutes(verifyEmail),
   },
   {
     folder: 'sign-in/sessions',

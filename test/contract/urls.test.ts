@@ -8,6 +8,7 @@ import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
 const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',
+  '/api/v1/auth/verify-email': 'sign-in/verify-email',
   '/api/v1/auth/reauthenticate': 'sign-in/reauthentication',
   '/api/v1/auth': 'sign-in/sessions',
   '/api/v1/me': 'directory/profile',
@@ -37,6 +38,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/': 'sign-in/browser',
   '/sign-in': 'sign-in/password',
   '/register': 'sign-in/password',
+  '/accept-invitation': 'sign-in/accept-invitation',
   '/sign-out': 'sign-in/browser',
   '/account/password': 'sign-in/own-password',
   '/account': 'sign-in/account',
