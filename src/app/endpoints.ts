@@ -32,6 +32,7 @@ import { passwordRoutes } from '../sign-in/password/routes.ts';
 import { reauthenticationPages } from '../sign-in/reauthentication/pages.ts';
 import { reauthenticationRoutes } from '../sign-in/reauthentication/routes.ts';
 import { sessionRoutes } from '../sign-in/sessions/routes.ts';
+import { verifyRoutes } from '../sign-in/verify-email/routes.ts';
 import type { Features } from './features.ts';
 
 export interface Chapter {
@@ -56,6 +57,11 @@ export const CHAPTERS: readonly Chapter[] = [
       ...forgottenPasswordRoutes(forgottenPassword),
       ...forgottenPasswordPages(forgottenPassword),
     ],
+  },
+  {
+    folder: 'sign-in/verify-email',
+    urls: ['/api/v1/auth/verify-email', '/api/v1/auth/verify-email/resend'],
+    routes: ({ verifyEmail }) => verifyRoutes(verifyEmail),
   },
   {
     folder: 'sign-in/sessions',

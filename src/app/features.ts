@@ -1,6 +1,7 @@
 // The dependencies of each feature. Each feature has one object literal, whose type the feature itself declares. When a
 // wing needs a function of a later wing, the function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
+import { removeClientsOf } from '../access/clients/change-client.ts';
 import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
@@ -41,6 +42,7 @@ import { cookieSettings } from '../sign-in/sessions/cookie.ts';
 import type { SignInDeps } from '../sign-in/sessions/open-session.ts';
 import type { RefreshDeps } from '../sign-in/sessions/refresh.ts';
 import type { SessionRouteDeps } from '../sign-in/sessions/routes.ts';
+import type { VerifyRouteDeps } from '../sign-in/verify-email/routes.ts';
 import type { Parts } from './parts.ts';
 
 export interface Features {
@@ -48,6 +50,7 @@ export interface Features {
   readonly forgottenPassword: ForgottenPasswordDeps;
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
+  readonly verifyEmail: VerifyRouteDeps;
   readonly reauthentication: ReauthenticateDeps;
   readonly ownPassword: ChangePasswordDeps;
   readonly leaving: LeavingRouteDeps;
@@ -118,6 +121,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
+    verifyEmail: verifyingOf(parts, { ...joining, throttle }),
     ...ownAccountOf(parts, { signing, throttle, cookie }),
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
@@ -141,7 +145,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       ...refreshing,
       ...joining,
       cookie,
-      authenticateUser: async (...asked) => userOf(await parts.authenticate(...asked)),
+      authenticateUser: authenticatingUser(parts),
     },
     clients: { ...changing, issuer, audience, audiences },
     oauth: {
@@ -161,6 +165,18 @@ function requestCountOf(config: Config, { clock }: Parts): RequestCount {
     clock,
     perDayMax: config.RATE_LIMIT_ENABLED ? RESET_MAILS_MAX : Number.POSITIVE_INFINITY,
   });
+}
+
+function verifyingOf(parts: Parts, joining: JoinDeps & Pick<VerifyRouteDeps, 'throttle'>): VerifyRouteDeps {
+  return {
+    ...joining,
+    authenticateUser: authenticatingUser(parts),
+    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
+  };
+}
+
+function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
+  return async (...asked) => userOf(await parts.authenticate(...asked));
 }
 
 /** What signed-in users do with their own accounts. */

@@ -25,6 +25,7 @@ import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
+import type { CreateDeps } from '../credentials/one-time/create.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
 import { openPasswordPolicy, type PasswordPolicy } from '../credentials/passwords/policy.ts';
 import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
@@ -40,6 +41,7 @@ import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { resetMail } from '../sign-in/forgotten-password/mail.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
+import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
@@ -204,18 +206,12 @@ async function openRings(
   return { accessKeys, refreshKeys };
 }
 
-interface MailKindDeps {
-  readonly random: Random;
-  readonly clock: Clock;
-  readonly mailKit: MailKit;
-}
-
 /** Every kind of mail that the outbox sends. */
-function mailKinds(deps: MailKindDeps): MailKind[] {
-  const { mailKit } = deps;
+function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKit }): MailKind[] {
   return [
-    invitationMail(deps),
-    resetMail(deps),
+    invitationMail({ ...deps, mailKit }),
+    verifyMail({ ...deps, mailKit }),
+    resetMail({ ...deps, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),

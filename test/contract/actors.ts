@@ -89,6 +89,8 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/forgot-password': OPEN(202),
   'POST /api/v1/auth/reset-password': OPEN(422),
   'POST /api/v1/auth/refresh': OPEN(200),
+  'POST /api/v1/auth/verify-email': OPEN(422),
+  'POST /api/v1/auth/verify-email/resend': SIGNED_IN(202),
   'POST /api/v1/auth/logout': OPEN(204),
   // The request switches to the second organization. Only `foreign`, its owner, is a member of it.
   'POST /api/v1/auth/switch-organization':

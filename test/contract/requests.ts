@@ -132,6 +132,7 @@ export const REQUESTS: Readonly<Record<string, Prepare>> = {
     const { refreshToken } = await newAccount(api);
     return { body: { refreshToken } };
   },
+  'POST /api/v1/auth/verify-email': () => ({ body: { token: 'A'.repeat(43) }, bare: true }),
   'POST /api/v1/auth/logout': () => ({ body: {} }),
   'POST /api/v1/auth/switch-organization': ({ other }) => ({ body: { organization: other.slug } }),
   'POST /api/v1/auth/reauthenticate': () => ({ body: { password: 'wrong' } }),

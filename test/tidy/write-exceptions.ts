@@ -163,6 +163,16 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'An operator closes an account by the same operation.',
   },
   {
+    at: 'sign-in/mailbox-proof/claim.ts',
+    writes: ['takeOverUnproven', 'markSentRevoked', 'markSessionsEnded', 'markDeleted'],
+    reason: 'Whoever proves a mailbox gets the account without what somebody else may have left in it.',
+  },
+  {
+    at: 'sign-in/verify-email/verify-email.ts',
+    writes: ['markEmailVerified'],
+    reason: 'The token or code that was sent to a mailbox proves it.',
+  },
+  {
     at: 'sign-in/browser/authenticate.ts',
     writes: ['touchSession'],
     reason: 'The guard of pages notes that a session is used, as a refresh does.',

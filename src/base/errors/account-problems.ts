@@ -28,9 +28,4 @@ export const ACCOUNT_PROBLEMS = {
     title: 'Password changed meanwhile',
     detail: 'Another request has changed the password a moment ago, and this one has changed nothing: sign in again.',
   },
-  invalid_or_expired_token: {
-    status: 422,
-    title: 'Link or code not valid',
-    detail: 'This link or code is not valid or no longer valid, and nothing was changed: ask for a new mail.',
-  },
 } as const satisfies Record<string, ProblemKind>;

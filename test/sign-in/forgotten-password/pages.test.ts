@@ -65,8 +65,8 @@ t.test('the page says the same for every address', async (t) => {
     shown.push(answer.text.replace(/value="[\w-]{43}"/g, ''));
   }
   t.equal(shown[0], shown[1]);
-  await mailbox.next(account.email);
-  t.equal(mailbox.mails.length, 1);
+  await nextReset(mailbox, account.email);
+  t.equal(mailbox.mails.filter(({ text }) => text.includes('/reset-password#')).length, 1);
 });
 
 t.test('nothing that opens the page, and no form without its nonce, uses the link or the code up', async (t) => {

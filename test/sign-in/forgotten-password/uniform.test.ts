@@ -6,7 +6,7 @@ import type { Reply } from '../../support/client.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { until } from '../../support/until.ts';
-import { NEW_PASSWORD, openForgotten } from './forgotten.ts';
+import { NEW_PASSWORD, nextReset, openForgotten } from './forgotten.ts';
 
 /** Everything that a caller sees, without what differs from request to request. */
 function seen({ status, headers, body }: Reply): string {
@@ -27,10 +27,13 @@ t.test('every address gets the same answer, and only an active account gets a ma
   t.same(replies[0]?.body, { data: { requested: true } });
   t.equal(replies[0]?.status, 202);
   t.equal(new Set(replies.map(seen)).size, 1, replies.map(seen).join('\n'));
-  const rows = () => database.query<{ outcome: string | null }>('SELECT outcome FROM outbox');
+  const rows = () =>
+    database.query<{ outcome: string | null }>("SELECT outcome FROM outbox WHERE kind = 'reset_password'");
   await until(async () => (await rows()).every(({ outcome }) => outcome !== null));
   t.equal((await rows()).length, emails.length, 'one row for each request');
-  const receivers = mailbox.mails.flatMap(({ recipients }) => recipients);
+  const receivers = mailbox.mails.flatMap(({ text, recipients }) =>
+    text.includes('/reset-password#') ? recipients : [],
+  );
   t.same(
     [...new Set(receivers)].sort(),
     [account.email, proven.email].sort(),
@@ -46,15 +49,18 @@ t.test('the answer is the same while the mail server is down, and the mail comes
   const failed = () => database.query('SELECT 1 FROM outbox WHERE failure IS NOT NULL AND outcome IS NULL');
   await until(async () => (await failed()).length === 1);
   await database.query('UPDATE outbox SET due_at = now() WHERE outcome IS NULL');
-  t.match(await mailbox.next(account.email), { recipients: [account.email] });
+  t.match(await nextReset(mailbox, account.email), { recipients: [account.email] });
 });
 
 t.test('an address gets five mails in an hour and twenty in a day, and the answer does not show it', async (t) => {
   const { account, ask, database } = await openForgotten(t);
   for (const email of [account.email, 'nobody@example.com']) {
     const count = async () =>
-      (await database.query('SELECT 1 FROM outbox WHERE recipient_lookup = $1', [lookupOf('outbox.recipient', email)]))
-        .length;
+      (
+        await database.query("SELECT 1 FROM outbox WHERE kind = 'reset_password' AND recipient_lookup = $1", [
+          lookupOf('outbox.recipient', email),
+        ])
+      ).length;
     const age = (interval: string) =>
       database.query(`UPDATE outbox SET created_at = created_at - interval '${interval}' WHERE recipient_lookup = $1`, [
         lookupOf('outbox.recipient', email),
@@ -75,7 +81,7 @@ t.test('an address gets five mails in an hour and twenty in a day, and the answe
 t.test('requests at the same moment do not exceed the budget', async (t) => {
   const { account, ask, database } = await openForgotten(t);
   await Promise.all(Array.from({ length: 12 }, () => ask(account.email)));
-  t.equal((await database.query('SELECT 1 FROM outbox')).length, 5);
+  t.equal((await database.query("SELECT 1 FROM outbox WHERE kind = 'reset_password'")).length, 5);
 });
 
 t.test('one network alone cannot use up the mails of an address', async (t) => {
@@ -83,7 +89,7 @@ t.test('one network alone cannot use up the mails of an address', async (t) => {
   const { account, ask, database } = await openForgotten(t, settings);
   const from = (address: string) => ({ 'x-forwarded-for': address });
   const replies: string[] = [];
-  const count = async () => (await database.query('SELECT 1 FROM outbox')).length;
+  const count = async () => (await database.query("SELECT 1 FROM outbox WHERE kind = 'reset_password'")).length;
   for (let hour = 0; hour < 4; hour += 1) {
     for (let request = 0; request < 7; request += 1) {
       replies.push(seen(await ask(account.email, from('198.51.100.7'))));
@@ -105,7 +111,7 @@ t.test('the Host of a request is in no link, and the allowance of a network coun
     origin: 'https://evil.example',
   };
   t.equal((await ask(account.email, poisoned)).status, 202);
-  const { raw } = await mailbox.next(account.email);
+  const { raw } = await nextReset(mailbox, account.email);
   t.notMatch(raw, /evil/);
   await ask('nobody@example.com');
   await ask(account.email);

@@ -1,6 +1,7 @@
 // Somebody who has forgotten the password gets a mail, and sets a new one with its link or its code.
 import t from 'tap';
 import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
 import { nameOf } from '../../support/personal.ts';
 import { NEW_PASSWORD, openForgotten, wrongFor } from './forgotten.ts';
 
@@ -63,7 +64,9 @@ t.test('a weak password leaves the link and the code as they are, and a wrong co
     }
   }
   t.match(await reset({ email, code: wrongFor(code), password: 'short' }), REFUSED);
-  const [counted] = await database.query<{ wrong_codes: number }>('SELECT wrong_codes FROM one_time_tokens');
+  const [counted] = await database.query<{ wrong_codes: number }>(
+    "SELECT wrong_codes FROM one_time_tokens WHERE purpose = 'reset_password'",
+  );
   t.equal(counted?.wrong_codes, 1);
   t.equal((await reset({ token, password: NEW_PASSWORD })).status, 204);
 });
@@ -84,7 +87,7 @@ t.test('the link works for half an hour, and the code for a quarter', async (t) 
   const { token, code } = await mailed(email);
   const [lives] = await database.query<{ link: number; code: number }>(
     `SELECT extract(epoch FROM expires_at - created_at)::int AS link,
-       extract(epoch FROM code_expires_at - created_at)::int AS code FROM one_time_tokens`,
+       extract(epoch FROM code_expires_at - created_at)::int AS code FROM one_time_tokens WHERE purpose = 'reset_password'`,
   );
   t.same(lives, { link: 1800, code: 900 });
   await database.query("UPDATE one_time_tokens SET code_expires_at = now() - interval '1 second'");
@@ -108,10 +111,10 @@ t.test('no token of another purpose, no code of another account and no invented 
   ];
   const replies = [];
   for (const body of bodies) replies.push(await reset({ ...body, password: NEW_PASSWORD }));
-  await database.query("UPDATE one_time_tokens SET purpose = 'verify_email'");
+  await database.query("UPDATE one_time_tokens SET purpose = 'change_email' WHERE purpose = 'reset_password'");
   replies.push(await reset({ token: mine.token, password: NEW_PASSWORD }));
   replies.push(await reset({ email: account.email, code: mine.code, password: NEW_PASSWORD }));
-  await database.query("UPDATE one_time_tokens SET purpose = 'reset_password'");
+  await database.query("UPDATE one_time_tokens SET purpose = 'reset_password' WHERE purpose = 'change_email'");
   for (const reply of replies) t.match(reply, REFUSED);
   t.equal(new Set(replies.map(({ body: { requestId, ...rest } }) => JSON.stringify(rest))).size, 1);
   t.equal((await reset({ token: mine.token, password: NEW_PASSWORD })).status, 204, 'the link is unused');
@@ -133,12 +136,7 @@ t.test(
   async (t) => {
     const { api, account, mailed, reset, signIn, database } = await openForgotten(t);
     const { email, userId, organization } = account;
-    const invited = await api.post(
-      '/invitations',
-      { email: 'guest@example.com', roles: [{ role: 'agent' }] },
-      { token: account.accessToken },
-    );
-    t.equal(invited.status, 201);
+    await seedInvitation(database, organization.id, { email: 'guest@example.com', role: 'agent', invitedBy: userId });
     await reset({ token: (await mailed(email)).token, password: NEW_PASSWORD });
     t.equal(await nameOf(database, userId), email.split('@')[0]);
     const [invitation] = await database.query<{ status: string }>('SELECT status FROM invitations');
