@@ -110,8 +110,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
-      cookie,
-      log,
+      ...{ cookie, log },
     },
     forgottenPassword: { ...joining, throttle, requests: requestCountOf(config, parts) },
     browser: {
