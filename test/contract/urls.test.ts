@@ -39,6 +39,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/sign-in': 'sign-in/password',
   '/register': 'sign-in/password',
   '/accept-invitation': 'sign-in/accept-invitation',
+  '/verify-email': 'sign-in/verify-email',
   '/sign-out': 'sign-in/browser',
   '/account/password': 'sign-in/own-password',
   '/account': 'sign-in/account',
