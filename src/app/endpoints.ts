@@ -32,6 +32,7 @@ import { passwordRoutes } from '../sign-in/password/routes.ts';
 import { reauthenticationPages } from '../sign-in/reauthentication/pages.ts';
 import { reauthenticationRoutes } from '../sign-in/reauthentication/routes.ts';
 import { sessionRoutes } from '../sign-in/sessions/routes.ts';
+import { verifyPages } from '../sign-in/verify-email/pages.ts';
 import { verifyRoutes } from '../sign-in/verify-email/routes.ts';
 import type { Features } from './features.ts';
 
@@ -60,8 +61,8 @@ export const CHAPTERS: readonly Chapter[] = [
   },
   {
     folder: 'sign-in/verify-email',
-    urls: ['/api/v1/auth/verify-email', '/api/v1/auth/verify-email/resend'],
-    routes: ({ verifyEmail }) => verifyRoutes(verifyEmail),
+    urls: ['/api/v1/auth/verify-email', '/api/v1/auth/verify-email/resend', '/verify-email'],
+    routes: ({ verifyEmail }) => [...verifyRoutes(verifyEmail), ...verifyPages(verifyEmail)],
   },
   {
     folder: 'sign-in/sessions',

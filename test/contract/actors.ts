@@ -66,6 +66,8 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /reset-password': OPEN(403),
   'GET /accept-invitation': OPEN(200),
   'POST /accept-invitation': OPEN(403),
+  'GET /verify-email': OPEN(200),
+  'POST /verify-email': OPEN(403),
   'GET /sign-out': OPEN(303),
   'POST /sign-out': OPEN(403),
   'GET /account': OPEN(303),

@@ -43,6 +43,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/forgot-password': 'sign-in/forgotten-password',
   '/reset-password': 'sign-in/forgotten-password',
   '/accept-invitation': 'sign-in/accept-invitation',
+  '/verify-email': 'sign-in/verify-email',
   '/sign-out': 'sign-in/browser',
   '/account/password': 'sign-in/own-password',
   '/account': 'sign-in/account',

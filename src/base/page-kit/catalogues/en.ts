@@ -94,6 +94,26 @@ export const en = {
     forAnother: (own: string, invited: string) =>
       `You are signed in as ${own}, and the invitation is for ${invited}. Sign out, and then continue with the other e-mail.`,
   },
+  verifyEmail: {
+    title: 'Prove your e-mail',
+    intro: 'Open the link of the mail, or paste it here.',
+    code: 'Code from the mail',
+    codeHint: 'Eight digits. A newer mail replaces the code.',
+    confirm: 'Prove the e-mail',
+    resend: 'Send the mail again',
+    sent: 'If your e-mail is not proven yet, a new mail is on its way.',
+    proven: 'Your e-mail is proven.',
+    toAccount: 'To your account',
+    toSignIn: 'Sign in',
+    byPassword: 'Give the password of the account to show that you have created it.',
+    password: 'Password',
+    notMe: 'I did not choose a password, or this was not me',
+    claim:
+      'You get the account, and everything that somebody else has left in it is deleted: the password, all sessions, service clients, sent invitations, and the organizations without another member.',
+    newPassword: 'New password',
+    claimSubmit: 'Delete all this and prove the e-mail',
+    unproven: 'Your e-mail is not proven yet. Until then you cannot invite anybody.',
+  },
   signOut: {
     title: 'Sign out',
     question: 'This ends your session here and in every application that uses it.',
@@ -235,6 +255,14 @@ export const en = {
     last_owner: {
       title: 'You are the last owner',
       detail: 'Make another member an owner first. An organization must have at least one.',
+    },
+    invalid_or_expired_token: {
+      title: 'Link or code not valid',
+      detail: 'It was used or has expired, or a newer mail has replaced it. Ask for a new mail.',
+    },
+    verification_for_another: {
+      title: 'Link for another account',
+      detail: 'Sign out, or sign in with the account of that e-mail. The link still works.',
     },
     invitation_invalid: {
       title: 'Invitation not valid',

@@ -96,6 +96,26 @@ export const es: Catalogue = {
     forAnother: (own, invited) =>
       `Ha entrado como ${own}, y la invitación es para ${invited}. Salga y continúe con el otro correo.`,
   },
+  verifyEmail: {
+    title: 'Confirme su correo',
+    intro: 'Abra el enlace del correo o péguelo aquí.',
+    code: 'Código del correo',
+    codeHint: 'Ocho cifras. Un correo más nuevo reemplaza el código.',
+    confirm: 'Confirmar el correo',
+    resend: 'Enviar el correo de nuevo',
+    sent: 'Si su correo aún no está confirmado, un nuevo mensaje está en camino.',
+    proven: 'Su correo está confirmado.',
+    toAccount: 'Ir a su cuenta',
+    toSignIn: 'Entrar',
+    byPassword: 'Indique la contraseña de la cuenta para mostrar que usted la creó.',
+    password: 'Contraseña',
+    notMe: 'No elegí una contraseña, o no fui yo',
+    claim:
+      'Usted recibe la cuenta, y se borra todo lo que otra persona dejó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones sin otro miembro.',
+    newPassword: 'Contraseña nueva',
+    claimSubmit: 'Borrar todo esto y confirmar el correo',
+    unproven: 'Su correo aún no está confirmado. Hasta entonces no puede invitar a nadie.',
+  },
   signOut: {
     title: 'Salir',
     question: 'Esto termina su sesión aquí y en todas las aplicaciones que la usan.',
@@ -236,6 +256,14 @@ export const es: Catalogue = {
     last_owner: {
       title: 'Usted es el último propietario',
       detail: 'Antes haga propietario a otro miembro. Una organización necesita al menos uno.',
+    },
+    invalid_or_expired_token: {
+      title: 'Enlace o código no válido',
+      detail: 'Se usó, caducó o fue reemplazado por un correo más nuevo. Pida un correo nuevo.',
+    },
+    verification_for_another: {
+      title: 'Enlace de otra cuenta',
+      detail: 'Salga, o entre con la cuenta de ese correo. El enlace todavía funciona.',
     },
     invitation_invalid: {
       title: 'Invitación no válida',

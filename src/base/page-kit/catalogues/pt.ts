@@ -95,6 +95,26 @@ export const pt: Catalogue = {
     forAnother: (own, invited) =>
       `Você entrou como ${own}, e o convite é para ${invited}. Saia e continue com o outro e-mail.`,
   },
+  verifyEmail: {
+    title: 'Comprove o seu e-mail',
+    intro: 'Abra o link do e-mail ou cole-o aqui.',
+    code: 'Código do e-mail',
+    codeHint: 'Oito dígitos. Um e-mail mais novo substitui o código.',
+    confirm: 'Comprovar o e-mail',
+    resend: 'Enviar o e-mail de novo',
+    sent: 'Se o seu e-mail ainda não foi comprovado, uma nova mensagem está a caminho.',
+    proven: 'O seu e-mail está comprovado.',
+    toAccount: 'Ir para a sua conta',
+    toSignIn: 'Entrar',
+    byPassword: 'Informe a senha da conta para mostrar que foi você quem a criou.',
+    password: 'Senha',
+    notMe: 'Eu não escolhi uma senha, ou não fui eu',
+    claim:
+      'Você recebe a conta, e tudo o que outra pessoa deixou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações sem outro membro.',
+    newPassword: 'Nova senha',
+    claimSubmit: 'Apagar tudo isso e comprovar o e-mail',
+    unproven: 'O seu e-mail ainda não foi comprovado. Até lá, você não pode convidar ninguém.',
+  },
   signOut: {
     title: 'Sair',
     question: 'Isto encerra a sua sessão aqui e em todos os aplicativos que a usam.',
@@ -234,6 +254,14 @@ export const pt: Catalogue = {
     last_owner: {
       title: 'Você é o último proprietário',
       detail: 'Antes torne outro membro proprietário. Uma organização precisa de pelo menos um.',
+    },
+    invalid_or_expired_token: {
+      title: 'Link ou código inválido',
+      detail: 'Ele foi usado, expirou ou foi substituído por um e-mail mais novo. Peça um novo e-mail.',
+    },
+    verification_for_another: {
+      title: 'Link de outra conta',
+      detail: 'Saia, ou entre com a conta desse e-mail. O link ainda funciona.',
     },
     invitation_invalid: { title: 'Convite inválido', detail: 'Este convite não pode mais ser usado. Peça um novo.' },
     invitation_for_another: {
