@@ -228,10 +228,6 @@ export const en = {
       title: 'Registration is closed',
       detail: 'A new account needs an invitation here. Ask your administrator for one.',
     },
-    invalid_or_expired_token: {
-      title: 'This does not work any more',
-      detail: 'The link or the code is not valid or no longer valid. Check it, or have another mail sent to you.',
-    },
     too_many_requests: { title: 'Too many attempts', detail: 'Wait a moment, and then try again.' },
     cross_site_request: {
       title: 'Not from this site',

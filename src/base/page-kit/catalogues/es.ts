@@ -229,10 +229,6 @@ export const es: Catalogue = {
       title: 'El registro está cerrado',
       detail: 'Aquí una cuenta nueva necesita una invitación. Pida una a su administrador.',
     },
-    invalid_or_expired_token: {
-      title: 'Esto ya no funciona',
-      detail: 'El enlace o el código no es válido o ya no es válido. Compruébelo, o pida otro correo.',
-    },
     too_many_requests: { title: 'Demasiados intentos', detail: 'Espere un momento e inténtelo de nuevo.' },
     cross_site_request: {
       title: 'No viene de este sitio',

@@ -227,10 +227,6 @@ export const pt: Catalogue = {
       title: 'O registro está fechado',
       detail: 'Aqui uma nova conta precisa de um convite. Peça um ao seu administrador.',
     },
-    invalid_or_expired_token: {
-      title: 'Isto não funciona mais',
-      detail: 'O link ou o código não é válido ou não é mais válido. Confira, ou peça outro e-mail.',
-    },
     too_many_requests: { title: 'Tentativas demais', detail: 'Espere um momento e tente novamente.' },
     cross_site_request: {
       title: 'Não veio deste site',
