@@ -21,6 +21,8 @@ import { acceptPages } from '../sign-in/accept-invitation/pages.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
 import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
+import { forgottenPasswordPages } from '../sign-in/forgotten-password/pages.ts';
+import { forgottenPasswordRoutes } from '../sign-in/forgotten-password/routes.ts';
 import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
 import { ownPasswordPages } from '../sign-in/own-password/pages.ts';
@@ -48,6 +50,14 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'sign-in/password',
     urls: ['/api/v1/auth/register', '/api/v1/auth/login', '/sign-in', '/register'],
     routes: ({ password, browser }) => [...passwordRoutes(password), ...passwordPages({ ...password, ...browser })],
+  },
+  {
+    folder: 'sign-in/forgotten-password',
+    urls: ['/api/v1/auth/forgot-password', '/api/v1/auth/reset-password', '/forgot-password', '/reset-password'],
+    routes: ({ forgottenPassword }) => [
+      ...forgottenPasswordRoutes(forgottenPassword),
+      ...forgottenPasswordPages(forgottenPassword),
+    ],
   },
   {
     folder: 'sign-in/verify-email',

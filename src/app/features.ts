@@ -28,6 +28,8 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
+import { createRequestCount, type RequestCount } from '../sign-in/forgotten-password/request-count.ts';
+import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
@@ -45,6 +47,7 @@ import type { Parts } from './parts.ts';
 
 export interface Features {
   readonly password: PasswordRouteDeps;
+  readonly forgottenPassword: ForgottenPasswordDeps;
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
   readonly verifyEmail: VerifyRouteDeps;
@@ -70,6 +73,8 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
+/** The maximum number of mails for a new password that one network has sent to one address in 24 hours. */
+const RESET_MAILS_MAX = 6;
 /** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
@@ -105,9 +110,9 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
-      cookie,
-      log,
+      ...{ cookie, log },
     },
+    forgottenPassword: { ...joining, throttle, requests: requestCountOf(config, parts) },
     browser: {
       ...{ ...refreshing, cookie, kit: parts.kit, seenKeys: parts.seenKeys },
       sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
@@ -152,6 +157,13 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
   };
+}
+
+function requestCountOf(config: Config, { clock }: Parts): RequestCount {
+  return createRequestCount({
+    clock,
+    perDayMax: config.RATE_LIMIT_ENABLED ? RESET_MAILS_MAX : Number.POSITIVE_INFINITY,
+  });
 }
 
 function verifyingOf(parts: Parts, joining: JoinDeps & Pick<VerifyRouteDeps, 'throttle'>): VerifyRouteDeps {

@@ -39,6 +39,7 @@ import { invitationMail } from '../directory/invitations/mail.ts';
 import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
+import { resetMail } from '../sign-in/forgotten-password/mail.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
@@ -210,6 +211,7 @@ function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKi
   return [
     invitationMail({ ...deps, mailKit }),
     verifyMail({ ...deps, mailKit }),
+    resetMail({ ...deps, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),

@@ -14,7 +14,7 @@ import { openMailbox } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
 import { type Call, walkInvitations, walkLeaving, walkProof } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
-import { NEW_PASSWORD, walkOwnSessions, walkPassword } from './password-walk.ts';
+import { NEW_PASSWORD, walkForgotten, walkOwnSessions, walkPassword } from './password-walk.ts';
 
 interface Described {
   readonly description?: string;
@@ -122,7 +122,6 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkProof(call, token, () => mailbox.nextProof(credentials.email));
   await call('refresh', { refreshToken: 'x' });
   await call('refresh');
-
   await call('getMe', undefined, { token });
   await call('getMe');
   await call('getMe', undefined, { token, path: '/me?unknown=1' });
@@ -161,6 +160,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkInvitations(call, await newProvenAccount(api, database), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
+  await walkForgotten(call, api, app.parts.outbox, mailbox);
 
   const changed = await walkPassword(call, credentials.password, token);
   const acme = (await call('login', { ...credentials, password: NEW_PASSWORD, organization: 'acme' })).body.data

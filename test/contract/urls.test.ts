@@ -8,6 +8,8 @@ import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
 const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',
+  '/api/v1/auth/forgot-password': 'sign-in/forgotten-password',
+  '/api/v1/auth/reset-password': 'sign-in/forgotten-password',
   '/api/v1/auth/verify-email': 'sign-in/verify-email',
   '/api/v1/auth/reauthenticate': 'sign-in/reauthentication',
   '/api/v1/auth': 'sign-in/sessions',
@@ -38,6 +40,8 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/': 'sign-in/browser',
   '/sign-in': 'sign-in/password',
   '/register': 'sign-in/password',
+  '/forgot-password': 'sign-in/forgotten-password',
+  '/reset-password': 'sign-in/forgotten-password',
   '/accept-invitation': 'sign-in/accept-invitation',
   '/verify-email': 'sign-in/verify-email',
   '/sign-out': 'sign-in/browser',

@@ -104,6 +104,12 @@ export const FOR_ALL: readonly string[] = [
 
 export const FOREIGN_WRITERS: readonly Exception[] = [
   {
+    at: 'sign-in/forgotten-password/reset-password.ts',
+    writes: ['setPasswordHash', 'takeOverUnproven', 'markSentRevoked', 'markSessionsEnded'],
+    reason:
+      'A forgotten password is replaced by whoever reads the mailbox; what was open or sent before ends with that.',
+  },
+  {
     at: 'sign-in/own-password/change-password.ts',
     writes: ['replacePassword', 'markSessionsEnded'],
     reason: 'Changing the password ends the other sessions of the user in the same transaction.',

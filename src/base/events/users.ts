@@ -30,6 +30,10 @@ export const USER_EVENTS = {
     when: 'An operator set the password. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
+  'user.password_reset': {
+    when: 'A user set a new password with the link or the code of a mail. Every session of the user ended.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+  },
   'user.password_changed': {
     when: 'A user changed their password. Every other session of the user ended.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },

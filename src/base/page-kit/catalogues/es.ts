@@ -29,6 +29,7 @@ export const es: Catalogue = {
     signedOut: 'Ha salido de su cuenta.',
     ended: 'Su sesión ha terminado. Entre de nuevo.',
     continueTo: (origin) => `Después continúa a ${origin}.`,
+    forgotten: '¿Olvidó su contraseña?',
   },
   register: {
     title: 'Crear una cuenta',
@@ -41,6 +42,29 @@ export const es: Catalogue = {
     submit: 'Crear la cuenta',
     hasAccount: '¿Ya tiene una cuenta?',
     signIn: 'Entrar',
+  },
+  forgotPassword: {
+    title: '¿Olvidó su contraseña?',
+    intro: 'Enviamos un correo a su dirección. Con su enlace o su código, usted elige una contraseña nueva.',
+    email: 'Correo electrónico',
+    submit: 'Enviar el correo',
+    haveCode: 'Ya tengo un código',
+    signIn: 'Volver al inicio de sesión',
+  },
+  resetPassword: {
+    title: 'Contraseña nueva',
+    sent: 'Si existe una cuenta con esta dirección, un correo está en camino. Tiene un enlace, y un código para el formulario de abajo.',
+    email: 'Correo electrónico',
+    code: 'Código del correo',
+    codeHint: 'Ocho dígitos.',
+    password: 'Contraseña nueva',
+    submit: 'Guardar la contraseña',
+    useCode: 'Usar el código del correo',
+    useLink: 'Usar el enlace del correo',
+    again: 'Enviar otro correo',
+    changed:
+      'Su contraseña ha cambiado, y la sesión está cerrada en todos los dispositivos. Inicie sesión con la contraseña nueva.',
+    signIn: 'Iniciar sesión',
   },
   /** The field for a link from a mail. */
   link: {
