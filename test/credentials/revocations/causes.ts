@@ -8,12 +8,13 @@ import { activateOrganization, suspendOrganization } from '../../../src/admin/or
 import { endEverything } from '../../../src/admin/restore/restore.ts';
 import { endAllSessions, endAnySession, endUserSessions } from '../../../src/admin/sessions/sessions.ts';
 import type { EventType } from '../../../src/base/events/catalogue.ts';
+import { createOneTime } from '../../../src/credentials/one-time/create.ts';
 import { revokeSigningKey } from '../../../src/credentials/revocations/revoke-key.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { CRM, crmWith } from '../../directory/presets/applying.ts';
 import { agePlaces } from '../../sign-in/sessions/rows.ts';
 import { seedInvitation } from '../../support/fixtures/invitations.ts';
-import { signInPerson } from '../../support/fixtures/people.ts';
+import { SEEDED_PASSWORD, signInPerson } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
 import type { Holder, TokenHolders } from './token-holders.ts';
 
@@ -127,6 +128,24 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     ...{ event: 'user.password_set', refused: MEMBER_ENDED },
     happen: ({ app, member: { userId: id, email } }) =>
       setPassword(app.parts, { id, email }, 'gravel umbrella tuesday'),
+  },
+  'a password that its user changes': {
+    // The session that asked goes on with a new token.
+    ...{ event: 'user.password_changed', refused: { member: STALE, second: ENDED } },
+    happen: ({ api, member: { accessToken: token } }) => {
+      const passwords = { currentPassword: SEEDED_PASSWORD, newPassword: 'gravel umbrella tuesday' };
+      return api.post('/me/password', passwords, { token });
+    },
+  },
+  'a password that is set with the link of a mail': {
+    ...{ event: 'user.password_reset', refused: MEMBER_ENDED },
+    happen: async ({ api, app: { parts }, member: { userId, email } }) => {
+      const address = { address: email, key: email };
+      const asked = { userId, purpose: 'reset_password', address } as const;
+      const { token } = await parts.db.system((tx) => createOneTime(parts, tx, asked));
+      return api.post('/auth/reset-password', { token, password: 'gravel umbrella tuesday' });
+    },
+    follows: true,
   },
   'an account that is disabled': {
     ...{ event: 'user.disabled', refused: MEMBER_ENDED },
@@ -286,6 +305,7 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
   'session.child_reissued': 'the session continues with another refresh token',
   'session.opened': 'adds one',
+  'session.reauthenticated': 'the same person, proven again',
   'session.organization_switched': 'the rights of the older token have not changed',
   'sessions.all_ended': 'follows a session.ended of each session',
   'subscription.changed': 'limits are in no token',
