@@ -98,6 +98,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
     passwords: parts.passwords,
     passwordPolicy: parts.passwordPolicy,
+    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
   };
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
@@ -167,11 +168,7 @@ function requestCountOf(config: Config, { clock }: Parts): RequestCount {
 }
 
 function verifyingOf(parts: Parts, joining: JoinDeps & Pick<VerifyRouteDeps, 'throttle'>): VerifyRouteDeps {
-  return {
-    ...joining,
-    authenticateUser: authenticatingUser(parts),
-    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
-  };
+  return { ...joining, authenticateUser: authenticatingUser(parts) };
 }
 
 function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
