@@ -21,6 +21,7 @@ import { acceptPages } from '../sign-in/accept-invitation/pages.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
 import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
+import { leavingPages } from '../sign-in/leaving/pages.ts';
 import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
 import { ownPasswordPages } from '../sign-in/own-password/pages.ts';
@@ -86,8 +87,11 @@ export const CHAPTERS: readonly Chapter[] = [
     urls: [
       '/api/v1/me', // DELETE to this URL closes the account
       '/api/v1/me/export',
+      '/account/data',
+      '/account/close',
+      '/account-closed',
     ],
-    routes: ({ leaving }) => leavingRoutes(leaving),
+    routes: ({ leaving }) => [...leavingRoutes(leaving), ...leavingPages(leaving)],
   },
   {
     folder: 'directory/profile',

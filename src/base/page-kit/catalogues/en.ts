@@ -82,6 +82,7 @@ export const en = {
     password: 'Password',
     devices: 'Devices',
     organizations: 'Organizations',
+    data: 'Your data',
     name: 'Name',
     email: 'E-mail',
     locale: 'Language of the mails to you',
@@ -103,6 +104,33 @@ export const en = {
     submit: 'Change the password',
     changed: 'Your password is changed. Every other device is signed out.',
     forgotten: 'Forgotten your password, or never had one?',
+  },
+  ownData: {
+    title: 'Your data',
+    intro:
+      'Get a copy of what is stored of you: your account, your organizations, your devices, your invitations, and what you did. It is a file in the format JSON.',
+    download: 'Download your data',
+    closeTitle: 'Close your account',
+    closeIntro: 'You can close your account for good. Nothing of your personal data stays.',
+    close: 'Close your account',
+  },
+  closing: {
+    title: 'Close your account',
+    goes: 'This cannot be undone. At once:',
+    sessions: 'You are signed out on every device, and your password is deleted.',
+    memberships: 'You leave every organization, and the invitations that you sent are withdrawn.',
+    personal: 'Your name, your e-mail and the traces of your devices are erased.',
+    again: 'You can register again with the same e-mail, but as somebody new.',
+    lonely: 'Delete with your account',
+    lonelyHint: 'You are the last owner there, and there is nobody else. Everything in a deleted organization is lost.',
+    blocking:
+      'You are the last owner of these organizations. Before you can close your account, make another member an owner there:',
+    lastOwner: 'Make another member an owner first, or select the organization to delete it with your account:',
+    password: 'Current password',
+    submit: 'Close the account for good',
+    question: 'Close your account for good? This cannot be undone.',
+    closedTitle: 'Your account is closed',
+    closed: 'You are signed out, and your personal data is erased. If your e-mail was proven, a mail tells you so.',
   },
   devices: {
     title: 'Devices',
@@ -208,6 +236,10 @@ export const en = {
     last_owner: {
       title: 'You are the last owner',
       detail: 'Make another member an owner first. An organization must have at least one.',
+    },
+    last_administrator: {
+      title: 'You are the last administrator',
+      detail: 'Nobody else administers this service. Ask its operator to appoint somebody else first.',
     },
     invitation_invalid: {
       title: 'Invitation not valid',

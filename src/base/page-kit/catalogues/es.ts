@@ -83,6 +83,7 @@ export const es: Catalogue = {
     password: 'Contraseña',
     devices: 'Dispositivos',
     organizations: 'Organizaciones',
+    data: 'Sus datos',
     name: 'Nombre',
     email: 'Correo electrónico',
     locale: 'Idioma de los correos para usted',
@@ -104,6 +105,35 @@ export const es: Catalogue = {
     submit: 'Cambiar la contraseña',
     changed: 'Su contraseña ha cambiado. La sesión está cerrada en todos los demás dispositivos.',
     forgotten: '¿Ha olvidado su contraseña o nunca ha tenido una?',
+  },
+  ownData: {
+    title: 'Sus datos',
+    intro:
+      'Obtenga una copia de lo que está guardado sobre usted: su cuenta, sus organizaciones, sus dispositivos, sus invitaciones y lo que ha hecho. Es un archivo en formato JSON.',
+    download: 'Descargar sus datos',
+    closeTitle: 'Cerrar la cuenta',
+    closeIntro: 'Puede cerrar su cuenta para siempre. No queda ninguno de sus datos personales.',
+    close: 'Cerrar la cuenta',
+  },
+  closing: {
+    title: 'Cerrar la cuenta',
+    goes: 'Esto no se puede deshacer. De inmediato:',
+    sessions: 'Su sesión termina en todos los dispositivos, y su contraseña se borra.',
+    memberships: 'Abandona todas las organizaciones, y las invitaciones que envió se retiran.',
+    personal: 'Su nombre, su correo y los rastros de sus dispositivos se borran.',
+    again: 'Puede registrarse de nuevo con el mismo correo, pero como una persona nueva.',
+    lonely: 'Eliminar con la cuenta',
+    lonelyHint:
+      'Usted es el último propietario y allí no hay nadie más. Todo lo que hay en una organización eliminada se pierde.',
+    blocking:
+      'Usted es el último propietario de estas organizaciones. Antes de cerrar la cuenta, haga propietario a otro miembro:',
+    lastOwner: 'Antes haga propietario a otro miembro, o seleccione la organización para eliminarla con la cuenta:',
+    password: 'Contraseña actual',
+    submit: 'Cerrar la cuenta para siempre',
+    question: '¿Cerrar su cuenta para siempre? Esto no se puede deshacer.',
+    closedTitle: 'Su cuenta está cerrada',
+    closed:
+      'Ha salido, y sus datos personales se han borrado. Si su correo estaba confirmado, recibe un aviso por correo.',
   },
   devices: {
     title: 'Dispositivos',
@@ -208,6 +238,10 @@ export const es: Catalogue = {
     last_owner: {
       title: 'Usted es el último propietario',
       detail: 'Antes haga propietario a otro miembro. Una organización necesita al menos uno.',
+    },
+    last_administrator: {
+      title: 'Usted es el último administrador',
+      detail: 'Nadie más administra este servicio. Pida antes al operador que nombre a otra persona.',
     },
     invitation_invalid: {
       title: 'Invitación no válida',

@@ -83,6 +83,7 @@ export const pt: Catalogue = {
     password: 'Senha',
     devices: 'Dispositivos',
     organizations: 'Organizações',
+    data: 'Os seus dados',
     name: 'Nome',
     email: 'E-mail',
     locale: 'Idioma dos e-mails para você',
@@ -104,6 +105,34 @@ export const pt: Catalogue = {
     submit: 'Alterar a senha',
     changed: 'A sua senha foi alterada. A sessão terminou em todos os outros dispositivos.',
     forgotten: 'Esqueceu a senha, ou nunca teve uma?',
+  },
+  ownData: {
+    title: 'Os seus dados',
+    intro:
+      'Obtenha uma cópia do que está guardado sobre você: a conta, as organizações, os dispositivos, os convites e o que você fez. É um arquivo no formato JSON.',
+    download: 'Baixar os seus dados',
+    closeTitle: 'Encerrar a conta',
+    closeIntro: 'Você pode encerrar a conta para sempre. Nenhum dos seus dados pessoais permanece.',
+    close: 'Encerrar a conta',
+  },
+  closing: {
+    title: 'Encerrar a conta',
+    goes: 'Isto não pode ser desfeito. Imediatamente:',
+    sessions: 'A sua sessão termina em todos os dispositivos, e a sua senha é apagada.',
+    memberships: 'Você sai de todas as organizações, e os convites que enviou são retirados.',
+    personal: 'O seu nome, o seu e-mail e os rastros dos seus dispositivos são apagados.',
+    again: 'Você pode se registrar de novo com o mesmo e-mail, mas como uma nova pessoa.',
+    lonely: 'Excluir junto com a conta',
+    lonelyHint: 'Você é o último proprietário, e não há mais ninguém ali. Tudo em uma organização excluída se perde.',
+    blocking:
+      'Você é o último proprietário destas organizações. Antes de encerrar a conta, torne outro membro proprietário ali:',
+    lastOwner: 'Antes torne outro membro proprietário, ou selecione a organização para excluí-la junto com a conta:',
+    password: 'Senha atual',
+    submit: 'Encerrar a conta para sempre',
+    question: 'Encerrar a sua conta para sempre? Isto não pode ser desfeito.',
+    closedTitle: 'A sua conta está encerrada',
+    closed:
+      'Você saiu, e os seus dados pessoais foram apagados. Se o seu e-mail estava confirmado, você recebe um aviso por e-mail.',
   },
   devices: {
     title: 'Dispositivos',
@@ -207,6 +236,10 @@ export const pt: Catalogue = {
     last_owner: {
       title: 'Você é o último proprietário',
       detail: 'Antes torne outro membro proprietário. Uma organização precisa de pelo menos um.',
+    },
+    last_administrator: {
+      title: 'Você é o último administrador',
+      detail: 'Ninguém mais administra este serviço. Peça antes ao operador que nomeie outra pessoa.',
     },
     invitation_invalid: { title: 'Convite inválido', detail: 'Este convite não pode mais ser usado. Peça um novo.' },
     invitation_for_another: {
