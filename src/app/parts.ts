@@ -25,6 +25,7 @@ import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
+import type { CreateDeps } from '../credentials/one-time/create.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
 import { openPasswordPolicy, type PasswordPolicy } from '../credentials/passwords/policy.ts';
 import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
@@ -38,7 +39,9 @@ import { invitationMail } from '../directory/invitations/mail.ts';
 import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
+import { resetMail } from '../sign-in/forgotten-password/mail.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
+import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
@@ -123,7 +126,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const mailKit = openMailKit({ ...kit, urls: config });
-  const kinds = mailKinds({ random, mailKit });
+  const kinds = mailKinds({ random, clock: machineClock, mailKit });
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -204,9 +207,11 @@ async function openRings(
 }
 
 /** Every kind of mail that the outbox sends. */
-function mailKinds({ random, mailKit }: { readonly random: Random; readonly mailKit: MailKit }): MailKind[] {
+function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKit }): MailKind[] {
   return [
-    invitationMail({ random, mailKit }),
+    invitationMail({ ...deps, mailKit }),
+    verifyMail({ ...deps, mailKit }),
+    resetMail({ ...deps, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),

@@ -2,6 +2,7 @@
 // docs/problems.md is generated from the table.
 
 import { ACCOUNT_PROBLEMS } from './account-problems.ts';
+import { MAILBOX_PROBLEMS } from './mailbox-problems.ts';
 import { type ProblemKind, SERVICE_PROBLEMS } from './service-problems.ts';
 
 export const PROBLEMS = {
@@ -285,6 +286,12 @@ export const PROBLEMS = {
     title: 'Invitation not valid',
     detail: 'This invitation is not valid or no longer valid: ask for a new one.',
   },
+  invalid_or_expired_token: {
+    status: 422,
+    title: 'Link or code not valid',
+    detail: 'This link or code is not valid or no longer valid, and nothing was changed: ask for a new mail.',
+  },
+  ...MAILBOX_PROBLEMS,
   ...ACCOUNT_PROBLEMS,
   ...SERVICE_PROBLEMS,
 } as const satisfies Record<string, ProblemKind>;

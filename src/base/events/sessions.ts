@@ -12,6 +12,7 @@ const EndReason = z.enum([
   'revoked_by_client',
   'mailbox_proven',
   'password_set',
+  'password_reset',
   'password_changed',
   'account_disabled',
   'account_enabled',

@@ -1,4 +1,5 @@
 // The texts of pages in English. The other languages have the same keys.
+import { problems } from './problems/en.ts';
 
 export const en = {
   language: 'English',
@@ -28,6 +29,7 @@ export const en = {
     signedOut: 'You are signed out.',
     ended: 'Your session has ended. Sign in again.',
     continueTo: (origin: string) => `You then continue to ${origin}.`,
+    forgotten: 'Forgotten your password?',
   },
   register: {
     title: 'Create an account',
@@ -39,6 +41,28 @@ export const en = {
     organizationHint: 'Leave this empty if you only want an account.',
     submit: 'Create the account',
     hasAccount: 'Already have an account?',
+    signIn: 'Sign in',
+  },
+  forgotPassword: {
+    title: 'Forgotten your password?',
+    intro: 'We send a mail to your address. With its link or its code you choose a new password.',
+    email: 'E-mail',
+    submit: 'Send the mail',
+    haveCode: 'I have a code already',
+    signIn: 'Back to the sign-in',
+  },
+  resetPassword: {
+    title: 'New password',
+    sent: 'If there is an account with this address, a mail is on its way. It has a link, and a code for the form below.',
+    email: 'E-mail',
+    code: 'Code from the mail',
+    codeHint: 'Eight digits.',
+    password: 'New password',
+    submit: 'Save the password',
+    useCode: 'Use the code from the mail',
+    useLink: 'Use the link from the mail',
+    again: 'Send another mail',
+    changed: 'Your password is changed, and every device is signed out. Sign in with the new password.',
     signIn: 'Sign in',
   },
   /** The field for a link from a mail. */
@@ -70,6 +94,26 @@ export const en = {
     join: (organization: string) => `Join ${organization}`,
     forAnother: (own: string, invited: string) =>
       `You are signed in as ${own}, and the invitation is for ${invited}. Sign out, and then continue with the other e-mail.`,
+  },
+  verifyEmail: {
+    title: 'Prove your e-mail',
+    intro: 'Open the link of the mail, or paste it here.',
+    code: 'Code from the mail',
+    codeHint: 'Eight digits. A newer mail replaces the code.',
+    confirm: 'Prove the e-mail',
+    resend: 'Send the mail again',
+    sent: 'If your e-mail is not proven yet, a new mail is on its way.',
+    proven: 'Your e-mail is proven.',
+    toAccount: 'To your account',
+    toSignIn: 'Sign in',
+    byPassword: 'Give the password of the account to show that you have created it.',
+    password: 'Password',
+    notMe: 'I did not choose a password, or this was not me',
+    claim:
+      'You get the account, and everything that somebody else has left in it is deleted: the password, all sessions, service clients, sent invitations, and the organizations without another member.',
+    newPassword: 'New password',
+    claimSubmit: 'Delete all this and prove the e-mail',
+    unproven: 'Your e-mail is not proven yet. Until then you cannot invite anybody.',
   },
   signOut: {
     title: 'Sign out',
@@ -182,94 +226,7 @@ export const en = {
     context: 'Choose a password that is not your name, your e-mail or the name of the organization.',
     other: 'This value is not accepted. Change it.',
   },
-  /** The problems that people meet on pages. Every other problem has the text `other`. */
-  problems: {
-    invalid_credentials: {
-      title: 'Wrong e-mail or password',
-      detail: 'The e-mail and the password do not belong together. Check both.',
-    },
-    reauthentication_required: {
-      title: 'Prove again who you are',
-      detail: 'This needs a fresh proof. Give your current password.',
-    },
-    wrong_password: { title: 'Wrong password', detail: 'This is not your current password. Check it.' },
-    password_not_set: {
-      title: 'You have no password',
-      detail: 'Set one with a link by mail: follow the link for a forgotten password.',
-    },
-    password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
-    password_changed: {
-      title: 'Password changed meanwhile',
-      detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',
-    },
-    account_disabled: {
-      title: 'Account disabled',
-      detail: 'This account is disabled. Ask your administrator.',
-    },
-    validation_failed: { title: 'Check the form', detail: 'Some fields need your attention.' },
-    email_taken: { title: 'E-mail taken', detail: 'An account with this e-mail exists already. Sign in instead.' },
-    slug_taken: { title: 'Name taken', detail: 'An organization with this name exists already. Choose another name.' },
-    registration_closed: {
-      title: 'Registration is closed',
-      detail: 'A new account needs an invitation here. Ask your administrator for one.',
-    },
-    too_many_requests: { title: 'Too many attempts', detail: 'Wait a moment, and then try again.' },
-    cross_site_request: {
-      title: 'Not from this site',
-      detail: 'The form was sent from another site, so nothing was changed. Open the page here and try again.',
-    },
-    form_expired: {
-      title: 'The form has expired',
-      detail: 'The form belongs to another session or browser, so nothing was changed. Open the page again.',
-    },
-    not_found: { title: 'Page not found', detail: 'There is no such page. Check the address.' },
-    method_not_allowed: { title: 'Not possible here', detail: 'This address does not take what was sent to it.' },
-    permission_denied: { title: 'Not allowed', detail: 'You do not have the permission for this page.' },
-    organization_access_denied: {
-      title: 'No access to the organization',
-      detail: 'You are not an active member of this organization.',
-    },
-    organization_suspended: {
-      title: 'Organization suspended',
-      detail: 'This organization is suspended. Ask its owner.',
-    },
-    last_owner: {
-      title: 'You are the last owner',
-      detail: 'Make another member an owner first. An organization must have at least one.',
-    },
-    last_administrator: {
-      title: 'You are the last administrator',
-      detail: 'Nobody else administers this service. Ask its operator to appoint somebody else first.',
-    },
-    invitation_invalid: {
-      title: 'Invitation not valid',
-      detail: 'This invitation cannot be used any more. Ask for a new one.',
-    },
-    invitation_for_another: {
-      title: 'Invitation for another e-mail',
-      detail: 'Sign in with the e-mail to which the invitation was sent.',
-    },
-    already_member: { title: 'Already a member', detail: 'You are a member of this organization already.' },
-    team_member_limit: {
-      title: 'No place left',
-      detail: 'The organization can have no more members at the moment. Ask the person who invited you.',
-    },
-    session_revoked: { title: 'Session ended', detail: 'Your session was ended. Sign in again.' },
-    service_busy: { title: 'The service is busy', detail: 'Many people use the service now. Try again in a moment.' },
-    database_unavailable: {
-      title: 'The service is not available',
-      detail: 'The service cannot reach its data at the moment. Try again soon.',
-    },
-    database_not_writable: {
-      title: 'No changes at the moment',
-      detail: 'The service can show things now, but cannot save changes. Try again soon.',
-    },
-    other: { title: 'That did not work', detail: 'The service did not accept the request. Go back and try again.' },
-    failure: {
-      title: 'The service failed',
-      detail: 'Try again in a moment. If it fails again, report the number of the request.',
-    },
-  },
+  problems,
   retryIn: (seconds: string) => `Try again in ${seconds} seconds.`,
   openAgain: 'Open the page again',
   home: 'To the start page',

@@ -1,5 +1,6 @@
 // The texts of pages in Portuguese.
 import type { Catalogue } from './catalogue.ts';
+import { problems } from './problems/pt.ts';
 
 export const pt: Catalogue = {
   language: 'Português',
@@ -29,6 +30,7 @@ export const pt: Catalogue = {
     signedOut: 'Você saiu da sua conta.',
     ended: 'A sua sessão terminou. Entre novamente.',
     continueTo: (origin) => `Depois você continua para ${origin}.`,
+    forgotten: 'Esqueceu a senha?',
   },
   register: {
     title: 'Criar uma conta',
@@ -40,6 +42,28 @@ export const pt: Catalogue = {
     organizationHint: 'Deixe vazio se você quer apenas uma conta.',
     submit: 'Criar a conta',
     hasAccount: 'Já tem uma conta?',
+    signIn: 'Entrar',
+  },
+  forgotPassword: {
+    title: 'Esqueceu a senha?',
+    intro: 'Enviamos um e-mail para o seu endereço. Com o link ou o código dele, você escolhe uma nova senha.',
+    email: 'E-mail',
+    submit: 'Enviar o e-mail',
+    haveCode: 'Já tenho um código',
+    signIn: 'Voltar para a entrada',
+  },
+  resetPassword: {
+    title: 'Nova senha',
+    sent: 'Se existe uma conta com este endereço, um e-mail está a caminho. Ele tem um link, e um código para o formulário abaixo.',
+    email: 'E-mail',
+    code: 'Código do e-mail',
+    codeHint: 'Oito dígitos.',
+    password: 'Nova senha',
+    submit: 'Salvar a senha',
+    useCode: 'Usar o código do e-mail',
+    useLink: 'Usar o link do e-mail',
+    again: 'Enviar outro e-mail',
+    changed: 'A sua senha foi alterada, e todos os dispositivos saíram da conta. Entre com a nova senha.',
     signIn: 'Entrar',
   },
   /** The field for a link from a mail. */
@@ -71,6 +95,26 @@ export const pt: Catalogue = {
     join: (organization) => `Participar de ${organization}`,
     forAnother: (own, invited) =>
       `Você entrou como ${own}, e o convite é para ${invited}. Saia e continue com o outro e-mail.`,
+  },
+  verifyEmail: {
+    title: 'Comprove o seu e-mail',
+    intro: 'Abra o link do e-mail ou cole-o aqui.',
+    code: 'Código do e-mail',
+    codeHint: 'Oito dígitos. Um e-mail mais novo substitui o código.',
+    confirm: 'Comprovar o e-mail',
+    resend: 'Enviar o e-mail de novo',
+    sent: 'Se o seu e-mail ainda não foi comprovado, uma nova mensagem está a caminho.',
+    proven: 'O seu e-mail está comprovado.',
+    toAccount: 'Ir para a sua conta',
+    toSignIn: 'Entrar',
+    byPassword: 'Informe a senha da conta para mostrar que foi você quem a criou.',
+    password: 'Senha',
+    notMe: 'Eu não escolhi uma senha, ou não fui eu',
+    claim:
+      'Você recebe a conta, e tudo o que outra pessoa deixou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações sem outro membro.',
+    newPassword: 'Nova senha',
+    claimSubmit: 'Apagar tudo isso e comprovar o e-mail',
+    unproven: 'O seu e-mail ainda não foi comprovado. Até lá, você não pode convidar ninguém.',
   },
   signOut: {
     title: 'Sair',
@@ -183,93 +227,7 @@ export const pt: Catalogue = {
     context: 'Escolha uma senha que não seja o seu nome, o seu e-mail ou o nome da organização.',
     other: 'Este valor não é aceito. Altere-o.',
   },
-  problems: {
-    invalid_credentials: {
-      title: 'E-mail ou senha errados',
-      detail: 'O e-mail e a senha não correspondem. Verifique os dois.',
-    },
-    reauthentication_required: {
-      title: 'Prove de novo quem é',
-      detail: 'Isto precisa de uma prova recente. Digite a sua senha atual.',
-    },
-    wrong_password: { title: 'Senha incorreta', detail: 'Esta não é a sua senha atual. Confira.' },
-    password_not_set: {
-      title: 'Você não tem senha',
-      detail: 'Crie uma com um link por e-mail: siga o link para uma senha esquecida.',
-    },
-    password_unchanged: { title: 'A mesma senha', detail: 'Esta é a sua senha atual. Escolha outra.' },
-    password_changed: {
-      title: 'A senha foi alterada enquanto isso',
-      detail: 'A senha foi alterada há um momento, por isso nada foi feito agora. Tente com a nova.',
-    },
-    account_disabled: {
-      title: 'Conta desativada',
-      detail: 'Esta conta está desativada. Fale com o seu administrador.',
-    },
-    validation_failed: { title: 'Verifique o formulário', detail: 'Alguns campos precisam da sua atenção.' },
-    email_taken: { title: 'E-mail já usado', detail: 'Já existe uma conta com este e-mail. Entre com ela.' },
-    slug_taken: { title: 'Nome já usado', detail: 'Já existe uma organização com este nome. Escolha outro.' },
-    registration_closed: {
-      title: 'O registro está fechado',
-      detail: 'Aqui uma nova conta precisa de um convite. Peça um ao seu administrador.',
-    },
-    too_many_requests: { title: 'Tentativas demais', detail: 'Espere um momento e tente novamente.' },
-    cross_site_request: {
-      title: 'Não veio deste site',
-      detail: 'O formulário foi enviado de outro site, e nada foi alterado. Abra a página aqui e tente novamente.',
-    },
-    form_expired: {
-      title: 'O formulário expirou',
-      detail: 'O formulário pertence a outra sessão ou navegador, e nada foi alterado. Abra a página novamente.',
-    },
-    not_found: { title: 'Página não encontrada', detail: 'Esta página não existe. Verifique o endereço.' },
-    method_not_allowed: { title: 'Não é possível aqui', detail: 'Este endereço não aceita o que foi enviado.' },
-    permission_denied: { title: 'Não permitido', detail: 'Você não tem a permissão para esta página.' },
-    organization_access_denied: {
-      title: 'Sem acesso à organização',
-      detail: 'Você não é um membro ativo desta organização.',
-    },
-    organization_suspended: {
-      title: 'Organização suspensa',
-      detail: 'Esta organização está suspensa. Fale com o proprietário.',
-    },
-    last_owner: {
-      title: 'Você é o último proprietário',
-      detail: 'Antes torne outro membro proprietário. Uma organização precisa de pelo menos um.',
-    },
-    last_administrator: {
-      title: 'Você é o último administrador',
-      detail: 'Ninguém mais administra este serviço. Peça antes ao operador que nomeie outra pessoa.',
-    },
-    invitation_invalid: { title: 'Convite inválido', detail: 'Este convite não pode mais ser usado. Peça um novo.' },
-    invitation_for_another: {
-      title: 'Convite para outro e-mail',
-      detail: 'Entre com o e-mail para o qual o convite foi enviado.',
-    },
-    already_member: { title: 'Já é membro', detail: 'Você já é membro desta organização.' },
-    team_member_limit: {
-      title: 'Sem lugar',
-      detail: 'A organização não pode ter mais membros no momento. Fale com quem convidou você.',
-    },
-    session_revoked: { title: 'Sessão encerrada', detail: 'A sua sessão foi encerrada. Entre novamente.' },
-    service_busy: {
-      title: 'O serviço está ocupado',
-      detail: 'Muitas pessoas usam o serviço agora. Tente novamente em instantes.',
-    },
-    database_unavailable: {
-      title: 'O serviço não está disponível',
-      detail: 'O serviço não consegue acessar os seus dados agora. Tente novamente em breve.',
-    },
-    database_not_writable: {
-      title: 'Sem alterações no momento',
-      detail: 'O serviço pode mostrar dados, mas não consegue salvar alterações. Tente novamente em breve.',
-    },
-    other: { title: 'Não funcionou', detail: 'O serviço não aceitou o pedido. Volte e tente novamente.' },
-    failure: {
-      title: 'O serviço falhou',
-      detail: 'Tente novamente em instantes. Se falhar outra vez, informe o número do pedido.',
-    },
-  },
+  problems,
   retryIn: (seconds) => `Tente novamente em ${seconds} segundos.`,
   openAgain: 'Abrir a página novamente',
   home: 'Para a página inicial',
