@@ -2,8 +2,8 @@
 import { type ExportDeps, type ExportPage, exportPage, PARTS, partOf } from './export.ts';
 
 /**
- * Yields the text of the document, a page at a time, so that only one page is in memory. Raises session_revoked when the
- * account is closed, even while the document is being read.
+ * Yields the text of the document, a page at a time, so that only one page is in memory. Raises session_revoked when
+ * the account is closed, even while the document is being read.
  */
 export async function* exportDocument(
   deps: ExportDeps,
