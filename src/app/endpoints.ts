@@ -23,6 +23,7 @@ import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
 import { forgottenPasswordPages } from '../sign-in/forgotten-password/pages.ts';
 import { forgottenPasswordRoutes } from '../sign-in/forgotten-password/routes.ts';
+import { leavingPages } from '../sign-in/leaving/pages.ts';
 import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
 import { ownPasswordPages } from '../sign-in/own-password/pages.ts';
@@ -103,8 +104,11 @@ export const CHAPTERS: readonly Chapter[] = [
     urls: [
       '/api/v1/me', // DELETE to this URL closes the account
       '/api/v1/me/export',
+      '/account/data',
+      '/account/close',
+      '/account-closed',
     ],
-    routes: ({ leaving }) => leavingRoutes(leaving),
+    routes: ({ leaving }) => [...leavingRoutes(leaving), ...leavingPages(leaving)],
   },
   {
     folder: 'directory/profile',

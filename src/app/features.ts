@@ -185,7 +185,7 @@ function ownAccountOf(
   const closing = { db, clock, random, publish, passwords, nudgeOutbox: outbox.nudge, endAdministration };
   return {
     reauthentication,
-    ownPassword: { ...reauthentication, publish, passwordPolicy },
+    ownPassword: { ...reauthentication, publish, passwordPolicy, nudgeOutbox: outbox.nudge },
     leaving: { ...closing, throttle, cookie },
   };
 }
