@@ -90,16 +90,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     graceSeconds: config.REFRESH_REUSE_GRACE,
     revocations,
   };
-  const joining: JoinDeps = {
-    ...signing,
-    db,
-    publish,
-    refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
-    sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
-    passwords: parts.passwords,
-    passwordPolicy: parts.passwordPolicy,
-    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
-  };
+  const joining = joiningOf(config, parts);
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
@@ -157,6 +148,19 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     feed: { ...signing, feed: parts.feed },
     keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
+  };
+}
+
+function joiningOf(config: Config, parts: Parts): JoinDeps {
+  return {
+    ...signingOf(parts),
+    db: parts.db,
+    publish: parts.publish,
+    refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
+    sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
+    passwords: parts.passwords,
+    passwordPolicy: parts.passwordPolicy,
+    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
   };
 }
 

@@ -208,7 +208,8 @@ async function insertAccount(
 /**
  * Gives the account to the user who has proven its mailbox. This ends everything that the former user of the account
  * could use: the password, the sessions, the access tokens, the tokens of mails, and the invitations and service
- * clients that the former user made. The memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
+ * clients that the former user made. The memberships remain, so that a user who only forgot to prove the mailbox loses
+ * no organization.
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash, locale } = account;

@@ -1,21 +1,21 @@
 // Lists every change that must end tokens, with the holders of these tokens, for causes.test.ts. `event` is the type
 // that the transaction records. Every event type of the catalogue is in one of the two lists.
 import { randomBytes } from 'node:crypto';
-import { disableAccount, enableAccount, setPassword } from '../../../src/admin/accounts/change-account.ts';
-import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
-import { grantRoles } from '../../../src/admin/accounts/grant-roles.ts';
-import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { endEverything } from '../../../src/admin/restore/restore.ts';
-import { endAllSessions, endAnySession, endUserSessions } from '../../../src/admin/sessions/sessions.ts';
-import type { EventType } from '../../../src/base/events/catalogue.ts';
-import { createOneTime } from '../../../src/credentials/one-time/create.ts';
-import { revokeSigningKey } from '../../../src/credentials/revocations/revoke-key.ts';
-import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { CRM, crmWith } from '../../directory/presets/applying.ts';
-import { agePlaces } from '../../sign-in/sessions/rows.ts';
-import { seedInvitation } from '../../support/fixtures/invitations.ts';
-import { SEEDED_PASSWORD, signInPerson } from '../../support/fixtures/people.ts';
-import { partsOf } from '../../support/forge.ts';
+import { disableAccount, enableAccount, setPassword } from '../../../../src/admin/accounts/change-account.ts';
+import { closeForOperator } from '../../../../src/admin/accounts/close-account.ts';
+import { grantRoles } from '../../../../src/admin/accounts/grant-roles.ts';
+import { activateOrganization, suspendOrganization } from '../../../../src/admin/organizations/organizations.ts';
+import { endEverything } from '../../../../src/admin/restore/restore.ts';
+import { endAllSessions, endAnySession, endUserSessions } from '../../../../src/admin/sessions/sessions.ts';
+import type { EventType } from '../../../../src/base/events/catalogue.ts';
+import { createOneTime } from '../../../../src/credentials/one-time/create.ts';
+import { revokeSigningKey } from '../../../../src/credentials/revocations/revoke-key.ts';
+import { applyPreset } from '../../../../src/directory/presets/apply.ts';
+import { CRM, crmWith } from '../../../directory/presets/applying.ts';
+import { agePlaces } from '../../../sign-in/sessions/rows.ts';
+import { seedInvitation } from '../../../support/fixtures/invitations.ts';
+import { SEEDED_PASSWORD, signInPerson } from '../../../support/fixtures/people.ts';
+import { partsOf } from '../../../support/forge.ts';
 import type { Holder, TokenHolders } from './token-holders.ts';
 
 type Refused = Readonly<Partial<Record<Holder, string>>>;
@@ -282,36 +282,4 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     ...{ event: 'key.revoked', refused: all('invalid_token', [...EVERYBODY, 'client', 'otherClient', 'reader']) },
     happen: ({ app, member }) => revokeSigningKey(app.parts, String(partsOf(member.accessToken).header.kid)),
   },
-};
-
-/** The event types that end no token, with the reason for each. */
-export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
-  'client.created': 'it has no token yet',
-  'client.enabled': 'its tokens ended when it was disabled',
-  'installation.database_accepted': 'what was in doubt is valid again',
-  'installation.database_doubted': 'tokens wait for the decision of an operator',
-  'invitation.accepted': 'comes with member.joined',
-  'invitation.created': 'nobody has joined',
-  'invitation.renewed': 'nobody has joined',
-  'invitation.revoked': 'nobody has joined',
-  'mail.dropped': 'a mail that was not sent signs nobody in',
-  'mail.retried': 'adds one',
-  'member.joined': 'the user has no token for the organization yet',
-  'organization.changed': 'name, slug and settings are in no token that decides by them',
-  'organization.created': 'its creator gets a token for it',
-  'platform_administrator.granted': 'is in no token',
-  'platform_administrator.revoked': 'is in no token',
-  'role.created': 'nobody holds it',
-  'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
-  'session.child_reissued': 'the session continues with another refresh token',
-  'session.opened': 'adds one',
-  'session.reauthenticated': 'the same person, proven again',
-  'session.organization_switched': 'the rights of the older token have not changed',
-  'sessions.all_ended': 'follows a session.ended of each session',
-  'subscription.changed': 'limits are in no token',
-  'user.created': 'new',
-  'user.exported': 'reads only',
-  'user.registered': 'new',
-  'user.renamed': 'names are in no token',
-  'user.locale_changed': 'languages are in no token',
 };
