@@ -29,6 +29,7 @@ import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
+import type { OwnEmailDeps } from '../sign-in/own-email/routes.ts';
 import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
@@ -47,6 +48,7 @@ export interface Features {
   readonly account: AccountPageDeps;
   readonly reauthentication: ReauthenticateDeps;
   readonly ownPassword: ChangePasswordDeps;
+  readonly ownEmail: OwnEmailDeps;
   readonly leaving: LeavingRouteDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
@@ -154,13 +156,17 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
 function ownAccountOf(
   parts: Parts,
   { signing, throttle, cookie }: Pick<LeavingRouteDeps, 'throttle' | 'cookie'> & { readonly signing: SignInDeps },
-): Pick<Features, 'reauthentication' | 'ownPassword' | 'leaving'> {
+): Pick<Features, 'reauthentication' | 'ownPassword' | 'ownEmail' | 'leaving'> {
   const { db, clock, random, publish, passwords, passwordPolicy, outbox } = parts;
   const reauthentication = { ...signing, db, passwords, throttle };
   const closing = { db, clock, random, publish, passwords, nudgeOutbox: outbox.nudge, endAdministration };
   return {
     reauthentication,
     ownPassword: { ...reauthentication, publish, passwordPolicy },
+    ownEmail: {
+      ...{ ...reauthentication, publish, nudgeOutbox: outbox.nudge },
+      authenticateUser: async (...asked) => userOf(await parts.authenticate(...asked)),
+    },
     leaving: { ...closing, throttle, cookie },
   };
 }

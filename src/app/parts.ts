@@ -13,7 +13,7 @@ import { createSeenKeys, type SeenKeys } from '../base/http/page-admission.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
-import { type MailKit, openMailKit } from '../base/mail-kit/kit.ts';
+import { openMailKit } from '../base/mail-kit/kit.ts';
 import type { MailKind } from '../base/outbox/kinds.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
@@ -40,6 +40,7 @@ import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
+import { type ChangeMailDeps, emailChangeMails } from '../sign-in/own-email/mail.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
 export interface PartsOptions {
@@ -123,7 +124,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const mailKit = openMailKit({ ...kit, urls: config });
-  const kinds = mailKinds({ random, mailKit });
+  const kinds = mailKinds({ random, clock: machineClock, mailKit });
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -204,11 +205,12 @@ async function openRings(
 }
 
 /** Every kind of mail that the outbox sends. */
-function mailKinds({ random, mailKit }: { readonly random: Random; readonly mailKit: MailKit }): MailKind[] {
+function mailKinds({ random, clock, mailKit }: ChangeMailDeps): MailKind[] {
   return [
     invitationMail({ random, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),
+    ...emailChangeMails({ random, clock, mailKit }),
   ];
 }

@@ -12,6 +12,7 @@ import { type Account, newAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
+import { walkEmail } from './email-walk.ts';
 import { type Call, walkLeaving } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 import { NEW_PASSWORD, walkOwnSessions, walkPassword } from './password-walk.ts';
@@ -158,6 +159,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkRoles(call);
   await walkLeaving(call);
   await walkInvitations(call, await newAccount(api), mailbox);
+  await walkEmail(call, await newAccount(api), mailbox, database);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
 

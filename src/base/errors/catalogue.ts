@@ -285,6 +285,11 @@ export const PROBLEMS = {
     title: 'Invitation not valid',
     detail: 'This invitation is not valid or no longer valid: ask for a new one.',
   },
+  invalid_or_expired_token: {
+    status: 422,
+    title: 'Link or code not valid',
+    detail: 'This link or code is not valid or no longer valid, and nothing was changed: ask for a new mail.',
+  },
   ...ACCOUNT_PROBLEMS,
   ...SERVICE_PROBLEMS,
 } as const satisfies Record<string, ProblemKind>;

@@ -13,6 +13,8 @@ const EndReason = z.enum([
   'mailbox_proven',
   'password_set',
   'password_changed',
+  'email_changed',
+  'email_reverted',
   'account_disabled',
   'account_enabled',
   'account_closed',

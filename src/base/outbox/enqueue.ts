@@ -1,6 +1,7 @@
 // Requests a mail by inserting one row in the transaction that causes the mail. The mail is sent only if that
 // transaction is committed. The row has the ids that the mail needs, and never a secret or the text of the mail.
 import type { OrganizationTx, SystemTx } from '../database/db.ts';
+import { insertBoundedMail } from './bounded-store.ts';
 import { insertMail, insertMailDueAt } from './store.ts';
 
 export interface NewMail {
@@ -30,4 +31,26 @@ export function enqueue(tx: SystemTx, mail: NewMail & { readonly dueAt?: Date })
 export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail & { readonly dueAt?: Date }): Promise<void> {
   const { dueAt, ...row } = mail;
   return dueAt ? insertMailDueAt(tx as SystemTx, row, dueAt) : insertMail(tx, row);
+}
+
+/** A mail that somebody requests who has proven nothing, for an address that may have no account. */
+export interface BoundedMail {
+  readonly id: string;
+  readonly kind: string;
+  readonly subjectId: string;
+  /** The address in its canonical form, whose budget counts the mail. */
+  readonly recipientKey: string;
+  /** The most mails of this kind to the address in an hour, and in 24 hours. */
+  readonly perHour: number;
+  readonly perDay: number;
+  /** False for a mail that must not be requested. Then this does the same work, and requests nothing. */
+  readonly isAllowed: boolean;
+}
+
+/**
+ * Requests a mail unless the budget of its address is used up. Neither the result nor the work shows which of the two
+ * is true. The caller does not nudge the outbox, so that creating the mail does not delay the answer.
+ */
+export function enqueueBounded(tx: SystemTx, mail: BoundedMail): Promise<void> {
+  return insertBoundedMail(tx, mail);
 }

@@ -170,6 +170,14 @@ export const en = {
       detail: 'Set one with a link by mail: follow the link for a forgotten password.',
     },
     password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
+    email_unchanged: {
+      title: 'E-mail unchanged',
+      detail: 'This is the e-mail of your account already. Enter another one.',
+    },
+    email_disputed: {
+      title: 'This e-mail is not possible',
+      detail: 'A change to this e-mail was undone. Enter another one.',
+    },
     password_changed: {
       title: 'Password changed meanwhile',
       detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',
@@ -184,6 +192,10 @@ export const en = {
     registration_closed: {
       title: 'Registration is closed',
       detail: 'A new account needs an invitation here. Ask your administrator for one.',
+    },
+    invalid_or_expired_token: {
+      title: 'This does not work any more',
+      detail: 'The link or the code is not valid or no longer valid. Check it, or have another mail sent to you.',
     },
     too_many_requests: { title: 'Too many attempts', detail: 'Wait a moment, and then try again.' },
     cross_site_request: {

@@ -170,6 +170,8 @@ export const es: Catalogue = {
       detail: 'Cree una con un enlace por correo: siga el enlace para una contraseña olvidada.',
     },
     password_unchanged: { title: 'La misma contraseña', detail: 'Esta es su contraseña actual. Elija otra.' },
+    email_unchanged: { title: 'Correo sin cambios', detail: 'Este ya es el correo de su cuenta. Escriba otro.' },
+    email_disputed: { title: 'Este correo no es posible', detail: 'Un cambio a este correo se deshizo. Escriba otro.' },
     password_changed: {
       title: 'La contraseña ha cambiado entretanto',
       detail: 'La contraseña cambió hace un momento, así que ahora no se hizo nada. Inténtelo con la nueva.',
@@ -184,6 +186,10 @@ export const es: Catalogue = {
     registration_closed: {
       title: 'El registro está cerrado',
       detail: 'Aquí una cuenta nueva necesita una invitación. Pida una a su administrador.',
+    },
+    invalid_or_expired_token: {
+      title: 'Esto ya no funciona',
+      detail: 'El enlace o el código no es válido o ya no es válido. Compruébelo, o pida otro correo.',
     },
     too_many_requests: { title: 'Demasiados intentos', detail: 'Espere un momento e inténtelo de nuevo.' },
     cross_site_request: {

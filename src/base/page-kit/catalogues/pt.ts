@@ -169,6 +169,11 @@ export const pt: Catalogue = {
       detail: 'Crie uma com um link por e-mail: siga o link para uma senha esquecida.',
     },
     password_unchanged: { title: 'A mesma senha', detail: 'Esta é a sua senha atual. Escolha outra.' },
+    email_unchanged: { title: 'E-mail sem alteração', detail: 'Este já é o e-mail da sua conta. Digite outro.' },
+    email_disputed: {
+      title: 'Este e-mail não é possível',
+      detail: 'Uma mudança para este e-mail foi desfeita. Digite outro.',
+    },
     password_changed: {
       title: 'A senha foi alterada enquanto isso',
       detail: 'A senha foi alterada há um momento, por isso nada foi feito agora. Tente com a nova.',
@@ -183,6 +188,10 @@ export const pt: Catalogue = {
     registration_closed: {
       title: 'O registro está fechado',
       detail: 'Aqui uma nova conta precisa de um convite. Peça um ao seu administrador.',
+    },
+    invalid_or_expired_token: {
+      title: 'Isto não funciona mais',
+      detail: 'O link ou o código não é válido ou não é mais válido. Confira, ou peça outro e-mail.',
     },
     too_many_requests: { title: 'Tentativas demais', detail: 'Espere um momento e tente novamente.' },
     cross_site_request: {
