@@ -21,6 +21,8 @@ import { acceptPages } from '../sign-in/accept-invitation/pages.ts';
 import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
 import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
+import { forgottenPasswordPages } from '../sign-in/forgotten-password/pages.ts';
+import { forgottenPasswordRoutes } from '../sign-in/forgotten-password/routes.ts';
 import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
 import { ownEmailRoutes } from '../sign-in/own-email/routes.ts';
@@ -31,6 +33,8 @@ import { passwordRoutes } from '../sign-in/password/routes.ts';
 import { reauthenticationPages } from '../sign-in/reauthentication/pages.ts';
 import { reauthenticationRoutes } from '../sign-in/reauthentication/routes.ts';
 import { sessionRoutes } from '../sign-in/sessions/routes.ts';
+import { verifyPages } from '../sign-in/verify-email/pages.ts';
+import { verifyRoutes } from '../sign-in/verify-email/routes.ts';
 import type { Features } from './features.ts';
 
 export interface Chapter {
@@ -47,6 +51,19 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'sign-in/password',
     urls: ['/api/v1/auth/register', '/api/v1/auth/login', '/sign-in', '/register'],
     routes: ({ password, browser }) => [...passwordRoutes(password), ...passwordPages({ ...password, ...browser })],
+  },
+  {
+    folder: 'sign-in/forgotten-password',
+    urls: ['/api/v1/auth/forgot-password', '/api/v1/auth/reset-password', '/forgot-password', '/reset-password'],
+    routes: ({ forgottenPassword }) => [
+      ...forgottenPasswordRoutes(forgottenPassword),
+      ...forgottenPasswordPages(forgottenPassword),
+    ],
+  },
+  {
+    folder: 'sign-in/verify-email',
+    urls: ['/api/v1/auth/verify-email', '/api/v1/auth/verify-email/resend', '/verify-email'],
+    routes: ({ verifyEmail }) => [...verifyRoutes(verifyEmail), ...verifyPages(verifyEmail)],
   },
   {
     folder: 'sign-in/sessions',

@@ -1,6 +1,7 @@
 // The dependencies of each feature. Each feature has one object literal, whose type the feature itself declares. When a
 // wing needs a function of a later wing, the function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
+import { removeClientsOf } from '../access/clients/change-client.ts';
 import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
@@ -27,6 +28,8 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
+import { createRequestCount, type RequestCount } from '../sign-in/forgotten-password/request-count.ts';
+import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { OwnEmailDeps } from '../sign-in/own-email/routes.ts';
@@ -40,12 +43,15 @@ import { cookieSettings } from '../sign-in/sessions/cookie.ts';
 import type { SignInDeps } from '../sign-in/sessions/open-session.ts';
 import type { RefreshDeps } from '../sign-in/sessions/refresh.ts';
 import type { SessionRouteDeps } from '../sign-in/sessions/routes.ts';
+import type { VerifyRouteDeps } from '../sign-in/verify-email/routes.ts';
 import type { Parts } from './parts.ts';
 
 export interface Features {
   readonly password: PasswordRouteDeps;
+  readonly forgottenPassword: ForgottenPasswordDeps;
   readonly browser: BrowserDeps;
   readonly account: AccountPageDeps;
+  readonly verifyEmail: VerifyRouteDeps;
   readonly reauthentication: ReauthenticateDeps;
   readonly ownPassword: ChangePasswordDeps;
   readonly ownEmail: OwnEmailDeps;
@@ -69,6 +75,8 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
+/** The maximum number of mails for a new password that one network has sent to one address in 24 hours. */
+const RESET_MAILS_MAX = 6;
 /** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
@@ -104,9 +112,9 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
-      cookie,
-      log,
+      ...{ cookie, log },
     },
+    forgottenPassword: { ...joining, throttle, requests: requestCountOf(config, parts) },
     browser: {
       ...{ ...refreshing, cookie, kit: parts.kit, seenKeys: parts.seenKeys },
       sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
@@ -114,6 +122,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
+    verifyEmail: verifyingOf(parts, { ...joining, throttle }),
     ...ownAccountOf(parts, { signing, throttle, cookie }),
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
@@ -137,7 +146,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       ...refreshing,
       ...joining,
       cookie,
-      authenticateUser: async (...asked) => userOf(await parts.authenticate(...asked)),
+      authenticateUser: authenticatingUser(parts),
     },
     clients: { ...changing, issuer, audience, audiences },
     oauth: {
@@ -150,6 +159,25 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
   };
+}
+
+function requestCountOf(config: Config, { clock }: Parts): RequestCount {
+  return createRequestCount({
+    clock,
+    perDayMax: config.RATE_LIMIT_ENABLED ? RESET_MAILS_MAX : Number.POSITIVE_INFINITY,
+  });
+}
+
+function verifyingOf(parts: Parts, joining: JoinDeps & Pick<VerifyRouteDeps, 'throttle'>): VerifyRouteDeps {
+  return {
+    ...joining,
+    authenticateUser: authenticatingUser(parts),
+    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
+  };
+}
+
+function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
+  return async (...asked) => userOf(await parts.authenticate(...asked));
 }
 
 /** What signed-in users do with their own accounts. */
@@ -165,7 +193,7 @@ function ownAccountOf(
     ownPassword: { ...reauthentication, publish, passwordPolicy },
     ownEmail: {
       ...{ ...reauthentication, publish, nudgeOutbox: outbox.nudge },
-      authenticateUser: async (...asked) => userOf(await parts.authenticate(...asked)),
+      authenticateUser: authenticatingUser(parts),
     },
     leaving: { ...closing, throttle, cookie },
   };

@@ -13,7 +13,7 @@ import { createSeenKeys, type SeenKeys } from '../base/http/page-admission.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
-import { openMailKit } from '../base/mail-kit/kit.ts';
+import { type MailKit, openMailKit } from '../base/mail-kit/kit.ts';
 import type { MailKind } from '../base/outbox/kinds.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
@@ -25,6 +25,7 @@ import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
+import type { CreateDeps } from '../credentials/one-time/create.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
 import { openPasswordPolicy, type PasswordPolicy } from '../credentials/passwords/policy.ts';
 import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
@@ -38,9 +39,11 @@ import { invitationMail } from '../directory/invitations/mail.ts';
 import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
 import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
+import { resetMail } from '../sign-in/forgotten-password/mail.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
+import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
-import { type ChangeMailDeps, emailChangeMails } from '../sign-in/own-email/mail.ts';
+import { emailChangeMails } from '../sign-in/own-email/mail.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
 export interface PartsOptions {
@@ -205,12 +208,14 @@ async function openRings(
 }
 
 /** Every kind of mail that the outbox sends. */
-function mailKinds({ random, clock, mailKit }: ChangeMailDeps): MailKind[] {
+function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKit }): MailKind[] {
   return [
-    invitationMail({ random, mailKit }),
+    invitationMail({ ...deps, mailKit }),
+    verifyMail({ ...deps, mailKit }),
+    resetMail({ ...deps, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),
-    ...emailChangeMails({ random, clock, mailKit }),
+    ...emailChangeMails({ ...deps, mailKit }),
   ];
 }

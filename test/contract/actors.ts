@@ -60,6 +60,14 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /sign-in': OPEN(403),
   'GET /register': OPEN(200),
   'POST /register': OPEN(403),
+  'GET /forgot-password': OPEN(200),
+  'POST /forgot-password': OPEN(403),
+  'GET /reset-password': OPEN(200),
+  'POST /reset-password': OPEN(403),
+  'GET /accept-invitation': OPEN(200),
+  'POST /accept-invitation': OPEN(403),
+  'GET /verify-email': OPEN(200),
+  'POST /verify-email': OPEN(403),
   'GET /sign-out': OPEN(303),
   'POST /sign-out': OPEN(403),
   'GET /account': OPEN(303),
@@ -80,7 +88,11 @@ export const MATRIX: Readonly<Record<string, string>> = {
 
   'POST /api/v1/auth/register': OPEN(201),
   'POST /api/v1/auth/login': OPEN(200),
+  'POST /api/v1/auth/forgot-password': OPEN(202),
+  'POST /api/v1/auth/reset-password': OPEN(422),
   'POST /api/v1/auth/refresh': OPEN(200),
+  'POST /api/v1/auth/verify-email': OPEN(422),
+  'POST /api/v1/auth/verify-email/resend': SIGNED_IN(202),
   'POST /api/v1/auth/logout': OPEN(204),
   // The request switches to the second organization. Only `foreign`, its owner, is a member of it.
   'POST /api/v1/auth/switch-organization':

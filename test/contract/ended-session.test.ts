@@ -11,8 +11,11 @@ import { type Asked, REQUESTS, seedActors } from './requests.ts';
 const WITHOUT_SESSION: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/register': 'opens a session',
   'POST /api/v1/auth/login': 'opens a session',
+  'POST /api/v1/auth/forgot-password': 'asks for a mail, and has no caller',
+  'POST /api/v1/auth/reset-password': 'the token or the code of a mail, and has no caller',
   'POST /api/v1/auth/refresh': 'the statement of the rotation checks the session',
   'POST /api/v1/auth/logout': 'ends the session, and may be repeated',
+  'POST /api/v1/auth/verify-email': 'the transaction of a signed-in user checks it: sign-in/verify-email',
   'POST /api/v1/invitations/accept': 'the switch of the session checks it: sign-in/accept-invitation',
   'POST /api/v1/auth/confirm-email-change': 'the token of a mail; a code checks the session: sign-in/own-email',
   'POST /api/v1/auth/revert-email': 'the token of a mail',

@@ -1,5 +1,7 @@
-// Walks the operations of leaving for openapi.test.ts.
+// Walks the operations of leaving, of invitations and of proving an address for openapi.test.ts.
 import type { CallOptions, Reply } from '../support/client.ts';
+import type { Account } from '../support/fixtures/accounts.ts';
+import { type Mailbox, type ReceivedMail, tokenIn } from '../support/servers/mailbox.ts';
 
 /** Calls an operation by its id. */
 export type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
@@ -14,4 +16,45 @@ export async function walkLeaving(call: Call): Promise<void> {
   await call('closeMyAccount', { password: 'wrong' }, { token });
   await call('closeMyAccount', { password }, { token });
   await call('closeMyAccount', { password, deleteOrganizations: [registered.organization.id] }, { token });
+}
+
+/** Sends every request about invitations, for an owner whose address is proven. */
+export async function walkInvitations(
+  call: Call,
+  { accessToken: token, email }: Account,
+  mailbox: Mailbox,
+): Promise<void> {
+  const guest = 'guest@example.com';
+  const roles = [{ role: 'viewer', scope: { projectId: 'p1' } }, { role: 'agent' }];
+  const { id } = (await call('createInvitation', { email: guest, roles }, { token })).body.data;
+  const path = `/invitations/${id}`;
+  await call('createInvitation', { email: 'other@example.com', roles }, { token });
+  await call('createInvitation', { email, roles }, { token });
+  await call('createInvitation', { email: guest, roles: [] }, { token });
+  await call('createInvitation', { email: guest, roles: [{ role: 'unknown' }] }, { token });
+  await call('listInvitations', undefined, { token, path: '/invitations?status=pending' });
+  await call('listInvitations', undefined, { token, path: '/invitations?status=old' });
+  await call('getInvitation', undefined, { token, path });
+  await call('resendInvitation', undefined, { token, path: `${path}/resend` });
+  await call('revokeInvitation', undefined, { token, path });
+  for (const gone of ['revokeInvitation', 'resendInvitation']) {
+    await call(gone, undefined, { token, path: gone === 'revokeInvitation' ? path : `${path}/resend` });
+  }
+  const invited = 'invited@example.com';
+  await call('inviteUser', { email: invited, roles }, { token });
+  const joining = { token: tokenIn(await mailbox.next(invited)), name: 'Guest', password: 'correct horse battery' };
+  await call('acceptInvitation', { token: joining.token }, { token });
+  await call('acceptInvitation', { token: joining.token });
+  await call('acceptInvitation', joining, { headers: { 'x-tenant-id': 'unknown' } });
+  await call('acceptInvitation', { ...joining, transport: 'cookie' });
+  await call('acceptInvitation', joining);
+  await call('register', { ...joining, email: invited, invitationToken: joining.token, token: undefined });
+}
+
+/** Sends the requests that prove the address of a user. `proof` reads the mail of the registration. */
+export async function walkProof(call: Call, token: string, proof: () => Promise<ReceivedMail>): Promise<void> {
+  await call('verifyEmail', { token: 'x' });
+  await call('verifyEmail', { code: '00000000' }, { token });
+  await call('verifyEmail', { token: tokenIn(await proof()) }, { token });
+  await call('resendVerification', undefined, { token });
 }

@@ -8,14 +8,14 @@ import { grantPlatformAdministrator } from '../../src/admin/administrators/admin
 import { keyPair } from '../access/client-authentication/signing.ts';
 import type { CallOptions, Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { type Account, newAccount } from '../support/fixtures/accounts.ts';
+import { type Account, newAccount, newProvenAccount } from '../support/fixtures/accounts.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
-import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
+import { openMailbox } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
 import { walkEmail } from './email-walk.ts';
-import { type Call, walkLeaving } from './leaving-walk.ts';
+import { type Call, walkInvitations, walkLeaving, walkProof } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
-import { NEW_PASSWORD, walkOwnSessions, walkPassword } from './password-walk.ts';
+import { NEW_PASSWORD, walkForgotten, walkOwnSessions, walkPassword } from './password-walk.ts';
 
 interface Described {
   readonly description?: string;
@@ -120,9 +120,9 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('login', undefined, { raw: 'x', headers: { 'content-type': 'text/plain' } });
   await call('login', { ...credentials, password: 'x'.repeat(70_000) });
   const token: string = (await call('refresh', { refreshToken: data.refreshToken })).body.data.accessToken;
+  await walkProof(call, token, () => mailbox.nextProof(credentials.email));
   await call('refresh', { refreshToken: 'x' });
   await call('refresh');
-
   await call('getMe', undefined, { token });
   await call('getMe');
   await call('getMe', undefined, { token, path: '/me?unknown=1' });
@@ -158,10 +158,11 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkMembers(call, database);
   await walkRoles(call);
   await walkLeaving(call);
-  await walkInvitations(call, await newAccount(api), mailbox);
-  await walkEmail(call, await newAccount(api), mailbox, database);
+  await walkInvitations(call, await newProvenAccount(api, database), mailbox);
+  await walkEmail(call, await newProvenAccount(api, database), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
+  await walkForgotten(call, api, app.parts.outbox, mailbox);
 
   const changed = await walkPassword(call, credentials.password, token);
   const acme = (await call('login', { ...credentials, password: NEW_PASSWORD, organization: 'acme' })).body.data
@@ -259,34 +260,6 @@ async function walkClients(call: Call, { accessToken: token }: Account): Promise
     for (const _ of [1, 2]) await call('deleteClient', undefined, { token, path });
     await call('getClient', undefined, { token, path });
   }
-}
-
-async function walkInvitations(call: Call, { accessToken: token, email }: Account, mailbox: Mailbox): Promise<void> {
-  const guest = 'guest@example.com';
-  const roles = [{ role: 'viewer', scope: { projectId: 'p1' } }, { role: 'agent' }];
-  const { id } = (await call('createInvitation', { email: guest, roles }, { token })).body.data;
-  const path = `/invitations/${id}`;
-  await call('createInvitation', { email: 'other@example.com', roles }, { token });
-  await call('createInvitation', { email, roles }, { token });
-  await call('createInvitation', { email: guest, roles: [] }, { token });
-  await call('createInvitation', { email: guest, roles: [{ role: 'unknown' }] }, { token });
-  await call('listInvitations', undefined, { token, path: '/invitations?status=pending' });
-  await call('listInvitations', undefined, { token, path: '/invitations?status=old' });
-  await call('getInvitation', undefined, { token, path });
-  await call('resendInvitation', undefined, { token, path: `${path}/resend` });
-  await call('revokeInvitation', undefined, { token, path });
-  for (const gone of ['revokeInvitation', 'resendInvitation']) {
-    await call(gone, undefined, { token, path: gone === 'revokeInvitation' ? path : `${path}/resend` });
-  }
-  const invited = 'invited@example.com';
-  await call('inviteUser', { email: invited, roles }, { token });
-  const joining = { token: tokenIn(await mailbox.next(invited)), name: 'Guest', password: 'correct horse battery' };
-  await call('acceptInvitation', { token: joining.token }, { token });
-  await call('acceptInvitation', { token: joining.token });
-  await call('acceptInvitation', joining, { headers: { 'x-tenant-id': 'unknown' } });
-  await call('acceptInvitation', { ...joining, transport: 'cookie' });
-  await call('acceptInvitation', joining);
-  await call('register', { ...joining, email: invited, invitationToken: joining.token, token: undefined });
 }
 
 t.test('the document says who may call each operation', async (t) => {

@@ -1,5 +1,8 @@
 // The parts of the walk through all operations about the own sessions and the own password.
-import type { CallOptions, Reply } from '../support/client.ts';
+import type { Outbox } from '../../src/base/outbox/outbox.ts';
+import type { Api, CallOptions, Reply } from '../support/client.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
+import { type Mailbox, tokenIn } from '../support/servers/mailbox.ts';
 
 type Call = (id: string, body?: unknown, options?: CallOptions & { readonly path?: string }) => Promise<Reply>;
 
@@ -25,4 +28,20 @@ export async function walkOwnSessions(call: Call, token: string): Promise<void> 
   await call('endMySession', undefined, { token, path: `/me/sessions/${other.id}` });
   await call('endMySession', undefined, { token, path: '/me/sessions/1' });
   await call('endMyOtherSessions', undefined, { token });
+}
+
+export async function walkForgotten(call: Call, api: Api, outbox: Outbox, mailbox: Mailbox): Promise<void> {
+  const { email } = await newAccount(api);
+  const password = 'nine yellow lanterns';
+  await call('forgotPassword', { email: 'nobody@example.com' });
+  await call('forgotPassword', { email: 'not an address' });
+  await call('forgotPassword', { email });
+  await outbox.sendDue();
+  let mail = await mailbox.next(email);
+  while (!mail.text.includes('/reset-password#')) mail = await mailbox.next(email);
+  const token = tokenIn(mail);
+  await call('resetPassword', { token, password: 'short' });
+  await call('resetPassword', { token, email, password });
+  await call('resetPassword', { email, code: '00000000', password });
+  for (const _ of [1, 2]) await call('resetPassword', { token, password });
 }

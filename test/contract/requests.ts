@@ -123,10 +123,16 @@ export const REQUESTS: Readonly<Record<string, Prepare>> = {
     const { email, password } = await newAccount(api);
     return { bare: true, body: { email, password } };
   },
+  'POST /api/v1/auth/forgot-password': () => ({ bare: true, body: { email: `${randomUUID()}@example.com` } }),
+  'POST /api/v1/auth/reset-password': () => ({
+    bare: true,
+    body: { token: 'A'.repeat(43), password: 'a long enough phrase' },
+  }),
   'POST /api/v1/auth/refresh': async (_seeded, _actor, { api }) => {
     const { refreshToken } = await newAccount(api);
     return { body: { refreshToken } };
   },
+  'POST /api/v1/auth/verify-email': () => ({ body: { token: 'A'.repeat(43) }, bare: true }),
   'POST /api/v1/auth/logout': () => ({ body: {} }),
   'POST /api/v1/auth/switch-organization': ({ other }) => ({ body: { organization: other.slug } }),
   'POST /api/v1/auth/reauthenticate': () => ({ body: { password: 'wrong' } }),

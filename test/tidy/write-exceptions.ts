@@ -104,6 +104,12 @@ export const FOR_ALL: readonly string[] = [
 
 export const FOREIGN_WRITERS: readonly Exception[] = [
   {
+    at: 'sign-in/forgotten-password/reset-password.ts',
+    writes: ['setPasswordHash', 'takeOverUnproven', 'markSentRevoked', 'markSessionsEnded'],
+    reason:
+      'A forgotten password is replaced by whoever reads the mailbox; what was open or sent before ends with that.',
+  },
+  {
     at: 'sign-in/own-password/change-password.ts',
     writes: ['replacePassword', 'markSessionsEnded'],
     reason: 'Changing the password ends the other sessions of the user in the same transaction.',
@@ -170,6 +176,16 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
     at: 'admin/accounts/close-account.ts',
     writes: ['endAdministration'],
     reason: 'An operator closes an account by the same operation.',
+  },
+  {
+    at: 'sign-in/mailbox-proof/claim.ts',
+    writes: ['takeOverUnproven', 'markSentRevoked', 'markSessionsEnded', 'markDeleted'],
+    reason: 'Whoever proves a mailbox gets the account without what somebody else may have left in it.',
+  },
+  {
+    at: 'sign-in/verify-email/verify-email.ts',
+    writes: ['markEmailVerified'],
+    reason: 'The token or code that was sent to a mailbox proves it.',
   },
   {
     at: 'sign-in/browser/authenticate.ts',

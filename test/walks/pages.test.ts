@@ -105,6 +105,7 @@ t.test('a password can be pasted and filled by a password manager', async (t) =>
   for (const [path, wanted] of [
     ['/sign-in', ['username', 'current-password']],
     ['/register', ['username', 'new-password']],
+    ['/reset-password?with=code', ['username', 'new-password']],
   ] as const) {
     await page.goto(path);
     const fields = await page.locator('[type=email], [type=password]').all();
@@ -145,6 +146,19 @@ const OPEN: readonly Shown[] = [
     },
   },
   { name: 'register', path: '/register' },
+  { name: 'forgot-password', path: '/forgot-password' },
+  { name: 'reset-password', path: '/reset-password' },
+  { name: 'reset-password-sent', path: '/reset-password?with=code&notice=sent' },
+  { name: 'reset-password-done', path: '/reset-password?notice=changed' },
+  {
+    name: 'reset-password-refused',
+    path: '/reset-password?with=code',
+    async before(page, language) {
+      const { email, code, password, submit } = CATALOGUES[language].resetPassword;
+      await fill(page, { [email]: 'nobody@example.com', [code]: '12345678', [password]: PASSWORD });
+      await send(page, submit);
+    },
+  },
   { name: 'signed-out', path: '/sign-in?notice=signed-out' },
   { name: 'not-found', path: '/nowhere' },
 ];

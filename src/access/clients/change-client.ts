@@ -1,12 +1,18 @@
 // Changes and deletes a service client. Nobody gets more rights by means of a client. So a change that gives the actor
 // control of the client requires, in the same transaction, that the actor has all of the client's permissions.
 import { isDeepStrictEqual } from 'node:util';
+import type { SystemTx } from '../../base/database/db.ts';
 import { invalid } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
 import { assertAudience } from './audiences.ts';
 import { type Client, toClient } from './clients.ts';
+import { raiseAnyClientEpoch } from './epoch-store.ts';
 import { type Actor, type ClientDeps, runClientChange } from './run-change.ts';
-import { type ClientContent, type ClientRow, deleteClient, updateClient } from './store.ts';
+import { type ClientContent, type ClientRow, deleteClient, listClientsMadeBy, updateClient } from './store.ts';
 
 export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientContent[Field] | undefined };
 
@@ -102,4 +108,23 @@ export async function removeClient(
     await deleteClient(change.tx, change.organizationId, id);
     await change.record({ type: 'client.deleted', targetId: id, data: { name, permissions } });
   });
+}
+
+/**
+ * Deletes the clients that a user has made, because the owner of the address claims the account. Ends their tokens.
+ * Returns the revocations to publish.
+ */
+export async function removeClientsOf(
+  deps: { readonly clock: Clock; readonly random: Random },
+  tx: SystemTx,
+  userId: string,
+): Promise<Revocation[]> {
+  const revocations: Revocation[] = [];
+  for (const { id, organizationId, name, permissions } of await listClientsMadeBy(tx, userId)) {
+    revocations.push(...(await raiseAnyClientEpoch(tx, organizationId, id)));
+    await deleteClient(tx, organizationId, id);
+    const event = { type: 'client.deleted', organizationId, actorId: userId, targetId: id } as const;
+    await record(tx, { id: newId(deps.random, deps.clock), ...event, data: { name, permissions } });
+  }
+  return revocations;
 }

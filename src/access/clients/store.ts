@@ -197,3 +197,19 @@ const DELETE = statement('DELETE FROM clients WHERE owner_key = $1::uuid AND id 
 export async function deleteClient(tx: AnyTx, organizationId: string | null, id: string): Promise<void> {
   await tx.rows(DELETE, [organizationId ?? SYSTEM_OWNER, id]);
 }
+
+const MADE_BY = statement(`
+SELECT c.id::text, c.organization_id::text AS "organizationId", c.name, c.permissions
+FROM clients c WHERE c.created_by = $1::uuid ORDER BY c.id FOR UPDATE`);
+
+export interface MadeClient {
+  readonly id: string;
+  readonly organizationId: string | null;
+  readonly name: string;
+  readonly permissions: readonly string[];
+}
+
+/** The clients that the user has made, in every organization. Locks them. */
+export function listClientsMadeBy(tx: SystemTx, userId: string): Promise<MadeClient[]> {
+  return tx.rows(MADE_BY, [userId]);
+}

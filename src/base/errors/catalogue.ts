@@ -2,6 +2,7 @@
 // docs/problems.md is generated from the table.
 
 import { ACCOUNT_PROBLEMS } from './account-problems.ts';
+import { MAILBOX_PROBLEMS } from './mailbox-problems.ts';
 import { type ProblemKind, SERVICE_PROBLEMS } from './service-problems.ts';
 
 export const PROBLEMS = {
@@ -290,6 +291,7 @@ export const PROBLEMS = {
     title: 'Link or code not valid',
     detail: 'This link or code is not valid or no longer valid, and nothing was changed: ask for a new mail.',
   },
+  ...MAILBOX_PROBLEMS,
   ...ACCOUNT_PROBLEMS,
   ...SERVICE_PROBLEMS,
 } as const satisfies Record<string, ProblemKind>;

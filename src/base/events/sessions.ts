@@ -12,6 +12,7 @@ const EndReason = z.enum([
   'revoked_by_client',
   'mailbox_proven',
   'password_set',
+  'password_reset',
   'password_changed',
   'email_changed',
   'email_reverted',

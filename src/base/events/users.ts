@@ -11,7 +11,7 @@ export const USER_EVENTS = {
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.email_verified': {
-    when: 'A signed-in user proved the e-mail address for the first time, by accepting an invitation that was sent to it, or an operator marked it as proven.',
+    when: 'A user proved the e-mail address for the first time, by the link or the code of a mail or by accepting an invitation, or an operator marked it as proven.',
     ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.claimed': {
@@ -41,6 +41,10 @@ export const USER_EVENTS = {
   'user.password_set': {
     when: 'An operator set the password. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
+  },
+  'user.password_reset': {
+    when: 'A user set a new password with the link or the code of a mail. Every session of the user ended.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.password_changed': {
     when: 'A user changed their password. Every other session of the user ended.',

@@ -33,7 +33,7 @@ export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<D
   const owner = remembered ?? makeOwner(deps, file);
   const slug = await chooseSlug(deps, ORGANIZATION, null);
   try {
-    const account = { ...owner, name: 'Demo Owner', verified: false, organizationName: ORGANIZATION };
+    const account = { ...owner, name: 'Demo Owner', verified: true, organizationName: ORGANIZATION };
     await whenFree(() =>
       createAccount(deps, account, async (tx, ownerId) => {
         const organizationId = newId(deps.random, deps.clock);

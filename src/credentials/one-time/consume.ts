@@ -14,6 +14,8 @@ import {
   markLaterEnded,
   markUsed,
   type OneTime,
+  tryCode,
+  writeToLog,
 } from './store.ts';
 import { codeHash, readCode, tokenHash } from './text.ts';
 
@@ -52,11 +54,35 @@ export async function consumeCode(
   userId: string,
   typed: string,
 ): Promise<OneTime | null> {
+  return guess(tx, { purpose, userId, typed }, guessCode);
+}
+
+/**
+ * Returns the token of a right code without using it, so that what the code is for can be refused and tried again.
+ * Everything else is as for `consumeCode`: wrong codes are counted, and the transaction must commit.
+ */
+export async function checkCode(
+  tx: SystemTx,
+  purpose: Purpose,
+  userId: string,
+  typed: string,
+): Promise<OneTime | null> {
+  return guess(tx, { purpose, userId, typed }, tryCode);
+}
+
+interface Guess {
+  readonly purpose: Purpose;
+  readonly userId: string;
+  readonly typed: string;
+}
+
+async function guess(tx: SystemTx, { purpose, userId, typed }: Guess, act: typeof guessCode): Promise<OneTime | null> {
   const code = readCode(typed);
   if (code === null) return null;
+  await writeToLog(tx);
   await lockOwner(tx, userId);
   const id = (await findCodedId(tx, userId, purpose)) ?? NIL_ID;
-  return guessCode(tx, id, codeHash(tx.personal, { purpose, userId, id, code }));
+  return act(tx, id, codeHash(tx.personal, { purpose, userId, id, code }));
 }
 
 /** Ends every token of the user for these purposes. Locks the row of the user. */

@@ -124,25 +124,40 @@ export async function findCodedId(tx: SystemTx, userId: string, purpose: Purpose
   return row?.id ?? null;
 }
 
-// $1 token, $2 hash of the guessed code in base64.
-const GUESS = statement(`
+// $1 token, $2 hash of the guessed code in base64. `used` is what a right code writes into used_at.
+const guessing = (used: string) =>
+  statement(`
 WITH guessed AS (
-  UPDATE one_time_tokens o SET used_at = CASE WHEN o.code_hash = decode($2, 'base64') THEN clock_timestamp() END,
+  UPDATE one_time_tokens o SET used_at = CASE WHEN o.code_hash = decode($2, 'base64') THEN ${used} END,
     wrong_codes = o.wrong_codes + CASE WHEN o.code_hash = decode($2, 'base64') THEN 0 ELSE 1 END
   WHERE o.id = $1::uuid AND ${LIVE} AND o.code_expires_at > clock_timestamp() AND o.wrong_codes < ${WRONG_CODES_MAX}
     AND NOT EXISTS (SELECT FROM one_time_code_failures f
       WHERE f.user_id = o.user_id AND f.day = ${TODAY} AND f.wrong >= ${WRONG_CODES_PER_DAY_MAX})
-  RETURNING o.*
+  RETURNING o.*, o.code_hash = decode($2, 'base64') AS is_right
 ),
 counted AS (
-  INSERT INTO one_time_code_failures AS f (user_id, day, wrong) SELECT user_id, ${TODAY}, 1 FROM guessed WHERE used_at IS NULL
+  INSERT INTO one_time_code_failures AS f (user_id, day, wrong) SELECT user_id, ${TODAY}, 1 FROM guessed WHERE NOT is_right
   ON CONFLICT (user_id) DO UPDATE SET day = excluded.day, wrong = CASE WHEN f.day = excluded.day THEN f.wrong + 1 ELSE 1 END
 )
-SELECT ${COLUMNS} FROM guessed o WHERE o.used_at IS NOT NULL`);
+SELECT ${COLUMNS} FROM guessed o WHERE o.is_right`);
+const GUESS = guessing('clock_timestamp()');
+const TRY = guessing('NULL::timestamptz');
+// A transaction that has written something waits for the disk when it commits, and any other one does not.
+const WRITE_NOTHING = statement(`SELECT pg_logical_emit_message(true, 'one-time code', '') IS NOT NULL AS written`);
+
+/** Makes the transaction of a guess wait for the disk when it commits, also if there is no code to guess. */
+export async function writeToLog(tx: SystemTx): Promise<void> {
+  await tx.rows(WRITE_NOTHING, []);
+}
 
 /** Uses the token if the code is right; counts the guess if it is wrong. The row of the user is locked. */
 export async function guessCode(tx: SystemTx, id: string, hash: string): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(GUESS, [id, hash]));
+}
+
+/** As guessCode, but a right code stays as it is. */
+export async function tryCode(tx: SystemTx, id: string, hash: string): Promise<OneTime | null> {
+  return opened(tx, await tx.rows<OneTime>(TRY, [id, hash]));
 }
 
 const END = statement(`

@@ -17,6 +17,7 @@ import { assertMayGrant } from '../rights/granting.ts';
 import { lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { lockOrganization } from '../rights/store.ts';
 import { type EmailAddress, parseEmail } from '../users/email.ts';
+import { isMailboxProven } from '../users/mailbox-store.ts';
 import { assertMailAllowed, type BudgetDeps } from './budgets.ts';
 import { INVITATION_MAIL } from './mail.ts';
 import { assertSeat } from './seats.ts';
@@ -59,8 +60,8 @@ export const NO_SUCH = { detail: 'There is no such pending invitation: list the 
 
 /**
  * Invites an e-mail address, or renews its pending invitation. When the new mail is sent, its token replaces the older
- * token. Raises the errors of lockAndAuthorize, validation_failed, not_found for an unknown role, grant_exceeds_own,
- * already_member, team_member_limit, too_many_requests.
+ * token. Raises the errors of lockAndAuthorize, email_unverified, validation_failed, not_found for an unknown role,
+ * grant_exceeds_own, already_member, team_member_limit, too_many_requests.
  */
 export async function invite(
   deps: InvitationDeps,
@@ -73,6 +74,7 @@ export async function invite(
   const invitation = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await once.begin(tx);
     const standing = await lockAndAuthorize(tx, caller, 'users:invite');
+    await assertProven(tx, caller);
     const roles = await resolveRoles(tx, organizationId, input.roles);
     assertMayGrant(standing, roles);
     await assertMailAllowed(deps, tx, organizationId, email.key, caller.id);
@@ -125,6 +127,7 @@ export async function resendInvitation(
   const invitation = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await once.begin(tx);
     const standing = await lockAndAuthorize(tx, caller, 'users:invite');
+    await assertProven(tx, caller);
     const known = await findInvitation(tx, organizationId, id);
     if (known?.status !== 'pending' && known?.status !== 'expired') throw problem('not_found', NO_SUCH);
     await assertVersion(() => toInvitation(known));
@@ -191,6 +194,14 @@ export async function getInvitation(deps: InvitationDeps, caller: OrganizationCa
   const row = await findInvitation(reader, organizationId, id);
   if (!row) throw problem('not_found', { detail: 'There is no such invitation: list the invitations first.' });
   return toInvitation(row);
+}
+
+/**
+ * Raises email_unverified. Somebody who has proven no address cannot be reached or recognized, and must not cause mails
+ * to strangers.
+ */
+async function assertProven(tx: OrganizationTx, { id }: OrganizationCaller): Promise<void> {
+  if (!(await isMailboxProven(tx, id))) throw problem('email_unverified');
 }
 
 interface InvitationToWrite {

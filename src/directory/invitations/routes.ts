@@ -15,6 +15,7 @@ import {
 import { Invitation, InvitationQuery, Invite } from './schema.ts';
 
 const INVITING_PROBLEMS: readonly ProblemCode[] = [
+  'email_unverified',
   'grant_exceeds_own',
   'already_member',
   'team_member_limit',

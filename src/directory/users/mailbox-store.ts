@@ -1,5 +1,5 @@
 // The queries about the proof of a mailbox. A user proves a mailbox with a token that was sent only to that mailbox.
-import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';
 import { parseEmail } from './email.ts';
@@ -33,6 +33,13 @@ export async function findEmailKey(tx: SystemReader, userId: string): Promise<st
   return parseEmail(email)?.key ?? null;
 }
 
+const IS_PROVEN = statement('SELECT 1 FROM users WHERE id = $1::uuid AND email_verified_at IS NOT NULL');
+
+/** Whether the mailbox of a user, whom the transaction can see, is proven. */
+export async function isMailboxProven(tx: OrganizationTx | SystemTx, userId: string): Promise<boolean> {
+  return (await tx.rows(IS_PROVEN, [userId])).length > 0;
+}
+
 const VERIFY = statement(`
 UPDATE users SET email_verified_at = clock_timestamp(), updated_at = clock_timestamp()
 WHERE id = $1::uuid AND email_verified_at IS NULL AND status <> 'closed' RETURNING id`);
@@ -47,8 +54,9 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 // The hash is written in the same statement. A sign-in with the old password either waits for the lock of the row or
 // reads the new hash.
 // The key of the e-mail stays, because the account was found by it.
-// $1 user, $2 e-mail and $3 name, null once nothing is stored in clear, $4 hash of the password, $5 and $6 e-mail and
-// name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail, $10 language or null.
+// $1 user, $2 e-mail and $3 name, null once nothing is stored in clear, $4 hash of the password, null for an account
+// without a password, $5 and $6 e-mail and name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail,
+// $10 language or null.
 const TAKE_OVER = statement(`
 WITH taken_over AS (
   UPDATE users SET email = $2, name = $3, email_sealed = decode($5, 'base64'), name_sealed = decode($6, 'base64'),
@@ -60,10 +68,14 @@ searchable AS (
   INSERT INTO user_search (user_id, name_grams, email_grams)
   SELECT id, $8::text[]::bigint[], $9::text[]::bigint[] FROM taken_over
   ON CONFLICT (user_id) DO UPDATE SET name_grams = excluded.name_grams, email_grams = excluded.email_grams
-)
-INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $4, clock_timestamp() FROM taken_over
-ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at
-RETURNING user_id`);
+),
+replaced AS (
+  INSERT INTO passwords (user_id, hash, changed_at)
+  SELECT id, $4, clock_timestamp() FROM taken_over WHERE $4::text IS NOT NULL
+  ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at
+),
+removed AS (DELETE FROM passwords USING taken_over WHERE user_id = id AND $4::text IS NULL)
+SELECT id FROM taken_over`);
 
 export interface Takeover {
   readonly userId: string;
@@ -71,7 +83,8 @@ export interface Takeover {
   readonly email: string;
   readonly emailKey: string;
   readonly name: string;
-  readonly passwordHash: string;
+  /** Null leaves the account without a password. */
+  readonly passwordHash: string | null;
   readonly locale: Language | null;
 }
 

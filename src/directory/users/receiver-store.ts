@@ -1,5 +1,5 @@
 // The queries about the receiver of a mail: the address, the name and the language.
-import { type SystemTx, statement } from '../../base/database/db.ts';
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';
 import { byEmail, withPerson } from './person-store.ts';
@@ -21,7 +21,7 @@ SELECT u.id::text, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u
 FROM users u WHERE u.id = $1::uuid`);
 
 /** The user with this id as the receiver of a mail; null when there is none. */
-export async function findReceiver(tx: SystemTx, userId: string): Promise<Receiver | null> {
+export async function findReceiver(tx: SystemReader, userId: string): Promise<Receiver | null> {
   const [row] = await tx.rows<Receiver>(RECEIVER, [userId]);
   return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
 }

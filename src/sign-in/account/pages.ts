@@ -23,6 +23,7 @@ import { type EndSessionDeps, endOtherSessions, endOwnSession } from '../session
 import { listOwnSessions } from '../sessions/list-sessions.ts';
 import type { Refresh, RefreshDeps } from '../sessions/refresh.ts';
 import { switchOrganization } from '../sessions/switch-organization.ts';
+import { VERIFY } from '../verify-email/pages.ts';
 import { accountPage, badge, DEVICES, deviceText, ORGANIZATIONS, PROFILE } from './frame.ts';
 
 export interface AccountPageDeps extends ProfileDeps, EndSessionDeps, RefreshDeps, MemberChangeDeps {
@@ -61,10 +62,12 @@ function profilePage(deps: AccountPageDeps): Endpoint[] {
     async show({ view, caller, attempt, query }) {
       const profile = await getProfile(deps, caller);
       const { title, email, name, save, saved } = view.text.account;
+      const { verifyEmail: verify } = view.text;
       const shown = { name: 'name', label: name, autocomplete: 'name', value: profile.name };
       const fields = html`${field(view, attempt, shown)}${localeField(view, attempt, profile.locale)}`;
       const body = html`${wrong(view, attempt)}${!attempt.problem && noticeOf({ saved }, query.done)}
 <dl><dt>${email}</dt><dd dir="auto">${profile.email}</dd></dl>
+${!profile.emailVerified && html`<p class="notice">${verify.unproven} <a href="${VERIFY}">${verify.title}</a></p>`}
 ${form(view, { action: PROFILE, submit: save, fields })}`;
       return accountPage(view, PROFILE, { title, body });
     },

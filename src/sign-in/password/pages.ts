@@ -20,6 +20,8 @@ import { Login } from './schema.ts';
 export interface PasswordPageDeps extends BrowserDeps, LoginDeps, RegisterDeps {}
 
 const REGISTER = '/register';
+/** The page on which people say that they have forgotten the password. */
+export const FORGOT_PASSWORD = '/forgot-password';
 const Notice = z.enum(['signed-out', 'ended']);
 
 const SignInForm = z.strictObject({ email: Login.shape.email, password: Secret, return_to: Target.optional() });
@@ -51,6 +53,7 @@ function signInPage(deps: PasswordPageDeps): Endpoint[] {
       return layout(view, {
         title: view.text.signIn.title,
         body: html`${wrong(view, attempt)}${noticeOf(view, notice)}${signInForm(view, attempt, target)}
+<p class="after"><a href="${FORGOT_PASSWORD}">${view.text.signIn.forgotten}</a></p>
 ${deps.registrationMode === 'open' && registerLink(view, target)}`,
       });
     },

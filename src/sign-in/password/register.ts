@@ -18,6 +18,7 @@ import {
 } from '../../directory/organizations/insert-organization.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { findCredentials, insertUser } from '../../directory/users/store.ts';
+import { enqueueVerifyMail } from '../mailbox-proof/mail.ts';
 import {
   answerSession,
   type Device,
@@ -82,6 +83,7 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
       actorId: user.id,
       targetId: user.id,
     });
+    await enqueueVerifyMail(deps, tx, { userId: user.id, emailKey: user.emailKey });
     const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };
     const created: CreatedOrganization | null =
       slug && input.organizationName !== null

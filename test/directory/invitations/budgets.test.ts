@@ -3,7 +3,7 @@
 import t, { type Test } from 'tap';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { atOnce } from '../../support/client.ts';
-import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { type Account, newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { refused } from '../../support/raw.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
@@ -45,7 +45,7 @@ t.test('an organization sends at most five mails a day to one address, repeated 
 t.test('an address gets at most twenty mails a day from all organizations, even at the same time', async (t) => {
   const email = freshEmail();
   const companies: Account[] = [];
-  for (let index = 0; index < 5; index += 1) companies.push(await newAccount(api));
+  for (let index = 0; index < 5; index += 1) companies.push(await newProvenAccount(api, database));
   for (let round = 0; round < 3; round += 1) {
     for (const { accessToken } of companies) t.equal((await inviting.invite(email, 'agent', accessToken)).status, 201);
   }
@@ -56,7 +56,7 @@ t.test('an address gets at most twenty mails a day from all organizations, even 
 
 t.test('an inviter with several organizations cannot use up what an address gets from others', async (t) => {
   const email = freshEmail();
-  const { accessToken, refreshToken } = await newAccount(api);
+  const { accessToken, refreshToken } = await newProvenAccount(api, database);
   const founded = await api.post('/organizations', { name: 'Second' }, { token: accessToken });
   const organization = founded.body.data.id;
   const second = (await api.post('/auth/refresh', { refreshToken, organization })).body.data.accessToken;
@@ -64,14 +64,14 @@ t.test('an inviter with several organizations cannot use up what an address gets
     t.equal((await inviting.invite(email, 'agent', mail % 2 ? second : accessToken)).status, 201);
   }
   for (const token of [accessToken, second]) assertWait(t, await inviting.invite(email, 'agent', token));
-  const { accessToken: another } = await newAccount(api);
+  const { accessToken: another } = await newProvenAccount(api, database);
   t.equal((await inviting.invite(email, 'agent', another)).status, 201);
 });
 
 t.test('deleting the organization does not reset the mail budget of an address', async (t) => {
   const email = freshEmail();
   for (let round = 0; round < 4; round += 1) {
-    const company = await newAccount(api);
+    const company = await newProvenAccount(api, database);
     for (let mail = 0; mail < 5; mail += 1) {
       t.equal((await inviting.invite(email, 'agent', company.accessToken)).status, 201);
     }
@@ -83,7 +83,7 @@ t.test('deleting the organization does not reset the mail budget of an address',
 
 t.test('an organization has a daily mail budget', async (t) => {
   const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
-  const company = await newAccount(small.api);
+  const company = await newProvenAccount(small.api, database);
   await setSeats(database, company.organization.id, 100);
   const invite = () => {
     const body = { email: freshEmail(), roles: [{ role: 'agent' }] };
@@ -95,7 +95,7 @@ t.test('an organization has a daily mail budget', async (t) => {
 
 t.test('an inviter has one mail budget for all of their organizations together', async (t) => {
   const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
-  const { accessToken, refreshToken } = await newAccount(small.api);
+  const { accessToken, refreshToken } = await newProvenAccount(small.api, database);
   const founded = await small.api.post('/organizations', { name: 'Second' }, { token: accessToken });
   const organization = founded.body.data.id;
   const { body } = await small.api.post('/auth/refresh', { refreshToken, organization });
@@ -116,7 +116,7 @@ t.test('an inviter has one mail budget for all of their organizations together',
 
 t.test('an operator’s invitation is limited only by the seats, not by anyone’s rights', async (t) => {
   const deps = { ...service.app.parts, invitationTtlSeconds: 86_400 };
-  const company = await newAccount(api);
+  const company = await newProvenAccount(api, database);
   const input = { organization: company.organization.slug, roles: [{ role: 'owner', scope: {} }] };
   const email = freshEmail();
   const invitation = await inviteByOperator(deps, { ...input, email });

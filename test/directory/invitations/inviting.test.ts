@@ -1,7 +1,7 @@
 // Inviting, listing, mailing again and revoking: who is allowed to, which roles can be offered, seats, and what the
 // answers reveal.
 import t from 'tap';
-import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
 import { eventsAbout } from '../../support/rows.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
@@ -12,7 +12,7 @@ const { api, database, mailbox, owner } = inviting;
 const organizationId = owner.organization.id;
 const admin = await joined(inviting, 'admin');
 const agent = await joined(inviting, 'agent');
-const stranger = await newAccount(api);
+const stranger = await newProvenAccount(api, database);
 
 t.test('a caller cannot offer more rights than their own, by name, by id, in a scope or among others', async (t) => {
   const [top] = await database.query<{ id: string }>(

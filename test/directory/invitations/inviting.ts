@@ -2,7 +2,7 @@
 import type { Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { type Account, newAccountWithoutOrganization, newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService, type Service } from '../../support/service.ts';
@@ -43,7 +43,7 @@ export async function openInviting(t: Test, settings: Record<string, string> = {
     INVITATION_MAILS_PER_DAY: '100000',
     ...settings,
   });
-  const owner = await newAccount(service.api);
+  const owner = await newProvenAccount(service.api, database);
   await setSeats(database, owner.organization.id, 1000);
   const invite = (email: string, role = 'agent', token = owner.accessToken) =>
     service.api.post('/invitations', { email, roles: [{ role }] }, { token });

@@ -5,7 +5,7 @@ import { openMail } from '../../../src/base/mail/smtp.ts';
 import { writeMail } from '../../../src/base/mail-kit/kit.ts';
 import { plainName } from '../../../src/base/mail-kit/names.ts';
 import type { About } from '../../../src/base/mail-kit/templates.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { mailKitFor } from '../../support/fixtures/mail-kit.ts';
 import { openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { freshEmail, openInviting } from './inviting.ts';
@@ -54,7 +54,10 @@ t.test('an organization’s name becomes neither markup nor a link nor a header'
     'Acme & Sons “Ltd”',
   ];
   for (const organizationName of names) {
-    const account = await newAccount(inviting.api, { organizationName, name: organizationName });
+    const account = await newProvenAccount(inviting.api, inviting.database, {
+      organizationName,
+      name: organizationName,
+    });
     const email = freshEmail();
     await inviting.invite(email, 'agent', account.accessToken);
     const mail = await inviting.mailbox.next(email);

@@ -2,7 +2,7 @@
 // not use up the token.
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAccount, newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { seedMembership } from '../../support/fixtures/people.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
 import { lookupOf } from '../../support/personal.ts';
@@ -89,7 +89,7 @@ t.test('a token does not work while its inviter may not invite or its organizati
   refused(t, await accept(token), 'invitation_invalid', 'the organization is suspended');
   await database.query(`UPDATE organizations SET status = 'active' WHERE id = $1`, [organizationId]);
   t.equal((await accept(token)).status, 200, 'activation restores the invitation');
-  const other = await newAccount(api);
+  const other = await newProvenAccount(api, database);
   const doomed = await inviting.invited(freshEmail(), 'agent', other.accessToken);
   await database.query('DELETE FROM organizations WHERE id = $1', [other.organization.id]);
   refused(t, await accept(doomed.token), 'invitation_invalid', 'the organization is deleted');

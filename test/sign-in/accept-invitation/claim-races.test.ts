@@ -10,7 +10,7 @@ import {
   statusesOf,
 } from '../../directory/invitations/inviting.ts';
 import { atOnce } from '../../support/client.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAccount, newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { rounds } from '../../support/thorough.ts';
 
@@ -35,7 +35,7 @@ t.test('no session of the earlier password survives the takeover of the account,
 });
 
 t.test('if two organizations invite a new e-mail, the first accepted invitation creates the account', async (t) => {
-  const other = await newAccount(api);
+  const other = await newProvenAccount(api, database);
   await setSeats(database, other.organization.id, 1000);
   for (let round = 0; round < rounds(50); round += 1) {
     const email = freshEmail();

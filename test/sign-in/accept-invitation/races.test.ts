@@ -14,7 +14,7 @@ import {
   statusesOf,
 } from '../../directory/invitations/inviting.ts';
 import { atOnce, type Reply } from '../../support/client.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);
@@ -45,7 +45,7 @@ t.test('simultaneous acceptances of one token by one user create one membership'
 });
 
 t.test('if two invitations are sent at the same time, exactly one gets the last seat', async (t) => {
-  const company = await newAccount(api);
+  const company = await newProvenAccount(api, inviting.database);
   for (let round = 0; round < ROUNDS; round += 1) {
     const replies = await atOnce(2, () => inviting.invite(freshEmail(), 'agent', company.accessToken));
     t.same(statusesOf(replies), [201, 409], `round ${round}`);

@@ -75,7 +75,7 @@ t.test('wrong codes are counted, and the link goes on working', async (t) => {
   const { code, token } = proofIn(await mailTo(mailbox, to, '/confirm-email'));
   const wrong = code === '00000000' ? '11111111' : '00000000';
   for (let n = 0; n < 5; n += 1)
-    refused(t, await confirm({ code: wrong }, user.accessToken), 'invalid_or_expired_token');
+    refused(t, await confirm({ code: wrong }, user.accessToken), 'invalid_or_expired_token', String(n));
   refused(t, await confirm({ code }, user.accessToken), 'invalid_or_expired_token', 'the right code, too late');
   t.equal((await confirm({ token })).status, 200);
 });
@@ -83,11 +83,11 @@ t.test('wrong codes are counted, and the link goes on working', async (t) => {
 t.test('asking needs a fresh proof, another address, and a live session', async (t) => {
   const user = await register();
   const to = freshEmail();
-  refused(t, await ask(user.accessToken, user.email.toUpperCase()), 'email_unchanged');
-  refused(t, await ask(user.accessToken, 'no address'), 'validation_failed');
-  refused(t, await ask(user.accessToken, to, { currentPassword: 'wrong' }), 'wrong_password');
+  refused(t, await ask(user.accessToken, user.email.toUpperCase()), 'email_unchanged', 'in other letters');
+  refused(t, await ask(user.accessToken, 'no address'), 'validation_failed', 'no address');
+  refused(t, await ask(user.accessToken, to, { currentPassword: 'wrong' }), 'wrong_password', 'a wrong password');
   await age(database, user.sessionId, 301);
-  refused(t, await ask(user.accessToken, to), 'reauthentication_required');
+  refused(t, await ask(user.accessToken, to), 'reauthentication_required', 'no fresh proof');
   t.equal((await ask(user.accessToken, to, { currentPassword: user.password })).status, 202);
   const { token } = proofIn(await mailTo(mailbox, to, '/confirm-email'));
   t.equal((await confirm({ token })).status, 200);
@@ -105,7 +105,7 @@ t.test('the last request wins, and a token works once', async (t) => {
   t.equal((await confirm({ token })).status, 200);
   const replies = [await confirm({ token }), await confirm({ token: 'x' }), await confirm({ token: 'A'.repeat(43) })];
   for (const reply of replies) {
-    refused(t, reply, 'invalid_or_expired_token');
+    refused(t, reply, 'invalid_or_expired_token', 'used or never made');
     t.same({ ...reply.body, requestId: null }, { ...replies[0]?.body, requestId: null });
   }
 });

@@ -2,7 +2,7 @@
 import type { Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { type Account, newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { type Mailbox, openMailbox, type ReceivedMail, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService, type Service } from '../../support/service.ts';
 
@@ -66,11 +66,7 @@ export async function openChanging(t: Test, settings: Record<string, string> = {
     api.post('/auth/confirm-email-change', body, token === undefined ? {} : { token });
   return {
     ...{ database, mailbox, service, api, ask, confirm },
-    async register() {
-      const account = await newAccount(api);
-      await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [account.userId]);
-      return account;
-    },
+    register: () => newProvenAccount(api, database),
     revert: (token) => api.post('/auth/revert-email', { token }),
     async change({ accessToken, refreshToken }, from, to) {
       const asked = await ask(accessToken, to);

@@ -16,7 +16,7 @@ t.test('of several uses of one link or code at once, one wins', async (t) => {
     const won = replies.filter(({ status }) => status === 200);
     t.equal(won.length, 1);
     for (const { code: problem } of replies.filter((reply) => !won.includes(reply))) {
-      t.ok(['invalid_or_expired_token', 'token_stale', 'session_revoked'].includes(problem ?? ''), problem);
+      t.ok(['invalid_or_expired_token', 'token_stale', 'session_revoked'].includes(problem ?? ''), String(problem));
     }
     const [row] = await database.query<{ changes: number }>(
       `SELECT count(*)::int AS changes FROM events WHERE type = 'user.email_changed' AND target_id = $1`,

@@ -75,7 +75,7 @@ t.test('an address that somebody else has now is refused clearly, and the link s
   const { back } = await change(user, user.email, freshEmail());
   const other = await newAccount(api, { email: user.email });
   const before = await contentOf(database, user.userId);
-  refused(t, await revert(back), 'email_taken');
+  refused(t, await revert(back), 'email_taken', 'taken');
   t.same(await contentOf(database, user.userId), before);
   await database.query('DELETE FROM organizations WHERE id = $1', [other.organization.id]).catch(() => undefined);
   await database.query(`UPDATE users SET email_lookup = sha256(email_lookup), email_key = NULL WHERE id = $1`, [
@@ -88,9 +88,9 @@ t.test('a disabled account is not changed, and the other purposes of tokens are 
   const user = await register();
   const { back } = await change(user, user.email, freshEmail());
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [user.userId]);
-  refused(t, await revert(back), 'invalid_or_expired_token');
+  refused(t, await revert(back), 'invalid_or_expired_token', 'disabled');
   await database.query(`UPDATE users SET status = 'active' WHERE id = $1`, [user.userId]);
-  refused(t, await confirm({ token: back }), 'invalid_or_expired_token');
+  refused(t, await confirm({ token: back }), 'invalid_or_expired_token', 'another purpose');
   await database.query(`UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1`, [user.userId]);
   refused(t, await revert(back), 'invalid_or_expired_token', 'after 7 days');
 });

@@ -39,7 +39,7 @@ t.test(
     const { parts } = service.app;
     t.equal(await findPendingEmail(parts, first.userId), free);
     t.equal(await findPendingEmail(parts, second.userId), owner.email);
-    refused(t, await confirm({ code: '00000000' }, second.accessToken), 'invalid_or_expired_token');
+    refused(t, await confirm({ code: '00000000' }, second.accessToken), 'invalid_or_expired_token', 'a guess');
     t.equal((await login(owner)).status, 200, 'the owner notices nothing else');
   },
 );
@@ -59,7 +59,7 @@ t.test(
       await confirm({ token: 'x' }),
     ];
     for (const reply of replies) {
-      refused(t, reply, 'invalid_or_expired_token');
+      refused(t, reply, 'invalid_or_expired_token', 'taken meanwhile');
       t.same({ ...reply.body, requestId: null }, { ...replies[0]?.body, requestId: null });
     }
     t.same(await contentOf(database, user.userId), before);

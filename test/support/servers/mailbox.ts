@@ -19,8 +19,13 @@ export interface Mailbox {
   readonly url: string;
   readonly port: number;
   readonly mails: readonly ReceivedMail[];
-  /** Resolves with the next mail to the address that no earlier call has returned, once this mail has arrived. */
+  /**
+   * Resolves with the next mail to the address that no earlier call has returned, once this mail has arrived. Mails
+   * that prove an address are for `nextProof`.
+   */
   next(recipient: string): Promise<ReceivedMail>;
+  /** The same for mails that prove an address. */
+  nextProof(recipient: string): Promise<ReceivedMail>;
   /** Makes the server refuse the next `count` mails with a temporary failure whose text repeats the whole mail. */
   refuse(count: number): void;
   close(): Promise<void>;
@@ -66,20 +71,25 @@ export async function openMailbox(t: Test, port = 0, host = '127.0.0.1'): Promis
     return closed;
   };
   t.teardown(close);
+  async function arriving(recipient: string, isProof: boolean): Promise<ReceivedMail> {
+    for (;;) {
+      const found = mails.find(
+        (mail) =>
+          !taken.has(mail) && mail.recipients.includes(recipient) && mail.text.includes('/verify-email#') === isProof,
+      );
+      if (found) {
+        taken.add(found);
+        return found;
+      }
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+  }
   return {
     url: `smtp://${host}:${bound}`,
     port: bound,
     mails,
-    async next(recipient) {
-      for (;;) {
-        const found = mails.find((mail) => !taken.has(mail) && mail.recipients.includes(recipient));
-        if (found) {
-          taken.add(found);
-          return found;
-        }
-        await new Promise<void>((resolve) => waiting.push(resolve));
-      }
-    },
+    next: (recipient) => arriving(recipient, false),
+    nextProof: (recipient) => arriving(recipient, true),
     refuse(count) {
       refusals = count;
     },

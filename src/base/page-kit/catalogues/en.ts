@@ -28,6 +28,7 @@ export const en = {
     signedOut: 'You are signed out.',
     ended: 'Your session has ended. Sign in again.',
     continueTo: (origin: string) => `You then continue to ${origin}.`,
+    forgotten: 'Forgotten your password?',
   },
   register: {
     title: 'Create an account',
@@ -39,6 +40,28 @@ export const en = {
     organizationHint: 'Leave this empty if you only want an account.',
     submit: 'Create the account',
     hasAccount: 'Already have an account?',
+    signIn: 'Sign in',
+  },
+  forgotPassword: {
+    title: 'Forgotten your password?',
+    intro: 'We send a mail to your address. With its link or its code you choose a new password.',
+    email: 'E-mail',
+    submit: 'Send the mail',
+    haveCode: 'I have a code already',
+    signIn: 'Back to the sign-in',
+  },
+  resetPassword: {
+    title: 'New password',
+    sent: 'If there is an account with this address, a mail is on its way. It has a link, and a code for the form below.',
+    email: 'E-mail',
+    code: 'Code from the mail',
+    codeHint: 'Eight digits.',
+    password: 'New password',
+    submit: 'Save the password',
+    useCode: 'Use the code from the mail',
+    useLink: 'Use the link from the mail',
+    again: 'Send another mail',
+    changed: 'Your password is changed, and every device is signed out. Sign in with the new password.',
     signIn: 'Sign in',
   },
   /** The field for a link from a mail. */
@@ -70,6 +93,26 @@ export const en = {
     join: (organization: string) => `Join ${organization}`,
     forAnother: (own: string, invited: string) =>
       `You are signed in as ${own}, and the invitation is for ${invited}. Sign out, and then continue with the other e-mail.`,
+  },
+  verifyEmail: {
+    title: 'Prove your e-mail',
+    intro: 'Open the link of the mail, or paste it here.',
+    code: 'Code from the mail',
+    codeHint: 'Eight digits. A newer mail replaces the code.',
+    confirm: 'Prove the e-mail',
+    resend: 'Send the mail again',
+    sent: 'If your e-mail is not proven yet, a new mail is on its way.',
+    proven: 'Your e-mail is proven.',
+    toAccount: 'To your account',
+    toSignIn: 'Sign in',
+    byPassword: 'Give the password of the account to show that you have created it.',
+    password: 'Password',
+    notMe: 'I did not choose a password, or this was not me',
+    claim:
+      'You get the account, and everything that somebody else has left in it is deleted: the password, all sessions, service clients, sent invitations, and the organizations without another member.',
+    newPassword: 'New password',
+    claimSubmit: 'Delete all this and prove the e-mail',
+    unproven: 'Your e-mail is not proven yet. Until then you cannot invite anybody.',
   },
   signOut: {
     title: 'Sign out',
@@ -193,10 +236,6 @@ export const en = {
       title: 'Registration is closed',
       detail: 'A new account needs an invitation here. Ask your administrator for one.',
     },
-    invalid_or_expired_token: {
-      title: 'This does not work any more',
-      detail: 'The link or the code is not valid or no longer valid. Check it, or have another mail sent to you.',
-    },
     too_many_requests: { title: 'Too many attempts', detail: 'Wait a moment, and then try again.' },
     cross_site_request: {
       title: 'Not from this site',
@@ -220,6 +259,14 @@ export const en = {
     last_owner: {
       title: 'You are the last owner',
       detail: 'Make another member an owner first. An organization must have at least one.',
+    },
+    invalid_or_expired_token: {
+      title: 'Link or code not valid',
+      detail: 'It was used or has expired, or a newer mail has replaced it. Ask for a new mail.',
+    },
+    verification_for_another: {
+      title: 'Link for another account',
+      detail: 'Sign out, or sign in with the account of that e-mail. The link still works.',
     },
     invitation_invalid: {
       title: 'Invitation not valid',

@@ -29,6 +29,7 @@ export const es: Catalogue = {
     signedOut: 'Ha salido de su cuenta.',
     ended: 'Su sesión ha terminado. Entre de nuevo.',
     continueTo: (origin) => `Después continúa a ${origin}.`,
+    forgotten: '¿Olvidó su contraseña?',
   },
   register: {
     title: 'Crear una cuenta',
@@ -41,6 +42,29 @@ export const es: Catalogue = {
     submit: 'Crear la cuenta',
     hasAccount: '¿Ya tiene una cuenta?',
     signIn: 'Entrar',
+  },
+  forgotPassword: {
+    title: '¿Olvidó su contraseña?',
+    intro: 'Enviamos un correo a su dirección. Con su enlace o su código, usted elige una contraseña nueva.',
+    email: 'Correo electrónico',
+    submit: 'Enviar el correo',
+    haveCode: 'Ya tengo un código',
+    signIn: 'Volver al inicio de sesión',
+  },
+  resetPassword: {
+    title: 'Contraseña nueva',
+    sent: 'Si existe una cuenta con esta dirección, un correo está en camino. Tiene un enlace, y un código para el formulario de abajo.',
+    email: 'Correo electrónico',
+    code: 'Código del correo',
+    codeHint: 'Ocho dígitos.',
+    password: 'Contraseña nueva',
+    submit: 'Guardar la contraseña',
+    useCode: 'Usar el código del correo',
+    useLink: 'Usar el enlace del correo',
+    again: 'Enviar otro correo',
+    changed:
+      'Su contraseña ha cambiado, y la sesión está cerrada en todos los dispositivos. Inicie sesión con la contraseña nueva.',
+    signIn: 'Iniciar sesión',
   },
   /** The field for a link from a mail. */
   link: {
@@ -71,6 +95,26 @@ export const es: Catalogue = {
     join: (organization) => `Unirse a ${organization}`,
     forAnother: (own, invited) =>
       `Ha entrado como ${own}, y la invitación es para ${invited}. Salga y continúe con el otro correo.`,
+  },
+  verifyEmail: {
+    title: 'Confirme su correo',
+    intro: 'Abra el enlace del correo o péguelo aquí.',
+    code: 'Código del correo',
+    codeHint: 'Ocho cifras. Un correo más nuevo reemplaza el código.',
+    confirm: 'Confirmar el correo',
+    resend: 'Enviar el correo de nuevo',
+    sent: 'Si su correo aún no está confirmado, un nuevo mensaje está en camino.',
+    proven: 'Su correo está confirmado.',
+    toAccount: 'Ir a su cuenta',
+    toSignIn: 'Entrar',
+    byPassword: 'Indique la contraseña de la cuenta para mostrar que usted la creó.',
+    password: 'Contraseña',
+    notMe: 'No elegí una contraseña, o no fui yo',
+    claim:
+      'Usted recibe la cuenta, y se borra todo lo que otra persona dejó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones sin otro miembro.',
+    newPassword: 'Contraseña nueva',
+    claimSubmit: 'Borrar todo esto y confirmar el correo',
+    unproven: 'Su correo aún no está confirmado. Hasta entonces no puede invitar a nadie.',
   },
   signOut: {
     title: 'Salir',
@@ -187,10 +231,6 @@ export const es: Catalogue = {
       title: 'El registro está cerrado',
       detail: 'Aquí una cuenta nueva necesita una invitación. Pida una a su administrador.',
     },
-    invalid_or_expired_token: {
-      title: 'Esto ya no funciona',
-      detail: 'El enlace o el código no es válido o ya no es válido. Compruébelo, o pida otro correo.',
-    },
     too_many_requests: { title: 'Demasiados intentos', detail: 'Espere un momento e inténtelo de nuevo.' },
     cross_site_request: {
       title: 'No viene de este sitio',
@@ -214,6 +254,14 @@ export const es: Catalogue = {
     last_owner: {
       title: 'Usted es el último propietario',
       detail: 'Antes haga propietario a otro miembro. Una organización necesita al menos uno.',
+    },
+    invalid_or_expired_token: {
+      title: 'Enlace o código no válido',
+      detail: 'Se usó, caducó o fue reemplazado por un correo más nuevo. Pida un correo nuevo.',
+    },
+    verification_for_another: {
+      title: 'Enlace de otra cuenta',
+      detail: 'Salga, o entre con la cuenta de ese correo. El enlace todavía funciona.',
     },
     invitation_invalid: {
       title: 'Invitación no válida',

@@ -29,6 +29,7 @@ export const pt: Catalogue = {
     signedOut: 'Você saiu da sua conta.',
     ended: 'A sua sessão terminou. Entre novamente.',
     continueTo: (origin) => `Depois você continua para ${origin}.`,
+    forgotten: 'Esqueceu a senha?',
   },
   register: {
     title: 'Criar uma conta',
@@ -40,6 +41,28 @@ export const pt: Catalogue = {
     organizationHint: 'Deixe vazio se você quer apenas uma conta.',
     submit: 'Criar a conta',
     hasAccount: 'Já tem uma conta?',
+    signIn: 'Entrar',
+  },
+  forgotPassword: {
+    title: 'Esqueceu a senha?',
+    intro: 'Enviamos um e-mail para o seu endereço. Com o link ou o código dele, você escolhe uma nova senha.',
+    email: 'E-mail',
+    submit: 'Enviar o e-mail',
+    haveCode: 'Já tenho um código',
+    signIn: 'Voltar para a entrada',
+  },
+  resetPassword: {
+    title: 'Nova senha',
+    sent: 'Se existe uma conta com este endereço, um e-mail está a caminho. Ele tem um link, e um código para o formulário abaixo.',
+    email: 'E-mail',
+    code: 'Código do e-mail',
+    codeHint: 'Oito dígitos.',
+    password: 'Nova senha',
+    submit: 'Salvar a senha',
+    useCode: 'Usar o código do e-mail',
+    useLink: 'Usar o link do e-mail',
+    again: 'Enviar outro e-mail',
+    changed: 'A sua senha foi alterada, e todos os dispositivos saíram da conta. Entre com a nova senha.',
     signIn: 'Entrar',
   },
   /** The field for a link from a mail. */
@@ -71,6 +94,26 @@ export const pt: Catalogue = {
     join: (organization) => `Participar de ${organization}`,
     forAnother: (own, invited) =>
       `Você entrou como ${own}, e o convite é para ${invited}. Saia e continue com o outro e-mail.`,
+  },
+  verifyEmail: {
+    title: 'Comprove o seu e-mail',
+    intro: 'Abra o link do e-mail ou cole-o aqui.',
+    code: 'Código do e-mail',
+    codeHint: 'Oito dígitos. Um e-mail mais novo substitui o código.',
+    confirm: 'Comprovar o e-mail',
+    resend: 'Enviar o e-mail de novo',
+    sent: 'Se o seu e-mail ainda não foi comprovado, uma nova mensagem está a caminho.',
+    proven: 'O seu e-mail está comprovado.',
+    toAccount: 'Ir para a sua conta',
+    toSignIn: 'Entrar',
+    byPassword: 'Informe a senha da conta para mostrar que foi você quem a criou.',
+    password: 'Senha',
+    notMe: 'Eu não escolhi uma senha, ou não fui eu',
+    claim:
+      'Você recebe a conta, e tudo o que outra pessoa deixou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações sem outro membro.',
+    newPassword: 'Nova senha',
+    claimSubmit: 'Apagar tudo isso e comprovar o e-mail',
+    unproven: 'O seu e-mail ainda não foi comprovado. Até lá, você não pode convidar ninguém.',
   },
   signOut: {
     title: 'Sair',
@@ -189,10 +232,6 @@ export const pt: Catalogue = {
       title: 'O registro está fechado',
       detail: 'Aqui uma nova conta precisa de um convite. Peça um ao seu administrador.',
     },
-    invalid_or_expired_token: {
-      title: 'Isto não funciona mais',
-      detail: 'O link ou o código não é válido ou não é mais válido. Confira, ou peça outro e-mail.',
-    },
     too_many_requests: { title: 'Tentativas demais', detail: 'Espere um momento e tente novamente.' },
     cross_site_request: {
       title: 'Não veio deste site',
@@ -216,6 +255,14 @@ export const pt: Catalogue = {
     last_owner: {
       title: 'Você é o último proprietário',
       detail: 'Antes torne outro membro proprietário. Uma organização precisa de pelo menos um.',
+    },
+    invalid_or_expired_token: {
+      title: 'Link ou código inválido',
+      detail: 'Ele foi usado, expirou ou foi substituído por um e-mail mais novo. Peça um novo e-mail.',
+    },
+    verification_for_another: {
+      title: 'Link de outra conta',
+      detail: 'Saia, ou entre com a conta desse e-mail. O link ainda funciona.',
     },
     invitation_invalid: { title: 'Convite inválido', detail: 'Este convite não pode mais ser usado. Peça um novo.' },
     invitation_for_another: {

@@ -1,0 +1,21 @@
+// The query that reads in which organizations an account is a member that is being claimed.
+import { type SystemTx, statement } from '../../base/database/db.ts';
+
+export interface HeldOrganization {
+  readonly id: string;
+  readonly slug: string;
+  /** Whether the organization is active, and has no other active member with an active account. */
+  readonly isOnlyTheirs: boolean;
+}
+
+const HELD = statement(`
+SELECT o.id::text, o.slug, o.status = 'active' AND NOT EXISTS (
+  SELECT FROM memberships b JOIN users u ON u.id = b.user_id AND u.status = 'active'
+  WHERE b.organization_id = m.organization_id AND b.user_id <> m.user_id AND b.status = 'active') AS "isOnlyTheirs"
+FROM memberships m JOIN organizations o ON o.id = m.organization_id AND o.deleted_at IS NULL
+WHERE m.user_id = $1::uuid ORDER BY o.id`);
+
+/** The organizations of which the user is a member, whatever the status of the membership. */
+export function listHeldOrganizations(tx: SystemTx, userId: string): Promise<HeldOrganization[]> {
+  return tx.rows(HELD, [userId]);
+}

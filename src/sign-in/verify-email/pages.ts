@@ -1,0 +1,147 @@
+// The page that proves an address: by the link of a mail, or by its code for people who are signed in. Every form acts
+// with the token that its page has shown, and opening the link uses nothing up.
+import { z } from 'zod';
+import { invalid, Problem } from '../../base/errors/problem.ts';
+import type { Endpoint } from '../../base/http/endpoint.ts';
+import { page, type Redirect, seeOther, visitor } from '../../base/http/page.ts';
+import { Secret } from '../../base/http/wire.ts';
+import { done, wrong } from '../../base/page-kit/blocks.ts';
+import { type Attempt, FRESH, field, form, hidden } from '../../base/page-kit/form.ts';
+import { type Html, html } from '../../base/page-kit/html.ts';
+import type { View } from '../../base/page-kit/kit.ts';
+import { layout } from '../../base/page-kit/layout.ts';
+import { linkForm, PastedLink, readToken, tokenField } from '../../base/page-kit/link.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { HOME, SIGN_IN } from '../browser/cookie.ts';
+import { VerifyCode } from './schema.ts';
+import { requestVerifyMail, type VerifyDeps, verifyAsUser, verifyByMailbox, verifyByPassword } from './verify-email.ts';
+
+export const VERIFY = '/verify-email';
+
+/** Without a step, the form brings the token of a link. */
+const VerifyForm = z.strictObject({
+  token: PastedLink.optional(),
+  step: z.enum(['confirm', 'password', 'claim', 'code', 'resend']).optional(),
+  password: Secret.optional(),
+  newPassword: Secret.optional(),
+  code: VerifyCode.optional(),
+});
+
+export function verifyPages(deps: VerifyDeps): Endpoint[] {
+  return page({
+    url: VERIFY,
+    access: visitor(),
+    name: 'VerifyEmail',
+    summary: 'Prove an e-mail by the link or the code of a mail',
+    query: z.object({ done: z.enum(['proven', 'sent']) }),
+    show({ view, caller, attempt, query }) {
+      const { title } = view.text.verifyEmail;
+      if (query.done === 'proven' && !attempt.problem) return layout(view, { title, body: provenText(view) });
+      const isDead = attempt.problem?.code === 'invalid_or_expired_token';
+      if (isDead) view.forgetToken();
+      const token = isDead ? null : tokenOf(view, attempt);
+      const notice = query.done === 'sent' && !attempt.problem && done(view.text.verifyEmail.sent);
+      const shown = token === null ? arrival(view, caller, attempt) : proofForms(view, caller, attempt, token);
+      return layout(view, { title, body: html`${wrong(view, attempt)}${notice}${shown}` });
+    },
+    form: {
+      schema: VerifyForm,
+      keeps: ['token', 'step'],
+      limit: 'sign_in',
+      limitAs: 'verifyEmail',
+      send: (input) => takeStep(deps, input),
+    },
+  });
+}
+
+/** The token of the form that was sent, or the one that the browser keeps. Null without a token. */
+function tokenOf(view: View, { typed, problem }: Attempt): string | null {
+  if (!problem || typed.token === undefined) return view.keptToken(VERIFY);
+  try {
+    return readToken(view, VERIFY, typed.token);
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
+}
+
+interface Sent {
+  readonly view: View;
+  readonly caller: Caller | null;
+  readonly form: z.output<typeof VerifyForm>;
+  readonly request: { readonly network: string };
+}
+
+async function takeStep(deps: VerifyDeps, { view, caller, form: sent, request: { network } }: Sent): Promise<Redirect> {
+  const { step, code, password, newPassword } = sent;
+  if (caller && step === 'resend') {
+    await requestVerifyMail(deps, caller);
+    return seeOther(`${VERIFY}?done=sent`);
+  }
+  if (caller && step === 'code') {
+    if (code === undefined) throw invalid('code', 'is required');
+    await verifyAsUser(deps, caller, { code });
+    return proven(view);
+  }
+  const token = readToken(view, VERIFY, sent.token ?? '');
+  if (caller && step === 'confirm') {
+    await verifyAsUser(deps, caller, { token });
+    return proven(view);
+  }
+  if (!caller && step === 'password') {
+    if (password === undefined) throw invalid('password', 'is required');
+    await verifyByPassword(deps, { token, password, network });
+    return proven(view);
+  }
+  if (!caller && step === 'claim') {
+    if (newPassword === undefined) throw invalid('newPassword', 'is required');
+    await verifyByMailbox(deps, { token, newPassword, locale: view.language });
+    return proven(view);
+  }
+  view.keepToken(VERIFY, token);
+  return seeOther(VERIFY);
+}
+
+function proven(view: View): Redirect {
+  view.forgetToken();
+  return seeOther(`${VERIFY}?done=proven`);
+}
+
+function provenText(view: View): Html {
+  const { proven: text, toAccount, toSignIn } = view.text.verifyEmail;
+  const way = view.isSignedIn ? HOME : SIGN_IN;
+  return html`${done(text)}<p class="after"><a href="${way}">${view.isSignedIn ? toAccount : toSignIn}</a></p>`;
+}
+
+function arrival(view: View, caller: Caller | null, attempt: Attempt): Html {
+  const { intro, code, codeHint, confirm, resend } = view.text.verifyEmail;
+  const step = (name: string, fields?: Html) => html`${hidden('step', name)}${fields}`;
+  const asked = field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' });
+  return html`<p>${intro}</p>
+${caller && form(view, { action: VERIFY, submit: confirm, fields: step('code', asked) })}
+${linkForm(view, attempt, { path: VERIFY })}
+${caller && form(view, { action: VERIFY, submit: resend, look: 'plain', fields: step('resend') })}`;
+}
+
+function proofForms(view: View, caller: Caller | null, attempt: Attempt, token: string): Html {
+  const text = view.text.verifyEmail;
+  const acting = (step: string) => html`${tokenField(token)}${hidden('step', step)}`;
+  const another = html`<details class="after"><summary>${view.text.link.label}</summary>
+${linkForm(view, FRESH, { path: VERIFY })}
+</details>`;
+  if (caller) return html`${form(view, { action: VERIFY, submit: text.confirm, fields: acting('confirm') })}${another}`;
+  const own = { name: 'password', label: text.password, type: 'password', autocomplete: 'current-password' } as const;
+  const fresh = {
+    name: 'newPassword',
+    label: text.newPassword,
+    type: 'password',
+    autocomplete: 'new-password',
+  } as const;
+  const hint = view.text.register.passwordHint;
+  return html`<p>${text.byPassword}</p>
+${form(view, { action: VERIFY, submit: text.confirm, fields: html`${acting('password')}${field(view, attempt, own)}` })}
+<details class="after"${attempt.typed.step === 'claim' && html` open`}><summary>${text.notMe}</summary>
+<p>${text.claim}</p>
+${form(view, { action: VERIFY, submit: text.claimSubmit, look: 'danger', fields: html`${acting('claim')}${field(view, attempt, { ...fresh, hint })}` })}
+</details>${another}`;
+}

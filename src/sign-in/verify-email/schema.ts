@@ -1,0 +1,45 @@
+// The wire shapes of proving an address.
+import { z } from 'zod';
+import { Instant, Secret } from '../../base/http/wire.ts';
+
+// The schema allows any text, so that every text that is no token or code gets the same answer as an expired one.
+export const VerifyToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
+export const VerifyCode = z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters');
+
+export const VerifyEmail = z
+  .strictObject({
+    token: VerifyToken.optional().meta({ description: 'The token of the link. Leave out code then.' }),
+    code: VerifyCode.optional().meta({ description: 'The eight digits of the mail, with an access token.' }),
+    password: Secret.optional().meta({
+      description:
+        'The password of the account, with token and without an access token. It shows that you are the person who registered.',
+    }),
+  })
+  .refine(({ token, code }) => (token === undefined) !== (code === undefined), {
+    path: ['token'],
+    message: 'must be given, or code in its place',
+  })
+  .refine(({ code, password }) => code === undefined || password === undefined, {
+    path: ['password'],
+    message: 'must be left out together with code',
+  })
+  .meta({ id: 'VerifyEmail' });
+
+export const VerifiedEmail = z
+  .strictObject({
+    emailVerified: z.literal(true),
+    alreadyVerified: z.boolean().meta({ description: 'Whether the e-mail was proven before this request.' }),
+    passwordSet: z.boolean().meta({
+      description:
+        'False after a proof by the link alone: what an unproven owner had left is gone, the password too. Set a new one with resetToken.',
+    }),
+    resetToken: z.string().nullable().meta({
+      description:
+        'A one-time token that sets a password, as the link of a mail for a new password does. Works for 30 minutes.',
+    }),
+    resetTokenExpiresAt: Instant.nullable(),
+  })
+  .meta({ id: 'VerifiedEmail' });
+
+/** The answer says nothing about the address. */
+export const VerifyMailRequested = z.strictObject({ requested: z.literal(true) }).meta({ id: 'VerifyMailRequested' });

@@ -1,0 +1,209 @@
+// Proves the address of an account with the link or the code of a mail. Whoever is signed in, or knows the password,
+// is the person who registered, so nothing else changes. Anybody else who has the link owns the mailbox, but may not be
+// the person who registered, and gets the account without what that person left in it. Nobody is signed in by a proof.
+import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Language } from '../../base/page-kit/language.ts';
+import { newId } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import { consumeCode, consumeToken, findOneTime, type OneTime } from '../../credentials/one-time/consume.ts';
+import { type CreatedOneTime, createOneTime } from '../../credentials/one-time/create.ts';
+import { lockOwner } from '../../credentials/one-time/store.ts';
+import type { Passwords } from '../../credentials/passwords/hashing.ts';
+import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
+import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
+import { countingKey, parseEmail } from '../../directory/users/email.ts';
+import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
+import { markEmailVerified } from '../../directory/users/mailbox-store.ts';
+import { findReceiver, type Receiver } from '../../directory/users/receiver-store.ts';
+import { findCredentials } from '../../directory/users/store.ts';
+import { type ClaimDeps, claimUnproven, lockHeld } from '../mailbox-proof/claim.ts';
+import { enqueueVerifyMail, VERIFY_MAIL } from '../mailbox-proof/mail.ts';
+import type { LoginThrottle } from '../password/throttle.ts';
+
+export interface VerifyDeps extends ClaimDeps, PublishDeps {
+  readonly db: Database;
+  readonly passwords: Passwords;
+  readonly passwordPolicy: PasswordPolicy;
+  readonly throttle: LoginThrottle;
+}
+
+/** What the account is like after the proof. */
+export interface Verified {
+  /** Whether the address was proven before. */
+  readonly isAgain: boolean;
+  readonly isPasswordSet: boolean;
+  /** Sets a password. Null unless this proof has removed the password. */
+  readonly reset: Pick<CreatedOneTime<'reset_password'>, 'token' | 'expiresAt'> | null;
+}
+
+const AGAIN: Verified = { isAgain: true, isPasswordSet: true, reset: null };
+const PROVEN: Verified = { isAgain: false, isPasswordSet: true, reset: null };
+const ATTEMPTS_MAX = 5;
+
+/** The token of the link, or the code of the mail. */
+export type Proof = { readonly token: string } | { readonly code: string };
+
+/**
+ * Proves the address of the signed-in user. If it was proven before, any proof is good, so that a repeat does no harm.
+ * Raises session_revoked, verification_for_another for the link of another account, which still works afterwards, and
+ * invalid_or_expired_token.
+ */
+export async function verifyAsUser(deps: VerifyDeps, caller: SessionOwner, proof: Proof): Promise<Verified> {
+  const verdict = await deps.db.system(async (tx): Promise<Verified | 'refused' | 'another'> => {
+    if ('token' in proof) {
+      const found = await findOneTime(tx, VERIFY_MAIL, proof.token);
+      if (found && found.userId !== caller.id) return 'another';
+    }
+    await lockOwner(tx, caller.id);
+    await assertSessionLive(tx, caller);
+    const user = await findReceiver(tx, caller.id);
+    if (user?.isEmailVerified) return AGAIN;
+    const used =
+      'token' in proof
+        ? await consumeToken(tx, VERIFY_MAIL, proof.token)
+        : await consumeCode(tx, VERIFY_MAIL, caller.id, proof.code);
+    // A wrong code stays counted, so the transaction is not undone.
+    if (!user || !used || !isAbout(used, user)) return 'refused';
+    return markProven(deps, tx, caller.id);
+  });
+  if (verdict === 'another') throw problem('verification_for_another');
+  if (verdict === 'refused') throw problem('invalid_or_expired_token');
+  return verdict;
+}
+
+export interface ByPassword {
+  readonly token: string;
+  readonly password: string;
+  /** The network of the request. Failures are counted by network. */
+  readonly network: string;
+}
+
+/**
+ * Proves the address for somebody who knows the password of the account. Raises invalid_or_expired_token. A wrong
+ * password raises invalid_credentials, counts as a failed sign-in, and leaves the token as it is; after several,
+ * too_many_requests is raised.
+ */
+export async function verifyByPassword(deps: VerifyDeps, input: ByPassword): Promise<Verified> {
+  const { token, password, network } = input;
+  const user = await findProvable(deps.db.systemReader(), token);
+  if (!user) throw problem('invalid_or_expired_token');
+  const counted = countingKey(user.email);
+  deps.throttle.begin(counted, network);
+  let isRight: boolean;
+  try {
+    const account = await findCredentials(deps.db.systemReader(), parseEmail(user.email)?.key ?? '');
+    ({ matches: isRight } = await deps.passwords.verify(password, account?.hash ?? null));
+  } catch (error) {
+    deps.throttle.undecided(counted, network);
+    throw error;
+  }
+  if (!isRight) throw problem('invalid_credentials', { detail: 'This is not the password of the account.' });
+  deps.throttle.succeeded(counted, network);
+  const verified = await deps.db.system(async (tx): Promise<Verified | null> => {
+    await lockOwner(tx, user.id);
+    const used = await consumeToken(tx, VERIFY_MAIL, token);
+    const owner = used && (await findReceiver(tx, used.userId));
+    if (!used || !owner?.isActive || !isAbout(used, owner)) return null;
+    return owner.isEmailVerified ? AGAIN : markProven(deps, tx, owner.id);
+  });
+  if (!verified) throw problem('invalid_or_expired_token');
+  return verified;
+}
+
+export interface ByMailbox {
+  readonly token: string;
+  /** The new password. With null, the answer has a token that sets one. */
+  readonly newPassword: string | null;
+  /** The language of the request; null when it is unknown. */
+  readonly locale: Language | null;
+}
+
+/**
+ * Proves the address for somebody who has only the link, and ends everything that an unproven owner has left. If the
+ * address was proven in another way before, nothing changes. Raises invalid_or_expired_token, and validation_failed for
+ * a weak password, which leaves the token as it is.
+ */
+export async function verifyByMailbox(deps: VerifyDeps, input: ByMailbox): Promise<Verified> {
+  const { token, newPassword } = input;
+  const user = await findProvable(deps.db.systemReader(), token);
+  if (!user) throw problem('invalid_or_expired_token');
+  let passwordHash: string | null = null;
+  if (newPassword !== null) {
+    await deps.passwordPolicy.assertGood(newPassword, { email: user.email, name: '' });
+    passwordHash = await deps.passwords.hash(newPassword);
+  }
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const verdict = await publishing(
+      deps,
+      deps.db.system((tx) => claimIn(deps, tx, { ...input, userId: user.id, passwordHash })),
+    );
+    if (verdict.isJoinedMeanwhile) continue;
+    for (const id of verdict.deleted) await removeDeletedForRequest(deps, id);
+    if (!verdict.verified) throw problem('invalid_or_expired_token');
+    return verdict.verified;
+  }
+  throw problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
+}
+
+interface Claiming extends ByMailbox {
+  readonly userId: string;
+  readonly passwordHash: string | null;
+}
+
+const NOTHING = { isJoinedMeanwhile: false, verified: null, revocations: [], deleted: [] } as const;
+
+async function claimIn(deps: VerifyDeps, tx: SystemTx, { userId, token, passwordHash, locale }: Claiming) {
+  const held = await lockHeld(tx, userId);
+  if (held === null) return { ...NOTHING, isJoinedMeanwhile: true };
+  const used = await consumeToken(tx, VERIFY_MAIL, token);
+  const user = used && (await findReceiver(tx, used.userId));
+  if (!used || !user?.isActive || !isAbout(used, user)) return NOTHING;
+  if (user.isEmailVerified) return { ...NOTHING, verified: AGAIN };
+  const claimed = await claimUnproven(deps, tx, { user, held, passwordHash, locale });
+  if (!claimed) return NOTHING;
+  return { isJoinedMeanwhile: false, ...claimed, verified: await claimedAnswer(deps, tx, user, passwordHash) };
+}
+
+async function claimedAnswer(
+  deps: VerifyDeps,
+  tx: SystemTx,
+  { id: userId, email }: Receiver,
+  passwordHash: string | null,
+): Promise<Verified> {
+  if (passwordHash !== null) return PROVEN;
+  const address = { address: email, key: parseEmail(email)?.key ?? '' };
+  const { token, expiresAt } = await createOneTime(deps, tx, { userId, purpose: 'reset_password', address });
+  return { isAgain: false, isPasswordSet: false, reset: { token, expiresAt } };
+}
+
+/** Requests a new mail for the signed-in user. Does nothing when the address is proven. Raises session_revoked. */
+export async function requestVerifyMail(deps: VerifyDeps, caller: SessionOwner): Promise<void> {
+  await deps.db.system(async (tx) => {
+    await lockOwner(tx, caller.id);
+    await assertSessionLive(tx, caller);
+    const user = await findReceiver(tx, caller.id);
+    const emailKey = user && parseEmail(user.email)?.key;
+    if (!user || user.isEmailVerified || !emailKey) return;
+    await enqueueVerifyMail(deps, tx, { userId: user.id, emailKey });
+  });
+}
+
+async function markProven(deps: VerifyDeps, tx: SystemTx, userId: string): Promise<Verified> {
+  if (!(await markEmailVerified(tx, userId))) return AGAIN;
+  const event = { type: 'user.email_verified', organizationId: null, actorId: userId, targetId: userId } as const;
+  await record(tx, { id: newId(deps.random, deps.clock), ...event });
+  return PROVEN;
+}
+
+/** The user of a live token; null unless the account is active and still has the address. */
+async function findProvable(reader: SystemReader, token: string): Promise<Receiver | null> {
+  const found = await findOneTime(reader, VERIFY_MAIL, token);
+  const user = found && (await findReceiver(reader, found.userId));
+  return found && user?.isActive && isAbout(found, user) ? user : null;
+}
+
+function isAbout({ address }: OneTime, { email }: Receiver): boolean {
+  return address !== null && parseEmail(address)?.key === parseEmail(email)?.key;
+}
