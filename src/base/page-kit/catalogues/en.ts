@@ -213,14 +213,6 @@ export const en = {
       detail: 'Set one with a link by mail: follow the link for a forgotten password.',
     },
     password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
-    email_unchanged: {
-      title: 'E-mail unchanged',
-      detail: 'This is the e-mail of your account already. Enter another one.',
-    },
-    email_disputed: {
-      title: 'This e-mail is not possible',
-      detail: 'A change to this e-mail was undone. Enter another one.',
-    },
     password_changed: {
       title: 'Password changed meanwhile',
       detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',

@@ -214,8 +214,6 @@ export const es: Catalogue = {
       detail: 'Cree una con un enlace por correo: siga el enlace para una contraseña olvidada.',
     },
     password_unchanged: { title: 'La misma contraseña', detail: 'Esta es su contraseña actual. Elija otra.' },
-    email_unchanged: { title: 'Correo sin cambios', detail: 'Este ya es el correo de su cuenta. Escriba otro.' },
-    email_disputed: { title: 'Este correo no es posible', detail: 'Un cambio a este correo se deshizo. Escriba otro.' },
     password_changed: {
       title: 'La contraseña ha cambiado entretanto',
       detail: 'La contraseña cambió hace un momento, así que ahora no se hizo nada. Inténtelo con la nueva.',

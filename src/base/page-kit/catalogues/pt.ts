@@ -212,11 +212,6 @@ export const pt: Catalogue = {
       detail: 'Crie uma com um link por e-mail: siga o link para uma senha esquecida.',
     },
     password_unchanged: { title: 'A mesma senha', detail: 'Esta é a sua senha atual. Escolha outra.' },
-    email_unchanged: { title: 'E-mail sem alteração', detail: 'Este já é o e-mail da sua conta. Digite outro.' },
-    email_disputed: {
-      title: 'Este e-mail não é possível',
-      detail: 'Uma mudança para este e-mail foi desfeita. Digite outro.',
-    },
     password_changed: {
       title: 'A senha foi alterada enquanto isso',
       detail: 'A senha foi alterada há um momento, por isso nada foi feito agora. Tente com a nova.',
