@@ -12,8 +12,7 @@ import { type Account, newAccount, newProvenAccount } from '../support/fixtures/
 import { seedMembership } from '../support/fixtures/people.ts';
 import { openMailbox } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
-import { walkEmail } from './email-walk.ts';
-import { type Call, walkInvitations, walkLeaving, walkProof } from './leaving-walk.ts';
+import { type Call, walkEmail, walkInvitations, walkLeaving, walkProof } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 import { NEW_PASSWORD, walkForgotten, walkOwnSessions, walkPassword } from './password-walk.ts';
 

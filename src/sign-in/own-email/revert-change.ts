@@ -1,5 +1,5 @@
-// Takes an address back that was changed, for somebody who has the link that was sent to it. Whoever made the change may
-// know the password and have sessions, so all of that ends.
+// Takes an address back that was changed, for somebody who has the link that was sent to it. Whoever made the change
+// may know the password and have sessions, so all of that ends.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

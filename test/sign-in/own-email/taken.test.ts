@@ -1,4 +1,5 @@
-// An address that another account has: the one who asks sees the same as with a free address, and the owner gets a mail.
+// An address that another account has: the one who asks sees the same as with a free address, and the owner gets a
+// mail.
 import t from 'tap';
 import { findPendingEmail } from '../../../src/sign-in/own-email/request-change.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
