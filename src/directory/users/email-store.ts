@@ -46,8 +46,8 @@ export async function deletePassword(tx: SystemTx, userId: string): Promise<void
 }
 
 // The addresses that the account got by the changes that are undone: the current one, and each that has a way back to
-// it from a later change. $1 user, $2 look-up of the current address, $3 that of the former one, to which the account goes
-// back, $4 when the first change was made that is undone.
+// it from a later change. $1 user, $2 look-up of the current address, $3 that of the former one, to which the account
+// goes back, $4 when the first change was made that is undone.
 const UNDO = statement(`
 INSERT INTO email_reverts (id, user_id, address_lookup, undone_since)
 SELECT gen_random_uuid(), $1::uuid, nullif(d.lookup, decode($3, 'base64')), $4::timestamptz
