@@ -32,6 +32,7 @@ import { createRequestCount, type RequestCount } from '../sign-in/forgotten-pass
 import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
+import type { OwnEmailDeps } from '../sign-in/own-email/routes.ts';
 import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
@@ -53,6 +54,7 @@ export interface Features {
   readonly verifyEmail: VerifyRouteDeps;
   readonly reauthentication: ReauthenticateDeps;
   readonly ownPassword: ChangePasswordDeps;
+  readonly ownEmail: OwnEmailDeps;
   readonly leaving: LeavingRouteDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
@@ -183,13 +185,17 @@ function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
 function ownAccountOf(
   parts: Parts,
   { signing, throttle, cookie }: Pick<LeavingRouteDeps, 'throttle' | 'cookie'> & { readonly signing: SignInDeps },
-): Pick<Features, 'reauthentication' | 'ownPassword' | 'leaving'> {
+): Pick<Features, 'reauthentication' | 'ownPassword' | 'ownEmail' | 'leaving'> {
   const { db, clock, random, publish, passwords, passwordPolicy, outbox } = parts;
   const reauthentication = { ...signing, db, passwords, throttle };
   const closing = { db, clock, random, publish, passwords, nudgeOutbox: outbox.nudge, endAdministration };
   return {
     reauthentication,
     ownPassword: { ...reauthentication, publish, passwordPolicy, nudgeOutbox: outbox.nudge },
+    ownEmail: {
+      ...{ ...reauthentication, publish, nudgeOutbox: outbox.nudge },
+      authenticateUser: authenticatingUser(parts),
+    },
     leaving: { ...closing, throttle, cookie },
   };
 }

@@ -17,6 +17,9 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/me/export': 'sign-in/leaving',
   '/api/v1/me/sessions': 'sign-in/sessions',
   '/api/v1/me/password': 'sign-in/own-password',
+  '/api/v1/me/email': 'sign-in/own-email',
+  '/api/v1/auth/confirm-email-change': 'sign-in/own-email',
+  '/api/v1/auth/revert-email': 'sign-in/own-email',
   '/api/v1/me/organizations': 'directory/organizations',
   '/api/v1/me/organizations/:id': 'directory/members', // leaving an organization ends a membership
   '/api/v1/users': 'directory/members',
