@@ -23,8 +23,10 @@ import { accountPages } from '../sign-in/account/pages.ts';
 import { browserPages } from '../sign-in/browser/pages.ts';
 import { forgottenPasswordPages } from '../sign-in/forgotten-password/pages.ts';
 import { forgottenPasswordRoutes } from '../sign-in/forgotten-password/routes.ts';
+import { leavingPages } from '../sign-in/leaving/pages.ts';
 import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
+import { ownEmailRoutes } from '../sign-in/own-email/routes.ts';
 import { ownPasswordPages } from '../sign-in/own-password/pages.ts';
 import { ownPasswordRoutes } from '../sign-in/own-password/routes.ts';
 import { passwordPages } from '../sign-in/password/pages.ts';
@@ -99,12 +101,20 @@ export const CHAPTERS: readonly Chapter[] = [
     routes: ({ ownPassword }) => [...ownPasswordRoutes(ownPassword), ...ownPasswordPages(ownPassword)],
   },
   {
+    folder: 'sign-in/own-email',
+    urls: ['/api/v1/me/email', '/api/v1/auth/confirm-email-change', '/api/v1/auth/revert-email'],
+    routes: ({ ownEmail }) => ownEmailRoutes(ownEmail),
+  },
+  {
     folder: 'sign-in/leaving',
     urls: [
       '/api/v1/me', // DELETE to this URL closes the account
       '/api/v1/me/export',
+      '/account/data',
+      '/account/close',
+      '/account-closed',
     ],
-    routes: ({ leaving }) => leavingRoutes(leaving),
+    routes: ({ leaving }) => [...leavingRoutes(leaving), ...leavingPages(leaving)],
   },
   {
     folder: 'directory/profile',

@@ -32,6 +32,7 @@ import { createRequestCount, type RequestCount } from '../sign-in/forgotten-pass
 import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
+import type { OwnEmailDeps } from '../sign-in/own-email/routes.ts';
 import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
@@ -53,6 +54,7 @@ export interface Features {
   readonly verifyEmail: VerifyRouteDeps;
   readonly reauthentication: ReauthenticateDeps;
   readonly ownPassword: ChangePasswordDeps;
+  readonly ownEmail: OwnEmailDeps;
   readonly leaving: LeavingRouteDeps;
   readonly sessions: SessionRouteDeps;
   readonly profile: ProfileDeps;
@@ -90,15 +92,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     graceSeconds: config.REFRESH_REUSE_GRACE,
     revocations,
   };
-  const joining: JoinDeps = {
-    ...signing,
-    db,
-    publish,
-    refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
-    sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
-    passwords: parts.passwords,
-    passwordPolicy: parts.passwordPolicy,
-  };
+  const joining = joiningOf(config, parts);
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
@@ -159,6 +153,19 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   };
 }
 
+function joiningOf(config: Config, parts: Parts): JoinDeps {
+  return {
+    ...signingOf(parts),
+    db: parts.db,
+    publish: parts.publish,
+    refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
+    sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
+    passwords: parts.passwords,
+    passwordPolicy: parts.passwordPolicy,
+    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
+  };
+}
+
 function requestCountOf(config: Config, { clock }: Parts): RequestCount {
   return createRequestCount({
     clock,
@@ -167,11 +174,7 @@ function requestCountOf(config: Config, { clock }: Parts): RequestCount {
 }
 
 function verifyingOf(parts: Parts, joining: JoinDeps & Pick<VerifyRouteDeps, 'throttle'>): VerifyRouteDeps {
-  return {
-    ...joining,
-    authenticateUser: authenticatingUser(parts),
-    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
-  };
+  return { ...joining, authenticateUser: authenticatingUser(parts) };
 }
 
 function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
@@ -182,13 +185,17 @@ function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
 function ownAccountOf(
   parts: Parts,
   { signing, throttle, cookie }: Pick<LeavingRouteDeps, 'throttle' | 'cookie'> & { readonly signing: SignInDeps },
-): Pick<Features, 'reauthentication' | 'ownPassword' | 'leaving'> {
+): Pick<Features, 'reauthentication' | 'ownPassword' | 'ownEmail' | 'leaving'> {
   const { db, clock, random, publish, passwords, passwordPolicy, outbox } = parts;
   const reauthentication = { ...signing, db, passwords, throttle };
   const closing = { db, clock, random, publish, passwords, nudgeOutbox: outbox.nudge, endAdministration };
   return {
     reauthentication,
-    ownPassword: { ...reauthentication, publish, passwordPolicy },
+    ownPassword: { ...reauthentication, publish, passwordPolicy, nudgeOutbox: outbox.nudge },
+    ownEmail: {
+      ...{ ...reauthentication, publish, nudgeOutbox: outbox.nudge },
+      authenticateUser: authenticatingUser(parts),
+    },
     leaving: { ...closing, throttle, cookie },
   };
 }

@@ -43,6 +43,7 @@ import { resetMail } from '../sign-in/forgotten-password/mail.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
+import { emailChangeMails } from '../sign-in/own-email/mail.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
 export interface PartsOptions {
@@ -215,5 +216,6 @@ function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKi
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),
+    ...emailChangeMails({ ...deps, mailKit }),
   ];
 }

@@ -78,6 +78,11 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /account/organizations': OPEN(403),
   'GET /account/organizations/:id/leave': OPEN(303),
   'POST /account/organizations/:id/leave': OPEN(403),
+  'GET /account/data': OPEN(303),
+  'POST /account/data': OPEN(403),
+  'GET /account/close': OPEN(303),
+  'POST /account/close': OPEN(403),
+  'GET /account-closed': OPEN(200),
   'GET /account/password': OPEN(303),
   'POST /account/password': OPEN(403),
   'GET /reauthenticate': OPEN(303),
@@ -101,6 +106,9 @@ export const MATRIX: Readonly<Record<string, string>> = {
   // Every actor sends a wrong password.
   'POST /api/v1/auth/reauthenticate': `401 ${WRONG} ${WRONG} ${WRONG} ${WRONG} ${WRONG} 401 ${WRONG} ${USERS_ONLY}`,
   'POST /api/v1/me/password': `401 ${WRONG} ${WRONG} ${WRONG} ${WRONG} ${WRONG} 401 ${WRONG} ${USERS_ONLY}`,
+  'POST /api/v1/me/email': SIGNED_IN(202),
+  'POST /api/v1/auth/confirm-email-change': OPEN(422),
+  'POST /api/v1/auth/revert-email': OPEN(422),
   'POST /api/v1/invitations/accept': OPEN(410),
 
   'GET /api/v1/me': SIGNED_IN(200),

@@ -1,4 +1,4 @@
-// Walks the operations of leaving, of invitations and of proving an address for openapi.test.ts.
+// Walks the operations of leaving, of invitations, and of proving and changing an address for openapi.test.ts.
 import type { CallOptions, Reply } from '../support/client.ts';
 import type { Account } from '../support/fixtures/accounts.ts';
 import { type Mailbox, type ReceivedMail, tokenIn } from '../support/servers/mailbox.ts';
@@ -57,4 +57,17 @@ export async function walkProof(call: Call, token: string, proof: () => Promise<
   await call('verifyEmail', { code: '00000000' }, { token });
   await call('verifyEmail', { token: tokenIn(await proof()) }, { token });
   await call('resendVerification', undefined, { token });
+}
+
+/** Changes the address of a user whose address is proven, and takes the former one back. */
+export async function walkEmail(call: Call, { accessToken: token, email }: Account, mailbox: Mailbox): Promise<void> {
+  const newEmail = 'moved@other.example';
+  await call('changeMyEmail', { newEmail: email }, { token });
+  await call('changeMyEmail', { newEmail, currentPassword: 'wrong' }, { token });
+  await call('changeMyEmail', { newEmail }, { token });
+  await call('confirmEmailChange', { code: '00000000' }, { token });
+  await call('confirmEmailChange', { code: '00000000' });
+  await call('confirmEmailChange', { token: tokenIn(await mailbox.next(newEmail)) });
+  await call('revertEmail', { token: 'x' });
+  await call('revertEmail', { token: tokenIn(await mailbox.next(email)) });
 }

@@ -12,7 +12,7 @@ import { type Account, newAccount, newProvenAccount } from '../support/fixtures/
 import { seedMembership } from '../support/fixtures/people.ts';
 import { openMailbox } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
-import { type Call, walkInvitations, walkLeaving, walkProof } from './leaving-walk.ts';
+import { type Call, walkEmail, walkInvitations, walkLeaving, walkProof } from './leaving-walk.ts';
 import { walkOAuth } from './oauth-walk.ts';
 import { NEW_PASSWORD, walkForgotten, walkOwnSessions, walkPassword } from './password-walk.ts';
 
@@ -158,6 +158,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkRoles(call);
   await walkLeaving(call);
   await walkInvitations(call, await newProvenAccount(api, database), mailbox);
+  await walkEmail(call, await newProvenAccount(api, database), mailbox);
   await walkClients(call, await newAccount(api));
   await walkOAuth(call, database);
   await walkForgotten(call, api, app.parts.outbox, mailbox);

@@ -115,6 +115,21 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'Changing the password ends the other sessions of the user in the same transaction.',
   },
   {
+    at: 'sign-in/own-email/confirm-change.ts',
+    writes: ['updateEmail', 'markSessionsEnded'],
+    reason: 'The token that was sent to the new address proves it; the other sessions end with the former one.',
+  },
+  {
+    at: 'sign-in/own-email/revert-change.ts',
+    writes: ['updateEmail', 'insertReverts', 'deletePassword', 'markSessionsEnded'],
+    reason: 'The owner of the former address gets the account back without what somebody else may know of it.',
+  },
+  {
+    at: 'sign-in/own-email/mail.ts',
+    writes: ['sealRecipient'],
+    reason: 'No account has the address of the receiver while this mail is on the way.',
+  },
+  {
     at: 'sign-in/password/register.ts',
     writes: ['insertUser'],
     reason: 'An account is opened by signing in for the first time.',

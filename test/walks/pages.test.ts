@@ -175,6 +175,11 @@ const OWN: readonly Shown[] = [
   },
   { name: 'organizations', path: '/account/organizations' },
   { name: 'leave', path: '/account/organizations/:id/leave' },
+  { name: 'password', path: '/account/password' },
+  { name: 'reauthenticate', path: '/reauthenticate' },
+  { name: 'data', path: '/account/data' },
+  { name: 'close', path: '/account/close' },
+  { name: 'account-closed', path: '/account-closed' },
   { name: 'sign-out', path: '/sign-out' },
 ];
 

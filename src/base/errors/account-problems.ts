@@ -23,6 +23,17 @@ export const ACCOUNT_PROBLEMS = {
     title: 'Password unchanged',
     detail: 'The new password is the current one: choose another one.',
   },
+  email_unchanged: {
+    status: 422,
+    title: 'E-mail unchanged',
+    detail: 'This is the e-mail of your account already: enter another one.',
+  },
+  email_disputed: {
+    status: 422,
+    title: 'E-mail disputed',
+    detail:
+      'A change to this e-mail was undone by the owner of the account, so this account cannot have it any more: enter another one.',
+  },
   password_changed: {
     status: 409,
     title: 'Password changed meanwhile',

@@ -14,6 +14,8 @@ const EndReason = z.enum([
   'password_set',
   'password_reset',
   'password_changed',
+  'email_changed',
+  'email_reverted',
   'account_disabled',
   'account_enabled',
   'account_closed',

@@ -18,6 +18,18 @@ export const USER_EVENTS = {
     when: 'The owner of a mailbox took over an account that was registered with its address but never proven.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
+  'user.email_change_requested': {
+    when: 'A user asked for another e-mail address. Nothing changed yet.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+  },
+  'user.email_changed': {
+    when: 'A user proved the other e-mail address that they had asked for, and the account has it. Every other session ended.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+  },
+  'user.email_reverted': {
+    when: 'The owner of a former e-mail address undid its change. The account has that address again, its password is gone, and every session ended.',
+    ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
+  },
   'user.renamed': {
     when: 'A user changed their name.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },

@@ -1,6 +1,7 @@
 // A page is a declaration of path, access, form and limit, with one function that shows it and one that does what its
 // form asks for. `page()` is the only way to create one. It makes a route that shows the page, and, for a page with a
 // form, a route of the same URL to which the form is sent.
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { validate } from '../bodies/validate.ts';
 import { Problem, problem } from '../errors/problem.ts';
@@ -38,6 +39,14 @@ export function seeOther(location: string): Redirect {
   return new Redirect(location);
 }
 
+/** A file that the browser stores. */
+export class Download {
+  readonly file: { readonly name: string; readonly mediaType: string; readonly body: Readable };
+  constructor(file: Download['file']) {
+    this.file = file;
+  }
+}
+
 export interface PageInput<CallerType, Query, Params> {
   readonly view: View;
   readonly caller: CallerType;
@@ -52,6 +61,8 @@ export interface PageInput<CallerType, Query, Params> {
 type Shape = z.ZodObject;
 type Output<S> = S extends Shape ? z.output<S> : Record<string, never>;
 
+type Sent = Redirect | Download;
+
 interface PageForm<Input, F extends Shape> {
   readonly schema: F;
   /** The fields whose values are shown again when the form is refused. Leave out every secret. */
@@ -59,8 +70,10 @@ interface PageForm<Input, F extends Shape> {
   readonly limit?: 'sign_in' | 'other';
   /** The id of an endpoint whose allowance for signing in the form shares. */
   readonly limitAs?: string;
+  /** True when `send` may return a Download. */
+  readonly downloads?: true;
   /** Does what the form asks for. A problem below 500 that it raises is shown beside the form. */
-  readonly send: (input: Input & { readonly form: z.output<F> }) => Promise<Redirect> | Redirect;
+  readonly send: (input: Input & { readonly form: z.output<F> }) => Sent | Promise<Sent>;
 }
 
 export interface PageDefinition<A extends PageAccess, F extends Shape, Q, P> {
@@ -119,16 +132,17 @@ export function page<
     ...(form.limitAs === undefined ? {} : { limitAs: form.limitAs }),
     body: FIELDS,
     bodyOptional: true,
+    ...(form.downloads === undefined ? {} : { streams: true }),
     handle: (input) => visit(declared, input as unknown as AnyHandlerInput, sendForm),
   });
   return [shown, sent];
 }
 
 type AnyHandlerInput = HandlerInput<never, Record<string, string>, Record<string, unknown>, never>;
-type Step = (declared: AnyPage, input: AnyInput, fields: Record<string, string>) => Promise<Html | Redirect>;
+type Step = (declared: AnyPage, input: AnyInput, fields: Record<string, string>) => Promise<Html | Sent>;
 
 /** Opens the view of the request, runs the step, and writes its answer. */
-async function visit(declared: AnyPage, input: AnyHandlerInput, step: Step): Promise<string> {
+async function visit(declared: AnyPage, input: AnyHandlerInput, step: Step): Promise<string | Readable> {
   const { kit, request, answer, params } = input;
   const caller = input.caller as { readonly sessionId: string } | null;
   const { target, acceptLanguage, cookie } = request;
@@ -146,6 +160,12 @@ async function visit(declared: AnyPage, input: AnyHandlerInput, step: Step): Pro
     answer.status(303);
     answer.header('location', result.location);
     return '';
+  }
+  if (result instanceof Download) {
+    const { name, mediaType, body } = result.file;
+    answer.header('content-type', mediaType);
+    answer.header('content-disposition', `attachment; filename="${name}"`);
+    return body;
   }
   answer.header('content-type', `${HTML}; charset=utf-8`);
   answer.header('content-security-policy', pagePolicy(targets));
@@ -165,7 +185,7 @@ function readQuery(schema: Shape, query: Record<string, unknown>): Record<string
 
 const showPage: Step = async ({ show }, input) => show({ ...input, attempt: FRESH });
 
-async function sendForm(declared: AnyPage, input: AnyInput, fields: Record<string, string>): Promise<Html | Redirect> {
+async function sendForm(declared: AnyPage, input: AnyInput, fields: Record<string, string>): Promise<Html | Sent> {
   const { form, show } = declared;
   if (!form) throw new Error(`${declared.url} has no form`);
   const { [NONCE_FIELD]: nonce, ...values } = fields;

@@ -2,8 +2,10 @@
 // is in the fragment. Browsers never send a fragment, so no server logs the token.
 
 export interface MailLinks {
-  /** Proves an address: that of a new account, or the new one of a change. */
+  /** Proves the address of an account. */
   verifyEmail(token: string): string;
+  /** Proves the new address of a change. */
+  confirmEmail(token: string): string;
   resetPassword(token: string): string;
   /** Takes an address back that was changed. */
   revertEmail(token: string): string;
@@ -30,6 +32,7 @@ export function openMailLinks(settings: LinkSettings): MailLinks {
   const withToken = (path: string) => (token: string) => `${appUrl}${path}#token=${encodeURIComponent(token)}`;
   return {
     verifyEmail: withToken('/verify-email'),
+    confirmEmail: withToken('/confirm-email'),
     resetPassword: withToken('/reset-password'),
     revertEmail: withToken('/revert-email'),
     acceptInvitation: (token) => `${acceptPageOf(settings)}#token=${encodeURIComponent(token)}`,

@@ -62,7 +62,7 @@ function resetPassword(input: TemplateInput<Proof>): MailContent {
 
 function emailChangeConfirm(input: TemplateInput<Proof>): MailContent {
   const { subject, body, link: label, unasked } = input.texts.emailChangeConfirm;
-  const links = [{ label, url: input.links.verifyEmail(input.about.token) }];
+  const links = [{ label, url: input.links.confirmEmail(input.about.token) }];
   return { subject, paragraphs: [body(input.brand)], links, ...proof(input, { unasked }) };
 }
 

@@ -1,11 +1,13 @@
-// The queries about the receiver of a mail who has no account that could have the address. A trigger removes it when
-// the mail is sent, given up or dropped.
+// The queries about the receiver of a mail whose address no account has, or has any more. A trigger removes it when the
+// mail is sent, given up or dropped.
 import { type SystemTx, statement } from '../database/db.ts';
 
 export interface Recipient {
   readonly email: string;
   /** The tag of the language; null when it is unknown. */
   readonly locale: string | null;
+  /** What the mail is about, if that is sealed, too. */
+  readonly about?: string;
 }
 
 const SEAL = statement(`UPDATE outbox SET recipient_sealed = decode($2, 'base64') WHERE id = $1::uuid`);

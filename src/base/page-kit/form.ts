@@ -114,6 +114,29 @@ ${wrong !== null && html`<p class="problem" id="${id}-problem">${wrong}</p>`}
 </div>`;
 }
 
+export interface Checks {
+  readonly legend: string;
+  readonly hint: string;
+  readonly boxes: readonly {
+    readonly name: string;
+    /** What is sent if the box is checked. */
+    readonly value: string;
+    readonly label: string;
+    readonly isChecked: boolean;
+  }[];
+}
+
+/** Returns boxes of which any number may be checked. */
+export function checks({ legend, hint, boxes }: Checks): Html {
+  const one = ({ name, value, label, isChecked }: Checks['boxes'][number]) =>
+    html`<label class="check"><input type="checkbox" name="${name}" value="${value}"${isChecked && html` checked`}><span dir="auto">${label}</span></label>`;
+  return html`<fieldset class="field">
+<legend>${legend}</legend>
+<p class="hint">${hint}</p>
+${boxes.map(one)}
+</fieldset>`;
+}
+
 /** Whether the problem of a form is about this field. */
 export function isAbout({ problem }: Attempt, name: string, codes: readonly ProblemCode[]): boolean {
   if (!problem) return false;

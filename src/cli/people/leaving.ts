@@ -10,7 +10,7 @@ import { verifyAccount } from '../../admin/accounts/verify-account.ts';
 import { getOrganizationByReference } from '../../admin/organizations/organizations.ts';
 import { Problem } from '../../base/errors/problem.ts';
 import { getAccount } from '../../directory/users/accounts.ts';
-import { type ExportPage, exportPage, PARTS, partOf } from '../../sign-in/leaving/export.ts';
+import { exportDocument } from '../../sign-in/leaving/export-document.ts';
 import { act, collect, leaf, type Outcome } from '../line/command.ts';
 import type { Invocation } from '../line/invocation.ts';
 import { fileOf, type Operator, withOperator } from '../line/operator.ts';
@@ -103,30 +103,8 @@ function writeExport(invocation: Invocation, { output }: { readonly output?: str
   });
 }
 
-/** Writes all pages as one document of the same shape. Holds one page at a time. */
 async function writeDocument(operator: Operator, userId: string, to: Writable): Promise<void> {
-  const write = async (text: string) => {
+  for await (const text of exportDocument(operator, userId, null)) {
     if (!to.write(text)) await once(to, 'drain');
-  };
-  let open = { part: -1, rows: 0 };
-  let cursor: string | null = null;
-  do {
-    const page: ExportPage = await exportPage(operator, userId, { cursor, actorId: null });
-    const { exportedAt, account, ...lists } = page.data;
-    if (cursor === null) await write(`{"data":${JSON.stringify({ exportedAt, account }).slice(0, -1)}`);
-    cursor = page.pagination.nextCursor;
-    // The lists follow each other. A page continues the list that is open, and may begin the lists after it.
-    const reached = cursor === null ? PARTS.length - 1 : PARTS.indexOf(partOf(cursor));
-    for (const [part, name] of PARTS.slice(0, reached + 1).entries()) {
-      if (part > open.part) {
-        await write(`${open.part < 0 ? '' : ']'},"${name}":[`);
-        open = { part, rows: 0 };
-      }
-      for (const row of lists[name]) {
-        await write(`${open.rows === 0 ? '' : ','}\n${JSON.stringify(row)}`);
-        open.rows += 1;
-      }
-    }
-  } while (cursor !== null);
-  await write(']},"pagination":{"nextCursor":null,"hasMore":false}}\n');
+  }
 }

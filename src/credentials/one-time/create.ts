@@ -18,6 +18,8 @@ export interface CreateOneTime<For extends Purpose> {
   readonly address: { readonly address: string; readonly key: string } | null;
   /** When that happened which the mail is about. Left out for now. */
   readonly aboutAt?: Date;
+  /** The session that asked for the mail. */
+  readonly sessionId?: string;
 }
 
 export interface CreatedOneTime<For extends Purpose> {
@@ -38,7 +40,7 @@ export interface CreatedOneTime<For extends Purpose> {
 export async function createOneTime<For extends Purpose>(
   { random, clock }: CreateDeps,
   tx: SystemTx,
-  { userId, purpose, address, aboutAt }: CreateOneTime<For>,
+  { userId, purpose, address, aboutAt, sessionId }: CreateOneTime<For>,
 ): Promise<CreatedOneTime<For>> {
   const { seconds, hasCode } = PURPOSES[purpose];
   const id = newId(random, clock);
@@ -50,6 +52,7 @@ export async function createOneTime<For extends Purpose>(
     tokenHash: tokenHash(token) ?? '',
     codeHash: code === null ? null : codeHash(tx.personal, { purpose, userId, id, code }),
     aboutAt: aboutAt ?? null,
+    sessionId: sessionId ?? null,
     codeSeconds: CODE_SECONDS,
   });
   return { token, code: code as CreatedOneTime<For>['code'], ...times };

@@ -15,9 +15,12 @@ export interface OneTime {
   readonly address: string | null;
   /** When that happened which the mail is about. */
   readonly aboutAt: Date;
+  /** The session that asked for the mail, which may have ended; null when there was none. */
+  readonly sessionId: string | null;
 }
 
 const COLUMNS = `o.id::text, o.user_id::text AS "userId", o.about_at AS "aboutAt",
+  o.session_id::text AS "sessionId",
   's' || encode(o.address_sealed, 'base64') AS address`;
 
 async function opened(tx: SystemReader, [row]: readonly OneTime[]): Promise<OneTime | null> {
@@ -38,13 +41,13 @@ UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE o.user_id = $1::
   AND ($2 <> 'revert_email' OR o.address_lookup = decode($3, 'base64'))`);
 // $1 token, $2 user, $3 purpose, $4 hash of the token in hexadecimal digits, $5 hash of the code, $6 the address sealed
 // and $7 its look-up, all in base64, $8 when that happened which the mail is about, or null for now, $9 lifetime of the
-// token and $10 of the code in seconds; $5 to $7 may be null.
+// token and $10 of the code in seconds, $11 session; $5 to $7 and $11 may be null.
 const INSERT = statement(`
 INSERT INTO one_time_tokens (id, user_id, purpose, token_hash, code_hash, address_sealed, address_lookup, about_at,
-  created_at, expires_at, code_expires_at)
+  created_at, expires_at, code_expires_at, session_id)
 SELECT $1::uuid, $2::uuid, $3, decode($4, 'hex'), decode($5, 'base64'), decode($6, 'base64'), decode($7, 'base64'),
   coalesce($8::timestamptz, now), now, now + $9::float8 * interval '1 second',
-  CASE WHEN $5::text IS NOT NULL THEN now + $10::float8 * interval '1 second' END
+  CASE WHEN $5::text IS NOT NULL THEN now + $10::float8 * interval '1 second' END, $11::uuid
 FROM (SELECT clock_timestamp() AS now) AS c
 RETURNING expires_at AS "expiresAt", code_expires_at AS "codeExpiresAt"`);
 
@@ -56,6 +59,7 @@ export interface NewOneTime {
   readonly codeHash: string | null;
   readonly address: { readonly address: string; readonly key: string } | null;
   readonly aboutAt: Date | null;
+  readonly sessionId: string | null;
   readonly seconds: number;
   readonly codeSeconds: number;
 }
@@ -63,14 +67,14 @@ export interface NewOneTime {
 /** Ends the former tokens and stores this one. The row of the user is locked. */
 export async function insertOneTime(
   tx: SystemTx,
-  { id, userId, purpose, tokenHash, codeHash, address, aboutAt, seconds, codeSeconds }: NewOneTime,
+  { id, userId, purpose, tokenHash, codeHash, address, aboutAt, sessionId, seconds, codeSeconds }: NewOneTime,
 ): Promise<{ readonly expiresAt: Date; readonly codeExpiresAt: Date | null }> {
   const found = address && tx.personal.lookup('one_time_tokens.address', address.key);
   const sealed = address && tx.personal.seal('one_time_tokens.address', id, address.address);
   await tx.rows(END_FORMER, [userId, purpose, found]);
   const [row] = await tx.rows<{ expiresAt: Date; codeExpiresAt: Date | null }>(INSERT, [
     ...[id, userId, purpose, tokenHash, codeHash, sealed, found],
-    ...[aboutAt?.toISOString() ?? null, seconds, codeSeconds],
+    ...[aboutAt?.toISOString() ?? null, seconds, codeSeconds, sessionId],
   ]);
   if (!row) throw new Error('PostgreSQL did not insert a one-time token');
   return row;
@@ -82,6 +86,15 @@ SELECT ${COLUMNS} FROM one_time_tokens o WHERE o.token_hash = decode($2, 'hex') 
 /** The live token with this hash (in hexadecimal digits). */
 export async function findByHash(tx: SystemReader, purpose: Purpose, hash: string): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(FIND, [purpose, hash]));
+}
+
+const FIND_OF = statement(`
+SELECT ${COLUMNS} FROM one_time_tokens o WHERE o.user_id = $1::uuid AND o.purpose = $2 AND ${LIVE}
+ORDER BY o.id DESC LIMIT 1`);
+
+/** The live token of this user and purpose; the newest one if there are several. */
+export async function findLiveOf(tx: SystemReader, userId: string, purpose: Purpose): Promise<OneTime | null> {
+  return opened(tx, await tx.rows<OneTime>(FIND_OF, [userId, purpose]));
 }
 
 const OWNER = statement(`SELECT o.user_id::text AS id FROM one_time_tokens o WHERE o.token_hash = decode($1, 'hex')`);

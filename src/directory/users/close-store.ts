@@ -37,7 +37,8 @@ WITH closed AS (
     locale = NULL, updated_at = clock_timestamp()
   WHERE id = $1::uuid AND status <> 'closed' RETURNING id
 ),
-unsearchable AS (DELETE FROM user_search WHERE user_id IN (SELECT id FROM closed))
+unsearchable AS (DELETE FROM user_search WHERE user_id IN (SELECT id FROM closed)),
+undisputed AS (DELETE FROM email_reverts WHERE user_id IN (SELECT id FROM closed))
 DELETE FROM passwords WHERE user_id IN (SELECT id FROM closed)`);
 
 /** Removes the personal data and the password of the account, whose address is free from then on. */

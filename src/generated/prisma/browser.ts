@@ -38,6 +38,11 @@ export type PersonKey = Prisma.PersonKeyModel
  */
 export type OneTimeToken = Prisma.OneTimeTokenModel
 /**
+ * Model EmailRevert
+ * 
+ */
+export type EmailRevert = Prisma.EmailRevertModel
+/**
  * Model OneTimeCodeFailures
  * 
  */

@@ -62,6 +62,11 @@ export type PersonKey = Prisma.PersonKeyModel
  */
 export type OneTimeToken = Prisma.OneTimeTokenModel
 /**
+ * Model EmailRevert
+ * 
+ */
+export type EmailRevert = Prisma.EmailRevertModel
+/**
  * Model OneTimeCodeFailures
  * 
  */

@@ -48,6 +48,8 @@ export interface JoinDeps extends SessionDeps, PublishDeps {
   readonly db: Database;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
+  /** Deletes the service clients that the user has made, with their tokens. */
+  readonly removeClientsOf: (tx: SystemTx, userId: string) => Promise<Revocation[]>;
 }
 
 interface Presented {
@@ -205,8 +207,9 @@ async function insertAccount(
 
 /**
  * Gives the account to the user who has proven its mailbox. This ends everything that the former user of the account
- * could use: the password, the sessions, the access tokens, the tokens of mails and the invitations that the former
- * user sent. The memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
+ * could use: the password, the sessions, the access tokens, the tokens of mails, and the invitations and service
+ * clients that the former user made. The memberships remain, so that a user who only forgot to prove the mailbox loses
+ * no organization.
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash, locale } = account;
@@ -218,7 +221,7 @@ async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise
   await endAll(tx, userId, EVERY_PURPOSE);
   const raised = await raiseEpochs(tx, [userId]);
   const { revocations } = await markSessionsEnded(tx, { userId, ...PROVEN });
-  return [...raised, ...revocations];
+  return [...raised, ...revocations, ...(await deps.removeClientsOf(tx, userId))];
 }
 
 type OwnEventType = 'user.email_verified' | 'user.registered' | 'user.claimed';

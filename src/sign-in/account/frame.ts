@@ -8,6 +8,7 @@ export const PROFILE = '/account';
 export const PASSWORD = '/account/password';
 export const DEVICES = '/account/devices';
 export const ORGANIZATIONS = '/account/organizations';
+export const DATA = '/account/data';
 
 /** Returns a page of the account, with the links to the others. `current` is its path. */
 export function accountPage(view: View, current: string, { title, body }: { title: string; body: Html }): Html {
@@ -17,6 +18,7 @@ export function accountPage(view: View, current: string, { title, body }: { titl
     { href: PASSWORD, label: account.password },
     { href: DEVICES, label: account.devices },
     { href: ORGANIZATIONS, label: account.organizations },
+    { href: DATA, label: account.data },
   ];
   return layout(view, { title, body, navigation: navigation(texts.pages, links, current) });
 }

@@ -25,6 +25,7 @@ import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { findAccountByMailbox, takeOverUnproven } from '../../directory/users/mailbox-store.ts';
 import { findReceiver, type Receiver } from '../../directory/users/receiver-store.ts';
 import { NIL_ID } from '../../protocol/id.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
 import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import type { LoginThrottle } from '../password/throttle.ts';
 import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
@@ -37,6 +38,8 @@ export interface ResetDeps extends PublishDeps {
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
   readonly throttle: LoginThrottle;
+  /** Deletes the service clients that the user has made, with their tokens. */
+  readonly removeClientsOf: (tx: SystemTx, userId: string) => Promise<Revocation[]>;
 }
 
 /** The token of the link, or the code of the mail with the address to which the mail was sent. */
@@ -79,13 +82,13 @@ export async function resetPassword(deps: ResetDeps, { proof, password, locale, 
     const user = await findOwner(tx, used);
     if (!user) throw problem('invalid_or_expired_token');
     const { id: userId } = user;
-    await setPassword(deps, tx, user, { hash, locale });
+    const clients = await setPassword(deps, tx, user, { hash, locale });
     await recordOwn(deps, tx, userId, 'user.password_reset');
     const raised = await raiseEpochs(tx, [userId]);
     await lockSessions(tx, userId);
     const { revocations } = await markSessionsEnded(tx, { userId, reason: 'password_reset' });
     await requestPasswordChangedMail(deps, tx, { userId, sessionId: null });
-    return { isDone: true, revocations: [...raised, ...revocations] };
+    return { isDone: true, revocations: [...raised, ...revocations, ...clients] };
   }
 
   const { isDone } = await publishing(deps, deps.db.system(change));
@@ -120,25 +123,27 @@ async function findOwner(tx: SystemTx, { userId, address }: OneTime): Promise<Re
 
 /**
  * Stores the hash. If nobody had proven the address before, the account may have been made by somebody else. Then
- * everything ends that a stranger could use or may have written: the name, the invitations and the tokens of mails. The
- * memberships remain, so that a person who only never proved the address loses no organization.
+ * everything ends that a stranger could use or may have written: the name, the invitations, the service clients and the
+ * tokens of mails. The memberships remain, so that a person who only never proved the address loses no organization.
+ * Returns the revocations of the clients.
  */
 async function setPassword(
   deps: ResetDeps,
   tx: SystemTx,
   { id: userId, email }: Receiver,
   { hash: passwordHash, locale }: { readonly hash: string; readonly locale: Language | null },
-): Promise<void> {
+): Promise<Revocation[]> {
   const [name = email] = email.split('@');
   const emailKey = parseEmail(email)?.key ?? '';
   if (await takeOverUnproven(tx, { userId, email, emailKey, name, passwordHash, locale })) {
     await recordOwn(deps, tx, userId, 'user.claimed');
     await markSentRevoked(tx, userId, 'account_claimed');
     await endAll(tx, userId, EVERY_PURPOSE);
-  } else {
-    await setPasswordHash(tx, userId, passwordHash);
-    await endAll(tx, userId, ENDED_WITH_CREDENTIALS);
+    return deps.removeClientsOf(tx, userId);
   }
+  await setPasswordHash(tx, userId, passwordHash);
+  await endAll(tx, userId, ENDED_WITH_CREDENTIALS);
+  return [];
 }
 
 type OwnEventType = 'user.password_reset' | 'user.claimed';

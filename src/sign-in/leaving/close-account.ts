@@ -104,11 +104,15 @@ async function closeIn(
   return { email: account.email, organizationsDeleted: deleted, revocations };
 }
 
+/** Whether an organization whose last owner leaves can be deleted with the account. */
+export function canBeDeletedBy(caller: SessionOwner | null) {
+  // Whoever suspended an organization decides what becomes of it.
+  return ({ hasOthers, status }: HeldOrganization) => !hasOthers && (caller === null || status === 'active');
+}
+
 /** Returns the organizations to delete. Raises validation_failed and last_owner. */
 function judge(held: readonly HeldOrganization[], { caller, deleteOrganizations }: Closing): HeldOrganization[] {
-  // Whoever suspended an organization decides what becomes of it.
-  const canBeDeleted = ({ hasOthers, status }: HeldOrganization) =>
-    !hasOthers && (caller === null || status === 'active');
+  const canBeDeleted = canBeDeletedBy(caller);
   const alone = held.filter(({ isLastOwner }) => isLastOwner);
   if (deleteOrganizations !== 'all that can be') {
     const ids = new Set(alone.map(({ id }) => id));

@@ -12,6 +12,14 @@ export interface After {
 
 export const BEGINNING: After = { id: NIL_ID, at: '0' };
 
+const LOCALE = statement('SELECT u.locale FROM users u WHERE u.id = $1::uuid');
+
+/** The language of the mails to the user. Null when the service chooses it. */
+export async function findLocale(tx: SystemReader, userId: string): Promise<string | null> {
+  const [row] = await tx.rows<{ locale: string | null }>(LOCALE, [userId]);
+  return row?.locale ?? null;
+}
+
 interface Row {
   readonly id: string;
 }

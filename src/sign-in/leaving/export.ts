@@ -11,6 +11,7 @@ import {
   type After,
   BEGINNING,
   type EventRow,
+  findLocale,
   type InvitationRow,
   listEventsAfter,
   listInvitationsAfter,
@@ -30,6 +31,8 @@ export interface ExportedAccount {
   readonly id: string;
   readonly email: string;
   readonly name: string;
+  /** The language of the mails to the user. Null when the service chooses it. */
+  readonly locale: string | null;
   readonly emailVerified: boolean;
   readonly platformAdministrator: boolean;
   readonly createdAt: string;
@@ -110,6 +113,7 @@ export async function exportPage(
     id,
     email,
     name,
+    locale: await findLocale(reader, userId),
     emailVerified,
     platformAdministrator,
     createdAt: account.createdAt.toISOString(),

@@ -1,15 +1,16 @@
 // The HTTP routes with which people leave, and take their data along.
 import { type Endpoint, endpoint, signedIn } from '../../base/http/endpoint.ts';
+import { assertFresh } from '../reauthentication/assert-fresh.ts';
+import type { OwnPasswordDeps } from '../reauthentication/own-password.ts';
 import { type CookieSettings, clearCookie, presentedToken } from '../sessions/cookie.ts';
 import { type ClosingDeps, closeAccount } from './close-account.ts';
 import { type ExportDeps, exportPage } from './export.ts';
-import { assertPassword, type ProofDeps } from './proof.ts';
 import { CloseAccount, ExportQuery, PersonalExportPage } from './schema.ts';
 
-/** The name of the file under which a browser stores the document. */
-const FILE = 'attachment; filename="tenantry-export.json"';
+/** The name under which a browser stores the document. */
+export const EXPORT_FILE = 'tenantry-export.json';
 
-export interface LeavingRouteDeps extends ClosingDeps, ExportDeps, ProofDeps {
+export interface LeavingRouteDeps extends ClosingDeps, ExportDeps, OwnPasswordDeps {
   readonly cookie: CookieSettings;
 }
 
@@ -24,8 +25,10 @@ export function leavingRoutes(deps: LeavingRouteDeps): Endpoint[] {
       tag: 'Me',
       query: ExportQuery,
       reply: { 200: PersonalExportPage },
-      handle: ({ caller, query, answer }) => {
-        answer.header('content-disposition', FILE);
+      problems: ['reauthentication_required'],
+      handle: async ({ caller, query, request: { network }, answer }) => {
+        await assertFresh(deps, caller, { network });
+        answer.header('content-disposition', `attachment; filename="${EXPORT_FILE}"`);
         return exportPage(deps, caller.id, { cursor: query.cursor ?? null, actorId: caller.id });
       },
     }),
@@ -38,11 +41,13 @@ export function leavingRoutes(deps: LeavingRouteDeps): Endpoint[] {
       tag: 'Me',
       body: CloseAccount,
       reply: { 204: null },
-      problems: ['invalid_credentials', 'last_owner', 'last_administrator', 'cross_site_request'],
-      handle: async ({ caller, body, request, answer }) => {
+      problems: [
+        ...(['reauthentication_required', 'wrong_password', 'password_not_set'] as const),
+        ...(['last_owner', 'last_administrator', 'cross_site_request'] as const),
+      ],
+      handle: async ({ caller, body: { password, deleteOrganizations }, request, answer }) => {
         const presented = presentedToken(deps, request, undefined);
-        await assertPassword(deps, caller.id, { password: body.password, address: request.network });
-        const { deleteOrganizations } = body;
+        await assertFresh(deps, caller, { currentPassword: password, network: request.network });
         await closeAccount(deps, { userId: caller.id, caller, deleteOrganizations });
         if (presented?.transport === 'cookie') answer.header('set-cookie', clearCookie(deps.cookie));
       },

@@ -8,7 +8,10 @@ export const DELETED_WITH_MAX = 100;
 
 export const CloseAccount = z
   .strictObject({
-    password: Secret,
+    password: Secret.optional().meta({
+      description:
+        'The current password. It may be left out within five minutes after the user proved who they are in this session.',
+    }),
     deleteOrganizations: z.array(Id).max(DELETED_WITH_MAX).default([]).meta({
       description:
         'The ids of organizations that are deleted with the account. Each must have no other owner, no other active member, and not be suspended.',
@@ -67,6 +70,7 @@ export const PersonalExportPage = z
         id: Id,
         email: z.string(),
         name: z.string(),
+        locale: z.string().nullable().meta({ description: 'The language of mails. null: the service chooses it.' }),
         emailVerified: z.boolean(),
         platformAdministrator: z.boolean(),
         createdAt: Instant,

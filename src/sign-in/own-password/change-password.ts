@@ -12,6 +12,7 @@ import { normalisePassword } from '../../credentials/passwords/text.ts';
 import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { findProfile, replacePassword } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
+import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import { assertPassword, getOwnCredentials } from '../reauthentication/own-password.ts';
 import { answerRenewed, type ReauthenticateDeps, renewAuthentication } from '../reauthentication/reauthenticate.ts';
 import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
@@ -19,6 +20,8 @@ import { assertCanSign, type SignedIn } from '../sessions/open-session.ts';
 
 export interface ChangePasswordDeps extends ReauthenticateDeps, PublishDeps {
   readonly passwordPolicy: PasswordPolicy;
+  /** Makes the outbox send the mail at once. */
+  readonly nudgeOutbox: () => void;
 }
 
 export interface ChangePassword {
@@ -61,12 +64,14 @@ export async function changePassword(
       actorId: caller.id,
       targetId: caller.id,
     });
+    await requestPasswordChangedMail(deps, tx, { userId: caller.id, sessionId: caller.sessionId });
     // The new password was chosen with the proof of the old one. This also reads the raised epoch for the token.
     const renewed = await renewAuthentication(tx, caller, null);
     return { renewed, revocations: [...raised, ...ended.revocations] };
   }
 
   const { renewed } = await publishing(deps, deps.db.system(change));
+  deps.nudgeOutbox();
   return answerRenewed(deps, caller, renewed);
 }
 

@@ -3,8 +3,8 @@
 import t from 'tap';
 import { EVENT_TYPES, EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import { record } from '../../../src/base/events/record.ts';
-import { CAUSES } from '../../credentials/revocations/causes.ts';
-import { openTokenHolders } from '../../credentials/revocations/token-holders.ts';
+import { CAUSES } from '../../credentials/revocations/causes/causes.ts';
+import { openTokenHolders } from '../../credentials/revocations/causes/token-holders.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { seedClient } from '../../support/fixtures/clients.ts';
 import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';

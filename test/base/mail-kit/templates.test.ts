@@ -38,7 +38,7 @@ const LINKS: Readonly<Record<TemplateName, readonly string[]>> = {
   verify_email: [`/verify-email#token=${TOKEN}`],
   reset_password: [`/reset-password#token=${TOKEN}`],
   account_exists: ['/sign-in', '/forgot-password'],
-  email_change_confirm: [`/verify-email#token=${TOKEN}`],
+  email_change_confirm: [`/confirm-email#token=${TOKEN}`],
   email_change_notice: [`/revert-email#token=${TOKEN}`],
   password_changed: ['/forgot-password'],
   new_device: ['/account/devices'],

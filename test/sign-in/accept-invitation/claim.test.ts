@@ -64,40 +64,46 @@ t.test('the first proof by a signed-in user ends the user’s other sessions and
   t.equal(lives.status, 200, 'a later proof ends no session');
 });
 
-t.test('a takeover keeps the memberships of the account, and ends the invitations that it has sent', async (t) => {
-  const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory', organizationName: 'Evil' });
-  const bystander = await newProvenAccount(api, database);
-  await setSeats(database, unproven.organization.id, 10);
-  const sent = [
-    await invitedByUnproven(unproven, freshEmail(), 'owner'),
-    await invitedByUnproven(unproven, freshEmail(), 'agent'),
-  ];
-  await database.query(`UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1`, [sent[1]?.id]);
-  const foreign = await inviting.invited(freshEmail(), 'agent', bystander.accessToken);
-  const { token } = await inviting.invited(unproven.email);
-  const { data } = (await api.post('/invitations/accept', registering(token, 'Grace'))).body;
-  t.equal(data.user.id, unproven.userId);
-  const names = data.memberships.map(({ organization }: { organization: { id: string } }) => organization.id);
-  t.same(names, [unproven.organization.id, owner.organization.id], 'no organization was lost');
-  for (const { id, token: old } of sent) {
-    refused(t, await api.post('/invitations/accept', registering(old)), 'invitation_invalid', 'sent before');
-    const events = await database.query(
-      'SELECT organization_id, actor_id, data FROM events WHERE type = $1 AND target_id = $2',
-      ['invitation.revoked', id],
+t.test(
+  'a takeover keeps the memberships of the account, and ends the invitations and service clients that it has made',
+  async (t) => {
+    const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory', organizationName: 'Evil' });
+    const bystander = await newProvenAccount(api, database);
+    await setSeats(database, unproven.organization.id, 10);
+    const sent = [
+      await invitedByUnproven(unproven, freshEmail(), 'owner'),
+      await invitedByUnproven(unproven, freshEmail(), 'agent'),
+    ];
+    await database.query(`UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1`, [sent[1]?.id]);
+    const foreign = await inviting.invited(freshEmail(), 'agent', bystander.accessToken);
+    const made = { name: 'Backdoor', permissions: ['users:read'] };
+    t.equal((await api.post('/clients', made, { token: unproven.accessToken })).status, 201);
+    const { token } = await inviting.invited(unproven.email);
+    const { data } = (await api.post('/invitations/accept', registering(token, 'Grace'))).body;
+    t.equal(data.user.id, unproven.userId);
+    const names = data.memberships.map(({ organization }: { organization: { id: string } }) => organization.id);
+    t.same(names, [unproven.organization.id, owner.organization.id], 'no organization was lost');
+    t.same(await database.query("SELECT 1 FROM clients WHERE name = 'Backdoor'"), [], 'no service client is left');
+    for (const { id, token: old } of sent) {
+      refused(t, await api.post('/invitations/accept', registering(old)), 'invitation_invalid', 'sent before');
+      const events = await database.query(
+        'SELECT organization_id, actor_id, data FROM events WHERE type = $1 AND target_id = $2',
+        ['invitation.revoked', id],
+      );
+      const event = {
+        organization_id: unproven.organization.id,
+        actor_id: unproven.userId,
+        data: { reason: 'account_claimed' },
+      };
+      t.same(events, [event]);
+    }
+    t.equal(
+      (await api.post('/invitations/accept', registering(foreign.token))).status,
+      200,
+      'invitations of other inviters stay',
     );
-    const event = {
-      organization_id: unproven.organization.id,
-      actor_id: unproven.userId,
-      data: { reason: 'account_claimed' },
-    };
-    t.same(events, [event]);
-  }
-  t.equal(
-    (await api.post('/invitations/accept', registering(foreign.token))).status,
-    200,
-    'invitations of other inviters stay',
-  );
-});
+  },
+);
 
 t.test('after a takeover the user signs in to the joined organization, and can leave the others', async (t) => {
   const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory' });

@@ -36,7 +36,7 @@ t.test(
       const signedIn = await visitor.send(await visitor.open('/sign-in'), '/sign-in', { email, password });
       t.match(signedIn.seen, email);
       const leave = `/account/organizations/${organization.id}/leave`;
-      for (const path of ['/account', '/account/devices', '/account/organizations', leave]) {
+      for (const path of ['/account', '/account/devices', '/account/organizations', '/account/close', leave]) {
         const page = await visitor.open(path);
         t.equal(page.status, 200, path);
         const key = path === leave ? 'leave' : path;

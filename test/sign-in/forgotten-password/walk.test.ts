@@ -137,8 +137,11 @@ t.test(
     const { api, account, mailed, reset, signIn, database } = await openForgotten(t);
     const { email, userId, organization } = account;
     await seedInvitation(database, organization.id, { email: 'guest@example.com', role: 'agent', invitedBy: userId });
+    const made = { name: 'Backdoor', permissions: ['users:read'] };
+    t.equal((await api.post('/clients', made, { token: account.accessToken })).status, 201);
     await reset({ token: (await mailed(email)).token, password: NEW_PASSWORD });
     t.equal(await nameOf(database, userId), email.split('@')[0]);
+    t.same(await database.query('SELECT name FROM clients'), [], 'no service client is left');
     const [invitation] = await database.query<{ status: string }>('SELECT status FROM invitations');
     t.equal(invitation?.status, 'revoked');
     const signed = (await signIn(email, NEW_PASSWORD)).body.data;

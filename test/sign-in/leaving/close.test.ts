@@ -27,7 +27,7 @@ const events = (userId: string, type: string) =>
 t.test('a wrong password closes nothing, and the right one leaves a row without personal data', async (t) => {
   const account = await newAccountWithoutOrganization(api);
   const wrong = await close(account, { password: 'wrong' });
-  t.match([wrong.status, wrong.code], [401, 'invalid_credentials']);
+  t.match([wrong.status, wrong.code], [403, 'wrong_password']);
   t.equal((await api.get('/me', { token: account.accessToken })).status, 200);
   const second = await api.post('/auth/login', { email: account.email, password: account.password });
   t.equal((await close(account)).status, 204);

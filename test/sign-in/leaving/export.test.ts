@@ -45,7 +45,7 @@ t.test('the export has what is stored of the person, opened, and nothing of othe
   t.equal(reply.headers.get('cache-control'), 'no-store');
   const { data, pagination } = reply.body;
   t.match(pagination, { nextCursor: null, hasMore: false });
-  t.match(data.account, { id: user.id, email: guest, name: 'Grace Exported', emailVerified: true });
+  t.match(data.account, { id: user.id, email: guest, name: 'Grace Exported', emailVerified: true, locale: null });
   t.match(data.memberships, [{ organization: owner.organization, status: 'active', roles: [{ name: 'admin' }] }]);
   t.match(data.sessions, [{ id: sessionId, ip: '203.0.113.99', userAgent: 'Exporter/1.0 canary', endedAt: null }]);
   t.match(data.invitationsSent, [{ email: 'invited-by-grace@example.com', roles: ['agent'] }]);

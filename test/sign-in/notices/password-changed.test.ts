@@ -59,3 +59,18 @@ t.test('a change that is undone sends nothing, and an account that is gone gets 
   await mailbox.next(email);
   t.equal(mailbox.mails.filter(({ recipients }) => recipients.includes(email)).length, 1);
 });
+
+t.test('a person who changes the password gets one mail with the device; a refused change sends none', async (t) => {
+  const email = freshEmail();
+  const headers = { 'accept-language': 'en', 'user-agent': FIREFOX };
+  const registered = await api.post('/auth/register', { email, password: PASSWORD, name: 'Grace' }, { headers });
+  const { accessToken: token } = registered.body.data;
+  const change = (currentPassword: string) =>
+    api.post('/me/password', { currentPassword, newPassword: 'eleven purple kettles sing' }, { token });
+  t.equal((await change('wrong')).code, 'wrong_password');
+  t.equal((await change(PASSWORD)).status, 200);
+  const mail = await mailbox.next(email);
+  t.match(mail.text, /password of your account .* was changed/i);
+  t.match(mail.text, 'Device: Firefox on Linux');
+  t.equal(mailbox.mails.filter(({ recipients }) => recipients.includes(email)).length, 1);
+});

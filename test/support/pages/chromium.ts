@@ -96,7 +96,7 @@ export function cramped(page: Page): Promise<string[]> {
       document.documentElement.scrollWidth > innerWidth
         ? [`the page is ${document.documentElement.scrollWidth} wide`]
         : [];
-    const targets = 'button, input:not([type=hidden]), nav a, .brand, .button';
+    const targets = 'button, input:not([type=hidden], [type=checkbox]), .check, nav a, .brand, .button';
     const small = [...document.querySelectorAll(targets)].flatMap((one) => {
       const { width, height } = one.getBoundingClientRect();
       return height < 44 || width < 44

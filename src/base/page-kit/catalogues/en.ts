@@ -1,4 +1,5 @@
 // The texts of pages in English. The other languages have the same keys.
+import { problems } from './problems/en.ts';
 
 export const en = {
   language: 'English',
@@ -125,6 +126,7 @@ export const en = {
     password: 'Password',
     devices: 'Devices',
     organizations: 'Organizations',
+    data: 'Your data',
     name: 'Name',
     email: 'E-mail',
     locale: 'Language of the mails to you',
@@ -146,6 +148,33 @@ export const en = {
     submit: 'Change the password',
     changed: 'Your password is changed. Every other device is signed out.',
     forgotten: 'Forgotten your password, or never had one?',
+  },
+  ownData: {
+    title: 'Your data',
+    intro:
+      'Get a copy of what is stored of you: your account, your organizations, your devices, your invitations, and what you did. It is a file in the format JSON.',
+    download: 'Download your data',
+    closeTitle: 'Close your account',
+    closeIntro: 'You can close your account for good. Nothing of your personal data stays.',
+    close: 'Close your account',
+  },
+  closing: {
+    title: 'Close your account',
+    goes: 'This cannot be undone. At once:',
+    sessions: 'You are signed out on every device, and your password is deleted.',
+    memberships: 'You leave every organization, and the invitations that you sent are withdrawn.',
+    personal: 'Your name, your e-mail and the traces of your devices are erased.',
+    again: 'You can register again with the same e-mail, but as somebody new.',
+    lonely: 'Delete with your account',
+    lonelyHint: 'You are the last owner there, and there is nobody else. Everything in a deleted organization is lost.',
+    blocking:
+      'You are the last owner of these organizations. Before you can close your account, make another member an owner there:',
+    lastOwner: 'Make another member an owner first, or select the organization to delete it with your account:',
+    password: 'Current password',
+    submit: 'Close the account for good',
+    question: 'Close your account for good? This cannot be undone.',
+    closedTitle: 'Your account is closed',
+    closed: 'You are signed out, and your personal data is erased. If your e-mail was proven, a mail tells you so.',
   },
   devices: {
     title: 'Devices',
@@ -197,98 +226,7 @@ export const en = {
     context: 'Choose a password that is not your name, your e-mail or the name of the organization.',
     other: 'This value is not accepted. Change it.',
   },
-  /** The problems that people meet on pages. Every other problem has the text `other`. */
-  problems: {
-    invalid_credentials: {
-      title: 'Wrong e-mail or password',
-      detail: 'The e-mail and the password do not belong together. Check both.',
-    },
-    reauthentication_required: {
-      title: 'Prove again who you are',
-      detail: 'This needs a fresh proof. Give your current password.',
-    },
-    wrong_password: { title: 'Wrong password', detail: 'This is not your current password. Check it.' },
-    password_not_set: {
-      title: 'You have no password',
-      detail: 'Set one with a link by mail: follow the link for a forgotten password.',
-    },
-    password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
-    password_changed: {
-      title: 'Password changed meanwhile',
-      detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',
-    },
-    account_disabled: {
-      title: 'Account disabled',
-      detail: 'This account is disabled. Ask your administrator.',
-    },
-    validation_failed: { title: 'Check the form', detail: 'Some fields need your attention.' },
-    email_taken: { title: 'E-mail taken', detail: 'An account with this e-mail exists already. Sign in instead.' },
-    slug_taken: { title: 'Name taken', detail: 'An organization with this name exists already. Choose another name.' },
-    registration_closed: {
-      title: 'Registration is closed',
-      detail: 'A new account needs an invitation here. Ask your administrator for one.',
-    },
-    too_many_requests: { title: 'Too many attempts', detail: 'Wait a moment, and then try again.' },
-    cross_site_request: {
-      title: 'Not from this site',
-      detail: 'The form was sent from another site, so nothing was changed. Open the page here and try again.',
-    },
-    form_expired: {
-      title: 'The form has expired',
-      detail: 'The form belongs to another session or browser, so nothing was changed. Open the page again.',
-    },
-    not_found: { title: 'Page not found', detail: 'There is no such page. Check the address.' },
-    method_not_allowed: { title: 'Not possible here', detail: 'This address does not take what was sent to it.' },
-    permission_denied: { title: 'Not allowed', detail: 'You do not have the permission for this page.' },
-    organization_access_denied: {
-      title: 'No access to the organization',
-      detail: 'You are not an active member of this organization.',
-    },
-    organization_suspended: {
-      title: 'Organization suspended',
-      detail: 'This organization is suspended. Ask its owner.',
-    },
-    last_owner: {
-      title: 'You are the last owner',
-      detail: 'Make another member an owner first. An organization must have at least one.',
-    },
-    invalid_or_expired_token: {
-      title: 'Link or code not valid',
-      detail: 'It was used or has expired, or a newer mail has replaced it. Ask for a new mail.',
-    },
-    verification_for_another: {
-      title: 'Link for another account',
-      detail: 'Sign out, or sign in with the account of that e-mail. The link still works.',
-    },
-    invitation_invalid: {
-      title: 'Invitation not valid',
-      detail: 'This invitation cannot be used any more. Ask for a new one.',
-    },
-    invitation_for_another: {
-      title: 'Invitation for another e-mail',
-      detail: 'Sign in with the e-mail to which the invitation was sent.',
-    },
-    already_member: { title: 'Already a member', detail: 'You are a member of this organization already.' },
-    team_member_limit: {
-      title: 'No place left',
-      detail: 'The organization can have no more members at the moment. Ask the person who invited you.',
-    },
-    session_revoked: { title: 'Session ended', detail: 'Your session was ended. Sign in again.' },
-    service_busy: { title: 'The service is busy', detail: 'Many people use the service now. Try again in a moment.' },
-    database_unavailable: {
-      title: 'The service is not available',
-      detail: 'The service cannot reach its data at the moment. Try again soon.',
-    },
-    database_not_writable: {
-      title: 'No changes at the moment',
-      detail: 'The service can show things now, but cannot save changes. Try again soon.',
-    },
-    other: { title: 'That did not work', detail: 'The service did not accept the request. Go back and try again.' },
-    failure: {
-      title: 'The service failed',
-      detail: 'Try again in a moment. If it fails again, report the number of the request.',
-    },
-  },
+  problems,
   retryIn: (seconds: string) => `Try again in ${seconds} seconds.`,
   openAgain: 'Open the page again',
   home: 'To the start page',

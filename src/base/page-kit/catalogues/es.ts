@@ -1,5 +1,6 @@
 // The texts of pages in Spanish.
 import type { Catalogue } from './catalogue.ts';
+import { problems } from './problems/es.ts';
 
 export const es: Catalogue = {
   language: 'Español',
@@ -127,6 +128,7 @@ export const es: Catalogue = {
     password: 'Contraseña',
     devices: 'Dispositivos',
     organizations: 'Organizaciones',
+    data: 'Sus datos',
     name: 'Nombre',
     email: 'Correo electrónico',
     locale: 'Idioma de los correos para usted',
@@ -148,6 +150,35 @@ export const es: Catalogue = {
     submit: 'Cambiar la contraseña',
     changed: 'Su contraseña ha cambiado. La sesión está cerrada en todos los demás dispositivos.',
     forgotten: '¿Ha olvidado su contraseña o nunca ha tenido una?',
+  },
+  ownData: {
+    title: 'Sus datos',
+    intro:
+      'Obtenga una copia de lo que está guardado sobre usted: su cuenta, sus organizaciones, sus dispositivos, sus invitaciones y lo que ha hecho. Es un archivo en formato JSON.',
+    download: 'Descargar sus datos',
+    closeTitle: 'Cerrar la cuenta',
+    closeIntro: 'Puede cerrar su cuenta para siempre. No queda ninguno de sus datos personales.',
+    close: 'Cerrar la cuenta',
+  },
+  closing: {
+    title: 'Cerrar la cuenta',
+    goes: 'Esto no se puede deshacer. De inmediato:',
+    sessions: 'Su sesión termina en todos los dispositivos, y su contraseña se borra.',
+    memberships: 'Abandona todas las organizaciones, y las invitaciones que envió se retiran.',
+    personal: 'Su nombre, su correo y los rastros de sus dispositivos se borran.',
+    again: 'Puede registrarse de nuevo con el mismo correo, pero como una persona nueva.',
+    lonely: 'Eliminar con la cuenta',
+    lonelyHint:
+      'Usted es el último propietario y allí no hay nadie más. Todo lo que hay en una organización eliminada se pierde.',
+    blocking:
+      'Usted es el último propietario de estas organizaciones. Antes de cerrar la cuenta, haga propietario a otro miembro:',
+    lastOwner: 'Antes haga propietario a otro miembro, o seleccione la organización para eliminarla con la cuenta:',
+    password: 'Contraseña actual',
+    submit: 'Cerrar la cuenta para siempre',
+    question: '¿Cerrar su cuenta para siempre? Esto no se puede deshacer.',
+    closedTitle: 'Su cuenta está cerrada',
+    closed:
+      'Ha salido, y sus datos personales se han borrado. Si su correo estaba confirmado, recibe un aviso por correo.',
   },
   devices: {
     title: 'Dispositivos',
@@ -199,100 +230,7 @@ export const es: Catalogue = {
     context: 'Elija una contraseña que no sea su nombre, su correo o el nombre de la organización.',
     other: 'Este valor no se acepta. Cámbielo.',
   },
-  problems: {
-    invalid_credentials: {
-      title: 'Correo o contraseña incorrectos',
-      detail: 'El correo y la contraseña no corresponden. Compruebe los dos.',
-    },
-    reauthentication_required: {
-      title: 'Demuestre otra vez quién es',
-      detail: 'Esto necesita una prueba reciente. Escriba su contraseña actual.',
-    },
-    wrong_password: { title: 'Contraseña incorrecta', detail: 'Esta no es su contraseña actual. Compruébela.' },
-    password_not_set: {
-      title: 'No tiene contraseña',
-      detail: 'Cree una con un enlace por correo: siga el enlace para una contraseña olvidada.',
-    },
-    password_unchanged: { title: 'La misma contraseña', detail: 'Esta es su contraseña actual. Elija otra.' },
-    password_changed: {
-      title: 'La contraseña ha cambiado entretanto',
-      detail: 'La contraseña cambió hace un momento, así que ahora no se hizo nada. Inténtelo con la nueva.',
-    },
-    account_disabled: {
-      title: 'Cuenta desactivada',
-      detail: 'Esta cuenta está desactivada. Hable con su administrador.',
-    },
-    validation_failed: { title: 'Revise el formulario', detail: 'Algunos campos necesitan su atención.' },
-    email_taken: { title: 'Correo ya usado', detail: 'Ya existe una cuenta con este correo. Entre con ella.' },
-    slug_taken: { title: 'Nombre ya usado', detail: 'Ya existe una organización con este nombre. Elija otro.' },
-    registration_closed: {
-      title: 'El registro está cerrado',
-      detail: 'Aquí una cuenta nueva necesita una invitación. Pida una a su administrador.',
-    },
-    too_many_requests: { title: 'Demasiados intentos', detail: 'Espere un momento e inténtelo de nuevo.' },
-    cross_site_request: {
-      title: 'No viene de este sitio',
-      detail: 'El formulario se envió desde otro sitio, y nada ha cambiado. Abra la página aquí e inténtelo de nuevo.',
-    },
-    form_expired: {
-      title: 'El formulario ha caducado',
-      detail: 'El formulario pertenece a otra sesión u otro navegador, y nada ha cambiado. Abra la página de nuevo.',
-    },
-    not_found: { title: 'Página no encontrada', detail: 'Esta página no existe. Compruebe la dirección.' },
-    method_not_allowed: { title: 'No es posible aquí', detail: 'Esta dirección no acepta lo que se envió.' },
-    permission_denied: { title: 'No permitido', detail: 'No tiene el permiso para esta página.' },
-    organization_access_denied: {
-      title: 'Sin acceso a la organización',
-      detail: 'Usted no es un miembro activo de esta organización.',
-    },
-    organization_suspended: {
-      title: 'Organización suspendida',
-      detail: 'Esta organización está suspendida. Hable con su propietario.',
-    },
-    last_owner: {
-      title: 'Usted es el último propietario',
-      detail: 'Antes haga propietario a otro miembro. Una organización necesita al menos uno.',
-    },
-    invalid_or_expired_token: {
-      title: 'Enlace o código no válido',
-      detail: 'Se usó, caducó o fue reemplazado por un correo más nuevo. Pida un correo nuevo.',
-    },
-    verification_for_another: {
-      title: 'Enlace de otra cuenta',
-      detail: 'Salga, o entre con la cuenta de ese correo. El enlace todavía funciona.',
-    },
-    invitation_invalid: {
-      title: 'Invitación no válida',
-      detail: 'Esta invitación ya no se puede usar. Pida una nueva.',
-    },
-    invitation_for_another: {
-      title: 'Invitación para otro correo',
-      detail: 'Entre con el correo al que se envió la invitación.',
-    },
-    already_member: { title: 'Ya es miembro', detail: 'Usted ya es miembro de esta organización.' },
-    team_member_limit: {
-      title: 'No queda sitio',
-      detail: 'La organización no puede tener más miembros por ahora. Hable con quien le invitó.',
-    },
-    session_revoked: { title: 'Sesión terminada', detail: 'Su sesión fue terminada. Entre de nuevo.' },
-    service_busy: {
-      title: 'El servicio está ocupado',
-      detail: 'Mucha gente usa el servicio ahora. Inténtelo de nuevo en un momento.',
-    },
-    database_unavailable: {
-      title: 'El servicio no está disponible',
-      detail: 'El servicio no puede acceder a sus datos ahora. Inténtelo de nuevo pronto.',
-    },
-    database_not_writable: {
-      title: 'Sin cambios por el momento',
-      detail: 'El servicio puede mostrar datos, pero no puede guardar cambios. Inténtelo de nuevo pronto.',
-    },
-    other: { title: 'No ha funcionado', detail: 'El servicio no aceptó la petición. Vuelva e inténtelo de nuevo.' },
-    failure: {
-      title: 'El servicio ha fallado',
-      detail: 'Inténtelo de nuevo en un momento. Si falla otra vez, comunique el número de la petición.',
-    },
-  },
+  problems,
   retryIn: (seconds) => `Inténtelo de nuevo en ${seconds} segundos.`,
   openAgain: 'Abrir la página de nuevo',
   home: 'A la página de inicio',

@@ -1,5 +1,6 @@
 // The texts of pages in Portuguese.
 import type { Catalogue } from './catalogue.ts';
+import { problems } from './problems/pt.ts';
 
 export const pt: Catalogue = {
   language: 'Português',
@@ -126,6 +127,7 @@ export const pt: Catalogue = {
     password: 'Senha',
     devices: 'Dispositivos',
     organizations: 'Organizações',
+    data: 'Os seus dados',
     name: 'Nome',
     email: 'E-mail',
     locale: 'Idioma dos e-mails para você',
@@ -147,6 +149,34 @@ export const pt: Catalogue = {
     submit: 'Alterar a senha',
     changed: 'A sua senha foi alterada. A sessão terminou em todos os outros dispositivos.',
     forgotten: 'Esqueceu a senha, ou nunca teve uma?',
+  },
+  ownData: {
+    title: 'Os seus dados',
+    intro:
+      'Obtenha uma cópia do que está guardado sobre você: a conta, as organizações, os dispositivos, os convites e o que você fez. É um arquivo no formato JSON.',
+    download: 'Baixar os seus dados',
+    closeTitle: 'Encerrar a conta',
+    closeIntro: 'Você pode encerrar a conta para sempre. Nenhum dos seus dados pessoais permanece.',
+    close: 'Encerrar a conta',
+  },
+  closing: {
+    title: 'Encerrar a conta',
+    goes: 'Isto não pode ser desfeito. Imediatamente:',
+    sessions: 'A sua sessão termina em todos os dispositivos, e a sua senha é apagada.',
+    memberships: 'Você sai de todas as organizações, e os convites que enviou são retirados.',
+    personal: 'O seu nome, o seu e-mail e os rastros dos seus dispositivos são apagados.',
+    again: 'Você pode se registrar de novo com o mesmo e-mail, mas como uma nova pessoa.',
+    lonely: 'Excluir junto com a conta',
+    lonelyHint: 'Você é o último proprietário, e não há mais ninguém ali. Tudo em uma organização excluída se perde.',
+    blocking:
+      'Você é o último proprietário destas organizações. Antes de encerrar a conta, torne outro membro proprietário ali:',
+    lastOwner: 'Antes torne outro membro proprietário, ou selecione a organização para excluí-la junto com a conta:',
+    password: 'Senha atual',
+    submit: 'Encerrar a conta para sempre',
+    question: 'Encerrar a sua conta para sempre? Isto não pode ser desfeito.',
+    closedTitle: 'A sua conta está encerrada',
+    closed:
+      'Você saiu, e os seus dados pessoais foram apagados. Se o seu e-mail estava confirmado, você recebe um aviso por e-mail.',
   },
   devices: {
     title: 'Dispositivos',
@@ -197,97 +227,7 @@ export const pt: Catalogue = {
     context: 'Escolha uma senha que não seja o seu nome, o seu e-mail ou o nome da organização.',
     other: 'Este valor não é aceito. Altere-o.',
   },
-  problems: {
-    invalid_credentials: {
-      title: 'E-mail ou senha errados',
-      detail: 'O e-mail e a senha não correspondem. Verifique os dois.',
-    },
-    reauthentication_required: {
-      title: 'Prove de novo quem é',
-      detail: 'Isto precisa de uma prova recente. Digite a sua senha atual.',
-    },
-    wrong_password: { title: 'Senha incorreta', detail: 'Esta não é a sua senha atual. Confira.' },
-    password_not_set: {
-      title: 'Você não tem senha',
-      detail: 'Crie uma com um link por e-mail: siga o link para uma senha esquecida.',
-    },
-    password_unchanged: { title: 'A mesma senha', detail: 'Esta é a sua senha atual. Escolha outra.' },
-    password_changed: {
-      title: 'A senha foi alterada enquanto isso',
-      detail: 'A senha foi alterada há um momento, por isso nada foi feito agora. Tente com a nova.',
-    },
-    account_disabled: {
-      title: 'Conta desativada',
-      detail: 'Esta conta está desativada. Fale com o seu administrador.',
-    },
-    validation_failed: { title: 'Verifique o formulário', detail: 'Alguns campos precisam da sua atenção.' },
-    email_taken: { title: 'E-mail já usado', detail: 'Já existe uma conta com este e-mail. Entre com ela.' },
-    slug_taken: { title: 'Nome já usado', detail: 'Já existe uma organização com este nome. Escolha outro.' },
-    registration_closed: {
-      title: 'O registro está fechado',
-      detail: 'Aqui uma nova conta precisa de um convite. Peça um ao seu administrador.',
-    },
-    too_many_requests: { title: 'Tentativas demais', detail: 'Espere um momento e tente novamente.' },
-    cross_site_request: {
-      title: 'Não veio deste site',
-      detail: 'O formulário foi enviado de outro site, e nada foi alterado. Abra a página aqui e tente novamente.',
-    },
-    form_expired: {
-      title: 'O formulário expirou',
-      detail: 'O formulário pertence a outra sessão ou navegador, e nada foi alterado. Abra a página novamente.',
-    },
-    not_found: { title: 'Página não encontrada', detail: 'Esta página não existe. Verifique o endereço.' },
-    method_not_allowed: { title: 'Não é possível aqui', detail: 'Este endereço não aceita o que foi enviado.' },
-    permission_denied: { title: 'Não permitido', detail: 'Você não tem a permissão para esta página.' },
-    organization_access_denied: {
-      title: 'Sem acesso à organização',
-      detail: 'Você não é um membro ativo desta organização.',
-    },
-    organization_suspended: {
-      title: 'Organização suspensa',
-      detail: 'Esta organização está suspensa. Fale com o proprietário.',
-    },
-    last_owner: {
-      title: 'Você é o último proprietário',
-      detail: 'Antes torne outro membro proprietário. Uma organização precisa de pelo menos um.',
-    },
-    invalid_or_expired_token: {
-      title: 'Link ou código inválido',
-      detail: 'Ele foi usado, expirou ou foi substituído por um e-mail mais novo. Peça um novo e-mail.',
-    },
-    verification_for_another: {
-      title: 'Link de outra conta',
-      detail: 'Saia, ou entre com a conta desse e-mail. O link ainda funciona.',
-    },
-    invitation_invalid: { title: 'Convite inválido', detail: 'Este convite não pode mais ser usado. Peça um novo.' },
-    invitation_for_another: {
-      title: 'Convite para outro e-mail',
-      detail: 'Entre com o e-mail para o qual o convite foi enviado.',
-    },
-    already_member: { title: 'Já é membro', detail: 'Você já é membro desta organização.' },
-    team_member_limit: {
-      title: 'Sem lugar',
-      detail: 'A organização não pode ter mais membros no momento. Fale com quem convidou você.',
-    },
-    session_revoked: { title: 'Sessão encerrada', detail: 'A sua sessão foi encerrada. Entre novamente.' },
-    service_busy: {
-      title: 'O serviço está ocupado',
-      detail: 'Muitas pessoas usam o serviço agora. Tente novamente em instantes.',
-    },
-    database_unavailable: {
-      title: 'O serviço não está disponível',
-      detail: 'O serviço não consegue acessar os seus dados agora. Tente novamente em breve.',
-    },
-    database_not_writable: {
-      title: 'Sem alterações no momento',
-      detail: 'O serviço pode mostrar dados, mas não consegue salvar alterações. Tente novamente em breve.',
-    },
-    other: { title: 'Não funcionou', detail: 'O serviço não aceitou o pedido. Volte e tente novamente.' },
-    failure: {
-      title: 'O serviço falhou',
-      detail: 'Tente novamente em instantes. Se falhar outra vez, informe o número do pedido.',
-    },
-  },
+  problems,
   retryIn: (seconds) => `Tente novamente em ${seconds} segundos.`,
   openAgain: 'Abrir a página novamente',
   home: 'Para a página inicial',

@@ -401,6 +401,7 @@ export const ModelName = {
   UserSearch: 'UserSearch',
   PersonKey: 'PersonKey',
   OneTimeToken: 'OneTimeToken',
+  EmailRevert: 'EmailRevert',
   OneTimeCodeFailures: 'OneTimeCodeFailures',
   PersonalData: 'PersonalData',
   Password: 'Password',
@@ -438,7 +439,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "userSearch" | "personKey" | "oneTimeToken" | "oneTimeCodeFailures" | "personalData" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
+    modelProps: "user" | "userSearch" | "personKey" | "oneTimeToken" | "emailRevert" | "oneTimeCodeFailures" | "personalData" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -735,6 +736,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.OneTimeTokenCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.OneTimeTokenCountAggregateOutputType> | number
+        }
+      }
+    }
+    EmailRevert: {
+      payload: Prisma.$EmailRevertPayload<ExtArgs>
+      fields: Prisma.EmailRevertFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.EmailRevertFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.EmailRevertFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>
+        }
+        findFirst: {
+          args: Prisma.EmailRevertFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.EmailRevertFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>
+        }
+        findMany: {
+          args: Prisma.EmailRevertFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>[]
+        }
+        create: {
+          args: Prisma.EmailRevertCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>
+        }
+        createMany: {
+          args: Prisma.EmailRevertCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.EmailRevertCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>[]
+        }
+        delete: {
+          args: Prisma.EmailRevertDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>
+        }
+        update: {
+          args: Prisma.EmailRevertUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>
+        }
+        deleteMany: {
+          args: Prisma.EmailRevertDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.EmailRevertUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.EmailRevertUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>[]
+        }
+        upsert: {
+          args: Prisma.EmailRevertUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmailRevertPayload>
+        }
+        aggregate: {
+          args: Prisma.EmailRevertAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateEmailRevert>
+        }
+        groupBy: {
+          args: Prisma.EmailRevertGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EmailRevertGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.EmailRevertCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EmailRevertCountAggregateOutputType> | number
         }
       }
     }
@@ -2457,10 +2532,22 @@ export const OneTimeTokenScalarFieldEnum = {
   expiresAt: 'expiresAt',
   codeExpiresAt: 'codeExpiresAt',
   usedAt: 'usedAt',
-  endedAt: 'endedAt'
+  endedAt: 'endedAt',
+  sessionId: 'sessionId'
 } as const
 
 export type OneTimeTokenScalarFieldEnum = (typeof OneTimeTokenScalarFieldEnum)[keyof typeof OneTimeTokenScalarFieldEnum]
+
+
+export const EmailRevertScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  addressLookup: 'addressLookup',
+  undoneSince: 'undoneSince',
+  createdAt: 'createdAt'
+} as const
+
+export type EmailRevertScalarFieldEnum = (typeof EmailRevertScalarFieldEnum)[keyof typeof EmailRevertScalarFieldEnum]
 
 
 export const OneTimeCodeFailuresScalarFieldEnum = {
@@ -3085,6 +3172,7 @@ export type GlobalOmitConfig = {
   userSearch?: Prisma.UserSearchOmit
   personKey?: Prisma.PersonKeyOmit
   oneTimeToken?: Prisma.OneTimeTokenOmit
+  emailRevert?: Prisma.EmailRevertOmit
   oneTimeCodeFailures?: Prisma.OneTimeCodeFailuresOmit
   personalData?: Prisma.PersonalDataOmit
   password?: Prisma.PasswordOmit

@@ -55,6 +55,7 @@ export const ModelName = {
   UserSearch: 'UserSearch',
   PersonKey: 'PersonKey',
   OneTimeToken: 'OneTimeToken',
+  EmailRevert: 'EmailRevert',
   OneTimeCodeFailures: 'OneTimeCodeFailures',
   PersonalData: 'PersonalData',
   Password: 'Password',
@@ -147,10 +148,22 @@ export const OneTimeTokenScalarFieldEnum = {
   expiresAt: 'expiresAt',
   codeExpiresAt: 'codeExpiresAt',
   usedAt: 'usedAt',
-  endedAt: 'endedAt'
+  endedAt: 'endedAt',
+  sessionId: 'sessionId'
 } as const
 
 export type OneTimeTokenScalarFieldEnum = (typeof OneTimeTokenScalarFieldEnum)[keyof typeof OneTimeTokenScalarFieldEnum]
+
+
+export const EmailRevertScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  addressLookup: 'addressLookup',
+  undoneSince: 'undoneSince',
+  createdAt: 'createdAt'
+} as const
+
+export type EmailRevertScalarFieldEnum = (typeof EmailRevertScalarFieldEnum)[keyof typeof EmailRevertScalarFieldEnum]
 
 
 export const OneTimeCodeFailuresScalarFieldEnum = {

@@ -49,6 +49,7 @@ export type OneTimeTokenMinAggregateOutputType = {
   codeExpiresAt: Date | null
   usedAt: Date | null
   endedAt: Date | null
+  sessionId: string | null
 }
 
 export type OneTimeTokenMaxAggregateOutputType = {
@@ -66,6 +67,7 @@ export type OneTimeTokenMaxAggregateOutputType = {
   codeExpiresAt: Date | null
   usedAt: Date | null
   endedAt: Date | null
+  sessionId: string | null
 }
 
 export type OneTimeTokenCountAggregateOutputType = {
@@ -83,6 +85,7 @@ export type OneTimeTokenCountAggregateOutputType = {
   codeExpiresAt: number
   usedAt: number
   endedAt: number
+  sessionId: number
   _all: number
 }
 
@@ -110,6 +113,7 @@ export type OneTimeTokenMinAggregateInputType = {
   codeExpiresAt?: true
   usedAt?: true
   endedAt?: true
+  sessionId?: true
 }
 
 export type OneTimeTokenMaxAggregateInputType = {
@@ -127,6 +131,7 @@ export type OneTimeTokenMaxAggregateInputType = {
   codeExpiresAt?: true
   usedAt?: true
   endedAt?: true
+  sessionId?: true
 }
 
 export type OneTimeTokenCountAggregateInputType = {
@@ -144,6 +149,7 @@ export type OneTimeTokenCountAggregateInputType = {
   codeExpiresAt?: true
   usedAt?: true
   endedAt?: true
+  sessionId?: true
   _all?: true
 }
 
@@ -248,6 +254,7 @@ export type OneTimeTokenGroupByOutputType = {
   codeExpiresAt: Date | null
   usedAt: Date | null
   endedAt: Date | null
+  sessionId: string | null
   _count: OneTimeTokenCountAggregateOutputType | null
   _avg: OneTimeTokenAvgAggregateOutputType | null
   _sum: OneTimeTokenSumAggregateOutputType | null
@@ -288,6 +295,7 @@ export type OneTimeTokenWhereInput = {
   codeExpiresAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
   usedAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
   endedAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
+  sessionId?: Prisma.UuidNullableFilter<"OneTimeToken"> | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
 }
 
@@ -306,6 +314,7 @@ export type OneTimeTokenOrderByWithRelationInput = {
   codeExpiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
   usedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  sessionId?: Prisma.SortOrderInput | Prisma.SortOrder
   user?: Prisma.UserOrderByWithRelationInput
 }
 
@@ -327,6 +336,7 @@ export type OneTimeTokenWhereUniqueInput = Prisma.AtLeast<{
   codeExpiresAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
   usedAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
   endedAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
+  sessionId?: Prisma.UuidNullableFilter<"OneTimeToken"> | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
 }, "id" | "tokenHash">
 
@@ -345,6 +355,7 @@ export type OneTimeTokenOrderByWithAggregationInput = {
   codeExpiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
   usedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  sessionId?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.OneTimeTokenCountOrderByAggregateInput
   _avg?: Prisma.OneTimeTokenAvgOrderByAggregateInput
   _max?: Prisma.OneTimeTokenMaxOrderByAggregateInput
@@ -370,6 +381,7 @@ export type OneTimeTokenScalarWhereWithAggregatesInput = {
   codeExpiresAt?: Prisma.DateTimeNullableWithAggregatesFilter<"OneTimeToken"> | Date | string | null
   usedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"OneTimeToken"> | Date | string | null
   endedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"OneTimeToken"> | Date | string | null
+  sessionId?: Prisma.UuidNullableWithAggregatesFilter<"OneTimeToken"> | string | null
 }
 
 export type OneTimeTokenCreateInput = {
@@ -386,6 +398,7 @@ export type OneTimeTokenCreateInput = {
   codeExpiresAt?: Date | string | null
   usedAt?: Date | string | null
   endedAt?: Date | string | null
+  sessionId?: string | null
   user: Prisma.UserCreateNestedOneWithoutOneTimeTokensInput
 }
 
@@ -404,6 +417,7 @@ export type OneTimeTokenUncheckedCreateInput = {
   codeExpiresAt?: Date | string | null
   usedAt?: Date | string | null
   endedAt?: Date | string | null
+  sessionId?: string | null
 }
 
 export type OneTimeTokenUpdateInput = {
@@ -420,6 +434,7 @@ export type OneTimeTokenUpdateInput = {
   codeExpiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   usedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutOneTimeTokensNestedInput
 }
 
@@ -438,6 +453,7 @@ export type OneTimeTokenUncheckedUpdateInput = {
   codeExpiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   usedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OneTimeTokenCreateManyInput = {
@@ -455,6 +471,7 @@ export type OneTimeTokenCreateManyInput = {
   codeExpiresAt?: Date | string | null
   usedAt?: Date | string | null
   endedAt?: Date | string | null
+  sessionId?: string | null
 }
 
 export type OneTimeTokenUpdateManyMutationInput = {
@@ -471,6 +488,7 @@ export type OneTimeTokenUpdateManyMutationInput = {
   codeExpiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   usedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OneTimeTokenUncheckedUpdateManyInput = {
@@ -488,6 +506,7 @@ export type OneTimeTokenUncheckedUpdateManyInput = {
   codeExpiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   usedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OneTimeTokenListRelationFilter = {
@@ -515,6 +534,7 @@ export type OneTimeTokenCountOrderByAggregateInput = {
   codeExpiresAt?: Prisma.SortOrder
   usedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+  sessionId?: Prisma.SortOrder
 }
 
 export type OneTimeTokenAvgOrderByAggregateInput = {
@@ -536,6 +556,7 @@ export type OneTimeTokenMaxOrderByAggregateInput = {
   codeExpiresAt?: Prisma.SortOrder
   usedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+  sessionId?: Prisma.SortOrder
 }
 
 export type OneTimeTokenMinOrderByAggregateInput = {
@@ -553,6 +574,7 @@ export type OneTimeTokenMinOrderByAggregateInput = {
   codeExpiresAt?: Prisma.SortOrder
   usedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+  sessionId?: Prisma.SortOrder
 }
 
 export type OneTimeTokenSumOrderByAggregateInput = {
@@ -615,6 +637,7 @@ export type OneTimeTokenCreateWithoutUserInput = {
   codeExpiresAt?: Date | string | null
   usedAt?: Date | string | null
   endedAt?: Date | string | null
+  sessionId?: string | null
 }
 
 export type OneTimeTokenUncheckedCreateWithoutUserInput = {
@@ -631,6 +654,7 @@ export type OneTimeTokenUncheckedCreateWithoutUserInput = {
   codeExpiresAt?: Date | string | null
   usedAt?: Date | string | null
   endedAt?: Date | string | null
+  sessionId?: string | null
 }
 
 export type OneTimeTokenCreateOrConnectWithoutUserInput = {
@@ -677,6 +701,7 @@ export type OneTimeTokenScalarWhereInput = {
   codeExpiresAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
   usedAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
   endedAt?: Prisma.DateTimeNullableFilter<"OneTimeToken"> | Date | string | null
+  sessionId?: Prisma.UuidNullableFilter<"OneTimeToken"> | string | null
 }
 
 export type OneTimeTokenCreateManyUserInput = {
@@ -693,6 +718,7 @@ export type OneTimeTokenCreateManyUserInput = {
   codeExpiresAt?: Date | string | null
   usedAt?: Date | string | null
   endedAt?: Date | string | null
+  sessionId?: string | null
 }
 
 export type OneTimeTokenUpdateWithoutUserInput = {
@@ -709,6 +735,7 @@ export type OneTimeTokenUpdateWithoutUserInput = {
   codeExpiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   usedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OneTimeTokenUncheckedUpdateWithoutUserInput = {
@@ -725,6 +752,7 @@ export type OneTimeTokenUncheckedUpdateWithoutUserInput = {
   codeExpiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   usedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OneTimeTokenUncheckedUpdateManyWithoutUserInput = {
@@ -741,6 +769,7 @@ export type OneTimeTokenUncheckedUpdateManyWithoutUserInput = {
   codeExpiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   usedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sessionId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 
@@ -760,6 +789,7 @@ export type OneTimeTokenSelect<ExtArgs extends runtime.Types.Extensions.Internal
   codeExpiresAt?: boolean
   usedAt?: boolean
   endedAt?: boolean
+  sessionId?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["oneTimeToken"]>
 
@@ -778,6 +808,7 @@ export type OneTimeTokenSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   codeExpiresAt?: boolean
   usedAt?: boolean
   endedAt?: boolean
+  sessionId?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["oneTimeToken"]>
 
@@ -796,6 +827,7 @@ export type OneTimeTokenSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   codeExpiresAt?: boolean
   usedAt?: boolean
   endedAt?: boolean
+  sessionId?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["oneTimeToken"]>
 
@@ -814,9 +846,10 @@ export type OneTimeTokenSelectScalar = {
   codeExpiresAt?: boolean
   usedAt?: boolean
   endedAt?: boolean
+  sessionId?: boolean
 }
 
-export type OneTimeTokenOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "purpose" | "tokenHash" | "codeHash" | "wrongCodes" | "addressSealed" | "addressLookup" | "aboutAt" | "createdAt" | "expiresAt" | "codeExpiresAt" | "usedAt" | "endedAt", ExtArgs["result"]["oneTimeToken"]>
+export type OneTimeTokenOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "purpose" | "tokenHash" | "codeHash" | "wrongCodes" | "addressSealed" | "addressLookup" | "aboutAt" | "createdAt" | "expiresAt" | "codeExpiresAt" | "usedAt" | "endedAt" | "sessionId", ExtArgs["result"]["oneTimeToken"]>
 export type OneTimeTokenInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
 }
@@ -847,6 +880,7 @@ export type $OneTimeTokenPayload<ExtArgs extends runtime.Types.Extensions.Intern
     codeExpiresAt: Date | null
     usedAt: Date | null
     endedAt: Date | null
+    sessionId: string | null
   }, ExtArgs["result"]["oneTimeToken"]>
   composites: {}
 }
@@ -1285,6 +1319,7 @@ export interface OneTimeTokenFieldRefs {
   readonly codeExpiresAt: Prisma.FieldRef<"OneTimeToken", 'DateTime'>
   readonly usedAt: Prisma.FieldRef<"OneTimeToken", 'DateTime'>
   readonly endedAt: Prisma.FieldRef<"OneTimeToken", 'DateTime'>
+  readonly sessionId: Prisma.FieldRef<"OneTimeToken", 'String'>
 }
     
 

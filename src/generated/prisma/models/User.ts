@@ -295,6 +295,7 @@ export type UserWhereInput = {
   search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
   keys?: Prisma.PersonKeyListRelationFilter
   oneTimeTokens?: Prisma.OneTimeTokenListRelationFilter
+  emailReverts?: Prisma.EmailRevertListRelationFilter
   codeFailures?: Prisma.XOR<Prisma.OneTimeCodeFailuresNullableScalarRelationFilter, Prisma.OneTimeCodeFailuresWhereInput> | null
 }
 
@@ -320,6 +321,7 @@ export type UserOrderByWithRelationInput = {
   search?: Prisma.UserSearchOrderByWithRelationInput
   keys?: Prisma.PersonKeyOrderByRelationAggregateInput
   oneTimeTokens?: Prisma.OneTimeTokenOrderByRelationAggregateInput
+  emailReverts?: Prisma.EmailRevertOrderByRelationAggregateInput
   codeFailures?: Prisma.OneTimeCodeFailuresOrderByWithRelationInput
 }
 
@@ -348,6 +350,7 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   search?: Prisma.XOR<Prisma.UserSearchNullableScalarRelationFilter, Prisma.UserSearchWhereInput> | null
   keys?: Prisma.PersonKeyListRelationFilter
   oneTimeTokens?: Prisma.OneTimeTokenListRelationFilter
+  emailReverts?: Prisma.EmailRevertListRelationFilter
   codeFailures?: Prisma.XOR<Prisma.OneTimeCodeFailuresNullableScalarRelationFilter, Prisma.OneTimeCodeFailuresWhereInput> | null
 }, "id" | "emailKey" | "emailLookup">
 
@@ -415,6 +418,7 @@ export type UserCreateInput = {
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -440,6 +444,7 @@ export type UserUncheckedCreateInput = {
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -465,6 +470,7 @@ export type UserUpdateInput = {
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -490,6 +496,7 @@ export type UserUncheckedUpdateInput = {
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -678,6 +685,20 @@ export type UserUpdateOneRequiredWithoutOneTimeTokensNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutOneTimeTokensInput, Prisma.UserUpdateWithoutOneTimeTokensInput>, Prisma.UserUncheckedUpdateWithoutOneTimeTokensInput>
 }
 
+export type UserCreateNestedOneWithoutEmailRevertsInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutEmailRevertsInput, Prisma.UserUncheckedCreateWithoutEmailRevertsInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutEmailRevertsInput
+  connect?: Prisma.UserWhereUniqueInput
+}
+
+export type UserUpdateOneRequiredWithoutEmailRevertsNestedInput = {
+  create?: Prisma.XOR<Prisma.UserCreateWithoutEmailRevertsInput, Prisma.UserUncheckedCreateWithoutEmailRevertsInput>
+  connectOrCreate?: Prisma.UserCreateOrConnectWithoutEmailRevertsInput
+  upsert?: Prisma.UserUpsertWithoutEmailRevertsInput
+  connect?: Prisma.UserWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.UserUpdateToOneWithWhereWithoutEmailRevertsInput, Prisma.UserUpdateWithoutEmailRevertsInput>, Prisma.UserUncheckedUpdateWithoutEmailRevertsInput>
+}
+
 export type UserCreateNestedOneWithoutCodeFailuresInput = {
   create?: Prisma.XOR<Prisma.UserCreateWithoutCodeFailuresInput, Prisma.UserUncheckedCreateWithoutCodeFailuresInput>
   connectOrCreate?: Prisma.UserCreateOrConnectWithoutCodeFailuresInput
@@ -769,6 +790,7 @@ export type UserCreateWithoutSearchInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -793,6 +815,7 @@ export type UserUncheckedCreateWithoutSearchInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -833,6 +856,7 @@ export type UserUpdateWithoutSearchInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -857,6 +881,7 @@ export type UserUncheckedUpdateWithoutSearchInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -881,6 +906,7 @@ export type UserCreateWithoutKeysInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -905,6 +931,7 @@ export type UserUncheckedCreateWithoutKeysInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -945,6 +972,7 @@ export type UserUpdateWithoutKeysInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -969,6 +997,7 @@ export type UserUncheckedUpdateWithoutKeysInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -993,6 +1022,7 @@ export type UserCreateWithoutOneTimeTokensInput = {
   administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -1017,6 +1047,7 @@ export type UserUncheckedCreateWithoutOneTimeTokensInput = {
   administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -1057,6 +1088,7 @@ export type UserUpdateWithoutOneTimeTokensInput = {
   administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -1081,6 +1113,123 @@ export type UserUncheckedUpdateWithoutOneTimeTokensInput = {
   administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
+}
+
+export type UserCreateWithoutEmailRevertsInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  locale?: string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
+}
+
+export type UserUncheckedCreateWithoutEmailRevertsInput = {
+  id: string
+  email?: string | null
+  emailKey?: string | null
+  name?: string | null
+  emailSealed?: runtime.Bytes | null
+  nameSealed?: runtime.Bytes | null
+  emailLookup?: runtime.Bytes | null
+  emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
+  locale?: string | null
+  status?: string
+  epoch?: number
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  password?: Prisma.PasswordUncheckedCreateNestedOneWithoutUserInput
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutUserInput
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutUserInput
+  administers?: Prisma.PlatformAdministratorUncheckedCreateNestedOneWithoutUserInput
+  search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
+  keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
+}
+
+export type UserCreateOrConnectWithoutEmailRevertsInput = {
+  where: Prisma.UserWhereUniqueInput
+  create: Prisma.XOR<Prisma.UserCreateWithoutEmailRevertsInput, Prisma.UserUncheckedCreateWithoutEmailRevertsInput>
+}
+
+export type UserUpsertWithoutEmailRevertsInput = {
+  update: Prisma.XOR<Prisma.UserUpdateWithoutEmailRevertsInput, Prisma.UserUncheckedUpdateWithoutEmailRevertsInput>
+  create: Prisma.XOR<Prisma.UserCreateWithoutEmailRevertsInput, Prisma.UserUncheckedCreateWithoutEmailRevertsInput>
+  where?: Prisma.UserWhereInput
+}
+
+export type UserUpdateToOneWithWhereWithoutEmailRevertsInput = {
+  where?: Prisma.UserWhereInput
+  data: Prisma.XOR<Prisma.UserUpdateWithoutEmailRevertsInput, Prisma.UserUncheckedUpdateWithoutEmailRevertsInput>
+}
+
+export type UserUpdateWithoutEmailRevertsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
+}
+
+export type UserUncheckedUpdateWithoutEmailRevertsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  emailSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  nameSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  password?: Prisma.PasswordUncheckedUpdateOneWithoutUserNestedInput
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutUserNestedInput
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutUserNestedInput
+  administers?: Prisma.PlatformAdministratorUncheckedUpdateOneWithoutUserNestedInput
+  search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
+  keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
+  oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -1106,6 +1255,7 @@ export type UserCreateWithoutCodeFailuresInput = {
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
 }
 
 export type UserUncheckedCreateWithoutCodeFailuresInput = {
@@ -1130,6 +1280,7 @@ export type UserUncheckedCreateWithoutCodeFailuresInput = {
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
 }
 
 export type UserCreateOrConnectWithoutCodeFailuresInput = {
@@ -1170,6 +1321,7 @@ export type UserUpdateWithoutCodeFailuresInput = {
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
 }
 
 export type UserUncheckedUpdateWithoutCodeFailuresInput = {
@@ -1194,6 +1346,7 @@ export type UserUncheckedUpdateWithoutCodeFailuresInput = {
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
 }
 
 export type UserCreateWithoutPasswordInput = {
@@ -1217,6 +1370,7 @@ export type UserCreateWithoutPasswordInput = {
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -1241,6 +1395,7 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -1281,6 +1436,7 @@ export type UserUpdateWithoutPasswordInput = {
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -1305,6 +1461,7 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -1329,6 +1486,7 @@ export type UserCreateWithoutMembershipsInput = {
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -1353,6 +1511,7 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -1393,6 +1552,7 @@ export type UserUpdateWithoutMembershipsInput = {
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -1417,6 +1577,7 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -1441,6 +1602,7 @@ export type UserCreateWithoutSessionsInput = {
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -1465,6 +1627,7 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -1505,6 +1668,7 @@ export type UserUpdateWithoutSessionsInput = {
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -1529,6 +1693,7 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -1553,6 +1718,7 @@ export type UserCreateWithoutAdministersInput = {
   search?: Prisma.UserSearchCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresCreateNestedOneWithoutUserInput
 }
 
@@ -1577,6 +1743,7 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   search?: Prisma.UserSearchUncheckedCreateNestedOneWithoutUserInput
   keys?: Prisma.PersonKeyUncheckedCreateNestedManyWithoutUserInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedCreateNestedManyWithoutUserInput
+  emailReverts?: Prisma.EmailRevertUncheckedCreateNestedManyWithoutUserInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedCreateNestedOneWithoutUserInput
 }
 
@@ -1617,6 +1784,7 @@ export type UserUpdateWithoutAdministersInput = {
   search?: Prisma.UserSearchUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUpdateOneWithoutUserNestedInput
 }
 
@@ -1641,6 +1809,7 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   search?: Prisma.UserSearchUncheckedUpdateOneWithoutUserNestedInput
   keys?: Prisma.PersonKeyUncheckedUpdateManyWithoutUserNestedInput
   oneTimeTokens?: Prisma.OneTimeTokenUncheckedUpdateManyWithoutUserNestedInput
+  emailReverts?: Prisma.EmailRevertUncheckedUpdateManyWithoutUserNestedInput
   codeFailures?: Prisma.OneTimeCodeFailuresUncheckedUpdateOneWithoutUserNestedInput
 }
 
@@ -1654,6 +1823,7 @@ export type UserCountOutputType = {
   sessions: number
   keys: number
   oneTimeTokens: number
+  emailReverts: number
 }
 
 export type UserCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1661,6 +1831,7 @@ export type UserCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.I
   sessions?: boolean | UserCountOutputTypeCountSessionsArgs
   keys?: boolean | UserCountOutputTypeCountKeysArgs
   oneTimeTokens?: boolean | UserCountOutputTypeCountOneTimeTokensArgs
+  emailReverts?: boolean | UserCountOutputTypeCountEmailRevertsArgs
 }
 
 /**
@@ -1701,6 +1872,13 @@ export type UserCountOutputTypeCountOneTimeTokensArgs<ExtArgs extends runtime.Ty
   where?: Prisma.OneTimeTokenWhereInput
 }
 
+/**
+ * UserCountOutputType without action
+ */
+export type UserCountOutputTypeCountEmailRevertsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.EmailRevertWhereInput
+}
+
 
 export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1724,6 +1902,7 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   search?: boolean | Prisma.User$searchArgs<ExtArgs>
   keys?: boolean | Prisma.User$keysArgs<ExtArgs>
   oneTimeTokens?: boolean | Prisma.User$oneTimeTokensArgs<ExtArgs>
+  emailReverts?: boolean | Prisma.User$emailRevertsArgs<ExtArgs>
   codeFailures?: boolean | Prisma.User$codeFailuresArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["user"]>
@@ -1788,6 +1967,7 @@ export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   search?: boolean | Prisma.User$searchArgs<ExtArgs>
   keys?: boolean | Prisma.User$keysArgs<ExtArgs>
   oneTimeTokens?: boolean | Prisma.User$oneTimeTokensArgs<ExtArgs>
+  emailReverts?: boolean | Prisma.User$emailRevertsArgs<ExtArgs>
   codeFailures?: boolean | Prisma.User$codeFailuresArgs<ExtArgs>
   _count?: boolean | Prisma.UserCountOutputTypeDefaultArgs<ExtArgs>
 }
@@ -1804,6 +1984,7 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     search: Prisma.$UserSearchPayload<ExtArgs> | null
     keys: Prisma.$PersonKeyPayload<ExtArgs>[]
     oneTimeTokens: Prisma.$OneTimeTokenPayload<ExtArgs>[]
+    emailReverts: Prisma.$EmailRevertPayload<ExtArgs>[]
     codeFailures: Prisma.$OneTimeCodeFailuresPayload<ExtArgs> | null
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
@@ -2222,6 +2403,7 @@ export interface Prisma__UserClient<T, Null = never, ExtArgs extends runtime.Typ
   search<T extends Prisma.User$searchArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$searchArgs<ExtArgs>>): Prisma.Prisma__UserSearchClient<runtime.Types.Result.GetResult<Prisma.$UserSearchPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   keys<T extends Prisma.User$keysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$keysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PersonKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   oneTimeTokens<T extends Prisma.User$oneTimeTokensArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$oneTimeTokensArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OneTimeTokenPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  emailReverts<T extends Prisma.User$emailRevertsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$emailRevertsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$EmailRevertPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   codeFailures<T extends Prisma.User$codeFailuresArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.User$codeFailuresArgs<ExtArgs>>): Prisma.Prisma__OneTimeCodeFailuresClient<runtime.Types.Result.GetResult<Prisma.$OneTimeCodeFailuresPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
@@ -2809,6 +2991,30 @@ export type User$oneTimeTokensArgs<ExtArgs extends runtime.Types.Extensions.Inte
   take?: number
   skip?: number
   distinct?: Prisma.OneTimeTokenScalarFieldEnum | Prisma.OneTimeTokenScalarFieldEnum[]
+}
+
+/**
+ * User.emailReverts
+ */
+export type User$emailRevertsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the EmailRevert
+   */
+  select?: Prisma.EmailRevertSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the EmailRevert
+   */
+  omit?: Prisma.EmailRevertOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.EmailRevertInclude<ExtArgs> | null
+  where?: Prisma.EmailRevertWhereInput
+  orderBy?: Prisma.EmailRevertOrderByWithRelationInput | Prisma.EmailRevertOrderByWithRelationInput[]
+  cursor?: Prisma.EmailRevertWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.EmailRevertScalarFieldEnum | Prisma.EmailRevertScalarFieldEnum[]
 }
 
 /**

@@ -1,21 +1,21 @@
 // Creates users with sessions in two organizations, and service clients, each with a token. Returns the answer of a
 // replica to each token.
 import { randomUUID } from 'node:crypto';
-import type { App } from '../../../src/app/app.ts';
-import { readRevocations } from '../../../src/credentials/revocations/revocations.ts';
-import type { Revocation } from '../../../src/protocol/revocation.ts';
-import type { Api } from '../../support/client.ts';
-import type { TestDatabase } from '../../support/database.ts';
-import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import type { App } from '../../../../src/app/app.ts';
+import { readRevocations } from '../../../../src/credentials/revocations/revocations.ts';
+import type { Revocation } from '../../../../src/protocol/revocation.ts';
+import type { Api } from '../../../support/client.ts';
+import type { TestDatabase } from '../../../support/database.ts';
+import { seedClientWithToken } from '../../../support/fixtures/clients.ts';
 import {
   type Person,
   seedMembership,
   seedOrganization,
   seedPerson,
   signInPerson,
-} from '../../support/fixtures/people.ts';
-import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
-import type { Service } from '../../support/service.ts';
+} from '../../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../../support/fixtures/roles.ts';
+import type { Service } from '../../../support/service.ts';
 
 export interface SignedInPerson {
   readonly userId: string;

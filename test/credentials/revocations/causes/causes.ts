@@ -1,20 +1,21 @@
 // Lists every change that must end tokens, with the holders of these tokens, for causes.test.ts. `event` is the type
 // that the transaction records. Every event type of the catalogue is in one of the two lists.
 import { randomBytes } from 'node:crypto';
-import { disableAccount, enableAccount, setPassword } from '../../../src/admin/accounts/change-account.ts';
-import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
-import { grantRoles } from '../../../src/admin/accounts/grant-roles.ts';
-import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { endEverything } from '../../../src/admin/restore/restore.ts';
-import { endAllSessions, endAnySession, endUserSessions } from '../../../src/admin/sessions/sessions.ts';
-import type { EventType } from '../../../src/base/events/catalogue.ts';
-import { revokeSigningKey } from '../../../src/credentials/revocations/revoke-key.ts';
-import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { CRM, crmWith } from '../../directory/presets/applying.ts';
-import { agePlaces } from '../../sign-in/sessions/rows.ts';
-import { seedInvitation } from '../../support/fixtures/invitations.ts';
-import { signInPerson } from '../../support/fixtures/people.ts';
-import { partsOf } from '../../support/forge.ts';
+import { disableAccount, enableAccount, setPassword } from '../../../../src/admin/accounts/change-account.ts';
+import { closeForOperator } from '../../../../src/admin/accounts/close-account.ts';
+import { grantRoles } from '../../../../src/admin/accounts/grant-roles.ts';
+import { activateOrganization, suspendOrganization } from '../../../../src/admin/organizations/organizations.ts';
+import { endEverything } from '../../../../src/admin/restore/restore.ts';
+import { endAllSessions, endAnySession, endUserSessions } from '../../../../src/admin/sessions/sessions.ts';
+import type { EventType } from '../../../../src/base/events/catalogue.ts';
+import { createOneTime } from '../../../../src/credentials/one-time/create.ts';
+import { revokeSigningKey } from '../../../../src/credentials/revocations/revoke-key.ts';
+import { applyPreset } from '../../../../src/directory/presets/apply.ts';
+import { CRM, crmWith } from '../../../directory/presets/applying.ts';
+import { agePlaces } from '../../../sign-in/sessions/rows.ts';
+import { seedInvitation } from '../../../support/fixtures/invitations.ts';
+import { SEEDED_PASSWORD, signInPerson } from '../../../support/fixtures/people.ts';
+import { partsOf } from '../../../support/forge.ts';
 import type { Holder, TokenHolders } from './token-holders.ts';
 
 type Refused = Readonly<Partial<Record<Holder, string>>>;
@@ -127,6 +128,24 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     ...{ event: 'user.password_set', refused: MEMBER_ENDED },
     happen: ({ app, member: { userId: id, email } }) =>
       setPassword(app.parts, { id, email }, 'gravel umbrella tuesday'),
+  },
+  'a password that its user changes': {
+    // The session that asked goes on with a new token.
+    ...{ event: 'user.password_changed', refused: { member: STALE, second: ENDED } },
+    happen: ({ api, member: { accessToken: token } }) => {
+      const passwords = { currentPassword: SEEDED_PASSWORD, newPassword: 'gravel umbrella tuesday' };
+      return api.post('/me/password', passwords, { token });
+    },
+  },
+  'a password that is set with the link of a mail': {
+    ...{ event: 'user.password_reset', refused: MEMBER_ENDED },
+    happen: async ({ api, app: { parts }, member: { userId, email } }) => {
+      const address = { address: email, key: email };
+      const asked = { userId, purpose: 'reset_password', address } as const;
+      const { token } = await parts.db.system((tx) => createOneTime(parts, tx, asked));
+      return api.post('/auth/reset-password', { token, password: 'gravel umbrella tuesday' });
+    },
+    follows: true,
   },
   'an account that is disabled': {
     ...{ event: 'user.disabled', refused: MEMBER_ENDED },
@@ -263,35 +282,4 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     ...{ event: 'key.revoked', refused: all('invalid_token', [...EVERYBODY, 'client', 'otherClient', 'reader']) },
     happen: ({ app, member }) => revokeSigningKey(app.parts, String(partsOf(member.accessToken).header.kid)),
   },
-};
-
-/** The event types that end no token, with the reason for each. */
-export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
-  'client.created': 'it has no token yet',
-  'client.enabled': 'its tokens ended when it was disabled',
-  'installation.database_accepted': 'what was in doubt is valid again',
-  'installation.database_doubted': 'tokens wait for the decision of an operator',
-  'invitation.accepted': 'comes with member.joined',
-  'invitation.created': 'nobody has joined',
-  'invitation.renewed': 'nobody has joined',
-  'invitation.revoked': 'nobody has joined',
-  'mail.dropped': 'a mail that was not sent signs nobody in',
-  'mail.retried': 'adds one',
-  'member.joined': 'the user has no token for the organization yet',
-  'organization.changed': 'name, slug and settings are in no token that decides by them',
-  'organization.created': 'its creator gets a token for it',
-  'platform_administrator.granted': 'is in no token',
-  'platform_administrator.revoked': 'is in no token',
-  'role.created': 'nobody holds it',
-  'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
-  'session.child_reissued': 'the session continues with another refresh token',
-  'session.opened': 'adds one',
-  'session.organization_switched': 'the rights of the older token have not changed',
-  'sessions.all_ended': 'follows a session.ended of each session',
-  'subscription.changed': 'limits are in no token',
-  'user.created': 'new',
-  'user.exported': 'reads only',
-  'user.registered': 'new',
-  'user.renamed': 'names are in no token',
-  'user.locale_changed': 'languages are in no token',
 };

@@ -1,18 +1,19 @@
 // Every change that must end tokens does. It writes its revocations in its own transaction, every replica refuses
 // exactly these tokens, and a verifier that reads the feed refuses the same tokens.
 import t, { type Test } from 'tap';
-import { EVENT_TYPES } from '../../../src/base/events/catalogue.ts';
-import { principalOf } from '../../../src/protocol/caller.ts';
-import type { AccessClaims, ClientClaims } from '../../../src/protocol/claims.ts';
-import { type Revocation, revocationOf } from '../../../src/protocol/revocation.ts';
-import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
-import { openEventCheck } from '../../base/events/rows.ts';
-import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { seedClientWithToken } from '../../support/fixtures/clients.ts';
-import { partsOf } from '../../support/forge.ts';
-import { openService, type Service } from '../../support/service.ts';
-import { CAUSES, type Cause, ENDS_NOTHING } from './causes.ts';
-import { openKeyFolders } from './key-folders.ts';
+import { EVENT_TYPES } from '../../../../src/base/events/catalogue.ts';
+import { principalOf } from '../../../../src/protocol/caller.ts';
+import type { AccessClaims, ClientClaims } from '../../../../src/protocol/claims.ts';
+import { type Revocation, revocationOf } from '../../../../src/protocol/revocation.ts';
+import { createRevocationMap } from '../../../../src/protocol/revocation-map.ts';
+import { openEventCheck } from '../../../base/events/rows.ts';
+import { createDatabase, type TestDatabase } from '../../../support/database.ts';
+import { seedClientWithToken } from '../../../support/fixtures/clients.ts';
+import { partsOf } from '../../../support/forge.ts';
+import { openService, type Service } from '../../../support/service.ts';
+import { openKeyFolders } from '../key-folders.ts';
+import { CAUSES, type Cause } from './causes.ts';
+import { ENDS_NOTHING } from './ends-nothing.ts';
 import {
   HOLDERS,
   type Holder,

@@ -1,0 +1,83 @@
+// Changes the address of an account, for somebody who has proven the new one by the link or the code of a mail.
+import type { Database, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import { newId } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import { consumeCode, consumeToken, endAll, type OneTime } from '../../credentials/one-time/consume.ts';
+import type { CreateDeps } from '../../credentials/one-time/create.ts';
+import type { Purpose } from '../../credentials/one-time/purposes.ts';
+import { lockOwner } from '../../credentials/one-time/store.ts';
+import { parseEmail } from '../../directory/users/email.ts';
+import { isDisputed, updateEmail } from '../../directory/users/email-store.ts';
+import { raiseEpochs } from '../../directory/users/epoch-store.ts';
+import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
+import { findReceiver } from '../../directory/users/receiver-store.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
+import { enqueueNoticeMail } from './mail.ts';
+
+export interface ConfirmChangeDeps extends PublishDeps, CreateDeps {
+  readonly db: Database;
+  readonly nudgeOutbox: () => void;
+}
+
+/** The token of the link, or the code of the mail with the signed-in user. */
+export type ChangeProof = { readonly token: string } | { readonly code: string; readonly caller: SessionOwner };
+
+/**
+ * What ends with a former address. The way back to it stays: whoever has taken the account over must not be able to end
+ * it.
+ */
+const ENDED: readonly Purpose[] = ['verify_email', 'reset_password', 'change_email'];
+const REFUSED = { isDone: false, revocations: [] as readonly Revocation[] };
+
+/**
+ * Gives the account the new address, refuses all older access tokens, and ends the other sessions and the tokens of
+ * former mails. With a link, the session goes on that asked for the change; with a code, the session of the caller.
+ * Raises invalid_or_expired_token for every proof that does not work, whatever the reason is, and session_revoked.
+ */
+export async function confirmEmailChange(deps: ConfirmChangeDeps, proof: ChangeProof): Promise<void> {
+  const { isDone } = await publishing(
+    deps,
+    deps.db.system(async (tx) => {
+      const used = await use(tx, proof);
+      if (!used) return REFUSED; // a wrong code stays counted
+      const keptId = 'caller' in proof ? proof.caller.sessionId : used.sessionId;
+      return { isDone: true, revocations: await change(deps, tx, used, keptId) };
+    }),
+  );
+  if (!isDone) throw problem('invalid_or_expired_token');
+  deps.nudgeOutbox();
+}
+
+async function use(tx: SystemTx, proof: ChangeProof): Promise<OneTime | null> {
+  if ('token' in proof) return consumeToken(tx, 'change_email', proof.token);
+  const { caller, code } = proof;
+  await lockOwner(tx, caller.id);
+  await assertSessionLive(tx, caller);
+  return consumeCode(tx, 'change_email', caller.id, code);
+}
+
+async function change(
+  deps: ConfirmChangeDeps,
+  tx: SystemTx,
+  { userId, address }: OneTime,
+  keptId: string | null,
+): Promise<readonly Revocation[]> {
+  const former = await findReceiver(tx, userId);
+  const email = address === null ? null : parseEmail(address);
+  if (!former?.isActive || !email || (await isDisputed(tx, userId, email.key))) {
+    throw problem('invalid_or_expired_token');
+  }
+  if (!(await updateEmail(tx, userId, email))) throw problem('invalid_or_expired_token');
+  const raised = await raiseEpochs(tx, [userId]);
+  await lockSessions(tx, userId);
+  const which = { userId, reason: 'email_changed', ...(keptId !== null && { exceptId: keptId }) } as const;
+  const ended = await markSessionsEnded(tx, which);
+  await endAll(tx, userId, ENDED);
+  const event = { actorId: userId, targetId: userId, organizationId: null } as const;
+  await record(tx, { id: newId(deps.random, deps.clock), type: 'user.email_changed', ...event });
+  await enqueueNoticeMail(deps, tx, { former, newEmail: email.address });
+  return [...raised, ...ended.revocations];
+}

@@ -1,0 +1,126 @@
+// The mails of a change of the address: to the new address, with the link and the code that prove it, and to the former
+// one, with the link that takes it back. No account has either address while its mail is on the way, so the row of the
+// outbox has it, sealed, until the mail is sent, given up or dropped.
+import type { SystemTx } from '../../base/database/db.ts';
+import type { Mail } from '../../base/mail/smtp.ts';
+import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
+import { enqueue, enqueueBounded } from '../../base/outbox/enqueue.ts';
+import { type MailKind, newestOnly } from '../../base/outbox/kinds.ts';
+import { findRecipient, sealRecipient } from '../../base/outbox/recipient-store.ts';
+import { newId } from '../../base/platform/random.ts';
+import { type CreateDeps, createOneTime } from '../../credentials/one-time/create.ts';
+import { lockOwner } from '../../credentials/one-time/store.ts';
+import { type EmailAddress, parseEmail } from '../../directory/users/email.ts';
+import { isChangeUndone, isDisputed } from '../../directory/users/email-store.ts';
+import { findAccountByMailbox } from '../../directory/users/mailbox-store.ts';
+import { findReceiver, type Receiver } from '../../directory/users/receiver-store.ts';
+import { lockSession } from '../../directory/users/session-store.ts';
+
+export const CONFIRM_MAIL = 'email_change_confirm';
+export const NOTICE_MAIL = 'email_change_notice';
+const PER_HOUR_MAX = 5;
+const PER_DAY_MAX = 20;
+
+export interface ChangeMailDeps extends CreateDeps {
+  readonly mailKit: MailKit;
+}
+
+/** Both kinds of mails for the outbox. */
+export function emailChangeMails(deps: ChangeMailDeps): MailKind[] {
+  return [confirmMail(deps), noticeMail(deps)];
+}
+
+/**
+ * Requests the mail that proves the new address, unless the budget of that address is used up. The session is the one
+ * that asked. The work is the same for an address that another account has: `prepare` finds that out.
+ */
+export async function enqueueConfirmMail(
+  deps: CreateDeps,
+  tx: SystemTx,
+  asked: { readonly userId: string; readonly email: EmailAddress; readonly sessionId: string },
+): Promise<void> {
+  const { userId, email, sessionId } = asked;
+  const id = newId(deps.random, deps.clock);
+  await enqueueBounded(tx, {
+    ...{ id, kind: CONFIRM_MAIL, subjectId: userId, recipientKey: email.key },
+    ...{ perHour: PER_HOUR_MAX, perDay: PER_DAY_MAX, isAllowed: true },
+  });
+  await sealRecipient(tx, id, { email: email.address, locale: null, about: sessionId });
+}
+
+// The mail is unwanted once the session that asked has ended: whatever ends the sessions of a person whose account
+// somebody else has used also ends what that person asked for.
+function confirmMail(deps: ChangeMailDeps): MailKind {
+  return {
+    kind: CONFIRM_MAIL,
+    prepare: newestOnly({
+      async lock(tx, { subjectId }) {
+        await lockOwner(tx, subjectId);
+        const receiver = await findReceiver(tx, subjectId);
+        return receiver?.isActive ? receiver : null;
+      },
+      async prepare(tx, { id }, user) {
+        const asked = await findRecipient(tx, id);
+        const email = asked && parseEmail(asked.email);
+        if (!email || asked.about === undefined || (await isDisputed(tx, user.id, email.key))) return null;
+        const sessionId = asked.about;
+        if (!(await lockSession(tx, { id: user.id, sessionId })).live) return null;
+        return prove(deps, tx, { user, email, sessionId });
+      },
+    }),
+  };
+}
+
+interface Proving {
+  readonly user: Receiver;
+  readonly email: EmailAddress;
+  readonly sessionId: string;
+}
+
+/**
+ * If another account has the address, its owner gets a mail, and nobody gets the token. The token exists all the same,
+ * so that the user who asked sees the same as with a free address.
+ */
+async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionId }: Proving): Promise<Mail | null> {
+  const { id: userId, locale } = user;
+  const proof = await createOneTime(deps, tx, { userId, purpose: 'change_email', address: email, sessionId });
+  const found = await findAccountByMailbox(tx, email.key);
+  if (!found) return { to: email.address, ...writeMail(deps.mailKit, CONFIRM_MAIL, locale, proof) };
+  const owner = found.id === userId ? null : await findReceiver(tx, found.id);
+  if (!owner?.isActive) return null;
+  return { to: owner.email, ...writeMail(deps.mailKit, 'account_exists', owner.locale, { reason: 'emailChange' }) };
+}
+
+/**
+ * Requests the mail to the former address, in the transaction that has changed it. It is unwanted if nobody has proven
+ * that this address belongs to the user: its owner may be a stranger, who must not get the account.
+ */
+export async function enqueueNoticeMail(
+  deps: CreateDeps,
+  tx: SystemTx,
+  { former, newEmail }: { readonly former: Receiver; readonly newEmail: string },
+): Promise<void> {
+  if (!former.isEmailVerified) return;
+  const id = newId(deps.random, deps.clock);
+  await enqueue(tx, { id, kind: NOTICE_MAIL, subjectId: former.id });
+  await sealRecipient(tx, id, { email: former.email, locale: former.locale, about: newEmail });
+}
+
+/** The way back is about the moment of the change, so that a later change has a later one. */
+function noticeMail(deps: ChangeMailDeps): MailKind {
+  return {
+    kind: NOTICE_MAIL,
+    async prepare(tx, { id, subjectId: userId }) {
+      await lockOwner(tx, userId);
+      const receiver = await findReceiver(tx, userId);
+      const asked = await findRecipient(tx, id);
+      const former = asked && parseEmail(asked.email);
+      if (!receiver?.isActive || !former || asked.about === undefined) return null;
+      if (await isChangeUndone(tx, userId, asked.requestedAt)) return null;
+      const created = { userId, purpose: 'revert_email', address: former, aboutAt: asked.requestedAt } as const;
+      const { token, expiresAt } = await createOneTime(deps, tx, created);
+      const about = { newEmail: asked.about, token, expiresAt };
+      return { to: former.address, ...writeMail(deps.mailKit, NOTICE_MAIL, receiver.locale, about) };
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// The wire shapes of changing one's own address.
+import { z } from 'zod';
+import { Instant, Secret } from '../../base/http/wire.ts';
+import { Email } from '../../directory/users/schema.ts';
+
+// The schema allows any text, so that every text that is no token or code gets the same answer as an expired one.
+export const ChangeToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
+export const ChangeCode = z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters');
+
+export const ChangeEmail = z
+  .strictObject({
+    newEmail: Email,
+    currentPassword: Secret.optional().meta({
+      description: 'Needed unless you have proven who you are in this session in the last five minutes.',
+    }),
+  })
+  .meta({ id: 'ChangeEmail' });
+
+/** The answer says nothing about the address. */
+export const ChangeRequested = z.strictObject({ requested: z.literal(true) }).meta({ id: 'EmailChangeRequested' });
+
+export const ConfirmEmailChange = z
+  .strictObject({
+    token: ChangeToken.optional().meta({ description: 'The token of the link. Leave out code then.' }),
+    code: ChangeCode.optional().meta({ description: 'The eight digits of the mail, with an access token.' }),
+  })
+  .refine(({ token, code }) => (token === undefined) !== (code === undefined), {
+    path: ['token'],
+    message: 'must be given, or code in its place',
+  })
+  .meta({ id: 'ConfirmEmailChange' });
+
+export const EmailChanged = z.strictObject({ emailChanged: z.literal(true) }).meta({ id: 'EmailChanged' });
+
+export const RevertEmail = z.strictObject({ token: ChangeToken }).meta({ id: 'RevertEmail' });
+
+export const EmailReverted = z
+  .strictObject({
+    emailReverted: z.literal(true),
+    passwordSet: z.literal(false).meta({
+      description: 'The password is gone, because somebody else may know it. Set a new one with resetToken.',
+    }),
+    resetToken: z.string().meta({
+      description:
+        'A one-time token that sets a password (POST /auth/reset-password), as the link of a mail for a new password does. Works for 30 minutes.',
+    }),
+    resetTokenExpiresAt: Instant,
+  })
+  .meta({ id: 'EmailReverted' });

@@ -1,0 +1,82 @@
+// An address that another account has: the one who asks sees the same as with a free address, and the owner gets a
+// mail.
+import t from 'tap';
+import { findPendingEmail } from '../../../src/sign-in/own-email/request-change.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { refused } from '../../support/raw.ts';
+import { contentOf, freshEmail, mailTo, openChanging, proofIn } from './changing.ts';
+
+const changing = await openChanging(t);
+const { api, database, mailbox, service, register, ask, confirm, login } = changing;
+
+async function rowsOf(userId: string) {
+  const mails = await database.query(
+    `SELECT kind, subject_id, user_id, organization_id, actor_id, octet_length(recipient_lookup) AS looked
+     FROM outbox WHERE subject_id = $1`,
+    [userId],
+  );
+  const tokens = await database.query(
+    `SELECT purpose, used_at, ended_at, code_hash IS NOT NULL AS coded FROM one_time_tokens WHERE user_id = $1`,
+    [userId],
+  );
+  return { mails, tokens };
+}
+
+t.test(
+  'the answers, the rows and what the page shows are the same; the owner gets a mail without a token',
+  async (t) => {
+    const [owner, first, second] = [await register(), await register(), await register()];
+    const free = freshEmail();
+    const replies = [await ask(first.accessToken, free), await ask(second.accessToken, owner.email)];
+    t.equal(replies[0]?.status, 202);
+    t.same(replies[0]?.body, replies[1]?.body);
+    t.equal(replies[0]?.status, replies[1]?.status);
+    await mailTo(mailbox, free, '/confirm-email');
+    const mail = await mailbox.next(owner.email);
+    t.notOk(mail.text.includes('#token='), 'nobody gets the token');
+    t.match(mail.text, /forgot-password/);
+    const strip = async (userId: string) => JSON.parse(JSON.stringify(await rowsOf(userId)).replaceAll(userId, 'self'));
+    t.same(await strip(first.userId), await strip(second.userId));
+    const { parts } = service.app;
+    t.equal(await findPendingEmail(parts, first.userId), free);
+    t.equal(await findPendingEmail(parts, second.userId), owner.email);
+    refused(t, await confirm({ code: '00000000' }, second.accessToken), 'invalid_or_expired_token', 'a guess');
+    t.equal((await login(owner)).status, 200, 'the owner notices nothing else');
+  },
+);
+
+t.test(
+  'an address that somebody else got meanwhile is refused like an expired link, and changes nothing',
+  async (t) => {
+    const user = await register();
+    const to = freshEmail();
+    await ask(user.accessToken, to);
+    const { token, code } = proofIn(await mailTo(mailbox, to, '/confirm-email'));
+    await newAccount(api, { email: to });
+    const before = await contentOf(database, user.userId);
+    const replies = [
+      await confirm({ token }),
+      await confirm({ code }, user.accessToken),
+      await confirm({ token: 'x' }),
+    ];
+    for (const reply of replies) {
+      refused(t, reply, 'invalid_or_expired_token', 'taken meanwhile');
+      t.same({ ...reply.body, requestId: null }, { ...replies[0]?.body, requestId: null });
+    }
+    t.same(await contentOf(database, user.userId), before);
+  },
+);
+
+t.test('mails to one address are limited, and the answer stays the same', async (t) => {
+  const to = freshEmail('flooded');
+  for (let n = 0; n < 7; n += 1) {
+    const user = await register();
+    t.equal((await ask(user.accessToken, to)).status, 202);
+  }
+  const lookup = service.app.parts.db.personal.lookup('outbox.recipient', to);
+  const [row] = await database.query<{ mails: number }>(
+    `SELECT count(*)::int AS mails FROM outbox WHERE recipient_lookup = decode($1, 'base64')`,
+    [lookup],
+  );
+  t.equal(row?.mails, 5);
+});
