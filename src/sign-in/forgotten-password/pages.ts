@@ -116,7 +116,7 @@ ${field(view, attempt, {
   return form(view, { action: RESET, submit: text.submit, fields: html`${proof}${passwordField(view, attempt)}` });
 }
 
-/** The form for a new password on another page, which has the token. A refusal of it is shown on the page for resets. */
+/** The form for a new password on a page that has the token. If it is refused, the page for resets shows it again. */
 export function newPasswordForm(view: View, token: string): Html {
   const fields = html`${tokenField(token)}${passwordField(view, FRESH)}`;
   return form(view, { action: RESET, submit: view.text.resetPassword.submit, fields });
