@@ -26,6 +26,7 @@ import { forgottenPasswordRoutes } from '../sign-in/forgotten-password/routes.ts
 import { leavingPages } from '../sign-in/leaving/pages.ts';
 import { leavingRoutes } from '../sign-in/leaving/routes.ts';
 import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
+import { ownEmailPages } from '../sign-in/own-email/pages.ts';
 import { ownEmailRoutes } from '../sign-in/own-email/routes.ts';
 import { ownPasswordPages } from '../sign-in/own-password/pages.ts';
 import { ownPasswordRoutes } from '../sign-in/own-password/routes.ts';
@@ -102,8 +103,15 @@ export const CHAPTERS: readonly Chapter[] = [
   },
   {
     folder: 'sign-in/own-email',
-    urls: ['/api/v1/me/email', '/api/v1/auth/confirm-email-change', '/api/v1/auth/revert-email'],
-    routes: ({ ownEmail }) => ownEmailRoutes(ownEmail),
+    urls: [
+      '/api/v1/me/email',
+      '/api/v1/auth/confirm-email-change',
+      '/api/v1/auth/revert-email',
+      '/account/email',
+      '/confirm-email',
+      '/revert-email',
+    ],
+    routes: ({ ownEmail }) => [...ownEmailRoutes(ownEmail), ...ownEmailPages(ownEmail)],
   },
   {
     folder: 'sign-in/leaving',

@@ -28,7 +28,7 @@ export interface Api {
 }
 
 const OUTSIDE =
-  /^\/($|\.well-known|healthz|readyz|docs|verify|oauth\/|api\/|assets\/|(sign-in|sign-out|register|reauthenticate|forgot-password|reset-password|account|account-closed|accept-invitation)($|[/?]))/;
+  /^\/($|\.well-known|healthz|readyz|docs|verify|oauth\/|api\/|assets\/|(sign-in|sign-out|register|reauthenticate|forgot-password|reset-password|confirm-email|revert-email|account|account-closed|accept-invitation)($|[/?]))/;
 
 /** Paths are below /api/v1, except the paths that the service serves elsewhere, such as /healthz and /oauth/token. */
 export function openApi(url: string): Api {

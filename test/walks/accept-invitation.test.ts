@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { CATALOGUES, LANGUAGES, type Language } from '../../src/base/page-kit/language.ts';
 import { freshEmail, openInviting, PASSWORD } from '../directory/invitations/inviting.ts';
-import { newAccount, newAccountWithoutOrganization } from '../support/fixtures/accounts.ts';
+import { newAccount, newAccountWithoutOrganization, newProvenAccount } from '../support/fixtures/accounts.ts';
 import { cramped, screenshot, startChromium, violationsOf } from '../support/pages/chromium.ts';
 import { fill, send } from '../support/pages/filling.ts';
 import { cases } from '../support/thorough.ts';
@@ -106,7 +106,7 @@ for (const scripts of [true, false]) {
 t.test('a second link replaces the first one, in a new page and in the page that is open', async (t) => {
   const { page, context, faults } = await browser.open({ locale: 'en' });
   const email = freshEmail();
-  const [one, two] = [await newAccount(api), await newAccount(api)];
+  const [one, two] = [await newProvenAccount(api, database), await newProvenAccount(api, database)];
   const links = [await linkFor(email), await linkFor(email, one.accessToken), await linkFor(email, two.accessToken)];
   const joins = await Promise.all(
     [inviting.owner, one, two].map(async ({ organization }) => {
@@ -165,7 +165,10 @@ const SHOWN: readonly Shown[] = [
   {
     name: 'invitation-register',
     async open(page, language) {
-      const inviter = await newAccount(api, { name: 'Ada King, Countess of Lovelace', organizationName: long });
+      const inviter = await newProvenAccount(api, database, {
+        name: 'Ada King, Countess of Lovelace',
+        organizationName: long,
+      });
       await follow(page, await linkFor(freshEmail(), inviter.accessToken), language, true);
     },
   },

@@ -159,6 +159,10 @@ const OPEN: readonly Shown[] = [
       await send(page, submit);
     },
   },
+  { name: 'confirm-email', path: '/confirm-email' },
+  { name: 'confirm-email-done', path: '/confirm-email?done=changed' },
+  { name: 'revert-email', path: '/revert-email' },
+  { name: 'revert-email-done', path: '/revert-email?done=reverted' },
   { name: 'signed-out', path: '/sign-in?notice=signed-out' },
   { name: 'not-found', path: '/nowhere' },
 ];
@@ -175,6 +179,7 @@ const OWN: readonly Shown[] = [
   },
   { name: 'organizations', path: '/account/organizations' },
   { name: 'leave', path: '/account/organizations/:id/leave' },
+  { name: 'email', path: '/account/email?done=asked' },
   { name: 'password', path: '/account/password' },
   { name: 'reauthenticate', path: '/reauthenticate' },
   { name: 'data', path: '/account/data' },

@@ -5,6 +5,7 @@ import { layout, navigation } from '../../base/page-kit/layout.ts';
 import { nameDevice } from '../notices/device-name.ts';
 
 export const PROFILE = '/account';
+export const EMAIL = '/account/email';
 export const PASSWORD = '/account/password';
 export const DEVICES = '/account/devices';
 export const ORGANIZATIONS = '/account/organizations';
@@ -15,6 +16,7 @@ export function accountPage(view: View, current: string, { title, body }: { titl
   const { account, layout: texts } = view.text;
   const links = [
     { href: PROFILE, label: account.profile },
+    { href: EMAIL, label: account.email },
     { href: PASSWORD, label: account.password },
     { href: DEVICES, label: account.devices },
     { href: ORGANIZATIONS, label: account.organizations },

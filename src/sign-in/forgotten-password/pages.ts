@@ -5,11 +5,11 @@ import type { Endpoint } from '../../base/http/endpoint.ts';
 import { page, seeOther, visitor } from '../../base/http/page.ts';
 import { Secret } from '../../base/http/wire.ts';
 import { done, remark, wrong } from '../../base/page-kit/blocks.ts';
-import { type Attempt, field, form } from '../../base/page-kit/form.ts';
+import { type Attempt, FRESH, field, form } from '../../base/page-kit/form.ts';
 import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
-import { linkField, PastedLink, readToken } from '../../base/page-kit/link.ts';
+import { linkField, PastedLink, readToken, tokenField } from '../../base/page-kit/link.ts';
 import { Email } from '../../directory/users/schema.ts';
 import { SIGN_IN } from '../browser/cookie.ts';
 import { FORGOT_PASSWORD } from '../password/pages.ts';
@@ -18,7 +18,7 @@ import { resetPassword } from './reset-password.ts';
 import type { ForgottenPasswordDeps } from './routes.ts';
 import { ForgotPassword, ResetCode } from './schema.ts';
 
-const RESET = '/reset-password';
+export const RESET = '/reset-password';
 const BY_CODE = `${RESET}?with=code`;
 
 // The form has either the link or the address with the code.
@@ -113,12 +113,21 @@ ${field(view, attempt, {
   codes,
 })}`
     : linkField(view, attempt, { path: RESET, codes });
-  const password = field(view, attempt, {
+  return form(view, { action: RESET, submit: text.submit, fields: html`${proof}${passwordField(view, attempt)}` });
+}
+
+/** The form for a new password on a page that has the token. If it is refused, the page for resets shows it again. */
+export function newPasswordForm(view: View, token: string): Html {
+  const fields = html`${tokenField(token)}${passwordField(view, FRESH)}`;
+  return form(view, { action: RESET, submit: view.text.resetPassword.submit, fields });
+}
+
+function passwordField(view: View, attempt: Attempt): Html {
+  return field(view, attempt, {
     name: 'password',
-    label: text.password,
+    label: view.text.resetPassword.password,
     type: 'password',
     autocomplete: 'new-password',
     hint: view.text.register.passwordHint,
   });
-  return form(view, { action: RESET, submit: text.submit, fields: html`${proof}${password}` });
 }

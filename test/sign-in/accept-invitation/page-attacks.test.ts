@@ -5,7 +5,7 @@ import { sealToken } from '../../../src/base/page-kit/browser-key.ts';
 import { systemRandom } from '../../../src/base/platform/random.ts';
 import { HOSTILE } from '../../base/page-kit/hostile.ts';
 import { freshEmail, openInviting, PASSWORD } from '../../directory/invitations/inviting.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAccount, newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { shapeOf } from '../../support/pages/markup.ts';
 import { type Answer, ORIGIN, openVisitor, type Visitor } from '../../support/pages/visitor.ts';
 
@@ -88,7 +88,7 @@ t.test('a token that was kept for another page or by another browser shows no in
 
 t.test('every form acts with the invitation that its page has shown', async (t) => {
   const email = freshEmail();
-  const evil = await newAccount(inviting.api, { organizationName: 'Evil' });
+  const evil = await newProvenAccount(inviting.api, database, { organizationName: 'Evil' });
   const [good, bad] = [await inviting.invited(email), await inviting.invited(email, 'agent', evil.accessToken)];
   const person = openVisitor(url);
   const shown = await bring(person, good.token);
@@ -112,7 +112,7 @@ t.test('markup in the names of an organization and an inviter stays a text', asy
     shapes.set(what, shape);
   };
   for (const text of texts) {
-    const inviter = await newAccount(inviting.api, { name: text, organizationName: text });
+    const inviter = await newProvenAccount(inviting.api, database, { name: text, organizationName: text });
     const { token } = await inviting.invited(freshEmail(), 'agent', inviter.accessToken);
     const person = openVisitor(url);
     const offer = await bring(person, token);

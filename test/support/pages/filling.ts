@@ -4,9 +4,11 @@ import type { Page } from 'playwright-core';
 /** Fills the fields of a page by their labels. An optional field has a remark after its label. */
 export async function fill(page: Page, values: Readonly<Record<string, string>>): Promise<void> {
   for (const [label, value] of Object.entries(values)) {
+    const beginning = new RegExp(`^\\s*${label.replace(/[^\p{L}\s]/gu, '.')}`, 'u');
     await page
-      .locator('.field', { has: page.locator('label', { hasText: label }) })
+      .locator('.field', { has: page.locator('label', { hasText: beginning }) })
       .locator('input')
+      .first()
       .fill(value);
   }
 }

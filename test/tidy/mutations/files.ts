@@ -71,7 +71,7 @@ export const brokenFiles: Mutations = {
     ['a file called key-manager.ts', 'src/base/docs/key-manager.ts', ''],
   ],
   'the edges of a folder are called routes.ts, pages.ts and schema.ts': [
-    ['routes beside routes.ts', 'src/directory/users/account-routes.ts', ''],
+    ['routes beside routes.ts', 'src/base/docs/account-routes.ts', ''],
   ],
   'a file begins with a comment that says what the file is for': [
     ['a file without a first comment', 'src/protocol/id.ts', (text) => text.replace(/^(\/\/.*\n)+/, '')],

@@ -15,6 +15,11 @@ export const problems = {
     detail: 'Set one with a link by mail: follow the link for a forgotten password.',
   },
   password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
+  email_unchanged: { title: 'E-mail unchanged', detail: 'This is your e-mail already. Give another one.' },
+  email_disputed: {
+    title: 'E-mail not possible',
+    detail: 'A change to this e-mail was undone by the owner of the account. Give another one.',
+  },
   password_changed: {
     title: 'Password changed meanwhile',
     detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',

@@ -16,6 +16,11 @@ export const problems: PageProblems = {
     detail: 'Cree una con un enlace por correo: siga el enlace para una contraseña olvidada.',
   },
   password_unchanged: { title: 'La misma contraseña', detail: 'Esta es su contraseña actual. Elija otra.' },
+  email_unchanged: { title: 'El mismo correo', detail: 'Este ya es su correo. Escriba otro.' },
+  email_disputed: {
+    title: 'Correo no permitido',
+    detail: 'El dueño de la cuenta deshizo un cambio a este correo. Escriba otro.',
+  },
   password_changed: {
     title: 'La contraseña ha cambiado entretanto',
     detail: 'La contraseña cambió hace un momento, así que ahora no se hizo nada. Inténtelo con la nueva.',

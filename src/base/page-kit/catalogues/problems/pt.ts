@@ -16,6 +16,11 @@ export const problems: PageProblems = {
     detail: 'Crie uma com um link por e-mail: siga o link para uma senha esquecida.',
   },
   password_unchanged: { title: 'A mesma senha', detail: 'Esta é a sua senha atual. Escolha outra.' },
+  email_unchanged: { title: 'O mesmo e-mail', detail: 'Este já é o seu e-mail. Digite outro.' },
+  email_disputed: {
+    title: 'E-mail não permitido',
+    detail: 'Uma alteração para este e-mail foi desfeita pelo dono da conta. Digite outro.',
+  },
   password_changed: {
     title: 'A senha foi alterada enquanto isso',
     detail: 'A senha foi alterada há um momento, por isso nada foi feito agora. Tente com a nova.',
