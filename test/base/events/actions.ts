@@ -15,7 +15,6 @@ import {
 import { acceptDatabase } from '../../../src/admin/restore/restore.ts';
 import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
 import { changeMails } from '../../../src/base/outbox/operate.ts';
-import { createOneTime } from '../../../src/credentials/one-time/create.ts';
 import { judgeLineage, type Verdict } from '../../../src/credentials/revocations/lineage-store.ts';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { invite } from '../../credentials/revocations/causes/causes.ts';
@@ -85,13 +84,10 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
   'another name of a user': ({ api, member }) =>
     good(api.patch('/me', { name: 'Another name', locale: 'es' }, { token: member.accessToken })),
   'a copy of the own data': ({ api, member }) => good(api.get('/me/export', { token: member.accessToken })),
-  'a fresh proof, another password, and a password that was forgotten': async ({ api, app }) => {
-    const { userId, email, password, accessToken: token } = await newAccount(api);
-    await good(api.post('/auth/reauthenticate', { password }, { token }));
-    await good(api.post('/me/password', { currentPassword: password, newPassword: PASSWORD }, { token }));
-    const asked = { userId, purpose: 'reset_password', address: { address: email, key: email } } as const;
-    const reset = await app.parts.db.system((tx) => createOneTime(app.parts, tx, asked));
-    await good(api.post('/auth/reset-password', { token: reset.token, password: 'four other unrelated words' }));
+  'a fresh proof, with which another e-mail is requested': async ({ api }) => {
+    const { password, accessToken } = await newAccount(api);
+    const { accessToken: token } = await good(api.post('/auth/reauthenticate', { password }, { token: accessToken }));
+    await good(api.post('/me/email', { newEmail: freshEmail() }, { token }));
   },
   'an account with an organization': ({ api }) => newAccount(api),
   'an organization that a user creates': ({ api, member }) =>

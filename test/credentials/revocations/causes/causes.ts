@@ -9,6 +9,7 @@ import { endEverything } from '../../../../src/admin/restore/restore.ts';
 import { endAllSessions, endAnySession, endUserSessions } from '../../../../src/admin/sessions/sessions.ts';
 import type { EventType } from '../../../../src/base/events/catalogue.ts';
 import { createOneTime } from '../../../../src/credentials/one-time/create.ts';
+import type { Purpose } from '../../../../src/credentials/one-time/purposes.ts';
 import { revokeSigningKey } from '../../../../src/credentials/revocations/revoke-key.ts';
 import { applyPreset } from '../../../../src/directory/presets/apply.ts';
 import { CRM, crmWith } from '../../../directory/presets/applying.ts';
@@ -67,6 +68,13 @@ export async function invite({ database, here, outsider }: TokenHolders, email =
 const tokens = new WeakMap<TokenHolders, string>();
 const invited = async (holders: TokenHolders) => tokens.set(holders, await invite(holders));
 const tokenOf = (holders: TokenHolders) => tokens.get(holders) ?? '';
+
+/** Makes the token that a mail about the address would have, for the member. */
+async function mailed(holders: TokenHolders, purpose: Purpose, email: string): Promise<void> {
+  const { parts } = holders.app;
+  const asked = { userId: holders.member.userId, purpose, address: { address: email, key: email } };
+  tokens.set(holders, (await parts.db.system((tx) => createOneTime(parts, tx, asked))).token);
+}
 
 /** The keys are titles of tests. */
 export const CAUSES: Readonly<Record<string, Cause>> = {
@@ -139,13 +147,19 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a password that is set with the link of a mail': {
     ...{ event: 'user.password_reset', refused: MEMBER_ENDED },
-    happen: async ({ api, app: { parts }, member: { userId, email } }) => {
-      const address = { address: email, key: email };
-      const asked = { userId, purpose: 'reset_password', address } as const;
-      const { token } = await parts.db.system((tx) => createOneTime(parts, tx, asked));
-      return api.post('/auth/reset-password', { token, password: 'gravel umbrella tuesday' });
-    },
-    follows: true,
+    before: (holders) => mailed(holders, 'reset_password', holders.member.email),
+    happen: (holders) =>
+      holders.api.post('/auth/reset-password', { token: tokenOf(holders), password: 'gravel umbrella tuesday' }),
+  },
+  'another e-mail that its owner proves': {
+    ...{ event: 'user.email_changed', refused: MEMBER_ENDED },
+    before: (holders) => mailed(holders, 'change_email', `other-${holders.member.email}`),
+    happen: (holders) => holders.api.post('/auth/confirm-email-change', { token: tokenOf(holders) }),
+  },
+  'a former e-mail that its owner takes back': {
+    ...{ event: 'user.email_reverted', refused: MEMBER_ENDED },
+    before: (holders) => mailed(holders, 'revert_email', `former-${holders.member.email}`),
+    happen: (holders) => holders.api.post('/auth/revert-email', { token: tokenOf(holders) }),
   },
   'an account that is disabled': {
     ...{ event: 'user.disabled', refused: MEMBER_ENDED },

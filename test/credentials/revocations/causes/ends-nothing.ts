@@ -28,8 +28,6 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'subscription.changed': 'limits are in no token',
   'user.created': 'new',
   'user.email_change_requested': 'the address is still the former one',
-  'user.email_changed': 'ends what test/sign-in/own-email shows',
-  'user.email_reverted': 'ends what test/sign-in/own-email shows',
   'user.exported': 'reads only',
   'user.registered': 'new',
   'user.renamed': 'names are in no token',
