@@ -1,6 +1,8 @@
 // Every change records one event in its own transaction. The code that reads events (audit, webhooks, mail) is in other
 // folders.
 import type { OrganizationTx, SystemTx, UserTx } from '../database/db.ts';
+import type { Clock } from '../platform/clock.ts';
+import { newId, type Random } from '../platform/random.ts';
 import type { Catalogue, EventData, EventType } from './catalogue.ts';
 
 type OrganizationId = { always: string; never: null; maybe: string | null };
@@ -33,4 +35,25 @@ export type EventPart<Type extends EventType, Member extends keyof NewEvent> = T
 export async function record(tx: OrganizationTx | UserTx | SystemTx, event: NewEvent): Promise<void> {
   // createMany is used, because create also reads the row back, and row-level security might not allow that.
   await tx.models.event.createMany({ data: [{ ...event, data: { ...event.data } as Record<string, string> }] });
+}
+
+/** The types of events that a user causes about the own account, and that have no data. */
+export type OwnEventType =
+  | 'user.registered'
+  | 'user.email_verified'
+  | 'user.claimed'
+  | 'user.email_change_requested'
+  | 'user.email_changed'
+  | 'user.email_reverted'
+  | 'user.password_changed'
+  | 'user.password_reset';
+
+/** Writes an event that the user has caused about the own account. */
+export function recordOwn(
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  tx: UserTx | SystemTx,
+  userId: string,
+  type: OwnEventType,
+): Promise<void> {
+  return record(tx, { id: newId(random, clock), type, organizationId: null, actorId: userId, targetId: userId });
 }

@@ -6,7 +6,7 @@
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';
-import { record } from '../../base/events/record.ts';
+import { recordOwn } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { newId } from '../../base/platform/random.ts';
@@ -16,20 +16,14 @@ import { EVERY_PURPOSE } from '../../credentials/one-time/purposes.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
-import { markSentRevoked } from '../../directory/invitations/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { assertLive } from '../../directory/users/live-session.ts';
-import {
-  findAccountByMailbox,
-  findEmailKey,
-  markEmailVerified,
-  takeOverUnproven,
-} from '../../directory/users/mailbox-store.ts';
+import { findAccountByMailbox, findEmailKey, markEmailVerified } from '../../directory/users/mailbox-store.ts';
 import { insertUser } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
-import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
+import { type ClaimDeps, takeOver } from '../mailbox-proof/claim.ts';
+import { endAccess } from '../sessions/end-session.ts';
 import {
   answerSession,
   assertCanSign,
@@ -44,12 +38,10 @@ import {
 import { admitToken, exchange, type Refresh, type RefreshDeps } from '../sessions/refresh.ts';
 import { updateSessionOrganization } from '../sessions/store.ts';
 
-export interface JoinDeps extends SessionDeps, PublishDeps {
+export interface JoinDeps extends SessionDeps, PublishDeps, ClaimDeps {
   readonly db: Database;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
-  /** Deletes the service clients that the user has made, with their tokens. */
-  readonly removeClientsOf: (tx: SystemTx, userId: string) => Promise<Revocation[]>;
 }
 
 interface Presented {
@@ -123,16 +115,13 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
  * stale, because another person may have them. Otherwise the user's tokens stay valid: none of them is for the
  * organization that the user joins.
  */
-async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
+async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<readonly Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
   const first = await markEmailVerified(tx, userId);
   if (!first) return [];
-  const raised = await raiseEpochs(tx, [userId]);
   await endAll(tx, userId, EVERY_PURPOSE);
   await recordOwn(deps, tx, userId, 'user.email_verified');
-  await lockSessions(tx, userId); // this also locks the caller's session, which is switched next
-  const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
-  return [...raised, ...revocations];
+  return endAccess(tx, { userId, exceptId, ...PROVEN }); // this also locks the caller's session, which is switched next
 }
 
 /**
@@ -171,8 +160,10 @@ export async function acceptByRegistering(
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
       const account = { userId, name, passwordHash, locale: input.locale, invitation };
-      if (known) revocations = await takeOver(deps, tx, account);
-      else await insertAccount(deps, tx, account);
+      if (!known) return insertAccount(deps, tx, account);
+      const taken = await takeOver(deps, tx, { ...account, email: invitation.email, ...PROVEN });
+      if (!taken) throw problem('email_taken');
+      revocations = taken;
     };
     await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
@@ -203,35 +194,4 @@ async function insertAccount(
     throw problem('email_taken');
   await markEmailVerified(tx, userId);
   await recordOwn(deps, tx, userId, 'user.registered');
-}
-
-/**
- * Gives the account to the user who has proven its mailbox. This ends everything that the former user of the account
- * could use: the password, the sessions, the access tokens, the tokens of mails, and the invitations and service
- * clients that the former user made. The memberships remain, so that a user who only forgot to prove the mailbox loses
- * no organization.
- */
-async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
-  const { userId, name, passwordHash, locale } = account;
-  const { email, emailKey } = account.invitation;
-  const taken = { userId, email, emailKey, name, passwordHash, locale };
-  if (!(await takeOverUnproven(tx, taken))) throw problem('email_taken');
-  await recordOwn(deps, tx, userId, 'user.claimed');
-  await markSentRevoked(tx, userId, 'account_claimed');
-  await endAll(tx, userId, EVERY_PURPOSE);
-  const raised = await raiseEpochs(tx, [userId]);
-  const { revocations } = await markSessionsEnded(tx, { userId, ...PROVEN });
-  return [...raised, ...revocations, ...(await deps.removeClientsOf(tx, userId))];
-}
-
-type OwnEventType = 'user.email_verified' | 'user.registered' | 'user.claimed';
-
-function recordOwn(deps: JoinDeps, tx: SystemTx, userId: string, type: OwnEventType): Promise<void> {
-  return record(tx, {
-    id: newId(deps.random, deps.clock),
-    type,
-    organizationId: null,
-    actorId: userId,
-    targetId: userId,
-  });
 }

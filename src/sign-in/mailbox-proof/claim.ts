@@ -2,7 +2,7 @@
 // somebody else, so everything ends that this person could use. `claimUnproven` runs in the transaction that uses the
 // proof up. Which organizations go with it is decided under their locks (`lockHeld`), which are taken before.
 import type { SystemTx } from '../../base/database/db.ts';
-import { record } from '../../base/events/record.ts';
+import { record, recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -13,11 +13,10 @@ import { markSentRevoked } from '../../directory/invitations/store.ts';
 import { markDeleted } from '../../directory/organizations/delete-store.ts';
 import { lockOrganizations } from '../../directory/rights/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { takeOverUnproven } from '../../directory/users/mailbox-store.ts';
 import type { Receiver } from '../../directory/users/receiver-store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
-import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
+import { endAccess } from '../sessions/end-session.ts';
 import { type HeldOrganization, listHeldOrganizations } from './planted-store.ts';
 
 export interface ClaimDeps {
@@ -55,25 +54,47 @@ export async function lockHeld(tx: SystemTx, userId: string): Promise<readonly H
   return held.every(({ id }) => locked.has(id)) ? held : null;
 }
 
+export interface Takeover extends Pick<Claim, 'passwordHash' | 'locale'> {
+  readonly userId: string;
+  /** The address to which the proof was sent. */
+  readonly email: string;
+  /** The name that the person gives. Left out, it is the part of the e-mail before the @. */
+  readonly name?: string;
+  /** Why the sessions end. */
+  readonly reason: 'mailbox_proven' | 'password_reset';
+}
+
 /**
- * Replaces name, password and language, and ends sessions, access tokens, tokens of mails, invitations that were sent
- * and service clients that were made. An organization that holds nobody else is deleted. In any other one, the
- * membership stays with the account. Returns null when the address was proven, or the account disabled, meanwhile.
+ * Replaces name, password and language, and ends everything else that the former user could use: sessions, access
+ * tokens, tokens of mails, invitations that were sent and service clients that were made. The memberships stay with the
+ * account. Returns null when the address was proven, or the account disabled, meanwhile; then nothing was changed. The
+ * caller publishes the revocations.
+ */
+export async function takeOver(
+  deps: ClaimDeps,
+  tx: SystemTx,
+  { reason, name, ...taken }: Takeover,
+): Promise<readonly Revocation[] | null> {
+  const { userId, email } = taken;
+  const [ownName = email] = email.split('@');
+  const emailKey = parseEmail(email)?.key ?? '';
+  if (!(await takeOverUnproven(tx, { ...taken, emailKey, name: name ?? ownName }))) return null;
+  await recordOwn(deps, tx, userId, 'user.claimed');
+  await markSentRevoked(tx, userId, 'account_claimed');
+  await endAll(tx, userId, EVERY_PURPOSE);
+  const ended = await endAccess(tx, { userId, reason });
+  return [...ended, ...(await deps.removeClientsOf(tx, userId))];
+}
+
+/**
+ * Does the same as takeOver, and deletes the organizations that hold nobody else. In any other one, the membership
+ * stays with the account.
  */
 export async function claimUnproven(deps: ClaimDeps, tx: SystemTx, claim: Claim): Promise<Claimed | null> {
   const { user, held, passwordHash, locale } = claim;
   const { id: userId, email } = user;
-  const [name = email] = email.split('@');
-  const emailKey = parseEmail(email)?.key ?? '';
-  if (!(await takeOverUnproven(tx, { userId, email, emailKey, name, passwordHash, locale }))) return null;
-  const event = { actorId: userId, targetId: userId, organizationId: null } as const;
-  await record(tx, { id: newId(deps.random, deps.clock), type: 'user.claimed', ...event });
-  await markSentRevoked(tx, userId, 'account_claimed');
-  await endAll(tx, userId, EVERY_PURPOSE);
-  const raised = await raiseEpochs(tx, [userId]);
-  await lockSessions(tx, userId);
-  const { revocations: ended } = await markSessionsEnded(tx, { userId, reason: 'mailbox_proven' });
-  const clients = await deps.removeClientsOf(tx, userId);
+  const ended = await takeOver(deps, tx, { userId, email, passwordHash, locale, reason: 'mailbox_proven' });
+  if (ended === null) return null;
   const planted = held.filter(({ isOnlyTheirs }) => isOnlyTheirs);
   const suspended: Revocation[] = [];
   for (const { id, slug } of planted) {
@@ -81,5 +102,5 @@ export async function claimUnproven(deps: ClaimDeps, tx: SystemTx, claim: Claim)
     await record(tx, { id: newId(deps.random, deps.clock), actorId: userId, ...gone });
     suspended.push(...(await markDeleted(tx, id)).revocations);
   }
-  return { revocations: [...raised, ...ended, ...clients, ...suspended], deleted: planted.map(({ id }) => id) };
+  return { revocations: [...ended, ...suspended], deleted: planted.map(({ id }) => id) };
 }

@@ -1,8 +1,7 @@
 // Changes the address of an account, for somebody who has proven the new one by the link or the code of a mail.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
-import { newId } from '../../base/platform/random.ts';
+import { recordOwn } from '../../base/events/record.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { consumeCode, consumeToken, endAll, type OneTime } from '../../credentials/one-time/consume.ts';
 import type { CreateDeps } from '../../credentials/one-time/create.ts';
@@ -10,11 +9,10 @@ import type { Purpose } from '../../credentials/one-time/purposes.ts';
 import { lockOwner } from '../../credentials/one-time/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { isDisputed, updateEmail } from '../../directory/users/email-store.ts';
-import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
-import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
+import { endAccess } from '../sessions/end-session.ts';
 import { enqueueNoticeMail } from './mail.ts';
 
 export interface ConfirmChangeDeps extends PublishDeps, CreateDeps {
@@ -71,13 +69,10 @@ async function change(
     throw problem('invalid_or_expired_token');
   }
   if (!(await updateEmail(tx, userId, email))) throw problem('invalid_or_expired_token');
-  const raised = await raiseEpochs(tx, [userId]);
-  await lockSessions(tx, userId);
   const which = { userId, reason: 'email_changed', ...(keptId !== null && { exceptId: keptId }) } as const;
-  const ended = await markSessionsEnded(tx, which);
+  const revocations = await endAccess(tx, which);
   await endAll(tx, userId, ENDED);
-  const event = { actorId: userId, targetId: userId, organizationId: null } as const;
-  await record(tx, { id: newId(deps.random, deps.clock), type: 'user.email_changed', ...event });
+  await recordOwn(deps, tx, userId, 'user.email_changed');
   await enqueueNoticeMail(deps, tx, { former, newEmail: email.address });
-  return [...raised, ...ended.revocations];
+  return revocations;
 }

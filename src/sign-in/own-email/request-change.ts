@@ -1,9 +1,9 @@
 // A signed-in user asks for another address. Nothing changes until somebody proves that address. The answer, its work
 // and its time are the same whether another account has the address or not.
 import { invalid, problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import { recordOwn } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
-import { newId, type Random } from '../../base/platform/random.ts';
+import type { Random } from '../../base/platform/random.ts';
 import { endAll } from '../../credentials/one-time/consume.ts';
 import { findLiveOf, lockOwner } from '../../credentials/one-time/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
@@ -48,8 +48,7 @@ export async function requestEmailChange(
     if (await isDisputed(tx, userId, email.key)) throw problem('email_disputed');
     await endAll(tx, userId, ['change_email']);
     await enqueueConfirmMail(deps, tx, { userId, email, sessionId });
-    const event = { actorId: userId, targetId: userId, organizationId: null } as const;
-    await record(tx, { id: newId(deps.random, deps.clock), type: 'user.email_change_requested', ...event });
+    await recordOwn(deps, tx, userId, 'user.email_change_requested');
   });
   deps.nudgeOutbox();
 }

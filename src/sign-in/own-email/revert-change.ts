@@ -3,19 +3,17 @@
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
-import { newId } from '../../base/platform/random.ts';
+import { recordOwn } from '../../base/events/record.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import { consumeToken, endAll, type OneTime } from '../../credentials/one-time/consume.ts';
 import { type CreatedOneTime, createOneTime } from '../../credentials/one-time/create.ts';
 import { EVERY_PURPOSE } from '../../credentials/one-time/purposes.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { deletePassword, insertReverts, isDisputed, updateEmail } from '../../directory/users/email-store.ts';
-import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { requestPasswordChangedMail } from '../notices/password-changed.ts';
-import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
+import { endAccess } from '../sessions/end-session.ts';
 import type { ConfirmChangeDeps } from './confirm-change.ts';
 
 /** Sets a new password. */
@@ -58,13 +56,10 @@ async function revert(
   if (!(await updateEmail(tx, userId, former))) throw problem('email_taken', { detail: TAKEN });
   await insertReverts(tx, { userId, currentKey: current.key, formerKey: former.key, since: aboutAt });
   await deletePassword(tx, userId);
-  const raised = await raiseEpochs(tx, [userId]);
-  await lockSessions(tx, userId);
-  const ended = await markSessionsEnded(tx, { userId, reason: 'email_reverted' });
+  const revocations = await endAccess(tx, { userId, reason: 'email_reverted' });
   await endAll(tx, userId, OTHERS);
-  const event = { actorId: userId, targetId: userId, organizationId: null } as const;
-  await record(tx, { id: newId(deps.random, deps.clock), type: 'user.email_reverted', ...event });
+  await recordOwn(deps, tx, userId, 'user.email_reverted');
   await requestPasswordChangedMail(deps, tx, { userId, sessionId: null });
   const reset = await createOneTime(deps, tx, { userId, purpose: 'reset_password', address: former });
-  return { reset, revocations: [...raised, ...ended.revocations] };
+  return { reset, revocations };
 }

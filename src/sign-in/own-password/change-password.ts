@@ -2,20 +2,18 @@
 // could open, or that was opened with it, ends.
 import type { SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
-import { newId } from '../../base/platform/random.ts';
+import { recordOwn } from '../../base/events/record.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { endAll } from '../../credentials/one-time/consume.ts';
 import { ENDED_WITH_CREDENTIALS } from '../../credentials/one-time/purposes.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { normalisePassword } from '../../credentials/passwords/text.ts';
-import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { findProfile, replacePassword } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import { assertPassword, getOwnCredentials } from '../reauthentication/own-password.ts';
 import { answerRenewed, type ReauthenticateDeps, renewAuthentication } from '../reauthentication/reauthenticate.ts';
-import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
+import { endAccess } from '../sessions/end-session.ts';
 import { assertCanSign, type SignedIn } from '../sessions/open-session.ts';
 
 export interface ChangePasswordDeps extends ReauthenticateDeps, PublishDeps {
@@ -52,22 +50,14 @@ export async function changePassword(
   async function change(tx: SystemTx) {
     const isReplaced = own.changedAt !== null && (await replacePassword(tx, caller.id, own.changedAt, hash));
     if (!isReplaced) throw problem('password_changed');
-    const raised = await raiseEpochs(tx, [caller.id]);
-    await lockSessions(tx, caller.id);
-    const which = { userId: caller.id, exceptId: caller.sessionId, reason: 'password_changed' } as const;
-    const ended = await markSessionsEnded(tx, which);
-    await endAll(tx, caller.id, ENDED_WITH_CREDENTIALS);
-    await record(tx, {
-      id: newId(deps.random, deps.clock),
-      type: 'user.password_changed',
-      organizationId: null,
-      actorId: caller.id,
-      targetId: caller.id,
-    });
-    await requestPasswordChangedMail(deps, tx, { userId: caller.id, sessionId: caller.sessionId });
+    const { id: userId, sessionId } = caller;
+    const revocations = await endAccess(tx, { userId, exceptId: sessionId, reason: 'password_changed' });
+    await endAll(tx, userId, ENDED_WITH_CREDENTIALS);
+    await recordOwn(deps, tx, userId, 'user.password_changed');
+    await requestPasswordChangedMail(deps, tx, { userId, sessionId });
     // The new password was chosen with the proof of the old one. This also reads the raised epoch for the token.
     const renewed = await renewAuthentication(tx, caller, null);
-    return { renewed, revocations: [...raised, ...ended.revocations] };
+    return { renewed, revocations };
   }
 
   const { renewed } = await publishing(deps, deps.db.system(change));

@@ -3,7 +3,7 @@
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import { recordOwn } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { newId } from '../../base/platform/random.ts';
@@ -76,13 +76,7 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
   async function write(tx: SystemTx): Promise<() => Promise<Registered>> {
     await once.begin(tx);
     if (!(await insertUser(tx, user))) throw problem('email_taken');
-    await record(tx, {
-      id: newId(deps.random, deps.clock),
-      type: 'user.registered',
-      organizationId: null,
-      actorId: user.id,
-      targetId: user.id,
-    });
+    await recordOwn(deps, tx, user.id, 'user.registered');
     await enqueueVerifyMail(deps, tx, { userId: user.id, emailKey: user.emailKey });
     const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };
     const created: CreatedOrganization | null =

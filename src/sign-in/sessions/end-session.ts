@@ -1,14 +1,16 @@
 // Ends sessions: when a user logs out, when a service client presents a token of the session, or from the user's own
 // list.
 
-import type { Database } from '../../base/database/db.ts';
+import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { assertSessionLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { NIL_ID } from '../../protocol/id.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
 import { assertNotInDoubt } from './authenticate.ts';
 import {
   type EndedSessions,
@@ -112,4 +114,18 @@ function endOwn(
     return markSessionsEnded(tx, { userId, ...which, reason: 'ended_by_user' });
   });
   return publishing(deps, commit);
+}
+
+/**
+ * Refuses all access tokens that a user has so far, and ends the sessions, or all but one, within the caller's
+ * transaction. The caller publishes the revocations after the commit.
+ */
+export async function endAccess(
+  tx: SystemTx,
+  which: Pick<EndSessions, 'userId' | 'exceptId' | 'reason'>,
+): Promise<readonly Revocation[]> {
+  const raised = await raiseEpochs(tx, [which.userId]);
+  await lockSessions(tx, which.userId);
+  const { revocations } = await markSessionsEnded(tx, which);
+  return [...raised, ...revocations];
 }

@@ -3,11 +3,10 @@
 // the person who registered, and gets the account without what that person left in it. Nobody is signed in by a proof.
 import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import { recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
-import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
-import { consumeCode, consumeToken, findOneTime, type OneTime } from '../../credentials/one-time/consume.ts';
+import { consumeCode, consumeToken, findOneTime } from '../../credentials/one-time/consume.ts';
 import { type CreatedOneTime, createOneTime } from '../../credentials/one-time/create.ts';
 import { lockOwner } from '../../credentials/one-time/store.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
@@ -18,6 +17,7 @@ import { assertSessionLive, type SessionOwner } from '../../directory/users/live
 import { markEmailVerified } from '../../directory/users/mailbox-store.ts';
 import { findReceiver, type Receiver } from '../../directory/users/receiver-store.ts';
 import { findCredentials } from '../../directory/users/store.ts';
+import { findAddressee, isAbout } from '../mailbox-proof/addressee.ts';
 import { type ClaimDeps, claimUnproven, lockHeld } from '../mailbox-proof/claim.ts';
 import { enqueueVerifyMail, VERIFY_MAIL } from '../mailbox-proof/mail.ts';
 import type { LoginThrottle } from '../password/throttle.ts';
@@ -104,8 +104,8 @@ export async function verifyByPassword(deps: VerifyDeps, input: ByPassword): Pro
   const verified = await deps.db.system(async (tx): Promise<Verified | null> => {
     await lockOwner(tx, user.id);
     const used = await consumeToken(tx, VERIFY_MAIL, token);
-    const owner = used && (await findReceiver(tx, used.userId));
-    if (!used || !owner?.isActive || !isAbout(used, owner)) return null;
+    const owner = used && (await findAddressee(tx, used));
+    if (!owner) return null;
     return owner.isEmailVerified ? AGAIN : markProven(deps, tx, owner.id);
   });
   if (!verified) throw problem('invalid_or_expired_token');
@@ -158,8 +158,8 @@ async function claimIn(deps: VerifyDeps, tx: SystemTx, { userId, token, password
   const held = await lockHeld(tx, userId);
   if (held === null) return { ...NOTHING, isJoinedMeanwhile: true };
   const used = await consumeToken(tx, VERIFY_MAIL, token);
-  const user = used && (await findReceiver(tx, used.userId));
-  if (!used || !user?.isActive || !isAbout(used, user)) return NOTHING;
+  const user = used && (await findAddressee(tx, used));
+  if (!user) return NOTHING;
   if (user.isEmailVerified) return { ...NOTHING, verified: AGAIN };
   const claimed = await claimUnproven(deps, tx, { user, held, passwordHash, locale });
   if (!claimed) return NOTHING;
@@ -192,18 +192,12 @@ export async function requestVerifyMail(deps: VerifyDeps, caller: SessionOwner):
 
 async function markProven(deps: VerifyDeps, tx: SystemTx, userId: string): Promise<Verified> {
   if (!(await markEmailVerified(tx, userId))) return AGAIN;
-  const event = { type: 'user.email_verified', organizationId: null, actorId: userId, targetId: userId } as const;
-  await record(tx, { id: newId(deps.random, deps.clock), ...event });
+  await recordOwn(deps, tx, userId, 'user.email_verified');
   return PROVEN;
 }
 
 /** The user of a live token; null unless the account is active and still has the address. */
 async function findProvable(reader: SystemReader, token: string): Promise<Receiver | null> {
   const found = await findOneTime(reader, VERIFY_MAIL, token);
-  const user = found && (await findReceiver(reader, found.userId));
-  return found && user?.isActive && isAbout(found, user) ? user : null;
-}
-
-function isAbout({ address }: OneTime, { email }: Receiver): boolean {
-  return address !== null && parseEmail(address)?.key === parseEmail(email)?.key;
+  return found && findAddressee(reader, found);
 }
