@@ -1,53 +1,16 @@
-// People accept an invitation in a real browser, by the link of its mail: with and without scripts, in every language
-// and theme, and on a narrow screen. Pictures of every state of the page are in .data/screenshots.
+// People accept an invitation in a real browser, by the link of its mail: with and without scripts, and in every
+// language. The folder looks/ has what the page looks like.
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
-import { CATALOGUES, LANGUAGES, type Language } from '../../src/base/page-kit/language.ts';
-import { freshEmail, openInviting, PASSWORD } from '../directory/invitations/inviting.ts';
-import { newAccount, newAccountWithoutOrganization, newProvenAccount } from '../support/fixtures/accounts.ts';
-import { cramped, screenshot, startChromium, violationsOf } from '../support/pages/chromium.ts';
+import { CATALOGUES, LANGUAGES } from '../../src/base/page-kit/language.ts';
+import { freshEmail, PASSWORD } from '../directory/invitations/inviting.ts';
+import { newProvenAccount } from '../support/fixtures/accounts.ts';
 import { fill, send } from '../support/pages/filling.ts';
-import { cases } from '../support/thorough.ts';
+import { NARROW } from '../support/pages/look.ts';
+import { follow, openInvitingPages, PAGE, signIn } from './invited.ts';
 
-const PAGE = '/accept-invitation';
-const NARROW = { width: 320, height: 640 };
-const WIDE = { width: 1280, height: 800 };
-
-const inviting = await openInviting(t);
-const { api, database } = inviting;
-const browser = await startChromium(t, { 'localhost:3000': new URL(inviting.service.url).host });
-
-/** Invites a person, and returns the link of the mail. */
-async function linkFor(email: string, token?: string): Promise<string> {
-  await inviting.invite(email, 'agent', token);
-  const { text } = await inviting.mailbox.next(email);
-  return /http\S+#token=\S+/.exec(text)?.[0] ?? '';
-}
-
-/** A person with an account and a proven mailbox. */
-async function member() {
-  const account = await newAccount(api, { email: freshEmail(), password: PASSWORD });
-  await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [account.userId]);
-  return account;
-}
-
-/** Comes to the page by a link. Without scripts, the person pastes it. */
-async function follow(page: Page, link: string, language: Language, scripts: boolean): Promise<void> {
-  const arrived = scripts ? page.waitForResponse((reply) => reply.request().method() === 'POST') : null;
-  await page.goto(link);
-  if (arrived === null) {
-    await fill(page, { [CATALOGUES[language].link.label]: link });
-    await send(page, CATALOGUES[language].link.submit);
-  }
-  await arrived;
-  await page.locator('dl, .notice').first().waitFor();
-}
-
-async function signIn(page: Page, email: string, language: Language): Promise<void> {
-  const text = CATALOGUES[language].signIn;
-  await fill(page, { [text.email]: email, [text.password]: PASSWORD });
-  await send(page, text.submit);
-}
+const inviting = await openInvitingPages(t);
+const { api, database, browser, linkFor, member } = inviting;
 
 /** Nothing in the address of the page shows the token. */
 function isHidden(t: Test, page: Page, link: string): void {
@@ -144,90 +107,3 @@ t.test('no request shows the token in its address, and a scanner that runs scrip
   t.equal(row?.accepted, 1);
   await context.close();
 });
-
-interface Shown {
-  readonly name: string;
-  readonly open: (page: Page, language: Language) => Promise<void>;
-}
-
-const long = 'The Society for the Diffusion of Useful Knowledge about Donaudampfschifffahrtsgesellschaftskapitäne';
-
-const SHOWN: readonly Shown[] = [
-  { name: 'invitation-paste', open: async (page) => void (await page.goto(PAGE)) },
-  {
-    name: 'invitation-wrong',
-    async open(page, language) {
-      await page.goto(PAGE);
-      await fill(page, { [CATALOGUES[language].link.label]: `https://evil.example/${'a'.repeat(80)}` });
-      await send(page, CATALOGUES[language].link.submit);
-    },
-  },
-  {
-    name: 'invitation-register',
-    async open(page, language) {
-      const inviter = await newProvenAccount(api, database, {
-        name: 'Ada King, Countess of Lovelace',
-        organizationName: long,
-      });
-      await follow(page, await linkFor(freshEmail(), inviter.accessToken), language, true);
-    },
-  },
-  {
-    name: 'invitation-register-refused',
-    async open(page, language) {
-      const { name, password } = CATALOGUES[language].register;
-      await follow(page, await linkFor(freshEmail()), language, true);
-      await fill(page, { [name]: 'Grace', [password]: 'short' });
-      await send(page, CATALOGUES[language].invitation.createAndJoin);
-      await page.locator('summary').click();
-    },
-  },
-  {
-    name: 'invitation-account',
-    open: async (page, language) => follow(page, await linkFor((await member()).email), language, true),
-  },
-  {
-    name: 'invitation-dead',
-    open: (page, language) => follow(page, `${PAGE}#token=${'x'.repeat(43)}`, language, true),
-  },
-  {
-    name: 'invitation-accept',
-    async open(page, language) {
-      const { email } = await newAccountWithoutOrganization(api, { email: freshEmail(), password: PASSWORD });
-      await page.goto('/sign-in');
-      await signIn(page, email, language);
-      await follow(page, await linkFor(email), language, true);
-    },
-  },
-  {
-    name: 'invitation-other',
-    open: async (page, language) => follow(page, await linkFor(freshEmail()), language, true),
-  },
-];
-
-for (const colorScheme of ['light', 'dark'] as const) {
-  t.test(`every state of the page is accessible, fits a narrow screen and has no fault: ${colorScheme}`, async (t) => {
-    // A short run looks at one language in each theme.
-    const looked = (colorScheme === 'light' ? LANGUAGES : LANGUAGES.toReversed()).slice(0, cases(LANGUAGES.length));
-    for (const language of looked) {
-      const { page, context, faults } = await browser.open({ locale: language, colorScheme, viewport: NARROW });
-      for (const { name, open } of SHOWN) {
-        await page.setViewportSize(NARROW);
-        await open(page, language);
-        const what = `${name} ${language} ${colorScheme}`;
-        t.same(await cramped(page), [], what);
-        t.same(await violationsOf(page), [], what);
-        await screenshot(page, `${name}-${language}-${colorScheme}-320`);
-        await page.evaluate(`document.documentElement.dir = 'rtl'`);
-        t.same(await cramped(page), [], `${what}, from right to left`);
-        await screenshot(page, `${name}-rtl-${colorScheme}-320`);
-        await page.evaluate(`document.documentElement.dir = 'ltr'`);
-        await page.setViewportSize(WIDE);
-        t.same(await cramped(page), [], `${what}, wide`);
-        await screenshot(page, `${name}-${language}-${colorScheme}-1280`);
-      }
-      t.same(faults, []);
-      await context.close();
-    }
-  });
-}

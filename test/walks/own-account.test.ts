@@ -10,10 +10,10 @@ import { type Account, newAccount } from '../support/fixtures/accounts.ts';
 import { seedMember } from '../support/fixtures/people.ts';
 import { cramped, screenshot, startChromium, violationsOf } from '../support/pages/chromium.ts';
 import { fill, send } from '../support/pages/filling.ts';
+import { NARROW } from '../support/pages/look.ts';
 import { openService } from '../support/service.ts';
 
 const NEXT = 'four other unrelated words';
-const NARROW = { width: 320, height: 640 };
 
 const database = await createDatabase(t);
 const { url, api } = await openService(t, database);

@@ -1,0 +1,47 @@
+// Looks at a page as people with different screens, languages and needs see it.
+import type { Page } from 'playwright-core';
+import type { Test } from 'tap';
+import { LANGUAGES, type Language } from '../../../src/base/page-kit/language.ts';
+import { cases } from '../thorough.ts';
+import { cramped, screenshot, violationsOf } from './chromium.ts';
+
+export type ColorScheme = 'light' | 'dark';
+
+export const NARROW = { width: 320, height: 640 };
+const WIDE = { width: 1280, height: 800 };
+
+/** The languages to look at in this theme. A short run looks at one language in each theme. */
+export function languagesFor(colorScheme: ColorScheme): Language[] {
+  return (colorScheme === 'light' ? LANGUAGES : LANGUAGES.toReversed()).slice(0, cases(LANGUAGES.length));
+}
+
+export interface Look {
+  /** The name of the pictures. */
+  readonly name: string;
+  readonly language: Language;
+  readonly colorScheme: ColorScheme;
+  /** Whether to look from right to left, too, and at the accessibility of the wide page. */
+  readonly fully: boolean;
+}
+
+/**
+ * Checks that the open page is in its language, is accessible, and fits a narrow and a wide screen. Pictures are in
+ * .data/screenshots. The page must be narrow, and is wide afterwards.
+ */
+export async function lookAt(t: Test, page: Page, { name, language, colorScheme, fully }: Look): Promise<void> {
+  const what = `${name} ${language} ${colorScheme}`;
+  t.equal(await page.locator('html').getAttribute('lang'), language);
+  t.same(await cramped(page), [], what);
+  t.same(await violationsOf(page), [], what);
+  await screenshot(page, `${name}-${language}-${colorScheme}-320`);
+  if (fully) {
+    await page.evaluate(`document.documentElement.dir = 'rtl'`);
+    t.same(await cramped(page), [], `${what}, from right to left`);
+    await screenshot(page, `${name}-rtl-${colorScheme}-320`);
+    await page.evaluate(`document.documentElement.dir = 'ltr'`);
+  }
+  await page.setViewportSize(WIDE);
+  t.same(await cramped(page), [], `${what}, wide`);
+  if (fully) t.same(await violationsOf(page), [], `${what}, wide`);
+  await screenshot(page, `${name}-${language}-${colorScheme}-1280`);
+}

@@ -1,0 +1,86 @@
+// The states of the page of an invitation. The files of the themes look at them.
+import type { Page } from 'playwright-core';
+import type { Test } from 'tap';
+import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';
+import { freshEmail, PASSWORD } from '../../directory/invitations/inviting.ts';
+import { newAccountWithoutOrganization, newProvenAccount } from '../../support/fixtures/accounts.ts';
+import { fill, send } from '../../support/pages/filling.ts';
+import { type ColorScheme, languagesFor, lookAt, NARROW } from '../../support/pages/look.ts';
+import { follow, openInvitingPages, PAGE, signIn } from '../invited.ts';
+
+type Inviting = Awaited<ReturnType<typeof openInvitingPages>>;
+
+interface Shown {
+  readonly name: string;
+  readonly open: (page: Page, language: Language) => Promise<void>;
+}
+
+const long = 'The Society for the Diffusion of Useful Knowledge about Donaudampfschifffahrtsgesellschaftskapitäne';
+
+const statesOf = ({ api, database, linkFor, member }: Inviting): readonly Shown[] => [
+  { name: 'invitation-paste', open: async (page) => void (await page.goto(PAGE)) },
+  {
+    name: 'invitation-wrong',
+    async open(page, language) {
+      await page.goto(PAGE);
+      await fill(page, { [CATALOGUES[language].link.label]: `https://evil.example/${'a'.repeat(80)}` });
+      await send(page, CATALOGUES[language].link.submit);
+    },
+  },
+  {
+    name: 'invitation-register',
+    async open(page, language) {
+      const inviter = await newProvenAccount(api, database, {
+        name: 'Ada King, Countess of Lovelace',
+        organizationName: long,
+      });
+      await follow(page, await linkFor(freshEmail(), inviter.accessToken), language, true);
+    },
+  },
+  {
+    name: 'invitation-register-refused',
+    async open(page, language) {
+      const { name, password } = CATALOGUES[language].register;
+      await follow(page, await linkFor(freshEmail()), language, true);
+      await fill(page, { [name]: 'Grace', [password]: 'short' });
+      await send(page, CATALOGUES[language].invitation.createAndJoin);
+      await page.locator('summary').click();
+    },
+  },
+  {
+    name: 'invitation-account',
+    open: async (page, language) => follow(page, await linkFor((await member()).email), language, true),
+  },
+  {
+    name: 'invitation-dead',
+    open: (page, language) => follow(page, `${PAGE}#token=${'x'.repeat(43)}`, language, true),
+  },
+  {
+    name: 'invitation-accept',
+    async open(page, language) {
+      const { email } = await newAccountWithoutOrganization(api, { email: freshEmail(), password: PASSWORD });
+      await page.goto('/sign-in');
+      await signIn(page, email, language);
+      await follow(page, await linkFor(email), language, true);
+    },
+  },
+  {
+    name: 'invitation-other',
+    open: async (page, language) => follow(page, await linkFor(freshEmail()), language, true),
+  },
+];
+
+/** Looks at every state of the page. */
+export async function lookAtInvitation(t: Test, colorScheme: ColorScheme): Promise<void> {
+  const inviting = await openInvitingPages(t);
+  for (const language of languagesFor(colorScheme)) {
+    const { page, context, faults } = await inviting.browser.open({ locale: language, colorScheme, viewport: NARROW });
+    for (const { name, open } of statesOf(inviting)) {
+      await page.setViewportSize(NARROW);
+      await open(page, language);
+      await lookAt(t, page, { name, language, colorScheme, fully: true });
+    }
+    t.same(faults, []);
+    await context.close();
+  }
+}

@@ -1,0 +1,5 @@
+// The pages in dark colors. The two themes are files of their own, so that they run at the same time.
+import t from 'tap';
+import { lookAtPages } from './pages.ts';
+
+t.test('every page is accessible, fits a narrow screen and has no fault: dark', (t) => lookAtPages(t, 'dark'));
