@@ -2,9 +2,15 @@
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 import { stored } from '../../base/secrets/personal.ts';
-import type { FoundSession, SessionOwner } from '../../directory/users/live-session.ts';
+import type { SessionOwner } from '../../directory/users/live-session.ts';
 import { withPerson } from '../../directory/users/person-store.ts';
-import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from '../sessions/subject-store.ts';
+import {
+  type ChangedRow,
+  type ChangedSession,
+  changedSessionOf,
+  selectChanged,
+  subject,
+} from '../sessions/subject-store.ts';
 
 const LIVE = `s.id = $1::uuid AND s.user_id = $2::uuid AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
   AND s.expires_at > clock_timestamp()`;
@@ -65,34 +71,15 @@ renewed AS (
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id)
   SELECT gen_random_uuid(), organization_id, 'session.reauthenticated', $1, id FROM renewed WHERE $5::timestamptz IS NOT NULL
-)
-SELECT ${SUBJECT_COLUMNS}, s.authenticated_at, s.idle_expires_at, s.amr,
-  EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
-    AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live,
-  ${isKeyRevokedSql('$4::text')} AS "keyRevoked"
-FROM person p LEFT JOIN renewed s ON true`);
-
-export interface Renewed extends FoundSession {
-  readonly subject: Subject;
-  /** Null when nothing was renewed. */
-  readonly session: {
-    readonly authenticatedAt: Date;
-    readonly idleExpiresAt: Date;
-    readonly amr: readonly string[];
-  } | null;
-}
+)${selectChanged('renewed')}`);
 
 /** Sets the time of the proof to now. Returns null for an unknown user. */
 export async function updateAuthenticated(
   tx: SystemReader,
   { id, sessionId, keyId, organizationId }: SessionOwner & { readonly organizationId: string | null },
   passwordChangedAt: Date | null,
-): Promise<Renewed | null> {
-  const [row] = await tx.rows<
-    Subject & FoundSession & { authenticated_at: Date | null; idle_expires_at: Date; amr: string[] }
-  >(RENEW, [id, organizationId, sessionId, keyId ?? null, passwordChangedAt]);
-  if (!row) return null;
-  const { authenticated_at: authenticatedAt, idle_expires_at: idleExpiresAt, amr } = row;
-  const session = authenticatedAt && { authenticatedAt, idleExpiresAt, amr };
-  return { subject: await subjectOf(tx, row), live: row.live, keyRevoked: row.keyRevoked, session };
+): Promise<ChangedSession | null> {
+  const values = [id, organizationId, sessionId, keyId ?? null, passwordChangedAt];
+  const [row] = await tx.rows<ChangedRow>(RENEW, values);
+  return changedSessionOf(tx, row);
 }

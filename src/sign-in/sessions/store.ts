@@ -4,8 +4,17 @@ import { type SystemReader, statement, type UserReader } from '../../base/databa
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 import { stored } from '../../base/secrets/personal.ts';
-import type { FoundSession, SessionOwner } from '../../directory/users/live-session.ts';
-import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
+import type { SessionOwner } from '../../directory/users/live-session.ts';
+import {
+  type ChangedRow,
+  type ChangedSession,
+  changedSessionOf,
+  SUBJECT_COLUMNS,
+  type Subject,
+  selectChanged,
+  subject,
+  subjectOf,
+} from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
   /**
@@ -107,35 +116,16 @@ switched AS (
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id)
   SELECT gen_random_uuid(), organization_id, 'session.organization_switched', $1, id FROM switched
-)
-SELECT ${SUBJECT_COLUMNS}, s.authenticated_at, s.idle_expires_at, s.amr,
-  EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
-    AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live,
-  ${isKeyRevokedSql('$4::text')} AS "keyRevoked"
-FROM person p LEFT JOIN switched s ON true`);
-
-export interface Switched extends FoundSession {
-  readonly subject: Subject;
-  readonly session: {
-    readonly authenticatedAt: Date;
-    readonly idleExpiresAt: Date;
-    readonly amr: readonly string[];
-  } | null;
-}
+)${selectChanged('switched')}`);
 
 /** Makes a live session act for another organization (id or slug) of its user. Returns null for an unknown user. */
 export async function updateSessionOrganization(
   tx: SystemReader,
   { id, sessionId, keyId }: SessionOwner,
   organization: string,
-): Promise<Switched | null> {
-  const [row] = await tx.rows<
-    Subject & FoundSession & { authenticated_at: Date | null; idle_expires_at: Date; amr: string[] }
-  >(SWITCH, [id, organization, sessionId, keyId ?? null]);
-  if (!row) return null;
-  const { authenticated_at: authenticatedAt, idle_expires_at: idleExpiresAt, amr } = row;
-  const session = authenticatedAt && { authenticatedAt, idleExpiresAt, amr };
-  return { subject: await subjectOf(tx, row), live: row.live, keyRevoked: row.keyRevoked, session };
+): Promise<ChangedSession | null> {
+  const [row] = await tx.rows<ChangedRow>(SWITCH, [id, organization, sessionId, keyId ?? null]);
+  return changedSessionOf(tx, row);
 }
 
 export interface SessionRow {

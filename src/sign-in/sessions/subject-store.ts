@@ -2,7 +2,9 @@
 // sessions share. $1 is always the user, $2 the requested organization (id or slug) or null.
 
 import type { SystemReader } from '../../base/database/db.ts';
+import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 import { stored } from '../../base/secrets/personal.ts';
+import type { FoundSession } from '../../directory/users/live-session.ts';
 import { withPerson } from '../../directory/users/person-store.ts';
 
 export interface SubjectUser {
@@ -85,4 +87,43 @@ export function subjectOf(
   { user, organization, grants, memberships }: Subject,
 ): Promise<Subject> {
   return personal.opening((open) => ({ user: withPerson(open, user), organization, grants, memberships }));
+}
+
+/** The answer of a statement that changes a session. */
+export interface ChangedSession extends FoundSession {
+  readonly subject: Subject;
+  /** The session as it is now. Null when nothing was changed. */
+  readonly session: {
+    readonly authenticatedAt: Date;
+    readonly idleExpiresAt: Date;
+    readonly amr: readonly string[];
+  } | null;
+}
+
+/**
+ * SQL: the end of such a statement. `changed` is the query of the changed row, with `authenticated_at`,
+ * `idle_expires_at` and `amr`. $1 user, $3 session, $4 the key of the caller's token.
+ */
+export const selectChanged = (changed: string) => `
+SELECT ${SUBJECT_COLUMNS}, s.authenticated_at, s.idle_expires_at, s.amr,
+  EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
+    AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live,
+  ${isKeyRevokedSql('$4::text')} AS "keyRevoked"
+FROM person p LEFT JOIN ${changed} s ON true`;
+
+export interface ChangedRow extends Subject, FoundSession {
+  readonly authenticated_at: Date | null;
+  readonly idle_expires_at: Date;
+  readonly amr: string[];
+}
+
+/** The answer in a row of selectChanged. Null without a row: the user is unknown. */
+export async function changedSessionOf(
+  tx: Pick<SystemReader, 'personal'>,
+  row: ChangedRow | undefined,
+): Promise<ChangedSession | null> {
+  if (!row) return null;
+  const { authenticated_at: authenticatedAt, idle_expires_at: idleExpiresAt, amr } = row;
+  const session = authenticatedAt && { authenticatedAt, idleExpiresAt, amr };
+  return { subject: await subjectOf(tx, row), live: row.live, keyRevoked: row.keyRevoked, session };
 }
