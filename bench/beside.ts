@@ -3,30 +3,27 @@
 // README.md explains the figures.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { ROOT, type Service, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
 import { startEmbedded } from '../src/base/embedded/embedded.ts';
 import { openApi } from '../test/support/client.ts';
 import { type Account, newAccount } from '../test/support/fixtures/accounts.ts';
 import type { Tally, Task } from './load.ts';
 import { median } from './paired.ts';
+import { UNREACHED_LIMITS } from './settings.ts';
 import { cpuMicroseconds, residentMegabytes, serviceProcess, startWorker, type Worker } from './worker.ts';
 
+const { values: options, positionals: checkouts } = parseArgs({
+  options: { paths: { type: 'string' }, rounds: { type: 'string', default: '7' } },
+  allowPositionals: true,
+});
+const ROUNDS = Number(options.rounds);
 const CONNECTIONS = 16;
 const USERS = 24;
-const ROUNDS = Number(process.env.ROUNDS ?? 7);
+const SETTINGS = { ...UNREACHED_LIMITS, SESSIONS_PER_USER_MAX: '10000' };
 const ROUND_MILLISECONDS = 1_500;
 const STARTS = 5;
 const IDLE_MILLISECONDS = 3_000;
-
-// Rate limits are on, as in production, but too high to be reached. The log has its default level.
-const SETTINGS = {
-  LOG_LEVEL: 'info',
-  RATE_LIMIT_ENABLED: 'true',
-  RATE_LIMIT_SIGN_IN: '1000000',
-  RATE_LIMIT_REFRESH: '1000000',
-  RATE_LIMIT_OTHER: '1000000',
-  SESSIONS_PER_USER_MAX: '10000',
-};
 
 /** A checkout and its running service. */
 interface Side {
@@ -162,11 +159,11 @@ const row = (cells: readonly string[]) =>
     .trimEnd();
 
 await withTestbed({ name: 'beside', disposable: true }, async (testbed) => {
-  const paths = process.env.PATHS?.split(',') ?? Object.keys(PATHS);
+  const paths = options.paths?.split(',') ?? Object.keys(PATHS);
   const loader = startWorker('load.ts');
   testbed.teardown(() => loader.end());
   const sides = [await startSide(testbed, ROOT, 'this')];
-  for (const checkout of process.argv.slice(2)) {
+  for (const checkout of checkouts) {
     const root = resolve(checkout);
     sides.push(await startSide(testbed, root, root.split('/').at(-1) ?? root));
   }

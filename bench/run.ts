@@ -7,6 +7,7 @@ import { newAccount } from '../test/support/fixtures/accounts.ts';
 import type { BoundTally, BoundTask } from './bound.ts';
 import type { Tally, Task } from './load.ts';
 import { type Figure, inTurns, median, table } from './paired.ts';
+import { UNREACHED_LIMITS } from './settings.ts';
 import { residentMegabytes, serviceProcess, startWorker, type Worker } from './worker.ts';
 
 const CONNECTIONS = 16;
@@ -15,18 +16,9 @@ const POOL_SIZE = 10; // the default of DATABASE_POOL_SIZE
 const STARTS = 5;
 const IDLE_MILLISECONDS = 3_000;
 const quick = process.argv.includes('--quick');
+const SETTINGS = { ...UNREACHED_LIMITS, SESSIONS_PER_USER_MAX: '10000' };
 const rounds = quick ? 2 : 5;
 const roundMilliseconds = quick ? 1_000 : 2_500;
-
-// Rate limits are on, as in production, but too high to be reached. The log has its default level.
-const SETTINGS = {
-  LOG_LEVEL: 'info',
-  RATE_LIMIT_ENABLED: 'true',
-  RATE_LIMIT_SIGN_IN: '1000000',
-  RATE_LIMIT_REFRESH: '1000000',
-  RATE_LIMIT_OTHER: '1000000',
-  SESSIONS_PER_USER_MAX: '10000',
-};
 
 interface Bench {
   /** The service's process. */

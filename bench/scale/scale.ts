@@ -12,6 +12,7 @@ import { findCredentials } from '../../src/directory/users/store.ts';
 import { openApi } from '../../test/support/client.ts';
 import { personalIn } from '../../test/support/personal.ts';
 import type { Tally, Task } from '../load.ts';
+import { UNREACHED_LIMITS } from '../settings.ts';
 import { startWorker, type Worker } from '../worker.ts';
 import { type Path, pathsOf, signInParticipants } from './paths.ts';
 import { assertNoSequentialScan } from './plans.ts';
@@ -28,15 +29,6 @@ const CALLERS = { ordinary: 64, owners: 20 };
 const CONNECTIONS = 4;
 const rounds = options.quick ? 2 : 5;
 const roundMilliseconds = options.quick ? 1_000 : 2_000;
-
-// Rate limits are on, as in production, but too high to be reached.
-const SETTINGS = {
-  LOG_LEVEL: 'info',
-  RATE_LIMIT_ENABLED: 'true',
-  RATE_LIMIT_SIGN_IN: '1000000',
-  RATE_LIMIT_REFRESH: '1000000',
-  RATE_LIMIT_OTHER: '1000000',
-};
 
 interface Side {
   readonly name: string;
@@ -58,7 +50,7 @@ async function openSide(testbed: Testbed, name: string, shape: Shape): Promise<S
   await admin.query(`CREATE DATABASE ${name} OWNER ${new URL(ownerUrl).username}`);
   await admin.end();
   // The start of the service creates the tables and the system roles.
-  const service = await testbed.startService({ settings: { ...SETTINGS, DATABASE_URL: ownerUrl } });
+  const service = await testbed.startService({ settings: { ...UNREACHED_LIMITS, DATABASE_URL: ownerUrl } });
   console.log(`${name}: ${shape.organizations} organizations, ${shape.users} users`);
   const personal = await personalIn(testbed.keysDirectory);
   const seeded = await seedDatabase(adminUrl, { ...shape, personal }, print);
@@ -167,7 +159,7 @@ await withTestbed({ name: 'scale', disposable: false }, async (testbed) => {
     );
     for (const side of [small, large]) await side.service.end('SIGTERM');
     const planned = { ...large, population: large.seeded.population };
-    return await assertNoSequentialScan(testbed, planned, SETTINGS);
+    return await assertNoSequentialScan(testbed, planned, UNREACHED_LIMITS);
   } finally {
     loader.end();
     await Promise.all([small.close(), large.close()]);

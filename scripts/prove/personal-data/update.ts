@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { FIRST, LAST, measureSearches } from '../../../bench/searches.ts';
 import { type Api, openApi } from '../../../test/support/client.ts';
 import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { asAdmin, type Query } from '../database.ts';
@@ -20,23 +21,6 @@ const SETTINGS = {
 };
 const PAUSE_MILLISECONDS = 20;
 const SEARCHES = 40;
-const SEARCH_MILLISECONDS_MAX = 150;
-
-const FIRST = [
-  'Ada',
-  'Grace',
-  'Alan',
-  'Edsger',
-  'Barbara',
-  'Donald',
-  'Frances',
-  'Ken',
-  'Radia',
-  'Leslie',
-  'Zoë',
-  'Ľubica',
-];
-const LAST = ['Lovelace', 'Hopper', 'Turing', 'Dijkstra', 'Liskov', 'Knuth', 'Allen', 'Thompson', 'Perlman', 'Lamport'];
 
 // $1 organization, $2 people, $3 and $4 first and last names.
 const SEED = `
@@ -124,27 +108,6 @@ async function sealByCommand(testbed: Testbed): Promise<void> {
   demand(code === 0, `keys seal ended with ${code}`);
 }
 
-async function measureSearch(api: Api, token: string): Promise<string> {
-  const queries = ['nobody', 'person77', 'Lovelace 7', 'zoë', 'ľub', 'a', 'perlman 12345', 'Turing', 'person99999@'];
-  const lines: string[] = [];
-  for (const q of queries) {
-    const times: number[] = [];
-    let total = 0;
-    for (let count = 0; count < SEARCHES; count += 1) {
-      const begun = performance.now();
-      const { status, body, text } = await api.get(`/users?q=${encodeURIComponent(q)}`, { token });
-      demand(status === 200, `a search answered ${status}: ${text}`);
-      times.push(performance.now() - begun);
-      total = body.pagination.total;
-    }
-    const p95 = times.sort((a, b) => a - b)[Math.floor(SEARCHES * 0.95)] ?? 0;
-    lines.push(
-      `${JSON.stringify(q)} finds ${total}: p95 ${p95.toFixed(0)} ms${p95 > SEARCH_MILLISECONDS_MAX ? ' (too slow)' : ''}`,
-    );
-  }
-  return lines.join('\n  ');
-}
-
 async function untilSealed(query: Query): Promise<void> {
   for (;;) {
     const [row] = await query<{ left: number }>(LEFT);
@@ -188,7 +151,7 @@ await withTestbed({ name: 'personal-data', disposable: true }, async (testbed) =
     await query('VACUUM (ANALYZE)');
     const api = openApi(services.newer.url);
     const signed = await api.post('/auth/login', { email: owner.email, password: owner.password });
-    const searches = await measureSearch(api, signed.body.data.accessToken);
+    const searches = await measureSearches(api, signed.body.data.accessToken, SEARCHES);
     return [
       `SHOWN: ${COUNT} accounts were updated beside the previous version: ${count} requests, none failed, the slowest took ${slowest.toFixed(0)} ms.`,
       `  ready after ${migrated.toFixed(0)} ms, everything sealed ${(filled / 1000).toFixed(0)} s later, nothing in clear at the end`,
