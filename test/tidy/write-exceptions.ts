@@ -84,9 +84,9 @@ export const FOREIGN_TABLES: readonly Exception[] = [
 ];
 
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
-// transaction. A statement that ends sessions, or that finds somebody by
-// the e-mail address, is built with these functions. `withPerson` opens a row, and `subject` and `subjectOf` read
-// what a token says.
+// transaction. A statement that ends sessions, that finds somebody by the e-mail address, or that changes a session and
+// returns what its next token says, is built with these functions. `withPerson` opens a row, and `subject` and
+// `subjectOf` read what a token says.
 export const FOR_ALL: readonly string[] = [
   'raiseEpochs',
   'raiseMembershipEpochs',
@@ -100,28 +100,29 @@ export const FOR_ALL: readonly string[] = [
   'withPerson',
   'subject',
   'subjectOf',
+  'selectChanged',
+  'changedSessionOf',
 ];
 
 export const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'sign-in/forgotten-password/reset-password.ts',
-    writes: ['setPasswordHash', 'takeOverUnproven', 'markSentRevoked', 'markSessionsEnded'],
-    reason:
-      'A forgotten password is replaced by whoever reads the mailbox; what was open or sent before ends with that.',
+    writes: ['setPasswordHash'],
+    reason: 'The owner of the mailbox replaces a forgotten password.',
   },
   {
     at: 'sign-in/own-password/change-password.ts',
-    writes: ['replacePassword', 'markSessionsEnded'],
-    reason: 'Changing the password ends the other sessions of the user in the same transaction.',
+    writes: ['replacePassword'],
+    reason: 'A person who knows the password, or has signed in just now, replaces it.',
   },
   {
     at: 'sign-in/own-email/confirm-change.ts',
-    writes: ['updateEmail', 'markSessionsEnded'],
-    reason: 'The token that was sent to the new address proves it; the other sessions end with the former one.',
+    writes: ['updateEmail'],
+    reason: 'The token that was sent to the new address proves it.',
   },
   {
     at: 'sign-in/own-email/revert-change.ts',
-    writes: ['updateEmail', 'insertReverts', 'deletePassword', 'markSessionsEnded'],
+    writes: ['updateEmail', 'insertReverts', 'deletePassword'],
     reason: 'The owner of the former address gets the account back without what somebody else may know of it.',
   },
   {
@@ -179,8 +180,8 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'sign-in/mailbox-proof/claim.ts',
-    writes: ['takeOverUnproven', 'markSentRevoked', 'markSessionsEnded', 'markDeleted'],
-    reason: 'Whoever proves a mailbox gets the account without what somebody else may have left in it.',
+    writes: ['takeOverUnproven', 'markSentRevoked', 'markDeleted'],
+    reason: 'The person who proves a mailbox gets the account without what another person may have left in it.',
   },
   {
     at: 'sign-in/verify-email/verify-email.ts',
@@ -194,13 +195,8 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'sign-in/accept-invitation/accept-invitation.ts',
-    writes: ['insertUser', 'markEmailVerified', 'takeOverUnproven', 'markSentRevoked'],
-    reason: 'The token that was sent to a mailbox proves it; what was sent there before ends with that.',
-  },
-  {
-    at: 'sign-in/accept-invitation/accept-invitation.ts',
-    writes: ['markSessionsEnded', 'updateSessionOrganization'],
-    reason: 'Accepting ends the sessions of a claimed account, or lets the caller’s session act for the organization.',
+    writes: ['insertUser', 'markEmailVerified', 'updateSessionOrganization'],
+    reason: 'The token that was sent to a mailbox proves it, and the caller’s session may act for the organization.',
   },
   {
     at: 'admin/accounts/create-account.ts',

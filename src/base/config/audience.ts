@@ -1,4 +1,4 @@
-// The audiences that no service client may have, whoever chooses them.
+// The audiences that no service client may have, no matter who chooses them.
 
 /**
  * Whether the audience is the issuer itself or its token endpoint, in any spelling of the address, or has a star. A

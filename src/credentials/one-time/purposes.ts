@@ -17,9 +17,12 @@ export const EVERY_PURPOSE = Object.keys(PURPOSES) as readonly Purpose[];
 
 /**
  * What ends when the credentials of an account change, or all of its sessions end. The way back to a former address
- * stays: whoever has taken the account over must not be able to end it.
+ * stays: a person who has stolen the account must not be able to end it.
  */
 export const ENDED_WITH_CREDENTIALS: readonly Purpose[] = ['reset_password', 'change_email'];
+
+/** What ends when the address of an account changes. The way back to a former address stays, as above. */
+export const ENDED_WITH_ADDRESS: readonly Purpose[] = EVERY_PURPOSE.filter((purpose) => purpose !== 'revert_email');
 
 export const CODE_SECONDS = HOUR / 4;
 /** After so many wrong codes, a code ends, and its link goes on working. */

@@ -84,7 +84,8 @@ export async function resetPassword(deps: ResetDeps, { proof, password, locale, 
 
   const { isDone } = await publishing(deps, deps.db.system(change));
   if (!isDone) throw problem('invalid_or_expired_token');
-  // Whoever has read the mail may sign in at once from here. Elsewhere, the waits after wrong passwords go on.
+  // The person who has read the mail may sign in at once from this network. In other networks, the waits after wrong
+  // passwords go on.
   deps.throttle.succeeded(countingKey(email), network);
 }
 

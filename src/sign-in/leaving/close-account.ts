@@ -106,7 +106,7 @@ async function closeIn(
 
 /** Whether an organization whose last owner leaves can be deleted with the account. */
 export function canBeDeletedBy(caller: SessionOwner | null) {
-  // Whoever suspended an organization decides what becomes of it.
+  // The platform has suspended the organization, and decides what becomes of it.
   return ({ hasOthers, status }: HeldOrganization) => !hasOthers && (caller === null || status === 'active');
 }
 

@@ -1,6 +1,7 @@
-// Gives an account whose address nobody had proven to the person who has now proven it. Whoever registered it may be
-// somebody else, so everything ends that this person could use. `claimUnproven` runs in the transaction that uses the
-// proof up. Which organizations go with it is decided under their locks (`lockHeld`), which are taken before.
+// Gives an account whose address nobody had proven to the person who has now proven it. Another person may have
+// registered the account, so everything ends that this other person could use. `claimUnproven` runs in the transaction
+// that uses the proof up. Which organizations go with it is decided under their locks (`lockHeld`), which are taken
+// before.
 import type { SystemTx } from '../../base/database/db.ts';
 import { record, recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';

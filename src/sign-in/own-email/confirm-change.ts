@@ -5,7 +5,7 @@ import { recordOwn } from '../../base/events/record.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { consumeCode, consumeToken, endAll, type OneTime } from '../../credentials/one-time/consume.ts';
 import type { CreateDeps } from '../../credentials/one-time/create.ts';
-import type { Purpose } from '../../credentials/one-time/purposes.ts';
+import { ENDED_WITH_ADDRESS } from '../../credentials/one-time/purposes.ts';
 import { lockOwner } from '../../credentials/one-time/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { isDisputed, updateEmail } from '../../directory/users/email-store.ts';
@@ -23,11 +23,6 @@ export interface ConfirmChangeDeps extends PublishDeps, CreateDeps {
 /** The token of the link, or the code of the mail with the signed-in user. */
 export type ChangeProof = { readonly token: string } | { readonly code: string; readonly caller: SessionOwner };
 
-/**
- * What ends with a former address. The way back to it stays: whoever has taken the account over must not be able to end
- * it.
- */
-const ENDED: readonly Purpose[] = ['verify_email', 'reset_password', 'change_email'];
 const REFUSED = { isDone: false, revocations: [] as readonly Revocation[] };
 
 /**
@@ -71,7 +66,7 @@ async function change(
   if (!(await updateEmail(tx, userId, email))) throw problem('invalid_or_expired_token');
   const which = { userId, reason: 'email_changed', ...(keptId !== null && { exceptId: keptId }) } as const;
   const revocations = await endAccess(tx, which);
-  await endAll(tx, userId, ENDED);
+  await endAll(tx, userId, ENDED_WITH_ADDRESS);
   await recordOwn(deps, tx, userId, 'user.email_changed');
   await enqueueNoticeMail(deps, tx, { former, newEmail: email.address });
   return revocations;

@@ -1,5 +1,5 @@
-// Takes an address back that was changed, for somebody who has the link that was sent to it. Whoever made the change
-// may know the password and have sessions, so all of that ends.
+// Gives an account its former address again, for a person who has the link that was sent to that address. The person
+// who made the change may know the password and have sessions, so all of that ends.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -7,7 +7,7 @@ import { recordOwn } from '../../base/events/record.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import { consumeToken, endAll, type OneTime } from '../../credentials/one-time/consume.ts';
 import { type CreatedOneTime, createOneTime } from '../../credentials/one-time/create.ts';
-import { EVERY_PURPOSE } from '../../credentials/one-time/purposes.ts';
+import { ENDED_WITH_ADDRESS } from '../../credentials/one-time/purposes.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { deletePassword, insertReverts, isDisputed, updateEmail } from '../../directory/users/email-store.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
@@ -19,7 +19,6 @@ import type { ConfirmChangeDeps } from './confirm-change.ts';
 /** Sets a new password. */
 export type Reset = Pick<CreatedOneTime<'reset_password'>, 'token' | 'expiresAt'>;
 
-const OTHERS = EVERY_PURPOSE.filter((purpose) => purpose !== 'revert_email');
 const TAKEN =
   'Another account has this e-mail now, so nothing was changed: ask an operator of this service, who can help you.';
 
@@ -57,7 +56,7 @@ async function revert(
   await insertReverts(tx, { userId, currentKey: current.key, formerKey: former.key, since: aboutAt });
   await deletePassword(tx, userId);
   const revocations = await endAccess(tx, { userId, reason: 'email_reverted' });
-  await endAll(tx, userId, OTHERS);
+  await endAll(tx, userId, ENDED_WITH_ADDRESS);
   await recordOwn(deps, tx, userId, 'user.email_reverted');
   await requestPasswordChangedMail(deps, tx, { userId, sessionId: null });
   const reset = await createOneTime(deps, tx, { userId, purpose: 'reset_password', address: former });

@@ -6,8 +6,9 @@ import { refusedToken } from '../../base/errors/refused-token.ts';
 import { assertLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { assertCanSign, type SignedIn, type SignInDeps, signIn } from '../sessions/open-session.ts';
+import type { ChangedSession } from '../sessions/subject-store.ts';
 import { assertPassword, getOwnCredentials, type OwnPasswordDeps, type TypedPassword } from './own-password.ts';
-import { type Renewed, updateAuthenticated } from './store.ts';
+import { updateAuthenticated } from './store.ts';
 
 export interface ReauthenticateDeps extends OwnPasswordDeps, SignInDeps {}
 
@@ -29,7 +30,7 @@ export async function reauthenticate(
 }
 
 /** The session after its time of the proof was set to now. */
-export type RenewedSession = Renewed & { readonly session: NonNullable<Renewed['session']> };
+export type RenewedSession = ChangedSession & { readonly session: NonNullable<ChangedSession['session']> };
 
 /**
  * Sets the time of the proof to now, unless the password was changed after `passwordChangedAt`. Null: the transaction

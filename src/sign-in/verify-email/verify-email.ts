@@ -1,6 +1,6 @@
-// Proves the address of an account with the link or the code of a mail. Whoever is signed in, or knows the password,
-// is the person who registered, so nothing else changes. Anybody else who has the link owns the mailbox, but may not be
-// the person who registered, and gets the account without what that person left in it. Nobody is signed in by a proof.
+// Proves the address of an account with the link or the code of a mail. A person who is signed in, or knows the
+// password, is the one who registered, so nothing else changes. Any other person who has the link owns the mailbox, but
+// may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in.
 import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';

@@ -51,7 +51,7 @@ t.test('ending the sessions of a user, or disabling the account, ends what could
   }
 });
 
-t.test('whoever proves a mailbox ends every token that was made before', async (t) => {
+t.test('the proof of a mailbox ends every token that was made before', async (t) => {
   const taken = await openMailed(t);
   const { token } = await taken.inviting.invited(taken.email);
   t.equal((await taken.inviting.api.post('/invitations/accept', registering(token))).status, 200);

@@ -132,7 +132,7 @@ t.test('five wrong codes end the code, and the link goes on working', async (t) 
 });
 
 t.test(
-  'whoever proves an unproven address gets rid of what somebody else planted; a proven account stays',
+  'a reset of an unproven account removes what another person left there; a proven account stays as it is',
   async (t) => {
     const { api, account, mailed, reset, signIn, database } = await openForgotten(t);
     const { email, userId, organization } = account;
@@ -189,5 +189,5 @@ t.test('a reset ends the wait of the sign-in for this account, from this network
   }
   await reset({ token: (await mailed(email)).token, password: NEW_PASSWORD });
   t.equal((await signIn(email, NEW_PASSWORD)).status, 200);
-  t.equal((await guess(elsewhere)).status, 429, 'whoever guesses from elsewhere still waits');
+  t.equal((await guess(elsewhere)).status, 429, 'a person who guesses from another network still waits');
 });

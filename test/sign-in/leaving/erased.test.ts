@@ -30,7 +30,7 @@ async function dump(database: TestDatabase): Promise<string> {
   return texts.join('\n');
 }
 
-t.test('nothing of a person can be read after the account was closed, whoever closed it', async (t) => {
+t.test('nothing of a person can be read after the account was closed, no matter who closed it', async (t) => {
   const inviting = await openInviting(t, { TRUSTED_PROXIES: '127.0.0.1' });
   const { api, database, mailbox, service } = inviting;
   for (const by of ['user', 'operator']) {
