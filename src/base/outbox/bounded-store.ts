@@ -24,14 +24,19 @@ inserted AS (
     count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 hour') AS hour FROM recent) AS counted
   WHERE $7::boolean AND hour < $5::int AND day < $6::int
   RETURNING id
+),
+unchanged AS (
+  UPDATE outbox SET kind = kind
+  WHERE id = (SELECT id FROM recent ORDER BY created_at DESC LIMIT 1) AND NOT EXISTS (SELECT FROM inserted)
 )
-UPDATE outbox SET kind = kind
-WHERE id = (SELECT id FROM recent ORDER BY created_at DESC LIMIT 1) AND NOT EXISTS (SELECT FROM inserted)`);
+SELECT EXISTS (SELECT FROM inserted) AS inserted`);
 
-/** Inserts the mail if the budget of its address allows it. */
-export async function insertBoundedMail(tx: SystemTx, mail: BoundedMail): Promise<void> {
+/** Inserts the mail if the budget of its address allows it. Returns whether it did. */
+export async function insertBoundedMail(tx: SystemTx, mail: BoundedMail): Promise<boolean> {
   const { id, kind, subjectId, recipientKey, perHour, perDay, isAllowed } = mail;
   const found = tx.personal.lookup('outbox.recipient', recipientKey);
   await tx.rows(LOCK_ADDRESS, [found]);
-  await tx.rows(INSERT, [id, kind, subjectId, found, perHour, perDay, isAllowed]);
+  const values = [id, kind, subjectId, found, perHour, perDay, isAllowed];
+  const [row] = await tx.rows<{ inserted: boolean }>(INSERT, values);
+  return row?.inserted ?? false;
 }

@@ -6,6 +6,7 @@ import { countingKey } from '../../../src/directory/users/email.ts';
 import { newKey } from '../../base/idempotency/requests.ts';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
 
 const TABLES = `SELECT quote_ident(relname) AS name FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1`;
@@ -41,6 +42,7 @@ t.test(
       registered: `${word()}@example.com`,
       invited: `${word()}@example.com`,
       pending: `${word()}@example.com`,
+      waiting: `${word()}@example.com`,
       name: `Name ${word()}`,
       renamed: `Renamed ${word()}`,
       guest: `Guest ${word()}`,
@@ -71,6 +73,9 @@ t.test(
     const joining = { ...registering(invitation.token, canary.guest), password };
     t.equal((await api.post('/invitations/accept', joining, { headers })).status, 200);
     t.equal((await inviting.invite(canary.pending)).status, 201);
+    const { api: verified } = await openService(t, database, { REGISTRATION_MODE: 'verified' });
+    const waiting = { email: canary.waiting, password, name: canary.name, organizationName: canary.guest };
+    t.equal((await verified.post('/auth/register', waiting, { headers })).status, 202);
     const found = await api.get(`/users?q=${encodeURIComponent(canary.guest)}`, { token: owner.accessToken });
     t.match(found.body.data, [{ name: canary.guest, email: canary.invited }]);
 

@@ -35,6 +35,7 @@ const NAMES = [
 
 /** The links of the mail of each kind. */
 const LINKS: Readonly<Record<TemplateName, readonly string[]>> = {
+  registration: [`/verify-email#token=${TOKEN}`],
   verify_email: [`/verify-email#token=${TOKEN}`],
   reset_password: [`/reset-password#token=${TOKEN}`],
   account_exists: ['/sign-in', '/forgot-password'],
@@ -46,7 +47,7 @@ const LINKS: Readonly<Record<TemplateName, readonly string[]>> = {
   invitation: [`/invitations/accept#token=${TOKEN}`],
   organization_suspended: [],
 };
-const WITH_CODE = new Set<TemplateName>(['verify_email', 'reset_password', 'email_change_confirm']);
+const WITH_CODE = new Set<TemplateName>(['verify_email', 'registration', 'reset_password', 'email_change_confirm']);
 
 function everyMail(text: string) {
   return KINDS.flatMap((kind) =>

@@ -114,6 +114,15 @@ export const en = {
     newPassword: 'New password',
     claimSubmit: 'Delete all this and prove the e-mail',
     unproven: 'Your e-mail is not proven yet. Until then you cannot invite anybody.',
+    registered:
+      'If you can register with this e-mail, a mail is on its way. It has a link, and a code for the form below.',
+    registerAgain: 'Register again to get another mail',
+    ofRegistration: {
+      byPassword: 'Give the password that you chose when you registered.',
+      claim:
+        'You get an account with the password that you choose here. What somebody else has typed is dropped: the name, the password and the organization.',
+      claimSubmit: 'Create the account with this password',
+    },
   },
   signOut: {
     title: 'Sign out',
