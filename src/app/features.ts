@@ -75,7 +75,7 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** How often in 24 hours one network has mails of one kind sent to one address: for new passwords, or to register it. */
+/** How often in 24 hours one network has mails of one kind sent to one address: for a new password, or to register. */
 const MAILS_OF_NETWORK_MAX = 6;
 /** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;

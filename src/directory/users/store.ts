@@ -32,7 +32,7 @@ FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE ${where} ORDER BY u
 const NEXT_CREDENTIALS = statement(`
 ${hashed(`u.email_lookup >= decode($1, 'base64')`)} UNION ALL ${hashed('u.email_lookup IS NOT NULL')} LIMIT 1`);
 
-/** `own` is null when no account has the e-mail. Then `hash` is that of another account, to verify with the same work. */
+/** `own` is null when no account has the e-mail. Then `hash` is that of another account, whose check takes as long. */
 export interface CredentialsToCheck {
   readonly own: Credentials | null;
   readonly hash: string | null;

@@ -1,5 +1,5 @@
-// Ends registrations that wait for the proof of their mailbox: when the address gets an account in another way, when they
-// have expired, and after a backup was restored.
+// Ends registrations that wait for the proof of their mailbox: when the address gets an account in another way, when
+// they have expired, and after a backup was restored.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { deleteRegistrationsBefore, deleteRegistrationsOf, deleteSomeExpired } from './store.ts';
 

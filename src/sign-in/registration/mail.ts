@@ -1,5 +1,5 @@
-// The mail to an address with which somebody has registered. If the address has no account, or one that nobody has proven,
-// the mail has the link and the code that prove it. Otherwise it tells the owner of the account.
+// The mail to an address with which somebody has registered. If the address has no account, or one that nobody has
+// proven, the mail has the link and the code that prove it. Otherwise it tells the owner of the account.
 import type { SystemTx } from '../../base/database/db.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
@@ -36,8 +36,8 @@ export function registrationMail(deps: RegistrationMailDeps): MailKind {
   };
 }
 
-// A registration with the address of an account gets a token and a code, too, which are in no mail. So whoever registered
-// sees the same for every code that they guess.
+// A registration with the address of an account gets a token and a code, too, which are in no mail. So whoever
+// registered sees the same for every code that they guess.
 async function write(deps: RegistrationMailDeps, tx: SystemTx, registration: Registration): Promise<Mail | null> {
   const { id, email, locale } = registration;
   const [token, code] = [newToken(deps.random), newCode(deps.random)];

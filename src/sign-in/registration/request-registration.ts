@@ -38,8 +38,8 @@ export interface RequestRegistration {
 }
 
 /**
- * Stores the registration and requests its mail. Beyond the budgets of the address it does the same work, and stores and
- * sends nothing. Returns the id with which the code of the mail proves the registration. Raises validation_failed,
+ * Stores the registration and requests its mail. Beyond the budgets of the address it does the same work, and stores
+ * and sends nothing. Returns the id with which the code of the mail proves the registration. Raises validation_failed,
  * slug_taken and service_busy, none of which depends on the address.
  */
 export async function requestRegistration(

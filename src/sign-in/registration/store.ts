@@ -104,8 +104,8 @@ export async function lockRegistration(tx: SystemTx, id: string): Promise<Regist
 const codeHash = ({ personal }: SystemTx, id: string, code: string) =>
   personal.lookup('registrations.code', `${id} ${code}`);
 
-// $1 registration, $2 hash of the token in hexadecimal digits, $3 hash of the code in base64, $4 lifetime of the link and
-// $5 of the code in seconds.
+// $1 registration, $2 hash of the token in hexadecimal digits, $3 hash of the code in base64, $4 lifetime of the link
+// and $5 of the code in seconds.
 const GIVE = statement(`
 UPDATE registrations r SET token_hash = decode($2, 'hex'), code_hash = decode($3, 'base64'),
   expires_at = now + $4::float8 * interval '1 second', code_expires_at = now + $5::float8 * interval '1 second'
@@ -126,7 +126,7 @@ export async function updateProof(
 // Guesses for one address run one after another, so that each sees the wrong ones before it. $1 registration.
 const LOCK_GUESSES = statement(`
 SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended(coalesce(
-  (SELECT encode(r.email_lookup, 'base64') FROM registrations r WHERE r.id = $1::uuid), $1), 20261206))) AS l`);
+  (SELECT encode(r.email_lookup, 'base64') FROM registrations r WHERE r.id = $1::text::uuid), $1::text), 20261206))) AS l`);
 // $1 registration, $2 hash of the guessed code in base64.
 const GUESS = statement(`
 WITH guessed AS (

@@ -1,7 +1,7 @@
 // Proves the address of an account with the link or the code of a mail. A person who is signed in, or knows the
 // password, is the one who registered, so nothing else changes. Any other person who has the link owns the mailbox, but
-// may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in. The
-// link of a registration that has no account yet makes one: verify-registration.ts.
+// may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in.
+// The link of a registration that has no account yet makes one: verify-registration.ts.
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';

@@ -1,7 +1,8 @@
-// Proves the mailbox of a registration that has no account yet, which then gets one. Who proves that they know the password
-// of the registration, or have its id, is the person who registered. Any other person who has the link owns the mailbox,
-// and gets an account without what somebody else typed: the name, the password and the organization. So nobody activates
-// the password of a stranger, and whoever registers an address again and again cannot keep its owner from an account.
+// Proves the mailbox of a registration that has no account yet, which then gets one. Who proves that they know the
+// password of the registration, or have its id, is the person who registered. Any other person who has the link owns
+// the mailbox, and gets an account without what somebody else typed: the name, the password and the organization. So
+// nobody activates the password of a stranger, and whoever registers an address again and again cannot keep its owner
+// from an account.
 import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Language } from '../../base/page-kit/language.ts';

@@ -1,5 +1,5 @@
-// Registrations meet accounts that exist in another way: unproven ones from a time when registration was open, invitations,
-// operators, closed accounts and other modes of registration.
+// Registrations meet accounts that exist in another way: unproven ones from a time when registration was open,
+// invitations, operators, closed accounts and other modes of registration.
 import t from 'tap';
 import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';

@@ -1,5 +1,5 @@
-// A person without scripts registers on the pages, and proves the mailbox by the code or the link of the mail. The pages
-// show as little about addresses as the API does.
+// A person without scripts registers on the pages, and proves the mailbox by the code or the link of the mail. The
+// pages show as little about addresses as the API does.
 import t from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../../src/base/page-kit/language.ts';
 import { seedPerson } from '../../support/fixtures/people.ts';

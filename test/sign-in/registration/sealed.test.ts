@@ -39,7 +39,8 @@ t.test('a registration is sealed again with a newer key, without which the old o
   const newest = addDataKey(KEYS_DIR);
   const cli = cliOn(database, { KEYS_DIR });
   t.match((await cli('keys', 'prune', '--use', 'data')).stdout, /data: kept .*keys reseal/);
-  t.equal((await cli('keys', 'reseal')).status, 0);
+  const resealed = await cli('keys', 'reseal');
+  t.equal(resealed.status, 0, resealed.stderr);
   t.same(
     await database.query(
       `SELECT DISTINCT encode(substr(v.sealed, 1, 4), 'hex') AS key FROM registrations r,
