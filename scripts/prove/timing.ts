@@ -14,7 +14,10 @@ const [calls = 400, wanted = ''] = [Number(process.argv[2] ?? 400), process.argv
 const CHEAP = { memoryKiB: 19_456, iterations: 2, parallelism: 1 };
 
 async function openDatabase({ postgres, teardown }: Testbed): Promise<SceneDeps['database']> {
-  const pool = new pg.Pool({ connectionString: postgres.ownerUrl, max: 1 });
+  // Row-level security also holds for the owner of the tables.
+  const url = new URL(postgres.adminUrl);
+  url.pathname = new URL(postgres.ownerUrl).pathname;
+  const pool = new pg.Pool({ connectionString: url.href, max: 1 });
   teardown(() => pool.end());
   return pool;
 }

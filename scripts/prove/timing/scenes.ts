@@ -23,21 +23,18 @@ interface Person {
   readonly email: string;
 }
 
-async function people({ database, personal }: SceneDeps, count: number): Promise<Person[]> {
+/** Inserts accounts, all with the password. One hash serves for all of them, because none of them is guessed. */
+async function people({ database, personal, parameters }: SceneDeps, count: number): Promise<Person[]> {
   const made = Array.from({ length: count }, () => {
     const id = randomUUID();
     return { id, email: `known-${id}@example.com`, name: 'Ada Lovelace' };
   });
   await insertPeople(database, made, personal);
-  return made;
-}
-
-/** Gives accounts the password. One hash serves for all of them, because none of them is guessed. */
-async function givePassword({ database, parameters }: SceneDeps, made: readonly Person[]): Promise<void> {
   await database.query('INSERT INTO passwords (user_id, hash) SELECT unnest($1::uuid[]), $2', [
     made.map(({ id }) => id),
     await hashArgon2(PASSWORD, parameters),
   ]);
+  return made;
 }
 
 const unknown = () => `nobody-${randomUUID()}@example.com`;
@@ -55,7 +52,7 @@ function each<Value>(values: readonly Value[], prepare: (value: Value) => () => 
   return () => {
     const value = left.shift();
     demand(value !== undefined, 'there are more calls than values');
-    return prepare(value as Value);
+    return prepare(value);
   };
 }
 
@@ -70,7 +67,6 @@ export function loginScene(deps: SceneDeps, name: string): Scene<'known' | 'unkn
     kinds: ['known', 'unknown', 'malformed'],
     async openSeries(calls) {
       const made = await people(deps, calls);
-      await givePassword(deps, made);
       return {
         known: each(made, ({ email }) => login(email)),
         unknown: () => login(unknown()),
@@ -128,7 +124,6 @@ export function resendScene(deps: SceneDeps): Scene<'within' | 'beyond'> {
     kinds: ['within', 'beyond'],
     async openSeries(calls) {
       const made = await people(deps, Math.ceil(calls / MAILS_OF_HOUR) + 1);
-      await givePassword(deps, made);
       const ids = made.map(({ id }) => id);
       await deps.database.query('UPDATE users SET email_verified_at = NULL WHERE id = ANY($1::uuid[])', [ids]);
       const tokens: string[] = [];
@@ -154,13 +149,12 @@ export function emailScene(deps: SceneDeps): Scene<'free' | 'taken'> {
     async openSeries(calls) {
       const [owner, ...taken] = await people(deps, calls + 1);
       demand(owner !== undefined, 'nobody was inserted');
-      await givePassword(deps, [owner as Person]);
       let token = '';
       let isFreshUntil = 0;
       // A proof of the person counts for five minutes.
       const change = (newEmail: string) => async () => {
         if (performance.now() > isFreshUntil) {
-          token = await signedIn(deps, (owner as Person).email);
+          token = await signedIn(deps, owner.email);
           isFreshUntil = performance.now() + 120_000;
         }
         return answering(202, null, () => deps.api.post('/me/email', { newEmail }, { token }));
