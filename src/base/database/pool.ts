@@ -35,8 +35,9 @@ export interface Pool {
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
   /**
-   * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted`
-   * raises DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run` does.
+   * Runs work that uses the pool several times. For each subject, only one scan runs at a time. The scan itself holds
+   * no connection. `assertWanted` raises DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run`
+   * does.
    */
   scan<T>(subject: string, work: (assertWanted: () => void) => Promise<T>): Promise<T>;
 }

@@ -40,7 +40,7 @@ export function singleHeader({ headers, rawHeaders }: SentHeaders, name: string,
 
 const FORM = 'must be * or a list of entity tags such as "abc", with their quotes.';
 
-/** Reads the conditions of a change. A condition that cannot be read raises bad_request, and is never met. */
+/** Reads the conditions of a change. Raises bad_request for a condition that cannot be read. */
 export function readConditions(sent: SentHeaders): Conditions {
   return { match: read(sent, 'if-match', 'If-Match'), noneMatch: read(sent, 'if-none-match', 'If-None-Match') };
 }

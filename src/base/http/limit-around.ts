@@ -60,7 +60,8 @@ export function createLimitAround() {
       throw deps.refuse(count);
     }
 
-    // A part that a request invents must be no way around the allowance. So only so many parts have their own.
+    // A part that a request invents must be no way around the allowance. So only a limited number of parts have an
+    // allowance of their own.
     async function keyToCount(error: unknown): Promise<string> {
       if (!isApart(error)) return key;
       const known = await counter(apart, false);

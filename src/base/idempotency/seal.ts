@@ -1,4 +1,4 @@
-// What is stored of a request with an Idempotency-Key, and how. The database has no key, no body and no answer in
+// What is stored about a request with an Idempotency-Key, and how. The database has no key, no body and no answer in
 // plaintext. The fingerprint of a request and the key that seals its answer are derived from two secrets: the
 // Idempotency-Key, which only the client has, and a secret of the installation, which is not in the database. So with a
 // stolen database nobody can read an answer, or test guesses of a password against a fingerprint, even if clients

@@ -43,7 +43,7 @@ export interface BoundedMail {
   /** The most mails of this kind to the address in an hour, and in 24 hours. */
   readonly perHour: number;
   readonly perDay: number;
-  /** False for a mail that must not be requested. Then this does the same work, and requests nothing. */
+  /** False for a mail that must not be requested. Then enqueueBounded does the same work, and requests nothing. */
   readonly isAllowed: boolean;
 }
 
