@@ -3,7 +3,7 @@
 /** Returns the URL to continue at; null for a URL of any other origin, which is ignored. */
 export type ReturnTo = (asked: string | undefined) => URL | null;
 
-/** `origins` are the exact origins of applications. */
+/** Returns the function that checks such a URL. `origins` are the exact origins of applications. */
 export function returnTo(origins: readonly string[]): ReturnTo {
   const allowed = new Set(origins.map((origin) => new URL(origin).origin));
   return (asked) => {

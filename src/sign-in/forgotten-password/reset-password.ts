@@ -89,7 +89,10 @@ export async function resetPassword(deps: ResetDeps, { proof, password, locale, 
   deps.throttle.succeeded(countingKey(email), network);
 }
 
-/** For an unknown address, everything runs for the id of nobody, which takes as long. */
+/**
+ * Returns how the proof is checked and used up. For an unknown address, everything runs for the id of nobody, which
+ * takes as long.
+ */
 async function usingOf({ db }: ResetDeps, proof: Proof): Promise<Using> {
   if ('token' in proof) {
     const { token } = proof;

@@ -1,5 +1,5 @@
 // The mails of a change of the address: to the new address, with the link and the code that prove it, and to the former
-// one, with the link that takes it back. No account has either address while its mail is on the way, so the row of the
+// one, with the link that restores it. No account has either address while its mail is on the way, so the row of the
 // outbox has it, sealed, until the mail is sent, given up or dropped.
 import type { SystemTx } from '../../base/database/db.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
@@ -49,7 +49,7 @@ export async function enqueueConfirmMail(
 }
 
 // The mail is unwanted once the session that asked has ended: whatever ends the sessions of a person whose account
-// somebody else has used also ends what that person asked for.
+// somebody else has used also ends what the other person asked for.
 function confirmMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: CONFIRM_MAIL,
@@ -92,8 +92,8 @@ async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionI
 }
 
 /**
- * Requests the mail to the former address, in the transaction that has changed it. It is unwanted if nobody has proven
- * that this address belongs to the user: its owner may be a stranger, who must not get the account.
+ * Requests the mail to the former address, in the transaction that has changed it. The mail is unwanted if nobody has
+ * proven that this address belongs to the user: its owner may be a stranger, who must not get the account.
  */
 export async function enqueueNoticeMail(
   deps: CreateDeps,
@@ -106,7 +106,7 @@ export async function enqueueNoticeMail(
   await sealRecipient(tx, id, { email: former.email, locale: former.locale, about: newEmail });
 }
 
-/** The way back is about the moment of the change, so that a later change has a later one. */
+/** The token is about the moment of the change, so that the token of a later change is about a later moment. */
 function noticeMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: NOTICE_MAIL,

@@ -16,7 +16,7 @@ import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import { endAccess } from '../sessions/end-session.ts';
 import type { ConfirmChangeDeps } from './confirm-change.ts';
 
-/** Sets a new password. */
+/** The token that sets a new password, and when it expires. */
 export type Reset = Pick<CreatedOneTime<'reset_password'>, 'token' | 'expiresAt'>;
 
 const TAKEN =

@@ -65,7 +65,10 @@ export async function changePassword(
   return answerRenewed(deps, caller, renewed);
 }
 
-/** The organization for which the session acts is one of the words that an attacker tries first. */
+/**
+ * Raises the errors of the policy. The name of the organization for which the session acts is one of the words that an
+ * attacker tries first.
+ */
 async function assertGood(deps: ChangePasswordDeps, caller: Caller, newPassword: string): Promise<void> {
   const { id, organizationId } = caller;
   const profile = await findProfile(deps.db.userReader(id), id, organizationId);
