@@ -212,7 +212,7 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
     else if (state === 'closed' || (state === 'suspecting' && suspectedAt < resumedAt)) {
       own.excuse();
       askAnew();
-    } // otherwise the answer to a later probe decides
+    } // otherwise a probe that began after the pause decides
   }
 
   function judge(error: unknown, begun: number): unknown {

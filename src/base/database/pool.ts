@@ -152,7 +152,10 @@ function openConnections({ url, size, name, log, bounds, statementMs = bounds.st
 
 const STATEMENTS_MAX = 500;
 
-/** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
+/**
+ * Returns the function that names the statements of Prisma, which keeps a named statement prepared. Past
+ * STATEMENTS_MAX, further statements stay unnamed.
+ */
 function createStatementNames(): (query: { sql: string }) => string {
   const names = new Map<string, string>();
   return ({ sql }) => {

@@ -4,13 +4,13 @@ import { problem } from '../errors/problem.ts';
 import { matchesStrongly, matchesWeakly, readTags, type Tags } from './etag.ts';
 
 /**
- * Raises precondition_failed when the request is conditional and the state that `current` returns does not match. A
- * change calls this in its transaction, under the lock that keeps the state unchanged. `current` is called only for a
- * conditional request.
+ * A function that raises precondition_failed when the request is conditional and the state that `current` returns does
+ * not match. A change calls this in its transaction, under the lock that keeps the state unchanged. `current` is called
+ * only for a conditional request.
  */
 export type AssertVersion<Current> = (current: () => Current | Promise<Current>) => Promise<void>;
 
-/** For changes without a request, such as those of an operator. */
+/** The AssertVersion of changes without a request, such as those of an operator. Raises nothing. */
 export const anyVersion: AssertVersion<unknown> = async () => undefined;
 
 export interface Conditions {

@@ -9,7 +9,7 @@ export interface Count {
   readonly isExceeded: boolean;
 }
 
-/** Reads the count of a key, and raises it first if `increment` is set. */
+/** A function that reads the count of a key, and raises the count first if `increment` is set. */
 export type Counter = (key: string, increment: boolean) => Promise<Count>;
 
 export interface LimitedWork<T> {

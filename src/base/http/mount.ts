@@ -35,8 +35,8 @@ import { FastifyRequestInfo, PreparedAnswer, workOf } from './request-info.ts';
 export const ROUTE_MARK = Symbol('endpoint');
 
 /**
- * Returns the principal of a token. Raises a problem for a refused token. `alsoSuspended` allows a suspended
- * organization.
+ * The function that finds the principal of a token. It raises a problem for a refused token. `alsoSuspended` allows a
+ * suspended organization.
  */
 export type Authenticate = (
   authorization: string | undefined,

@@ -21,7 +21,7 @@ export function rowIdOf(key: string, scope: string): Buffer {
   return derive(key, NO_SECRET, `row ${scope}`);
 }
 
-/** Binds a row to the content of its request. */
+/** The fingerprint that binds a row to the content of its request. */
 export function fingerprintOf(key: string, secret: Buffer, request: string): Buffer {
   return createHmac('sha256', derive(key, secret, 'fingerprint'))
     .update(request)

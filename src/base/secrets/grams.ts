@@ -6,9 +6,9 @@ import { type LookupKey, lookup } from './lookup.ts';
 const LONGEST = 3;
 const PURPOSE = 'search';
 /**
- * The most parts of a query that are searched for. PostgreSQL compares each part of a query with all parts of a text.
- * One character may stand for eighteen (U+FDFA), so a long query has hundreds of parts, and a few hundred texts made
- * for it would take seconds. This many parts suffice to find the few candidates of an ordinary query.
+ * The maximum number of parts of a query that are searched for. PostgreSQL compares each part of a query with all parts
+ * of a text. One character may stand for eighteen (U+FDFA), so a long query has hundreds of parts, and a few hundred
+ * texts made for it would take seconds. This many parts suffice to find the few candidates of an ordinary query.
  */
 const QUERY_PARTS_MAX = 16;
 const ONLY_ASCII = /^[\0-\x7f]*$/;

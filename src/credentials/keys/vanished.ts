@@ -40,8 +40,8 @@ interface Missing extends GoneKey {
 }
 
 /**
- * `revoke` makes the revocation known to every process. It is tried again after it failed, until it succeeds or the
- * file is back.
+ * Creates an empty record of keys whose files are missing. `revoke` makes the revocation known to every process. It is
+ * tried again after it failed, until it succeeds or the file is back.
  */
 export function createVanishedKeys(options: {
   readonly revoke: (key: GoneKey) => Promise<unknown>;

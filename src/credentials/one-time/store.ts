@@ -13,7 +13,7 @@ export interface OneTime {
   readonly userId: string;
   /** The address that it is about, as it was typed. */
   readonly address: string | null;
-  /** The time of what the mail is about. */
+  /** The time of the change that the mail is about. */
   readonly aboutAt: Date;
   /** The session that asked for the mail, which may have ended; null when there was none. */
   readonly sessionId: string | null;
@@ -40,8 +40,8 @@ const END_FORMER = statement(`
 UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE o.user_id = $1::uuid AND o.purpose = $2 AND ${UNENDED}
   AND ($2 <> 'revert_email' OR o.address_lookup = decode($3, 'base64'))`);
 // $1 token, $2 user, $3 purpose, $4 hash of the token in hexadecimal digits, $5 hash of the code, $6 the address sealed
-// and $7 its look-up, all in base64, $8 time of what the mail is about, or null for the present time, $9 lifetime of
-// the token and $10 of the code in seconds, $11 session; $5 to $7 and $11 may be null.
+// and $7 its look-up, all in base64, $8 time of the change that the mail is about, or null for the present time, $9
+// lifetime of the token and $10 of the code in seconds, $11 session; $5 to $7 and $11 may be null.
 const INSERT = statement(`
 INSERT INTO one_time_tokens (id, user_id, purpose, token_hash, code_hash, address_sealed, address_lookup, about_at,
   created_at, expires_at, code_expires_at, session_id)

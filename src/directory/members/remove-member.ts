@@ -44,8 +44,8 @@ export async function removeMember(
 
 /**
  * Ends the caller's own membership, even when the membership or the organization is suspended. Sessions that acted for
- * the organization stay open and then act for no organization. Raises session_revoked, not_found for a
- * caller who is not a member, and last_owner.
+ * the organization stay open and then act for no organization. Raises session_revoked, not_found for a caller who is
+ * not a member, and last_owner.
  */
 export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
   const noSuchOrganization = () =>

@@ -1,7 +1,7 @@
 // Gives an account whose address nobody had proven to the person who has now proven it. Another person may have
 // registered the account, so everything ends that this other person could use. `claimUnproven` runs in the transaction
-// that uses the proof up. Which organizations are deleted with that is decided under their locks (`lockHeld`), which
-// are taken before.
+// that uses the proof up. Which organizations are deleted is decided under their locks (`lockHeld`), which are taken
+// before.
 import type { SystemTx } from '../../base/database/db.ts';
 import { record, recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
@@ -45,8 +45,8 @@ export interface Claimed {
 
 /**
  * Locks the organizations of the user, and then the user: every change of members takes the locks in this order.
- * Returns null if the user has joined another one meanwhile; then nothing was changed, and the caller begins a new
- * transaction.
+ * Returns null if the user has joined another organization meanwhile; then nothing was changed, and the caller begins a
+ * new transaction.
  */
 export async function lockHeld(tx: SystemTx, userId: string): Promise<readonly HeldOrganization[] | null> {
   const locked = new Set((await listHeldOrganizations(tx, userId)).map(({ id }) => id));

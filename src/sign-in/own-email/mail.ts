@@ -78,8 +78,9 @@ interface Proving {
 }
 
 /**
- * If another account has the address, its owner gets a mail, and nobody gets the token. The token exists all the same,
- * so that the user who asked sees the same as with a free address.
+ * Makes the mail that proves the new address. If another account has the address, its owner gets another mail, and
+ * nobody gets the token. The token exists all the same, so that the user who asked sees the same as with a free
+ * address.
  */
 async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionId }: Proving): Promise<Mail | null> {
   const { id: userId, locale } = user;
@@ -106,7 +107,10 @@ export async function enqueueNoticeMail(
   await sealRecipient(tx, id, { email: former.email, locale: former.locale, about: newEmail });
 }
 
-/** The token is about the moment of the change, so that the token of a later change is about a later moment. */
+/**
+ * Returns the mail kind for the outbox. The token in the mail is about the moment of the change, so that the token of a
+ * later change is about a later moment.
+ */
 function noticeMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: NOTICE_MAIL,

@@ -66,8 +66,8 @@ export async function changePassword(
 }
 
 /**
- * Raises the errors of the policy. The name of the organization for which the session acts is one of the words that an
- * attacker tries first.
+ * Raises validation_failed for a password that the policy refuses. The name of the organization for which the session
+ * acts is one of the words that an attacker tries first.
  */
 async function assertGood(deps: ChangePasswordDeps, caller: Caller, newPassword: string): Promise<void> {
   const { id, organizationId } = caller;

@@ -1,4 +1,5 @@
-// Adds to each field for a password a button that shows what was typed. Without this script the field works as ever.
+// Adds to each field for a password a button that shows what was typed. Without this script the field works all the
+// same.
 for (const field of document.querySelectorAll('.secret')) {
   const input = field.querySelector('input');
   const button = document.createElement('button');
