@@ -55,7 +55,8 @@ export async function changePassword(
     await endAll(tx, userId, ENDED_WITH_CREDENTIALS);
     await recordOwn(deps, tx, userId, 'user.password_changed');
     await requestPasswordChangedMail(deps, tx, { userId, sessionId });
-    // The new password was chosen with the proof of the old one. This also reads the raised epoch for the token.
+    // The new password was chosen with the proof of the old one. renewAuthentication also reads the raised epoch for
+    // the token.
     const renewed = await renewAuthentication(tx, caller, null);
     return { renewed, revocations };
   }
