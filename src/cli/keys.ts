@@ -241,7 +241,7 @@ function unrecorded(kid: string, reason: string): string {
   return [
     `The revocation is not in the database: ${reason}.`,
     'A running service records the revocation of an access key by itself as soon as it notices that the file is gone.',
-    `If none runs, run tenantry keys revoke ${kid} --removed when the database is there.`,
+    `If none runs, run tenantry keys revoke ${kid} --removed when the database can be reached.`,
   ].join('\n');
 }
 
