@@ -49,7 +49,7 @@ export const SESSION_EVENTS = {
     data: z.strictObject({ jti: z.uuid().describe('the id of the refresh token') }),
   },
   'session.child_reissued': {
-    when: 'A refresh token was sent again more than REFRESH_REUSE_GRACE after its child was issued, while the child was not used. It got another child. The answer with the former child was lost, or somebody has a copy of the token. The event is recorded at most once an hour for a session, and once a minute if the network changes.',
+    when: 'A refresh token was sent again more than REFRESH_REUSE_GRACE after its child was issued, while the child was not used, and got another child. The answer with the former child was lost, or somebody has a copy of the token. The event is recorded at most once an hour for a session, and once a minute if the network changes.',
     ...{ actor: ['user'], target: 'session', organization: 'maybe' },
     data: z.strictObject({
       network: sealedForPerson.describe(

@@ -33,7 +33,7 @@ export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail & { readonl
   return dueAt ? insertMailDueAt(tx as SystemTx, row, dueAt) : insertMail(tx, row);
 }
 
-/** A mail for an address that may have no account, or that may belong to another person than the one who requests it. */
+/** A mail for an address that may have no account, or whose owner may not be the person who requests the mail. */
 export interface BoundedMail {
   readonly id: string;
   readonly kind: string;
