@@ -135,7 +135,7 @@ async function learnPhase(db: Database, keys: DataKeyRing): Promise<void> {
   }
 }
 
-/** Without keys, only the commands fail that touch personal data. */
+/** Opens the data keys. Without keys, only the commands that touch personal data fail. */
 async function dataKeysOf(config: Config, log: Log): Promise<DataKeyRing> {
   const { KEYS_DIR, KEYS_PASSPHRASE: passphrase } = config;
   if (!config.production)

@@ -65,7 +65,7 @@ function close(invocation: Invocation, options: DeleteOptions, user: string): Pr
   });
 }
 
-/** Names the organizations in the way, and what to do with each. */
+/** Names the organizations that prevent the closing, and what to do with each. */
 function explain(error: unknown): never {
   if (!(error instanceof Problem) || !error.extras.organizations) throw error;
   const lines = error.extras.organizations.map(({ slug, canBeDeleted }) => {
