@@ -27,7 +27,7 @@ const wait = (which: string, max: string) => `
   ORDER BY created_at DESC OFFSET ${max} - 1 LIMIT 1)`;
 
 /**
- * Prepares a statement for a database that stores nothing in clear, and one for a database with clear values. Returns
+ * Prepares a statement for a database that stores nothing unsealed, and one for a database with clear values. Returns
  * the function that chooses between them.
  */
 function inBothPhases(write: (toAddress: (lookup: number, key: number) => string) => string) {

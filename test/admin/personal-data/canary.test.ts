@@ -1,4 +1,4 @@
-// The database has no personal data in clear, whatever its people did. Every table is read as text, as in a plain dump.
+// The database has no unsealed personal data, whatever its people did. Every table is read as text, as in a plain dump.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { countingKey } from '../../../src/directory/users/email.ts';

@@ -192,7 +192,7 @@ t.test('the command seals the remaining rows and empties the columns in clear, w
   t.same(await database.query(CLEAR), [NONE]);
 });
 
-t.test('as long as the previous version writes rows in clear, the phase does not change', async (t) => {
+t.test('as long as the previous version writes unsealed rows, the phase does not change', async (t) => {
   const { database, db, old } = await openBoth(t);
   await sealRows({ db });
   // The row is inserted after everything was sealed, just before the phase is set.
