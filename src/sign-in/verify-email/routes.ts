@@ -1,4 +1,4 @@
-// The HTTP routes that prove an address. With an access token, its user proves the own address. Without one, the
+// The HTTP routes that prove an address. With an access token, its user proves their own address. Without one, the
 // request has the token of the link.
 import { problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, signedIn } from '../../base/http/endpoint.ts';
@@ -39,7 +39,7 @@ function verifyRoute(deps: VerifyRouteDeps): Endpoint {
     limit: 'sign_in',
     id: 'verifyEmail',
     summary:
-      'Prove an e-mail: as its user by code or token, with the token of the link and the password or alone, or with the code and the id of a registration',
+      'Prove an e-mail: when signed in, by code or token; otherwise by the token of the link, with or without the password, or by the code with the id of a registration',
     tag: 'Sign-in',
     body: VerifyEmail,
     reply: { 200: enveloped(VerifiedEmail) },

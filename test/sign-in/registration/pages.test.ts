@@ -62,7 +62,7 @@ t.test('the page of the link asks for the password of the registration', async (
   t.equal(await account(email), null, 'opening the page proves nothing');
   const wrong = await take(elsewhere, shown, 'password', { password: 'something else entirely' });
   t.match([wrong.status, await account(email)], [401, null]);
-  t.match((await take(elsewhere, wrong, 'password', { password: PASSWORD })).seen, 'Your e-mail is proven');
+  t.match((await take(elsewhere, wrong, 'password', { password: PASSWORD })).seen, CATALOGUES.en.verifyEmail.proven);
   t.equal((await signIn(email)).status, 200);
   const again = await paste(elsewhere, token);
   const dead = await take(elsewhere, again, 'password', { password: PASSWORD });

@@ -5,7 +5,11 @@ import { seededId, seedPerson, signInPerson } from '../../support/fixtures/peopl
 import { lookupOf } from '../../support/personal.ts';
 import { freshAddress, openRegistering, PASSWORD, wrongFor } from './registering.ts';
 
-const registering = await openRegistering(t, { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '100000', LOGIN_FAILURES_MAX: '5' });
+const registering = await openRegistering(t, {
+  RATE_LIMIT_ENABLED: 'true',
+  RATE_LIMIT_SIGN_IN: '100000',
+  LOGIN_FAILURES_MAX: '5',
+});
 const { api, database, service, ask, pending, send, verify, signIn, account, waiting } = registering;
 const REFUSED = { status: 422, code: 'invalid_or_expired_token' };
 

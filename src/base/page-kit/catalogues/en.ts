@@ -45,7 +45,7 @@ export const en = {
   },
   forgotPassword: {
     title: 'Forgotten your password?',
-    intro: 'We send a mail to your address. With its link or its code you choose a new password.',
+    intro: 'We send you a mail with a link and a code. Use one of the two to choose a new password.',
     email: 'E-mail',
     submit: 'Send the mail',
     haveCode: 'I have a code already',
@@ -84,11 +84,11 @@ export const en = {
     hasAccount: 'You have an account with this e-mail. Sign in first. Then you come back here.',
     signInFirst: 'Sign in',
     createAndJoin: 'Create the account and join',
-    otherLink: 'You have the link of another invitation?',
+    otherLink: 'Do you have the link of another invitation?',
     deadTitle: 'This invitation cannot be used',
     dead: 'It was accepted or withdrawn, it has expired, or a newer mail has replaced it. Nothing was changed.',
     deadNext: 'Use the link in the newest mail, or ask the person who invited you for a new invitation.',
-    accepted: 'You have accepted it already?',
+    accepted: 'Have you accepted it already?',
     toAccount: 'Go to your account',
     toSignIn: 'Sign in',
     join: (organization: string) => `Join ${organization}`,
@@ -96,29 +96,29 @@ export const en = {
       `You are signed in as ${own}, and the invitation is for ${invited}. Sign out, and then continue with the other e-mail.`,
   },
   verifyEmail: {
-    title: 'Prove your e-mail',
+    title: 'Confirm your e-mail',
     intro: 'Open the link of the mail, or paste it here.',
     code: 'Code from the mail',
     codeHint: 'Eight digits. A newer mail replaces the code.',
-    confirm: 'Prove the e-mail',
+    confirm: 'Confirm the e-mail',
     resend: 'Send the mail again',
-    sent: 'If your e-mail is not proven yet, a new mail is on its way.',
-    proven: 'Your e-mail is proven.',
+    sent: 'If your e-mail is not confirmed yet, a new mail is on its way.',
+    proven: 'Your e-mail is confirmed.',
     toAccount: 'To your account',
     toSignIn: 'Sign in',
-    byPassword: 'Give the password of the account to show that you have created it.',
+    byPassword: 'Enter the password of the account to show that you created it.',
     password: 'Password',
     notMe: 'I did not choose a password, or this was not me',
     claim:
       'You get the account, and everything that somebody else has left in it is deleted: the password, all sessions, service clients, sent invitations, and the organizations without another member.',
     newPassword: 'New password',
-    claimSubmit: 'Delete all this and prove the e-mail',
-    unproven: 'Your e-mail is not proven yet. Until then you cannot invite anybody.',
+    claimSubmit: 'Delete all this and confirm the e-mail',
+    unproven: 'Your e-mail is not confirmed yet. You cannot invite anybody until it is.',
     registered:
       'If you can register with this e-mail, a mail is on its way. It has a link, and a code for the form below.',
     registerAgain: 'Register again to get another mail',
     ofRegistration: {
-      byPassword: 'Give the password that you chose when you registered.',
+      byPassword: 'Enter the password that you chose when you registered.',
       claim:
         'You get an account with the password that you choose here. What somebody else has typed is dropped: the name, the password and the organization.',
       claimSubmit: 'Create the account with this password',
@@ -145,7 +145,7 @@ export const en = {
   },
   reauthenticate: {
     title: 'Is it you?',
-    intro: 'Give your password again before you go on. Your browser may have been left alone.',
+    intro: 'Enter your password again before you go on. Your browser may have been left unattended.',
     submit: 'Continue',
     forgotten: 'Forgotten your password?',
   },
@@ -161,15 +161,17 @@ export const en = {
   ownEmail: {
     title: 'E-mail',
     current: 'Your e-mail',
-    pending: 'Waiting for its proof',
-    asked: 'A mail is on its way to the new e-mail. Nothing is changed yet: open its link, or give its code here.',
+    pending: 'New e-mail, not confirmed yet',
+    asked:
+      'A mail is on its way to the new e-mail. Nothing has changed yet: open the link of the mail, or enter its code here.',
     changed: 'Your e-mail is changed. Every other device is signed out.',
-    codeTitle: 'Prove the new e-mail',
+    codeTitle: 'Confirm the new e-mail',
     code: 'Code from the mail',
     codeHint: 'Eight digits. A newer mail replaces the code.',
     confirm: 'Change the e-mail',
     askTitle: 'Change your e-mail',
-    intro: 'We send a mail to the new e-mail. Nothing changes before you open its link or give its code.',
+    intro:
+      'We send a mail to the new e-mail. Nothing changes until you confirm it with the link or the code of that mail.',
     newEmail: 'New e-mail',
     password: 'Current password',
     submit: 'Send the mail',
@@ -199,10 +201,10 @@ export const en = {
   ownData: {
     title: 'Your data',
     intro:
-      'Get a copy of what is stored of you: your account, your organizations, your devices, your invitations, and what you did. It is a file in the format JSON.',
+      'Get a copy of what is stored about you: your account, your organizations, your devices, your invitations, and what you did. It is a file in JSON format.',
     download: 'Download your data',
     closeTitle: 'Close your account',
-    closeIntro: 'You can close your account for good. Nothing of your personal data stays.',
+    closeIntro: 'You can close your account for good. None of your personal data is kept.',
     close: 'Close your account',
   },
   closing: {
@@ -213,7 +215,8 @@ export const en = {
     personal: 'Your name, your e-mail and the traces of your devices are erased.',
     again: 'You can register again with the same e-mail, but as somebody new.',
     lonely: 'Delete with your account',
-    lonelyHint: 'You are the last owner there, and there is nobody else. Everything in a deleted organization is lost.',
+    lonelyHint:
+      'You are the last owner of each of these organizations, and they have no other active member. Everything in a deleted organization is lost.',
     blocking:
       'You are the last owner of these organizations. Before you can close your account, make another member an owner there:',
     lastOwner: 'Make another member an owner first, or select the organization to delete it with your account:',
@@ -221,11 +224,13 @@ export const en = {
     submit: 'Close the account for good',
     question: 'Close your account for good? This cannot be undone.',
     closedTitle: 'Your account is closed',
-    closed: 'You are signed out, and your personal data is erased. If your e-mail was proven, a mail tells you so.',
+    closed:
+      'You are signed out, and your personal data is erased. If your e-mail was confirmed, you get a mail about it.',
   },
   devices: {
     title: 'Devices',
-    intro: 'These browsers and applications are signed in to your account. End every session that you do not know.',
+    intro:
+      'These browsers and applications are signed in to your account. End every session that you do not recognize.',
     device: 'Device',
     network: 'Network',
     lastSeen: 'Last used',
@@ -263,11 +268,11 @@ export const en = {
   /** What is wrong with a field. */
   issues: {
     required: 'Fill in this field.',
-    email: 'Give one e-mail address, such as ada@example.com.',
-    link: 'This is not the link from the mail. Copy the whole link there, and paste it here.',
+    email: 'Enter one e-mail address, such as ada@example.com.',
+    link: 'This is not the link from the mail. Copy the whole link from the mail, and paste it here.',
     tooLong: (max: string) => `Use at most ${max} characters.`,
     tooShort: (min: string) => `Use at least ${min} characters.`,
-    characters: 'Use one line of text that people can see.',
+    characters: 'Use one line of visible text.',
     common: 'Choose another password: many people use this one. A few unrelated words are a good password.',
     guessable: 'Choose another password: this one is easy to guess. Three or more unrelated words are a good password.',
     context: 'Choose a password that is not your name, your e-mail or the name of the organization.',
