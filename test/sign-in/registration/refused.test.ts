@@ -1,6 +1,9 @@
 // What does not prove a registration, and what guesses cost.
 import t from 'tap';
+import { tokenHash } from '../../../src/credentials/one-time/text.ts';
 import { removeExpiredRegistrations } from '../../../src/sign-in/registration/end.ts';
+import { openAccount } from '../../../src/sign-in/registration/open-account.ts';
+import { findByTokenHash } from '../../../src/sign-in/registration/store.ts';
 import { seededId, seedPerson, signInPerson } from '../../support/fixtures/people.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { freshAddress, openRegistering, PASSWORD, wrongFor } from './registering.ts';
@@ -105,6 +108,32 @@ t.test('a registration whose mail was not made yet cannot be proven', async (t) 
   );
   t.same(row, { wrong: 0, token: null });
   await send();
+});
+
+t.test('a registration that ended, expired or got another link after it was found makes no account', async (t) => {
+  const { parts } = service.app;
+  const changes = {
+    ended: 'DELETE FROM registrations WHERE id = $1',
+    expired: 'UPDATE registrations SET expires_at = now() WHERE id = $1',
+    'with another link': 'UPDATE registrations SET token_hash = sha256(token_hash) WHERE id = $1',
+  };
+  for (const [how, change] of Object.entries(changes)) {
+    for (const by of ['link', 'code']) {
+      const { email, token } = await pending();
+      const hash = tokenHash(token) ?? '';
+      const registration = await findByTokenHash(parts.db.systemReader(), hash);
+      if (!registration) throw new Error('there is no registration');
+      await database.query(change, [registration.id]);
+      const { name, passwordHash, locale } = registration;
+      const asked = { registration, tokenHash: by === 'link' ? hash : null, name, passwordHash, locale };
+      const open = parts.db.system((tx) =>
+        openAccount({ ...parts, removeClientsOf: async () => [] }, tx, { ...asked, organization: null }),
+      );
+      if (how === 'with another link' && by === 'code') await open;
+      else await t.rejects(open, { code: 'invalid_or_expired_token' }, `${how}, by ${by}`);
+      t.equal((await account(email)) !== null, how === 'with another link' && by === 'code', `${how}, by ${by}`);
+    }
+  }
 });
 
 t.test('a wrong password leaves the link as it is, and counts as a failed sign-in', async (t) => {
