@@ -14,6 +14,7 @@ export async function startTenantry({ port, settings, onMail, onEnd }) {
     cwd: ROOT,
     env: { ...process.env, ...settings, PORT: String(port), PUBLIC_URL: address, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // Ctrl-C in the terminal reaches only this program, which then ends Tenantry
   });
   const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
   await new Promise((resolve, reject) => {

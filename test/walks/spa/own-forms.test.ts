@@ -46,7 +46,8 @@ async function signIn(page: Page, email: string, password: string): Promise<void
 async function follow(t: Test, page: Page, link: string, heading: string): Promise<void> {
   await page.goto(link);
   await arrive(page, heading);
-  t.notMatch(page.url(), '#', 'the address does not show the token');
+  await page.waitForURL((address) => address.hash === '');
+  t.notMatch(page.url(), 'token', 'the address does not show the token');
 }
 
 t.test('register, prove the e-mail, invite, accept, switch', async (t) => {

@@ -72,7 +72,8 @@ function closeForm() {
 
 function choices(organizations) {
   return organizations.map(({ id, name, canBeDeleted }) => {
-    if (!canBeDeleted) return h('p', {}, `${name} has other members: make one of them an owner first.`);
+    if (!canBeDeleted)
+      return h('p', {}, `${name} has other members, or is suspended. Make another member an owner first.`);
     const box = h('input', { type: 'checkbox', value: id, id: `delete-${id}` });
     return h('p', {}, h('label', { for: `delete-${id}` }, box, ` Delete ${name} and everything in it`));
   });
