@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { parse } from 'yaml';
-import { previewMails } from '../../src/base/mail-kit/preview.ts';
-import { mailKitFor } from '../support/fixtures/mail-kit.ts';
+import { previewMails } from '../../../src/base/mail-kit/preview.ts';
+import { mailKitFor } from '../../support/fixtures/mail-kit.ts';
 
 const APP = 'https://app.example';
-const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');
 const quoted = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
 
 interface Row {

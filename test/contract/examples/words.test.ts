@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { parse } from 'yaml';
-import { sourcesBelow } from '../support/sources.ts';
+import { sourcesBelow } from '../../support/sources.ts';
 
-const words = new URL('../../examples/spa/shared/words.mjs', import.meta.url).href;
+const words = new URL('../../../examples/spa/shared/words.mjs', import.meta.url).href;
 const { WORDS } = (await import(words)) as { WORDS: Readonly<Record<string, string>> };
 
 interface Response {
@@ -16,7 +16,7 @@ interface Document {
   readonly paths: Record<string, Record<string, { readonly responses: Record<string, Response> }>>;
   readonly components: { readonly responses: Record<string, Response> };
 }
-const document = parse(readFileSync(fileURLToPath(new URL('../../openapi.yaml', import.meta.url)), 'utf8')) as Document;
+const document = parse(readFileSync(fileURLToPath(new URL('../../../openapi.yaml', import.meta.url)), 'utf8')) as Document;
 
 /** Only a mistake in the application causes these. Without a sentence, the service describes them. */
 const MISTAKES = new Set([
