@@ -89,7 +89,8 @@ export async function pruneData(invocation: Invocation): Promise<DataKeysAnswer>
 }
 
 /**
- * The rows of another database say nothing about the keys of this folder. Raises DataKeysRefused and DataKeyMissing.
+ * Checks that the lookup key of this folder belongs to the database, because the rows of another database say nothing
+ * about the keys of this folder. Raises DataKeysRefused and DataKeyMissing.
  */
 async function assertFolderOf({ db, dataKeys }: Operator): Promise<void> {
   dataKeys.lookupKey();

@@ -225,7 +225,7 @@ async function revoke(invocation: Invocation, options: Options, kid: string): Pr
   );
 }
 
-/** A data key that is gone takes with it what it has sealed. */
+/** Raises CommandRefused for a data key: without the key, nobody could open what it has sealed. */
 async function refuseDataKey(config: Config, use: Use | undefined, id: string): Promise<void> {
   const isDataKey = use === 'data' || (await listDataKeys(dataFolderOf(config))).keys.some((key) => key.id === id);
   if (!isDataKey) return;

@@ -1,5 +1,5 @@
-// `tenantry database accept`, with which an operator decides about a database that went back, and what the doctor says
-// before.
+// `tenantry database accept`, with which an operator decides about a database that went back in time, and what the
+// doctor says before the decision.
 import t from 'tap';
 import { lose, promote, rowOf } from '../credentials/revocations/set-back.ts';
 import { createDatabase } from '../support/database.ts';

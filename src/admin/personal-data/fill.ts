@@ -18,10 +18,10 @@ import {
 } from './fill-store.ts';
 
 const CHECK_EVERY_MS = 5_000;
-/** Requests come first: between two slices, the process does at least this long what others asked for. */
+/** Requests come first: between two slices, the process handles other work for at least this long. */
 const PAUSE_MS = 20;
 
-/** Seals the next rows of one table. Returns how many rows it found. */
+/** A function that seals the next rows of one table. It returns how many rows it found. */
 type FillSlice = (tx: SystemTx) => Promise<number>;
 
 const users: FillSlice = async (tx) => {

@@ -32,7 +32,7 @@ export interface Finishing {
 }
 
 /**
- * Seals everything and stores nothing in clear from now on. Raises StillInClear. Returns the number of emptied rows.
+ * Seals everything. From then on nothing is stored in clear. Raises StillInClear. Returns the number of emptied rows.
  */
 export async function finishSealing(deps: FinishDeps, { onRows = () => undefined }: Finishing = {}): Promise<number> {
   await reachSealed(deps, onRows);

@@ -2,9 +2,9 @@
 import { type Statement, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { SEALED_COLUMNS, type SealedColumn } from '../../base/secrets/personal.ts';
 
-/** So many values are sealed again in one transaction. */
+/** This many values are sealed again in one transaction. */
 const RESEALED_AT_ONCE = 200;
-/** So many rows are looked at in one statement. Most of them may have been sealed again by an earlier run. */
+/** This many rows are looked at in one statement. Most of them may have been sealed again by an earlier run. */
 const LOOKED_AT_ONCE = 2_000;
 
 export interface SealedValue {

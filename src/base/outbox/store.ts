@@ -160,11 +160,11 @@ export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: num
 }
 
 const DELETE_OF = statement('DELETE FROM outbox WHERE user_id = $1::uuid');
-// In the rows of others, the keyed hash stays for the budgets of the address.
+// In other rows with this address, the keyed hash stays for the budgets of the address.
 const FORGET = statement(`
 UPDATE outbox SET recipient_key = NULL WHERE recipient_lookup = decode($1, 'base64') AND recipient_key IS NOT NULL`);
 
-/** Removes the mails to a user whose account is being closed, and the address in clear from the rows of others. */
+/** Removes the mails to a user whose account is being closed, and the address in clear from other rows. */
 export async function deleteMailsOf(tx: SystemTx, userId: string, emailKey: string): Promise<void> {
   await tx.rows(DELETE_OF, [userId]);
   await tx.rows(FORGET, [tx.personal.lookup('outbox.recipient', emailKey)]);

@@ -61,11 +61,11 @@ export interface Personal {
 
 /**
  * The SQL of a stored value in either form, for `Open`. `column` is a column with the alias of its table, such as
- * `u.email`. The sealed form counts. Null when the row has no value.
+ * `u.email`. If the row has both forms, the sealed one counts. Null when the row has no value.
  */
 export const stored = (column: string) => `coalesce('s' || encode(${column}_sealed, 'base64'), 'c' || ${column})`;
 
-/** For one database. */
+/** Creates the functions that seal and open the personal data of one database. */
 export function createPersonal(keys: DataKeys, random: Random): Personal {
   let isSealed = false;
   let isOwnKey = true;

@@ -1,4 +1,4 @@
-// The commands of `tenantry users` about leaving: a copy of what is stored of a person, closing an account, and the
+// The commands of `tenantry users` about leaving: a copy of what is stored about a person, closing an account, and the
 // proof of an address, without which an account is removed after some time.
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
@@ -65,7 +65,7 @@ function close(invocation: Invocation, options: DeleteOptions, user: string): Pr
   });
 }
 
-/** Names the organizations in the way, and what to do with each. */
+/** Names the organizations that prevent the closing, and what to do with each. */
 function explain(error: unknown): never {
   if (!(error instanceof Problem) || !error.extras.organizations) throw error;
   const lines = error.extras.organizations.map(({ slug, canBeDeleted }) => {

@@ -22,7 +22,7 @@ export interface PersonalPhaseOptions {
 }
 
 const EVERY_MS = 1_000;
-/** A sealed database stays sealed, unless a backup is restored. It is read at every nth run. */
+/** A sealed database stays sealed, unless a backup is restored. So its phase is read only at every nth run. */
 const SEALED_RUNS = 10;
 
 /** Reads the phase for `db.personal`, and compares the lookup key. Raises DataKeysRefused for a wrong key. */

@@ -7,7 +7,7 @@ const sealed = (column: string, first: number) => `${column}_lookup = decode($${
 const expanding = (column: string, first: number) =>
   `(${sealed(column, first)} OR (${column}_lookup IS NULL AND ${column}_key = $${first + 1}))`;
 
-/** What to ask for a canonical e-mail. */
+/** A function that makes the query for a canonical e-mail: a statement with its values. */
 export type AskByEmail = (
   tx: Pick<Reader<string>, 'personal'>,
   emailKey: string,

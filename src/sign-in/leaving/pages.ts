@@ -136,7 +136,7 @@ function lonelyFields(view: View, attempt: Attempt, organizations: readonly Held
   return checks({ legend: lonely, hint: lonelyHint, boxes });
 }
 
-/** What is wrong with the form, with the names of the organizations that are in the way. */
+/** What is wrong with the form, with the names of the organizations that prevent the closing. */
 function refusal(view: View, attempt: Attempt): Html {
   const { problem } = attempt;
   const organizations = problem?.extras.organizations;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Id, Instant, Secret } from '../../base/http/wire.ts';
 import { OrganizationSummary } from '../../directory/organizations/schema.ts';
 
-/** So many organizations can be deleted with one account. */
+/** At most this many organizations can be deleted with one account. */
 export const DELETED_WITH_MAX = 100;
 
 export const CloseAccount = z
@@ -61,7 +61,7 @@ const ExportedEvent = z.strictObject({
   data: z.record(z.string(), z.unknown()).meta({ description: 'A value is null if it was erased.' }),
 });
 
-/** A page of what is stored of a person. */
+/** A page of what is stored about a person. */
 export const PersonalExportPage = z
   .strictObject({
     data: z.strictObject({

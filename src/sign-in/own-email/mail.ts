@@ -1,9 +1,11 @@
 // The mails of a change of the address: to the new address, with the link and the code that prove it, and to the former
-// one, with the link that takes it back. No account has either address while its mail is on the way, so the row of the
+// one, with the link that restores it. No account has either address while its mail is on the way, so the row of the
 // outbox has it, sealed, until the mail is sent, given up or dropped.
 import type { SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
+import { findActorWait } from '../../base/outbox/budget-store.ts';
 import { enqueue, enqueueBounded } from '../../base/outbox/enqueue.ts';
 import { type MailKind, newestOnly } from '../../base/outbox/kinds.ts';
 import { findRecipient, sealRecipient } from '../../base/outbox/recipient-store.ts';
@@ -18,8 +20,10 @@ import { lockSession } from '../../directory/users/session-store.ts';
 
 export const CONFIRM_MAIL = 'email_change_confirm';
 export const NOTICE_MAIL = 'email_change_notice';
-const PER_HOUR_MAX = 5;
-const PER_DAY_MAX = 20;
+// The budget of these mails to one address, and of these mails that one user requests, to any address.
+const BUDGET = { perHour: 5, perDay: 20 };
+const TOO_MANY =
+  'You have asked for another e-mail too often: open the newest mail, or try again after the seconds in Retry-After.';
 
 export interface ChangeMailDeps extends CreateDeps {
   readonly mailKit: MailKit;
@@ -31,8 +35,9 @@ export function emailChangeMails(deps: ChangeMailDeps): MailKind[] {
 }
 
 /**
- * Requests the mail that proves the new address, unless the budget of that address is used up. The session is the one
- * that asked. The work is the same for an address that another account has: `prepare` finds that out.
+ * Requests the mail that proves the new address, unless the budget of that address is used up. `sessionId` is the
+ * session that asked. The work is the same for an address that another account has: `prepare` finds that out. Raises
+ * too_many_requests when the user has requested too many of these mails. The caller has locked the user.
  */
 export async function enqueueConfirmMail(
   deps: CreateDeps,
@@ -40,16 +45,16 @@ export async function enqueueConfirmMail(
   asked: { readonly userId: string; readonly email: EmailAddress; readonly sessionId: string },
 ): Promise<void> {
   const { userId, email, sessionId } = asked;
+  const retryAfterSeconds = await findActorWait(tx, CONFIRM_MAIL, userId, BUDGET);
+  if (retryAfterSeconds > 0) throw problem('too_many_requests', { detail: TOO_MANY, retryAfterSeconds });
   const id = newId(deps.random, deps.clock);
-  await enqueueBounded(tx, {
-    ...{ id, kind: CONFIRM_MAIL, subjectId: userId, recipientKey: email.key },
-    ...{ perHour: PER_HOUR_MAX, perDay: PER_DAY_MAX, isAllowed: true },
-  });
+  const row = { id, kind: CONFIRM_MAIL, subjectId: userId, recipientKey: email.key, actorId: userId };
+  await enqueueBounded(tx, { ...row, ...BUDGET, isAllowed: true });
   await sealRecipient(tx, id, { email: email.address, locale: null, about: sessionId });
 }
 
 // The mail is unwanted once the session that asked has ended: whatever ends the sessions of a person whose account
-// somebody else has used also ends what that person asked for.
+// somebody else has used also ends what the other person asked for.
 function confirmMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: CONFIRM_MAIL,
@@ -78,8 +83,9 @@ interface Proving {
 }
 
 /**
- * If another account has the address, its owner gets a mail, and nobody gets the token. The token exists all the same,
- * so that the user who asked sees the same as with a free address.
+ * Makes the mail that proves the new address. If another account has the address, its owner gets another mail, and
+ * nobody gets the token. The token exists all the same, so that the user who asked sees the same as with a free
+ * address.
  */
 async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionId }: Proving): Promise<Mail | null> {
   const { id: userId, locale } = user;
@@ -92,8 +98,8 @@ async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionI
 }
 
 /**
- * Requests the mail to the former address, in the transaction that has changed it. It is unwanted if nobody has proven
- * that this address belongs to the user: its owner may be a stranger, who must not get the account.
+ * Requests the mail to the former address, in the transaction that has changed it. The mail is unwanted if nobody has
+ * proven that this address belongs to the user: its owner may be a stranger, who must not get the account.
  */
 export async function enqueueNoticeMail(
   deps: CreateDeps,
@@ -106,7 +112,10 @@ export async function enqueueNoticeMail(
   await sealRecipient(tx, id, { email: former.email, locale: former.locale, about: newEmail });
 }
 
-/** The way back is about the moment of the change, so that a later change has a later one. */
+/**
+ * Returns the mail kind for the outbox. The token in the mail is about the moment of the change, so that the token of a
+ * later change is about a later moment.
+ */
 function noticeMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: NOTICE_MAIL,

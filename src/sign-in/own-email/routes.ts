@@ -1,4 +1,4 @@
-// The HTTP routes to change one's own address, and to take a changed one back.
+// The HTTP routes to change one's own address, and to restore a former one.
 import { type Endpoint, endpoint, open, SIGN_IN_BODY_BYTES_MAX, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
 import type { Caller } from '../../protocol/caller.ts';

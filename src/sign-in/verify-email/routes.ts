@@ -1,4 +1,4 @@
-// The HTTP routes that prove an address. With an access token, its user proves the own address. Without one, the
+// The HTTP routes that prove an address. With an access token, its user proves their own address. Without one, the
 // request has the token of the link.
 import { problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, signedIn } from '../../base/http/endpoint.ts';

@@ -16,7 +16,7 @@ const MAIL = { to: 'grace@example.com', subject: 's', text: 'https://a.example/#
 const settings = { from: 'a@example.com', production: true, log: keepingLog() };
 const noSignal = new AbortController().signal;
 
-/** Starts a server of the package. Returns host and port. The server ends with the test. */
+/** Starts a server of the package smtp-server. Returns host and port. The server ends with the test. */
 async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<string> {
   const server = new SMTPServer({ disableReverseLookup: true, authOptional: true, ...options });
   server.on('error', () => undefined);
@@ -91,7 +91,7 @@ t.test('a certificate of an unknown issuer has its own reason, even with STARTTL
 });
 
 t.test('a certificate that has expired or is for another name is refused, and a trusted one works', async (t) => {
-  // The package's own certificate has expired.
+  // The certificate that smtp-server uses by default has expired.
   t.equal((await failureOf(t, `smtps://${await smtp(t, { secure: true })}`)).code, 'certificate_expired');
   const known = getCACertificates('default');
   t.teardown(() => setDefaultCACertificates(known));

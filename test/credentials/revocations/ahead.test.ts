@@ -20,7 +20,7 @@ async function open(t: Test) {
   const [account, ended] = [await newAccount(api), await newAccount(api)];
   await api.post('/auth/logout', { refreshToken: ended.refreshToken });
   const client = await seedClient(database, { organizationId: null });
-  /** The failover: this process knows a logout that the database lacks. It has not noticed that. */
+  /** A failover. This process knows a logout that the database lacks, and has not noticed the failover yet. */
   const failOver = async () => {
     await loseSession(database, ended);
     await promote(database);
@@ -76,7 +76,7 @@ t.test('while other sessions are in doubt, a reused token ends a session that be
   t.match(await refresh(opened.refreshToken), { status: 401, code: 'refresh_token_reused' });
 });
 
-/** Sets every epoch of a kind, without the trigger that lets epochs only go up. */
+/** Sets every epoch of a kind, without the trigger that allows epochs only to increase. */
 const setEpoch = (database: TestDatabase, column: string, epoch: number) => {
   const [table, name] = column.split('.');
   return database.query(

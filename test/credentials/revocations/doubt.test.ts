@@ -95,7 +95,7 @@ t.test('while the database may have lost a client or its secret, no answer calls
 for (const isNoticed of [true, false]) {
   const when = isNoticed ? 'after a failover was noticed' : 'before this process has noticed a failover';
 
-  t.test(`the end of a lost session is kept ${when}: its access token stays dead`, async (t) => {
+  t.test(`the end of a lost session is kept ${when}: its access token stays refused`, async (t) => {
     const { database, service, api, synchronize, lost, client, failOver } = await open(t);
     const other = await newAccount(api);
     await failOver();

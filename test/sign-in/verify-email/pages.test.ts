@@ -70,7 +70,7 @@ t.test('the other way deletes what somebody else has left, and sets a new passwo
   t.match((await person.open('/account')).seen, 'Entrar', 'nobody was signed in by that');
 });
 
-t.test('a dead link, and the link of another account', async (t) => {
+t.test('an invalid link and the link of another account prove nothing, and the page says why', async (t) => {
   const [user, other] = [await register(), await register()];
   const person = await signedIn(other);
   const shown = await take(person, await paste(person, user), 'confirm');
