@@ -1,6 +1,6 @@
-// An application on the pages of Tenantry: it has no form for a password. It sends people to /sign-in of Tenantry, which
-// sets the cookie with the refresh token, and gets access tokens by that cookie. People look after their account at
-// Tenantry.
+// An application on the pages of Tenantry: it has no form for a password. It sends people to /sign-in of Tenantry,
+// which sets the cookie with the refresh token, and gets access tokens by that cookie. People look after their account
+// at Tenantry.
 import { facts, h, link, show } from '../shared/dom.mjs';
 import { form, refusal } from '../shared/form.mjs';
 import { again, start } from '../shared/router.mjs';

@@ -16,7 +16,9 @@ interface Document {
   readonly paths: Record<string, Record<string, { readonly responses: Record<string, Response> }>>;
   readonly components: { readonly responses: Record<string, Response> };
 }
-const document = parse(readFileSync(fileURLToPath(new URL('../../../openapi.yaml', import.meta.url)), 'utf8')) as Document;
+const document = parse(
+  readFileSync(fileURLToPath(new URL('../../../openapi.yaml', import.meta.url)), 'utf8'),
+) as Document;
 
 /** Only a mistake in the application causes these. Without a sentence, the service describes them. */
 const MISTAKES = new Set([
