@@ -4,6 +4,7 @@ import { nextMail, type Walk } from './flows.ts';
 
 interface Account {
   readonly email: string;
+  readonly name: string;
   readonly password: string;
   readonly token: string;
   readonly refreshToken: string;
@@ -60,14 +61,14 @@ export async function beginByApi(walk: Walk): Promise<Account> {
     raw: `grant_type=client_credentials&client_id=x&client_secret=${canaries.forged()}`,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
   });
-  return { email, password, token: refreshed.accessToken, refreshToken: refreshed.refreshToken };
+  return { email, name, password, token: refreshed.accessToken, refreshToken: refreshed.refreshToken };
 }
 
 /** Resets the password by link and by code, and changes it. Returns the account with its new password. */
 export async function replacePasswords(walk: Walk, account: Account): Promise<Account> {
   const { call } = walk.recorder;
   const { canaries } = walk;
-  const { email } = account;
+  const { email, name } = account;
   const forgot = (status: number, of: string) => call(status, 'POST', '/auth/forgot-password', { email: of });
   const reset = (status: number, proof: object, password = canaries.password()) =>
     call(status, 'POST', '/auth/reset-password', { ...proof, password }).then(() => password);
@@ -95,14 +96,14 @@ export async function replacePasswords(walk: Walk, account: Account): Promise<Ac
     call(status, 'POST', '/auth/reauthenticate', { password: typed }, { token: again.accessToken });
   await proving(403, canaries.password());
   const { accessToken } = (await proving(200, password)).body.data;
-  return { email, password, token: accessToken, refreshToken: again.refreshToken };
+  return { email, name, password, token: accessToken, refreshToken: again.refreshToken };
 }
 
 /** Changes the address and takes the former one back. Returns the account with its new password. */
 export async function changeAddress(walk: Walk, account: Account): Promise<Account> {
   const { call } = walk.recorder;
   const { canaries } = walk;
-  const { email, password: currentPassword, token } = account;
+  const { email, name, password: currentPassword, token } = account;
   const newEmail = canaries.email();
   const ask = (status: number, body: object) => call(status, 'POST', '/me/email', body, { token });
   await ask(403, { newEmail, currentPassword: canaries.password() });
@@ -118,7 +119,7 @@ export async function changeAddress(walk: Walk, account: Account): Promise<Accou
   const password = canaries.password();
   await call(204, 'POST', '/auth/reset-password', { token: resetToken, password });
   const signed = (await call(200, 'POST', '/auth/login', { email, password })).body.data;
-  return { email, password, token: signed.accessToken, refreshToken: signed.refreshToken };
+  return { email, name, password, token: signed.accessToken, refreshToken: signed.refreshToken };
 }
 
 /** Invites somebody, who joins, takes the data along and leaves. */
