@@ -49,7 +49,8 @@ for (const { code, url, isFoundByDoctor = true } of CASES) {
 
     const doctor = await cliOn(database, { SMTP_URL: url })('doctor');
     const line = /^\w+ +mail .*$/m.exec(doctor.stdout)?.[0] ?? '';
-    if (isFoundByDoctor) t.match(line, new RegExp(`^fail +mail +\\S+ does not accept mail: ${words} \\[${code}\\b.*\\]`));
+    if (isFoundByDoctor)
+      t.match(line, new RegExp(`^fail +mail +\\S+ does not accept mail: ${words} \\[${code}\\b.*\\]`));
     else t.match(line, /^ok +mail /);
     for (const text of [...log.lines, listed.stdout, doctor.stdout]) t.notMatch(text, /pass-of-user|no such user/);
     const drop = await cliOn(database)('mail', 'drop', id, '--yes');

@@ -17,10 +17,7 @@ export interface Delivered {
  * Raises NotShown unless every requested mail has arrived at its address, and every mail that arrived was requested.
  * `requested` has the Message-ID and the recipient of each.
  */
-export function demandDelivered(
-  mails: readonly ReceivedMail[],
-  requested: ReadonlyMap<string, string>,
-): Delivered {
+export function demandDelivered(mails: readonly ReceivedMail[], requested: ReadonlyMap<string, string>): Delivered {
   const byId = Map.groupBy(mails, ({ headers }) => headers.get('message-id') ?? '');
   for (const [id, email] of requested) demand(byId.has(id), `the mail ${id} to ${email} was lost`);
   for (const [id, copies] of byId) {

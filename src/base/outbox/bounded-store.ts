@@ -10,7 +10,7 @@ const LOCK_ADDRESS = statement(
 
 // A mail that is not requested changes the newest row of the address in its place, to itself, which takes as long.
 // $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 most mails in an hour, $6 most in a day, $7 whether the
-// mail may be requested at all.
+// mail may be requested at all, $8 the user who requests it.
 const INSERT = statement(`
 WITH recent AS MATERIALIZED (
   SELECT id, created_at FROM outbox WHERE recipient_lookup = decode($4, 'base64') AND kind = $2
@@ -18,8 +18,8 @@ WITH recent AS MATERIALIZED (
   ORDER BY created_at DESC LIMIT $6::int
 ),
 inserted AS (
-  INSERT INTO outbox (id, kind, subject_id, recipient_lookup)
-  SELECT $1::uuid, $2, $3::uuid, decode($4, 'base64')
+  INSERT INTO outbox (id, kind, subject_id, recipient_lookup, actor_id)
+  SELECT $1::uuid, $2, $3::uuid, decode($4, 'base64'), $8::uuid
   FROM (SELECT count(*) AS day,
     count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 hour') AS hour FROM recent) AS counted
   WHERE $7::boolean AND hour < $5::int AND day < $6::int
@@ -48,8 +48,8 @@ export async function isWithinBudget(
 
 /** Inserts the mail if the budget of its address allows it. */
 export async function insertBoundedMail(tx: SystemTx, mail: BoundedMail): Promise<void> {
-  const { id, kind, subjectId, recipientKey, perHour, perDay, isAllowed } = mail;
+  const { id, kind, subjectId, recipientKey, perHour, perDay, isAllowed, actorId = null } = mail;
   const found = tx.personal.lookup('outbox.recipient', recipientKey);
   await tx.rows(LOCK_ADDRESS, [found]);
-  await tx.rows(INSERT, [id, kind, subjectId, found, perHour, perDay, isAllowed]);
+  await tx.rows(INSERT, [id, kind, subjectId, found, perHour, perDay, isAllowed, actorId]);
 }

@@ -1,6 +1,6 @@
 // The queries of budgets. They count the mails of a kind that were requested in the last 24 hours, by actor and
 // address.
-import { type OrganizationTx, type SystemReader, statement } from '../database/db.ts';
+import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../database/db.ts';
 
 // The lock is held until the commit. Concurrent transactions of several organizations therefore run one after another,
 // and each sees the mails that the one before it requested.
@@ -86,4 +86,28 @@ export async function findWaitAnywhere(
   const values = [found, actorId, bounds.address, bounds.actor, kind, bounds.actorToAddress, ...clear];
   const [row] = await tx.rows<{ seconds: number | null }>(WAIT_ANYWHERE(tx), values);
   return row?.seconds ?? null;
+}
+
+// The seconds until the oldest counted mail leaves its window. $1 kind, $2 actor, $3 most mails in an hour, $4 most
+// mails in a day.
+const waitOfActor = (window: string, max: string) => `
+(SELECT ceil(extract(epoch FROM created_at + interval '${window}' - clock_timestamp()))::int FROM outbox
+  WHERE actor_id = $2::uuid AND kind = $1 AND created_at > clock_timestamp() - interval '${window}'
+  ORDER BY created_at DESC OFFSET ${max} - 1 LIMIT 1)`;
+const ACTOR_WAIT = statement(
+  `SELECT greatest(${waitOfActor('1 hour', '$3::int')}, ${waitOfActor('1 day', '$4::int')}) AS seconds`,
+);
+
+/**
+ * Returns the seconds until the actor may request one more mail of this kind, to any address; 0 when it may do so now.
+ * The caller holds a lock that lets the requests of one actor run one after another.
+ */
+export async function findActorWait(
+  tx: SystemTx,
+  kind: string,
+  actorId: string,
+  { perHour, perDay }: { readonly perHour: number; readonly perDay: number },
+): Promise<number> {
+  const [row] = await tx.rows<{ seconds: number | null }>(ACTOR_WAIT, [kind, actorId, perHour, perDay]);
+  return row?.seconds ?? 0;
 }

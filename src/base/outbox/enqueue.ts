@@ -33,7 +33,7 @@ export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail & { readonl
   return dueAt ? insertMailDueAt(tx as SystemTx, row, dueAt) : insertMail(tx, row);
 }
 
-/** A mail that somebody requests who has proven nothing, for an address that may have no account. */
+/** A mail for an address that may have no account, or that may belong to another person than the one who requests it. */
 export interface BoundedMail {
   readonly id: string;
   readonly kind: string;
@@ -45,6 +45,8 @@ export interface BoundedMail {
   readonly perDay: number;
   /** False for a mail that must not be requested. Then this does the same work, and requests nothing. */
   readonly isAllowed: boolean;
+  /** The user who requests it, if the mail counts in the budget of this user. */
+  readonly actorId?: string;
 }
 
 /**

@@ -24,7 +24,7 @@ export function newDeviceMail({ mailKit, networkOf }: NoticeDeps): MailKind {
     async prepare(tx, row) {
       const { userId, subjectId: sessionId, requestedAt: at } = row;
       const receiver = userId && (await findReceiver(tx, userId));
-      if (!receiver || !receiver.isActive || !receiver.isEmailVerified) return null;
+      if (!receiver?.isActive || !receiver.isEmailVerified) return null;
       const used = await findSessionDevice(tx, sessionId, receiver.id);
       if (!used || !(await hasSignedInBefore(tx, sessionId))) return null;
       const before = await listDevicesBefore(tx, sessionId, COMPARED_SESSIONS);

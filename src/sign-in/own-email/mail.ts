@@ -2,8 +2,10 @@
 // one, with the link that takes it back. No account has either address while its mail is on the way, so the row of the
 // outbox has it, sealed, until the mail is sent, given up or dropped.
 import type { SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
+import { findActorWait } from '../../base/outbox/budget-store.ts';
 import { enqueue, enqueueBounded } from '../../base/outbox/enqueue.ts';
 import { type MailKind, newestOnly } from '../../base/outbox/kinds.ts';
 import { findRecipient, sealRecipient } from '../../base/outbox/recipient-store.ts';
@@ -18,8 +20,10 @@ import { lockSession } from '../../directory/users/session-store.ts';
 
 export const CONFIRM_MAIL = 'email_change_confirm';
 export const NOTICE_MAIL = 'email_change_notice';
-const PER_HOUR_MAX = 5;
-const PER_DAY_MAX = 20;
+// Of these mails to one address, and of these mails that one user requests, to any address.
+const BUDGET = { perHour: 5, perDay: 20 };
+const TOO_MANY =
+  'You have asked for another e-mail too often: open the newest mail, or try again after the seconds in Retry-After.';
 
 export interface ChangeMailDeps extends CreateDeps {
   readonly mailKit: MailKit;
@@ -32,7 +36,8 @@ export function emailChangeMails(deps: ChangeMailDeps): MailKind[] {
 
 /**
  * Requests the mail that proves the new address, unless the budget of that address is used up. The session is the one
- * that asked. The work is the same for an address that another account has: `prepare` finds that out.
+ * that asked. The work is the same for an address that another account has: `prepare` finds that out. Raises
+ * too_many_requests when the user has requested too many of these mails. The caller has locked the user.
  */
 export async function enqueueConfirmMail(
   deps: CreateDeps,
@@ -40,11 +45,11 @@ export async function enqueueConfirmMail(
   asked: { readonly userId: string; readonly email: EmailAddress; readonly sessionId: string },
 ): Promise<void> {
   const { userId, email, sessionId } = asked;
+  const retryAfterSeconds = await findActorWait(tx, CONFIRM_MAIL, userId, BUDGET);
+  if (retryAfterSeconds > 0) throw problem('too_many_requests', { detail: TOO_MANY, retryAfterSeconds });
   const id = newId(deps.random, deps.clock);
-  await enqueueBounded(tx, {
-    ...{ id, kind: CONFIRM_MAIL, subjectId: userId, recipientKey: email.key },
-    ...{ perHour: PER_HOUR_MAX, perDay: PER_DAY_MAX, isAllowed: true },
-  });
+  const row = { id, kind: CONFIRM_MAIL, subjectId: userId, recipientKey: email.key, actorId: userId };
+  await enqueueBounded(tx, { ...row, ...BUDGET, isAllowed: true });
   await sealRecipient(tx, id, { email: email.address, locale: null, about: sessionId });
 }
 

@@ -159,7 +159,7 @@ t.test('a refusal of a request without a token has a Bearer challenge (RFC 6750)
 t.test('405 lists the methods that the path accepts in the Allow header', async (t) => {
   const { api } = await openService(t, database);
   const paths = {
-    '/me': 'GET, HEAD, PATCH',
+    '/me': 'DELETE, GET, HEAD, PATCH',
     '/auth/login': 'POST',
     '/me/sessions': 'DELETE, GET, HEAD',
     '/healthz': 'GET, HEAD',

@@ -34,10 +34,11 @@ t.test('every command has a description, and every command that prints an answer
   t.same(
     leaves.map(({ name }) => name),
     `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,keys seal,keys reseal,roles list,roles apply,roles diff,
-    roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs subscription,users list,users create,users invite,
-    users set-password,users disable,users enable,users grant,sessions list,sessions revoke,restore,recover,database accept,
+    roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs delete,orgs subscription,users verify,users export,users delete,users list,
+    users create,users invite,users set-password,users disable,users enable,users grant,invitations list,invitations revoke,
+    sessions list,sessions revoke,restore,recover,database accept,
     clients list,clients create,clients rotate,clients set-audience,clients disable,clients enable,clients delete,
-    mail list,mail retry,mail drop,sidecar,config,doctor`.split(/,\s*/),
+    mail preview,mail list,mail retry,mail drop,sidecar,config,doctor`.split(/,\s*/),
   );
   for (const { name, leaf } of leaves) {
     t.match(leaf.description(), /^[A-Z].*\.$/, name);

@@ -14,24 +14,32 @@ const { api, database, mailbox, service, person, unproven, login, notices, rowsO
 /** A program of its own name, in the network of the laptop. */
 const program = (name: string) => ({ agent: `${name}/1.0`, ip: LAPTOP.ip });
 
-t.test('the sign-in with which an account begins sends no mail, and the next one with another device does', async (t) => {
-  const email = freshEmail();
-  const invited = await devices.invited(email);
-  const accepted = await api.post('/invitations/accept', registering(invited.token), { headers: headersOf(LAPTOP) });
-  t.equal(accepted.status, 200, accepted.text);
-  const guest = { email, userId: accepted.body.data.user.id as string };
-  t.same(await rowsOf(guest), [], 'an accepted invitation');
-  await login(guest, STRANGE);
-  t.equal((await notices(guest)).length, 1);
+t.test(
+  'the sign-in with which an account begins sends no mail, and the next one with another device does',
+  async (t) => {
+    const email = freshEmail();
+    const invited = await devices.invited(email);
+    const accepted = await api.post('/invitations/accept', registering(invited.token), { headers: headersOf(LAPTOP) });
+    t.equal(accepted.status, 200, accepted.text);
+    const guest = { email, userId: accepted.body.data.user.id as string };
+    t.same(await rowsOf(guest), [], 'an accepted invitation');
+    await login(guest, STRANGE);
+    t.equal((await notices(guest)).length, 1);
 
-  const made = freshEmail();
-  const { id } = await createAccount(service.app.parts, { email: made, name: 'M', password: PASSWORD, verified: true });
-  const operated = { email: made, userId: id };
-  t.equal((await login(operated, LAPTOP)).status, 200);
-  t.same(await notices(operated), [], 'an account that an operator made');
-  await login(operated, STRANGE);
-  t.equal((await notices(operated)).length, 1);
-});
+    const made = freshEmail();
+    const { id } = await createAccount(service.app.parts, {
+      email: made,
+      name: 'M',
+      password: PASSWORD,
+      verified: true,
+    });
+    const operated = { email: made, userId: id };
+    t.equal((await login(operated, LAPTOP)).status, 200);
+    t.same(await notices(operated), [], 'an account that an operator made');
+    await login(operated, STRANGE);
+    t.equal((await notices(operated)).length, 1);
+  },
+);
 
 t.test('the first sign-in of such an account sends no mail when it comes several times at once', async (t) => {
   for (let round = 0; round < rounds(20); round += 1) {

@@ -1,9 +1,9 @@
 // The mail about a sign-in with a device that the account has not used before: over the API and the page, in every
 // language, with what the template promises; and no mail for a device that was used.
 import t from 'tap';
+import { PASSWORD } from '../../directory/invitations/inviting.ts';
 import { openVisitor } from '../../support/pages/visitor.ts';
 import { CHROME, FIREFOX, headersOf, LAPTOP, openDevices, type Person, STRANGE } from './devices.ts';
-import { PASSWORD } from '../../directory/invitations/inviting.ts';
 
 const devices = await openDevices(t);
 const { api, database, service, person, unproven, login, notices, rowsOf } = devices;

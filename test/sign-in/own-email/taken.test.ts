@@ -80,3 +80,32 @@ t.test('mails to one address are limited, and the answer stays the same', async 
   );
   t.equal(row?.mails, 5);
 });
+
+t.test('a user who asks for one address after another is refused, and the newest link goes on working', async (t) => {
+  const user = await register();
+  const addresses = Array.from({ length: 5 }, () => freshEmail('many'));
+  for (const address of addresses) t.equal((await ask(user.accessToken, address)).status, 202);
+  const over = await ask(user.accessToken, freshEmail('many'));
+  refused(t, over, 'too_many_requests', 'the sixth');
+  const seconds = Number(over.headers.get('retry-after'));
+  t.ok(seconds > 3000 && seconds <= 3600, `in ${seconds} s`);
+
+  const other = await register();
+  t.equal((await ask(other.accessToken, freshEmail('many'))).status, 202, 'another user asks');
+  const last = addresses.at(-1) as string;
+  t.equal((await confirm({ token: proofIn(await mailTo(mailbox, last, '/confirm-email')).token })).status, 200);
+});
+
+t.test('at most 20 requests of one user in 24 hours', async (t) => {
+  const user = await register();
+  for (let n = 0; n < 20; n += 1) {
+    t.equal((await ask(user.accessToken, freshEmail('daily'))).status, 202);
+    await database.query(
+      `UPDATE outbox SET created_at = created_at - interval '65 minutes' WHERE actor_id = $1::uuid`,
+      [user.userId],
+    );
+  }
+  const over = await ask(user.accessToken, freshEmail('daily'));
+  refused(t, over, 'too_many_requests', 'the 21st');
+  t.ok(Number(over.headers.get('retry-after')) > 3600);
+});

@@ -27,7 +27,11 @@ export function openRecorder(t: Test, url: string, canaries: Canaries): Recorder
   const device = { 'user-agent': canaries.agent, 'x-forwarded-for': canaries.ip };
   const counted = { answers: 0, refused: 0 };
 
-  function judge(what: string, { status, headers, text }: Pick<Reply, 'status' | 'headers' | 'text'>, echoed: string[]) {
+  function judge(
+    what: string,
+    { status, headers, text }: Pick<Reply, 'status' | 'headers' | 'text'>,
+    echoed: string[],
+  ) {
     counted.answers += 1;
     t.same(canaries.foundIn(text).filter(isPassword), [], `${what}: no password in the answer`);
     t.same(canaries.foundIn(headers.get('location') ?? ''), [], `${what}: nothing in a redirect`);
