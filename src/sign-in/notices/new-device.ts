@@ -23,7 +23,7 @@ export function newDeviceMail({ mailKit, networkOf }: NoticeDeps): MailKind {
     kind: NEW_DEVICE_MAIL,
     async prepare(tx, row) {
       const { userId, subjectId: sessionId, requestedAt: at } = row;
-      const receiver = userId && (await findReceiver(tx, userId));
+      const receiver = userId === null ? null : await findReceiver(tx, userId);
       if (!receiver?.isActive || !receiver.isEmailVerified) return null;
       const used = await findSessionDevice(tx, sessionId, receiver.id);
       if (!used || !(await hasSignedInBefore(tx, sessionId))) return null;

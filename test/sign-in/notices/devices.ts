@@ -1,8 +1,13 @@
 // Devices with which people sign in, and the mails that tell of new ones. The service believes the addresses that a
 // device states, as it believes those of a proxy.
 import type { Test } from 'tap';
+import { wideNetworkOf } from '../../../src/base/http/rate-limit.ts';
+import { openMail } from '../../../src/base/mail/smtp.ts';
+import { openOutbox } from '../../../src/base/outbox/outbox.ts';
+import { newDeviceMail } from '../../../src/sign-in/notices/new-device.ts';
 import { freshEmail, type Inviting, openInviting, PASSWORD } from '../../directory/invitations/inviting.ts';
 import type { Reply } from '../../support/client.ts';
+import { mailKitFor } from '../../support/fixtures/mail-kit.ts';
 import type { ReceivedMail } from '../../support/servers/mailbox.ts';
 
 export interface TestDevice {
@@ -40,9 +45,18 @@ export function headersOf({ agent, ip }: TestDevice): Record<string, string> {
   return { 'user-agent': agent, 'x-forwarded-for': ip };
 }
 
-export async function openDevices(t: Test): Promise<Devices> {
+/** With `sends only when asked`, nothing is sent before `notices`. */
+export async function openDevices(t: Test, sending?: 'sends only when asked'): Promise<Devices> {
   const inviting = await openInviting(t, { TRUSTED_PROXIES: '127.0.0.1', PUBLIC_APP_URL: 'https://app.example' });
   const { api, database, mailbox, service } = inviting;
+  const { parts } = service.app;
+  let { outbox } = parts;
+  if (sending !== undefined) {
+    await outbox.stop();
+    const kinds = [newDeviceMail({ mailKit: mailKitFor(), networkOf: wideNetworkOf })];
+    const settings = { url: mailbox.url, from: 'a@example.com', production: false, log: parts.log };
+    outbox = openOutbox({ db: parts.db, log: parts.log, kinds, send: openMail(settings) });
+  }
   async function register(device: TestDevice, language: string): Promise<Person> {
     const email = freshEmail('device');
     const headers = { ...headersOf(device), 'accept-language': language };
@@ -62,7 +76,7 @@ export async function openDevices(t: Test): Promise<Devices> {
     login: ({ email }, device, password = PASSWORD) =>
       api.post('/auth/login', { email, password }, { headers: headersOf(device) }),
     async notices({ email }) {
-      await service.app.parts.outbox.sendDue();
+      await outbox.sendDue();
       return mailbox.mails.filter(
         ({ recipients, text }) => recipients.includes(email) && text.includes('/account/devices'),
       );

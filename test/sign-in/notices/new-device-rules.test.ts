@@ -62,7 +62,8 @@ t.test('an account that nobody has used for so long that its sessions were remov
 
 t.test('a device counts as used when its session has ended, but not when it belonged to a squatter', async (t) => {
   const grace = await person();
-  await database.query('UPDATE sessions SET revoked_at = now() WHERE user_id = $1', [grace.userId]);
+  const signOut = "UPDATE sessions SET revoked_at = now(), revoked_reason = 'logout' WHERE user_id = $1";
+  await database.query(signOut, [grace.userId]);
   await login(grace, LAPTOP);
   t.same(await notices(grace), []);
 
