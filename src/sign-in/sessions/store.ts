@@ -52,13 +52,15 @@ recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
   SELECT $10::uuid, organization_id, 'session.opened', user_id, id, json_build_object('amr', $4::text[])::jsonb FROM opened
 ),
--- Only a device that none of the recent sessions had costs a row. When the mail is due, it is decided whether the device
--- is new (sign-in/notices/new-device.ts). Of simultaneous sign-ins with one device, one writes the row.
+-- Only a device that no recent session had costs a row. When the mail is due, it is decided whether the device is new
+-- (sign-in/notices/new-device.ts). Of simultaneous sign-ins with one device, one writes the row. Sessions from before the
+-- owner of the address took the account over do not count.
 noticed AS (${requestMailSql(`
   SELECT $16::uuid, '${NEW_DEVICE_MAIL}', id, user_id, $15 FROM opened
   WHERE $16::uuid IS NOT NULL AND NOT EXISTS (
-    SELECT FROM (SELECT device_lookup FROM sessions WHERE user_id = $1 ORDER BY last_seen_at DESC
-      LIMIT ${COMPARED_SESSIONS}) AS recent
+    SELECT FROM (SELECT device_lookup FROM sessions
+      WHERE user_id = $1 AND (created_at < (SELECT claimed_at FROM person)) IS NOT TRUE
+      ORDER BY last_seen_at DESC LIMIT ${COMPARED_SESSIONS}) AS recent
     WHERE device_lookup = decode($15, 'base64'))`)}
 )
 SELECT ${SUBJECT_COLUMNS},

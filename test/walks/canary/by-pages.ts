@@ -10,7 +10,7 @@ export async function walkByPages(walk: Walk): Promise<void> {
   const wrong = () => ({ token: canaries.forged() });
 
   const joining = { name, email, password };
-  await send(422, await open('/register'), '/register', { ...joining, password: `${email} ${email}` });
+  await send(422, await open('/register'), '/register', { ...joining, password: email });
   await send(303, await open('/register'), '/register', joining);
   await send(303, await open('/account'), '/sign-out');
   await send(409, await open('/register'), '/register', { ...joining, name: canaries.name() });
@@ -59,23 +59,26 @@ export async function walkByPages(walk: Walk): Promise<void> {
   password = canaries.password();
   await send(422, await open(byLink), '/reset-password', { ...wrong(), password });
   await send(422, await open(byCode), '/reset-password', { email, code: canaries.forged(), password });
-  await send(422, await open(byLink), '/reset-password', { token: reset.token, password: `${email} ${email}` });
+  await send(422, await open(byLink), '/reset-password', { token: reset.token, password: email });
   await send(303, await open(byLink), '/reset-password', { token: reset.token, password });
   await send(303, await open('/sign-in'), '/sign-in', { email, password });
 
-  await send(422, await open('/account'), '/account', { name: `${canaries.name()}\u0000` });
+  await send(400, await open('/account'), '/account', { name: `${canaries.name()}\u0000` });
   await send(200, await open('/account/data'), '/account/data');
   await send(403, await open('/account/close'), '/account/close', { password: canaries.password() });
   await send(303, await open('/account/close'), '/account/close', { password });
 }
 
-/** Somebody accepts an invitation by the page. `token` is that of the link. */
-export async function acceptByPage(walk: Walk, token: string, email: string): Promise<void> {
+/**
+ * Somebody accepts an invitation by the page. `token` is that of the link. The page shows the address and the name of the
+ * person who invites.
+ */
+export async function acceptByPage(walk: Walk, token: string, shown: readonly string[]): Promise<void> {
   const { canaries } = walk;
   const [name, password, page] = [canaries.name(), canaries.password(), '/accept-invitation'];
-  const { open, send } = walk.recorder.browse([email, token]);
+  const { open, send } = walk.recorder.browse([token, ...shown]);
   await send(410, await open(page), page, { token: canaries.forged() });
   await send(303, await open(page), page, { token });
-  await send(422, await open(page), page, { step: 'register', name, password: `${email} ${email}` });
+  await send(422, await open(page), page, { step: 'register', name, password: name });
   await send(303, await open(page), page, { step: 'register', name, password });
 }

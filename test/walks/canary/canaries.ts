@@ -23,7 +23,7 @@ export interface Canaries {
   forged(): string;
   /** Takes note of a value of the service. Values that are not there are ignored. */
   note(kind: CanaryKind, ...values: (string | undefined)[]): void;
-  /** The canaries that a text contains, in any form, except those with these values. */
+  /** The canaries that a text contains, in any form, except those that one of these values contains. */
   foundIn(text: string, except?: readonly string[]): string[];
 }
 
@@ -61,7 +61,7 @@ export function openCanaries(): Canaries {
     },
     foundIn: (text, except = []) =>
       all
-        .filter(({ value, pattern }) => !except.includes(value) && pattern.test(text))
+        .filter(({ value, pattern }) => !except.some((one) => one.includes(value)) && pattern.test(text))
         .map(({ kind, value }) => `${kind} ${value}`),
   };
 }

@@ -17,7 +17,7 @@ const database = await createDatabase(t);
 const mailbox = await openMailbox(t);
 const service = await spawnService(t, {
   ...{ DATABASE_URL: database.ownerUrl, SMTP_URL: mailbox.url },
-  ...{ LOG_LEVEL: 'trace', TRUSTED_PROXIES: '127.0.0.1' },
+  ...{ LOG_LEVEL: 'debug', TRUSTED_PROXIES: '127.0.0.1' },
 });
 const canaries = openCanaries();
 const recorder = openRecorder(t, service.url, canaries);
@@ -59,7 +59,7 @@ await t.test('every flow of an account takes place, and no refusal repeats what 
   const guest = canaries.email();
   const invitation = { email: guest, roles: [{ role: 'agent' }] };
   await recorder.call(201, 'POST', '/invitations', invitation, { token: account.token });
-  await acceptByPage(walk, (await nextMail(walk, guest, '/accept-invitation')).token, guest);
+  await acceptByPage(walk, (await nextMail(walk, guest, '/accept-invitation')).token, [guest, inviter]);
   await walkByPages(walk);
   await meetFailures(account);
   await sendBroken();
