@@ -2,11 +2,10 @@
 // All instants come from the database's clock. The queries in ending-store.ts end sessions.
 import { type SystemReader, statement, type UserReader } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
-import { requestMailSql } from '../../base/outbox/store.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 import { stored } from '../../base/secrets/personal.ts';
 import type { SessionOwner } from '../../directory/users/live-session.ts';
-import { COMPARED_SESSIONS, NEW_DEVICE_MAIL } from '../notices/known-device.ts';
+import { requestNewDeviceMailSql } from '../notices/request-store.ts';
 import {
   type ChangedRow,
   type ChangedSession,
@@ -52,17 +51,7 @@ recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
   SELECT $10::uuid, organization_id, 'session.opened', user_id, id, json_build_object('amr', $4::text[])::jsonb FROM opened
 ),
--- Only a device that no recent session had costs a row. When the mail is due, it is decided whether the device is new
--- (sign-in/notices/new-device.ts). Of simultaneous sign-ins with one device, one writes the row. Sessions from before the
--- owner of the address took the account over do not count.
-noticed AS (${requestMailSql(`
-  SELECT $16::uuid, '${NEW_DEVICE_MAIL}', id, user_id, $15 FROM opened
-  WHERE $16::uuid IS NOT NULL AND NOT EXISTS (
-    SELECT FROM (SELECT device_lookup FROM sessions
-      WHERE user_id = $1 AND (created_at < (SELECT claimed_at FROM person)) IS NOT TRUE
-      ORDER BY last_seen_at DESC LIMIT ${COMPARED_SESSIONS}) AS recent
-    WHERE device_lookup = decode($15, 'base64'))`)}
-)
+noticed AS (${requestNewDeviceMailSql({ mailId: '$16::uuid', lookup: '$15' })})
 SELECT ${SUBJECT_COLUMNS},
   (SELECT created_at FROM opened) AS opened_at, (SELECT idle_expires_at FROM opened) AS idle_expires_at
 FROM person p WHERE $11::timestamptz IS NULL OR EXISTS (SELECT FROM proven)`);

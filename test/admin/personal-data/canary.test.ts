@@ -5,7 +5,7 @@ import t from 'tap';
 import { countingKey } from '../../../src/directory/users/email.ts';
 import { newKey } from '../../base/idempotency/requests.ts';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
-import { dump, formsOf } from '../../support/dump.ts';
+import { dump, formsOf } from '../../support/fixtures/dump.ts';
 
 t.test(
   'a dump has no e-mail, name, IP address or user agent of a person after everything that people do',

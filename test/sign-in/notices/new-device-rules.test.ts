@@ -1,5 +1,5 @@
-// Which sign-ins count as the first one, what counts as used before, how many mails a person gets, and what happens when
-// several sign-ins come at once.
+// Which sign-ins count as the first one, what counts as used before, how many mails a person gets, and what happens
+// when several sign-ins come at once.
 import t from 'tap';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import { freshEmail, PASSWORD, registering } from '../../directory/invitations/inviting.ts';

@@ -70,8 +70,8 @@ export async function walkByPages(walk: Walk): Promise<void> {
 }
 
 /**
- * Somebody accepts an invitation by the page. `token` is that of the link. The page shows the address and the name of the
- * person who invites.
+ * Somebody accepts an invitation by the page. `token` is that of the link. The page shows the address and the name of
+ * the person who invites.
  */
 export async function acceptByPage(walk: Walk, token: string, shown: readonly string[]): Promise<void> {
   const { canaries } = walk;

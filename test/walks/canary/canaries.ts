@@ -1,7 +1,7 @@
 // Values that are found wherever they turn up. Each field of a person has values of its own, and every token, code and
 // cookie that the service issues becomes such a value, too.
 import { randomBytes } from 'node:crypto';
-import { formsOf } from '../../support/dump.ts';
+import { formsOf } from '../../support/fixtures/dump.ts';
 
 export type CanaryKind = 'password' | 'token' | 'code' | 'cookie' | 'email' | 'name' | 'ip' | 'agent';
 

@@ -3,7 +3,7 @@
 // refusal, in no mail but its own, and nowhere in the database.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
-import { dump } from '../../support/dump.ts';
+import { dump } from '../../support/fixtures/dump.ts';
 import { sendRaw } from '../../support/raw.ts';
 import { openMailbox } from '../../support/servers/mailbox.ts';
 import { spawnService } from '../../support/service.ts';

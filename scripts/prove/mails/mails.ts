@@ -1,15 +1,15 @@
 // Proves: after `kill -9` of the service at any moment every mail that was requested is sent at least once, and a mail
-// that is sent again has the same Message-ID. `prove:mails [kills] [mails]`: the mails are requested over HTTP while the
-// mail server does not answer, and are due during all kills.
+// that is sent again has the same Message-ID. `prove:mails [kills] [mails]`: the mails are requested over HTTP while
+// the mail server does not answer, and are due during all kills.
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Api, openApi } from '../../test/support/client.ts';
-import { insertPeople, personalIn } from '../../test/support/personal.ts';
-import { asAdmin } from './database.ts';
-import { demandDelivered, demandLastLinkWorks } from './mails/checks.ts';
-import { type MailServer, openMailServer } from './mails/mail-server.ts';
-import { demand } from './proof.ts';
-import { type Service, type Testbed, withTestbed } from './testbed.ts';
+import { type Api, openApi } from '../../../test/support/client.ts';
+import { insertPeople, personalIn } from '../../../test/support/personal.ts';
+import { asAdmin } from '../database.ts';
+import { demandDelivered, demandLastLinkWorks } from './checks.ts';
+import { type MailServer, openMailServer } from './mail-server.ts';
+import { demand } from '../proof.ts';
+import { type Service, type Testbed, withTestbed } from '../testbed.ts';
 
 const [kills = 20, mails = 500] = process.argv.slice(2).map(Number);
 const WORKERS = 8;
