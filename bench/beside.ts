@@ -100,7 +100,7 @@ async function startSide(testbed: Testbed, root: string, name: string): Promise<
   return { name, root, settings, service, postgresPid: database.pid, accounts, tokens };
 }
 
-/** Returns the lines of one path: the medians of each side, and what they are of those of this checkout. */
+/** Returns the lines of one path: the medians of each side, and the ratio of this checkout to each side. */
 async function compare(sides: readonly Side[], path: string, loader: Worker): Promise<string[]> {
   for (const side of sides) await measure(side, path, loader);
   const rounds: Round[][] = [];

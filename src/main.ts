@@ -110,7 +110,8 @@ async function prepareKeys(config: Config): Promise<void> {
 async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
   if (!config.production) return;
   const { isDevelopmentKey } = await import('./credentials/keys/development.ts');
-  // An older data key of a development machine may open what it has sealed. It only seals nothing more.
+  // An older data key of a development machine may still be needed to open what it has sealed, so only the key that
+  // seals now is checked.
   const { accessKeys, refreshKeys, dataKeys } = app.parts;
   for (const keys of [accessKeys.keys(), refreshKeys.keys(), [dataKeys.sealingKeyAt(systemClock.now())]]) {
     const development = keys.find(isDevelopmentKey);

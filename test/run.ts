@@ -42,7 +42,7 @@ interface Template {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs');
 const stamp = join(root, 'node_modules/@tapjs/test/.built-for');
-/** A file system in memory: each test has its own database, hundreds of files that are soon deleted. */
+/** A file system in memory, because each test has its own database of hundreds of files that are soon deleted. */
 const MEMORY = '/dev/shm';
 const ROOM_BYTES = 6 * 1024 ** 3;
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -92,7 +92,7 @@ function hasRoom(directory: string): boolean {
   }
 }
 
-/** Makes the files for every PostgreSQL of this run. Undefined where PostgreSQL must keep its data elsewhere. */
+/** Makes the files for every PostgreSQL of this run. Returns undefined if PostgreSQL must keep its data elsewhere. */
 async function makePostgresFiles(): Promise<string | undefined> {
   const directory = join(folder, 'made');
   await (await startEmbedded({ directory, disposable: true })).stop();

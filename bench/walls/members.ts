@@ -1,4 +1,4 @@
-// Owns: inserting many people for a measurement, sealed with the keys of its testbed.
+// Inserts many people for a measurement, sealed with the keys of its testbed.
 import { randomUUID } from 'node:crypto';
 import type { Personal } from '../../src/base/secrets/personal.ts';
 import { insertPeople } from '../../test/support/personal.ts';

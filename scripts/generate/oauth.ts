@@ -47,7 +47,7 @@ export function oauthResponses({ oauthErrors = [] }: Endpoint): ZodOpenApiRespon
     400: response(oauthErrors.filter((code) => OAUTH_ERRORS[code].status === 400)),
     401: response(['invalid_client'], challenged),
     ...connectionResponses(),
-    // The head may be late, which is a problem, or the body.
+    // A late head is answered with a problem, and a late body with an OAuth error.
     408: {
       ...late,
       content: { ...late.content, 'application/problem+json': { schema: ProblemSchema } },

@@ -39,7 +39,7 @@ interface Front {
   mode: Mode;
 }
 
-/** A proxy before the service's JWKS that records each fetch and can fail in several ways. */
+/** Opens a proxy in front of the service's JWKS that records each fetch and can fail in several ways. */
 async function openFront(testbed: Testbed, service: Service): Promise<Front> {
   const hanging = new Set<ServerResponse>();
   const server = createServer(async (request, response) => {

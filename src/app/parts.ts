@@ -91,7 +91,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
 /** Has room for about 18,000 tokens of members with few permissions. */
 const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Raises when the service cannot start, because a key is missing or both uses share a key. */
+/** Opens the parts. Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
   const dataKeys = await openUsableDataKeys(options);

@@ -29,7 +29,10 @@ export function openReadiness(config: Config, parts: Parts): Readiness {
   };
 }
 
-/** Nobody can sign in or out on a database that stores nothing, so such a database cannot be used. */
+/**
+ * Checks whether the database can be used. Nobody can sign in or out on a database that stores nothing, so such a
+ * database cannot be used.
+ */
 async function checkDatabase({ db, revocations }: Pick<Parts, 'db' | 'revocations'>): Promise<Outcome> {
   try {
     await db.checkWrites();

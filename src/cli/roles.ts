@@ -98,7 +98,7 @@ function exported(invocation: Invocation, { name }: { readonly name: string }): 
   });
 }
 
-/** Returns the effects of the plan on the roles that make owners, with one sentence for each effect. */
+/** Returns the effects of the plan on the roles with ownership, with one sentence for each effect. */
 function aboutOwners({ owners, promoted }: PresetPlan): string[] {
   const made = promoted.map(({ role, members }) => {
     const assigned =

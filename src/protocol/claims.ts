@@ -9,7 +9,10 @@ export const ACCESS_TTL_MAX_SECONDS = 900;
 /** A token with more permissions than this has `permissions_ref` instead of them. */
 export const PERMISSIONS_IN_TOKEN_MAX = 200;
 
-/** RFC 9068 §2.2 and the claims of organizations. Instants are seconds since 1970. */
+/**
+ * The claims of a user's access token (RFC 9068 §2.2), with those about the organization. Instants are seconds since
+ * 1970.
+ */
 export interface AccessClaims {
   readonly iss: string;
   readonly aud: string;

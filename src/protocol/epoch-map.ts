@@ -1,5 +1,5 @@
 // The newest epochs that a process knows, of users, of their memberships, of the roles of organizations and of service
-// clients. A part of the revocations in memory.
+// clients. They are a part of the revocations in memory (revocation-map.ts).
 import { type AgingMap, createAgingMap } from './aging-map.ts';
 import type { RevocableToken, Revocation } from './revocation.ts';
 

@@ -1,4 +1,4 @@
-// The headers with which a proxy informs the service behind it who sent a request. The proxy always sets all of them,
+// The headers with which a proxy tells the service behind it who sent a request. The proxy always sets all of them,
 // with '' for an absent value, so that no header of the client remains.
 import type { Principal } from './caller.ts';
 

@@ -89,7 +89,10 @@ function nameOf(quoted: string): string {
   return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
 }
 
-/** The position after the number that begins at `start`. Only these characters can follow a number. */
+/**
+ * The position after the number that begins at `start`. Only white space, a comma or a closing bracket can follow a
+ * number.
+ */
 function endOfNumber(text: string, start: number): number {
   let end = start + 1;
   for (let code = text.charCodeAt(end); code > 0x20 && code !== COMMA; code = text.charCodeAt(end)) {

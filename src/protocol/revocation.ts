@@ -31,9 +31,9 @@ export type Revocation =
       readonly state: 'active' | 'suspended';
       readonly at: number;
     }
-  /** A signing key was revoked: every token that it signed, whenever that was. */
+  /** A signing key was revoked. It concerns every token that the key signed at any time. */
   | { readonly kind: 'key'; readonly kid: string }
-  /** Every token issued before `not_before` (seconds since 1970), after a backup was restored. */
+  /** A backup was restored. It concerns every token issued before `not_before` (seconds since 1970). */
   | { readonly kind: 'everything'; readonly not_before: number };
 
 /** The parts of a token that decide whether the token is revoked. A service client has no session. */
@@ -54,7 +54,10 @@ export interface RevocableToken {
   readonly keyId?: string;
 }
 
-/** `invalid_token` says that the key of the token was revoked: the same answer as for a key that nobody knows. */
+/**
+ * Why a token is refused; null if it is not revoked. `invalid_token` says that the key of the token was revoked: the
+ * same answer as for a key that nobody knows.
+ */
 export type RevocationVerdict = 'invalid_token' | 'session_revoked' | 'token_stale' | 'organization_suspended' | null;
 
 const isKid = (value: unknown): value is string =>
@@ -67,8 +70,8 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'role', 'key'];
 
 /**
- * The form of an event that the previous version also reads. It ignores `org`, and so takes the event of a membership
- * as an event of the user, which refuses more. Null for an event that has no such form.
+ * The form of an event that the previous version also reads. The previous version ignores `org`, and so takes the event
+ * of a membership as an event of the user, which refuses more. Null for an event that has no such form.
  */
 export function olderFormOf(revocation: Revocation): object | null {
   if (revocation.kind === 'membership') {

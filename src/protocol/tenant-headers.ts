@@ -42,8 +42,8 @@ export function oneOrganization(references: readonly string[]): NamedTenants {
 }
 
 /**
- * Compares what a request names with the organization of its token. `different` means that of an id and a slug only one
- * is the token's.
+ * Compares what a request names with the organization of its token. Returns `own` if every reference is the token's,
+ * `other` if none is, and `different` if of an id and a slug only one is.
  */
 export function compareTenants(caller: Principal, references: readonly string[]): 'own' | 'other' | 'different' {
   const own = references.filter(

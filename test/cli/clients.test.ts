@@ -12,7 +12,7 @@ import { tokenOfClient } from '../support/fixtures/clients.ts';
 import { openService } from '../support/service.ts';
 import { cliOn } from './command-line.ts';
 
-async function openStage(t: Test) {
+async function openSetup(t: Test) {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const account = await newAccount(api);
@@ -25,7 +25,7 @@ async function openStage(t: Test) {
 }
 
 t.test('a client of the whole installation may have revocations:read and no other permission', async (t) => {
-  const { cli, database, enter, eventsOf } = await openStage(t);
+  const { cli, database, enter, eventsOf } = await openSetup(t);
   const made = await cli('clients', 'create', 'gateway', '--json');
   t.equal(made.status, 0, made.stderr);
   const { id, clientSecret } = made.json.data;
@@ -40,7 +40,7 @@ t.test('a client of the whole installation may have revocations:read and no othe
 });
 
 t.test('a secret is printed once, on standard output, and in no other output', async (t) => {
-  const { cli, account, enter } = await openStage(t);
+  const { cli, account, enter } = await openSetup(t);
   const { slug } = account.organization;
   const made = await cli('clients', 'create', 'exporter', '--organization', slug, '--permission', 'deals:read');
   t.equal(made.stdout.match(/tcs_/g)?.length, 1);
@@ -54,7 +54,7 @@ t.test('a secret is printed once, on standard output, and in no other output', a
 });
 
 t.test('the clients of all organizations or of one organization are listed', async (t) => {
-  const { cli, api, account } = await openStage(t);
+  const { cli, api, account } = await openSetup(t);
   const other = await newAccount(api);
   for (const [name, organization] of [
     ['one', account.organization.slug],
@@ -72,7 +72,7 @@ t.test('the clients of all organizations or of one organization are listed', asy
 });
 
 t.test('running services apply the rotation, disabling, enabling and deletion of a client', async (t) => {
-  const { cli, app, api, database, account, enter, eventsOf, synchronize } = await openStage(t);
+  const { cli, app, api, database, account, enter, eventsOf, synchronize } = await openSetup(t);
   const { id: organizationId } = account.organization;
   const create = ['clients', 'create', 'exporter', '--organization', organizationId, '--permission', 'users:read'];
   const { id, clientSecret: first } = (await cli(...create, '--json')).json.data;
@@ -118,7 +118,7 @@ t.test('running services apply the rotation, disabling, enabling and deletion of
 });
 
 t.test('a public key in PEM, as a JWK or as a JWK set creates a client that signs its assertions', async (t) => {
-  const { cli, app, account } = await openStage(t);
+  const { cli, app, account } = await openSetup(t);
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-client-keys-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const { privateKey, publicPem, jwk } = keyPair('P-256');
@@ -155,7 +155,7 @@ t.test('a public key in PEM, as a JWK or as a JWK set creates a client that sign
 });
 
 t.test('an invalid command, or one for an unknown object, prints one line and changes nothing', async (t) => {
-  const { cli, database, account } = await openStage(t);
+  const { cli, database, account } = await openSetup(t);
   const { slug } = account.organization;
   const nobody = '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01';
   const table: readonly (readonly [readonly string[], number, string])[] = [

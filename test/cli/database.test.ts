@@ -101,7 +101,7 @@ t.test('the doctor names the errors of keys, mail and policies', async (t) => {
   t.match(broken.stdout, /^fail +configuration +PORT: /m);
 });
 
-t.test('a backup that was restored without its roles is named with what to do', async (t) => {
+t.test('the doctor names a backup that was restored without its roles, and says what to do', async (t) => {
   const database = await createDatabase(t);
   await database.query('REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tenantry_app, tenantry_system');
   const { status, stdout } = await openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl })('doctor');

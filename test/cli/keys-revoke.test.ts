@@ -84,7 +84,7 @@ t.test('the service does not start with keys that were all revoked, and says whi
   t.equal((await service.api.get('/readyz')).status, 200);
 });
 
-t.test('keys list and the doctor name revoked keys, and the files of them that have come back', async (t) => {
+t.test('keys list and the doctor name revoked keys, and the files of revoked keys that have come back', async (t) => {
   const database = await createDatabase(t);
   const keys = await openKeyFolders(t);
   const cli = cliOn(database, { KEYS_DIR: keys.directory });

@@ -1,4 +1,4 @@
-// The commands about leaving, and those that administer what people leave behind.
+// The commands that close accounts, prove addresses, export data, delete organizations and revoke invitations.
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const database = await createDatabase(t);
 const { api } = await openService(t, database);
 const cli = cliOn(database);
 
-t.test('users delete names the organizations in the way, and closes the account without them', async (t) => {
+t.test('users delete names the organizations that prevent it, and can delete them with the account', async (t) => {
   const account = await newAccount(api);
   const { slug, id } = account.organization;
   const refused = await cli('users', 'delete', account.email, '--yes', '--json');

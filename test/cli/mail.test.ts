@@ -135,7 +135,7 @@ async function deadMails(count: number): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-t.test('many named mails are changed in several transactions, or none of them is changed', async (t) => {
+t.test('many mails are changed in several transactions, or none of them if one id is unknown', async (t) => {
   const ids = await deadMails(120);
   const unknown = '00000000-0000-7000-8000-000000000001';
   t.equal((await cli('mail', 'retry', ...ids, unknown, '--json')).json.error.code, 'not_found');
@@ -153,7 +153,7 @@ t.test('many named mails are changed in several transactions, or none of them is
   t.equal((await cli('mail', 'drop', ...ids, '--yes')).status, 0);
 });
 
-t.test('a dead mail that is removed while all are changed is left out', async (t) => {
+t.test('a dead mail that is removed while all dead mails are changed is not reported as changed', async (t) => {
   const [gone = '', ...rest] = await deadMails(3);
   const { parts } = inviting.service.app;
   const reader = parts.db.systemReader();

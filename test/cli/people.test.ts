@@ -7,7 +7,7 @@ import { lookupOf } from '../support/personal.ts';
 import { openService } from '../support/service.ts';
 import { type Cli, cliOn } from './command-line.ts';
 
-interface Stage {
+interface Setup {
   readonly database: TestDatabase;
   readonly cli: Cli;
   readonly api: Api;
@@ -15,7 +15,7 @@ interface Stage {
   readonly synchronize: () => Promise<void>;
 }
 
-async function openStage(t: Test): Promise<Stage> {
+async function openSetup(t: Test): Promise<Setup> {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   return { database, cli: cliOn(database), api, synchronize: () => app.parts.revocations.synchronize() };
@@ -24,7 +24,7 @@ async function openStage(t: Test): Promise<Stage> {
 const PASSWORD = 'gravel umbrella tuesday';
 
 t.test('an operator creates accounts that can sign in, and members who have the given roles', async (t) => {
-  const { database, cli, api } = await openStage(t);
+  const { database, cli, api } = await openSetup(t);
   const owner = await newAccount(api);
   const { slug } = owner.organization;
   const member = ['users', 'create', 'grace@example.com', '--name', 'Grace', '--password-stdin'];
@@ -104,7 +104,7 @@ t.test('an operator creates accounts that can sign in, and members who have the 
 });
 
 t.test('roles that an operator grants are effective at once, and granting them again changes nothing', async (t) => {
-  const { cli, api, synchronize } = await openStage(t);
+  const { cli, api, synchronize } = await openSetup(t);
   const owner = await newAccount(api);
   const other = await newAccount(api);
   const args = ['users', 'grant', other.email, '--organization', owner.organization.id, '--role', 'viewer', '--json'];
@@ -122,7 +122,7 @@ t.test('roles that an operator grants are effective at once, and granting them a
 });
 
 t.test('operators make users administrators of the platform, and remove this right again', async (t) => {
-  const { cli, api } = await openStage(t);
+  const { cli, api } = await openSetup(t);
   const { email, accessToken: token } = await newAccount(api);
   const refused = await api.get('/admin/organizations', { token });
   t.equal(refused.status, 403);
@@ -138,7 +138,7 @@ t.test('operators make users administrators of the platform, and remove this rig
 });
 
 t.test('a disabled account is signed out everywhere, and its sessions stay ended when it is enabled', async (t) => {
-  const { database, cli, api, synchronize } = await openStage(t);
+  const { database, cli, api, synchronize } = await openSetup(t);
   const person = await newAccount(api);
   t.equal((await cli('users', 'disable', person.email, '--json')).json.error.code, 'confirmation_required');
   const disabled = (await cli('users', 'disable', person.email, '--yes', '--json')).json.data;
@@ -173,7 +173,7 @@ t.test('a disabled account is signed out everywhere, and its sessions stay ended
 });
 
 t.test('a new password ends every session, and the old password no longer works', async (t) => {
-  const { cli, api, synchronize } = await openStage(t);
+  const { cli, api, synchronize } = await openSetup(t);
   const person = await newAccount(api);
   const set = await cli.fed(`${PASSWORD}\r\nmore`, 'users', 'set-password', person.email, '--password-stdin', '--yes');
   t.match(set.stdout, /has a new password; 1 session ended\.\n$/);
@@ -185,7 +185,7 @@ t.test('a new password ends every session, and the old password no longer works'
 });
 
 t.test('sessions are listed, and an operator ends one of them or all of a user', async (t) => {
-  const { cli, api, synchronize } = await openStage(t);
+  const { cli, api, synchronize } = await openSetup(t);
   const { email, password, ...first } = await newAccount(api);
   const second = (await api.post('/auth/login', { email, password })).body.data;
   const bystander = await newAccount(api);
@@ -207,7 +207,7 @@ t.test('sessions are listed, and an operator ends one of them or all of a user',
 });
 
 t.test('organizations are created, listed, suspended and activated', async (t) => {
-  const { database, cli, api, synchronize } = await openStage(t);
+  const { database, cli, api, synchronize } = await openSetup(t);
   const { email, accessToken: token, organization } = await newAccount(api);
   const made = await cli('orgs', 'create', 'Büro Nord', '--owner', email, '--json');
   t.match(made.json.data, { name: 'Büro Nord', slug: 'buero-nord', status: 'active' });

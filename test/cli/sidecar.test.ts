@@ -167,7 +167,7 @@ t.test('after an error of the feed, the log says once that the revocations are f
     service.streams.at(-1)?.end();
     await until(() => about('revocations are followed again').length === times);
   }
-  await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than between two looks
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than the sidecar waits between two checks
   const counts = ['401 instead', '502 instead', 'revocations are followed', 'revocations are followed again'].map(
     (text) => about(text).length,
   );
@@ -289,7 +289,7 @@ t.test('a reader of the log that stops reading does not stop the sidecar', async
   const { child, url, health } = await startSidecar(t, args, {});
   child.stdout?.pause();
   const refused = url.replace('ws:', 'http:');
-  // Each refusal is a line of the log. All of them are many times what a pipe holds.
+  // Each refusal writes a line to the log. Together, the lines are many times longer than a pipe can hold.
   for (let batch = 0; batch < 40; batch += 1) {
     const replies = await Promise.all(Array.from({ length: 50 }, () => fetch(refused)));
     for (const reply of replies) await reply.body?.cancel();

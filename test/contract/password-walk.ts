@@ -1,4 +1,4 @@
-// The parts of the walk through all operations about the own sessions and the own password.
+// The parts of the walk through all operations that are about a user’s own sessions and password.
 import type { Outbox } from '../../src/base/outbox/outbox.ts';
 import type { Api, CallOptions, Reply } from '../support/client.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
@@ -20,7 +20,7 @@ export async function walkPassword(call: Call, password: string, token: string):
   return (await call('changeMyPassword', changing, { token })).body.data.accessToken;
 }
 
-/** Lists the own sessions, and ends all but the current one. */
+/** Lists the sessions of the user, and ends all but the current one. */
 export async function walkOwnSessions(call: Call, token: string): Promise<void> {
   const sessions = await call('listMySessions', undefined, { token });
   const other = sessions.body.data.find((session: { current: boolean }) => !session.current);

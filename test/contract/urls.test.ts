@@ -1,4 +1,4 @@
-// The first noun of a URL names the folder that declares the URL, so that its code is easy to find.
+// The start of a URL decides which folder declares the URL, so that its code is easy to find.
 import { existsSync } from 'node:fs';
 import t from 'tap';
 import { ROOT } from '../../scripts/generate/endpoints.ts';
@@ -77,7 +77,7 @@ function folderOf(method: string, url: string): string | undefined {
 
 const declared = describeEndpoints(ROOT);
 
-t.test('the first noun of each URL names the folder that declares it', async (t) => {
+t.test('each URL is declared by the folder that belongs to its start', async (t) => {
   for (const { endpoint, folder } of declared) {
     t.equal(folder, folderOf(endpoint.method, endpoint.url), `${endpoint.method} ${endpoint.url}`);
   }

@@ -1,5 +1,5 @@
-// The revocations that a process has in memory. They are stored while a token can be valid, in any order, and without
-// long pauses of the process.
+// The revocations that a process has in memory. Each is kept while a token that it refuses could be valid. The order of
+// their arrival makes no difference, and removing them never blocks the process for long.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { olderFormOf, type RevocableToken, type Revocation, revocationOf } from '../../src/protocol/revocation.ts';

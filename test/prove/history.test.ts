@@ -21,7 +21,7 @@ const good = (observer: string): Observation[] => [
 ];
 const history = [REVOKED, BYSTANDER];
 
-/** Returns a valid history in which observer `a` saw one token differently. */
+/** Returns the observations of a valid history, with a change to what observer `a` saw of one token. */
 function butFor(token: number, change: Partial<Observation>): Observation[] {
   const changed = good('a').map((each) => (each.token === token ? { ...each, ...change } : each));
   return [...changed, ...good('b')];

@@ -7,6 +7,7 @@ import { planFiles, recordDurations } from './plan.ts';
 import { createPool, type FileResult, type PlannedFile } from './pool.ts';
 import { failureOf, totalsOf } from './totals.ts';
 
+const ENV = { TAP_CHILD_ID: '1', TEST_CLOSING_MS: '2000' };
 const GOOD = "t.test('fine', async (t) => { t.ok(true); });";
 
 /** Writes the files into a folder, each with an import of tap. Returns the folder. */
@@ -27,7 +28,7 @@ async function ran(t: Test, files: Readonly<Record<string, string>>): Promise<Re
     (name): PlannedFile => ({ file: join(folder, 'test', `${name}.test.ts`), isApart: false }),
   );
   const results = new Map<string, FileResult>();
-  await createPool(1, { TAP_CHILD_ID: '1' }).run(planned, (result) => {
+  await createPool(1, ENV).run(planned, (result) => {
     results.set(result.file.replace(/.*\/(.*)\.test\.ts$/, '$1'), result);
   });
   t.strictSame([...results.keys()], Object.keys(files), 'each is reported, in order');
@@ -91,7 +92,7 @@ t.test('a process that fails at its end is a failure, although its files passed'
   const endings = async (...files: readonly [name: string, isApart: boolean][]) => {
     const planned = files.map(([name, isApart]) => ({ file: join(folder, 'test', `${name}.test.ts`), isApart }));
     const areGreen: boolean[] = [];
-    const found = await createPool(1, { TAP_CHILD_ID: '1' }).run(planned, ({ isGreen }) => areGreen.push(isGreen));
+    const found = await createPool(1, ENV).run(planned, ({ isGreen }) => areGreen.push(isGreen));
     return { areGreen, found };
   };
   t.strictSame(await endings(['good', false], ['good', true]), { areGreen: [true, true], found: [] });

@@ -77,7 +77,7 @@ export interface LogLine {
   readonly [more: string]: unknown;
 }
 
-export interface Stand {
+export interface Setup {
   readonly issuer: TestIssuer;
   readonly sidecar: Sidecar;
   readonly upstream: Upstream;
@@ -97,7 +97,7 @@ export interface Client {
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 
-export interface StandOptions {
+export interface SetupOptions {
   readonly settings?: Partial<SidecarOptions>;
   readonly upstream?: Upstream;
   readonly upstreamOptions?: UpstreamOptions;
@@ -106,7 +106,7 @@ export interface StandOptions {
 }
 
 /** Waits until all sockets are open. */
-export async function openStand(t: Test, options: StandOptions = {}): Promise<Stand> {
+export async function openSetup(t: Test, options: SetupOptions = {}): Promise<Setup> {
   const issuer = options.issuer ?? openIssuer();
   const upstream = options.upstream ?? (await openUpstream(t, options.upstreamOptions));
   const lines: LogLine[] = [];

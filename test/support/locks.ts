@@ -14,14 +14,17 @@ export async function openTransaction(t: Test, database: TestDatabase): Promise<
   return client;
 }
 
-/** Locks the row of a user. No row that references the user can be committed until the returned transaction ends. */
+/** Locks the row of a user. No row that references the user can be inserted until the returned transaction ends. */
 export async function holdUser(t: Test, database: TestDatabase, userId: string): Promise<pg.Client> {
   const client = await openTransaction(t, database);
   await client.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [userId]);
   return client;
 }
 
-/** Resolves once `count` connections to this database wait for locks of others. The service must be `patient`. */
+/**
+ * Resolves once `count` connections to this database wait for locks of others. The service must have the bounds
+ * `patient`, which are the default of `openService`.
+ */
 export async function waiters(database: TestDatabase, count: number): Promise<void> {
   await until(async () => {
     const waiting = await database.query(

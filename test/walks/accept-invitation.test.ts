@@ -1,5 +1,5 @@
 // People accept an invitation in a real browser, by the link of its mail: with and without scripts, and in every
-// language. The folder looks/ has what the page looks like.
+// language. The tests in looks/ check what the page looks like.
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../src/base/page-kit/language.ts';

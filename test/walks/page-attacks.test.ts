@@ -105,7 +105,7 @@ t.test('no other site can send a form, neither for a person who is signed in nor
   for (const [path, text] of Object.entries(attacks)) pages.set(path, text);
   for (const origin of [EVIL, APP]) {
     for (const path of Object.keys(attacks)) {
-      await page.goto(`${origin}${path}`).catch(() => undefined); // the page leaves before it has loaded
+      await page.goto(`${origin}${path}`).catch(() => undefined); // the browser leaves the page before it has loaded
       await page.waitForURL(`${SERVICE}/**`);
       t.match(await page.locator('h1').textContent(), /Not from this site|Sign in/, `${origin}${path}`);
       await page.goto('/account');

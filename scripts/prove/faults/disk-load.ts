@@ -1,5 +1,5 @@
-// Owns: requests that go on while PostgreSQL stores nothing or has ended. They raise NotShown when an answer is not one
-// of the promised, and remember what was acknowledged and what nobody knows.
+// The requests that go on while PostgreSQL stores nothing or has ended. They raise NotShown if an answer is not one of
+// those that are promised, and remember which changes were acknowledged and which have an unknown outcome.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Api, Reply } from '../../../test/support/client.ts';
 import type { Account } from '../../../test/support/fixtures/accounts.ts';
@@ -12,7 +12,7 @@ import type { Service, Testbed } from '../testbed.ts';
 export const PAUSE_MILLISECONDS = 25;
 
 interface Attempt extends Registration {
-  /** The answer said that nobody knows whether it was done. */
+  /** Set if the answer did not say whether the registration was done. */
   isUnknown?: true;
 }
 
@@ -20,7 +20,7 @@ export interface Load {
   readonly service: Service;
   readonly api: Api;
   readonly account: Account;
-  /** The last name that was acknowledged, and those since of which nobody knows. */
+  /** The last name that was acknowledged, and every later name whose outcome is unknown. */
   names: string[];
   readonly registrations: Attempt[];
   /** The access tokens of sessions whose end was acknowledged. */
@@ -48,8 +48,8 @@ export const sum = (counts: ReadonlyMap<string, number>): number =>
 const GONE = ['database_not_writable', 'database_unavailable', 'service_busy', 'revocations_stale'];
 
 /**
- * Notes a refused change, and raises NotShown if it was refused in another way. Returns whether nobody knows if it was
- * done.
+ * Counts a refusal, and raises NotShown if it is not one of those that are promised. Returns true if the change may
+ * have been made.
  */
 function noteRefusal(load: Load, what: string, reply: Reply): boolean {
   const codes = load.mayBeGone ? GONE : ['database_not_writable'];
@@ -100,7 +100,7 @@ export async function signInAndOut(load: Load): Promise<void> {
   demand(isRefused, `an ended session was answered ${after.status}`);
 }
 
-/** What only reads must succeed, whatever happens to the writes. */
+/** Sends the reads, which must succeed while only the writes are refused. */
 export async function read(load: Load): Promise<void> {
   const token = { token: load.account.accessToken };
   for (const path of ['/me', '/users', '/verify', '/.well-known/jwks.json']) {
@@ -133,7 +133,8 @@ export async function whilePaused(load: Load, work: () => Promise<unknown>): Pro
 }
 
 /**
- * Raises NotShown unless the database has exactly what was acknowledged, and what nobody knows wholly or not at all.
+ * Raises NotShown unless the database has every change that was acknowledged and none that was refused, and each change
+ * with an unknown outcome completely or not at all. Returns the number of complete registrations.
  */
 export async function demandNothingLost(testbed: Testbed, load: Load): Promise<number> {
   const { api, account, registrations, endedTokens, names } = load;

@@ -3,7 +3,7 @@
 // acknowledged is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is
 // a standby. Then the disk of the write-ahead log fills, which ends PostgreSQL itself: every answer is right or 503,
 // and after PostgreSQL was started again nothing that was acknowledged is lost.
-// `prove:disk [seconds]`: how long each of the four lasts.
+// `prove:disk [seconds]`: how long each of the four faults lasts.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from '../../../test/support/client.ts';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
@@ -51,8 +51,8 @@ const untilRefusing = ({ service }: Load, reason: Fault['reason']) =>
   );
 
 /**
- * Raises NotShown unless changes succeed from now on. If the end of a fault spreads through PostgreSQL, they must
- * succeed for a while soon.
+ * Raises NotShown unless changes succeed from now on. If the processes of PostgreSQL notice the end of a fault one by
+ * one, some changes may still be refused in the first seconds.
  */
 async function demandWorking(load: Load, name: string, spreads: boolean): Promise<void> {
   const begun = performance.now();
@@ -95,7 +95,7 @@ interface Fault {
   readonly reason: 'read_only' | 'disk_full';
   /** Begins the fault. Returns the function that ends it. */
   readonly begin: () => Promise<() => unknown>;
-  /** Each process of PostgreSQL hears of the end by itself, a moment later. */
+  /** Whether each process of PostgreSQL notices the end of the fault by itself, a moment later. */
   readonly spreads?: boolean;
 }
 

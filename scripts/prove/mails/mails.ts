@@ -6,10 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi } from '../../../test/support/client.ts';
 import { insertPeople, personalIn } from '../../../test/support/personal.ts';
 import { asAdmin } from '../database.ts';
-import { demandDelivered, demandLastLinkWorks } from './checks.ts';
-import { type MailServer, openMailServer } from './mail-server.ts';
 import { demand } from '../proof.ts';
 import { type Service, type Testbed, withTestbed } from '../testbed.ts';
+import { demandDelivered, demandLastLinkWorks } from './checks.ts';
+import { type MailServer, openMailServer } from './mail-server.ts';
 
 const [kills = 20, mails = 500] = process.argv.slice(2).map(Number);
 const WORKERS = 8;

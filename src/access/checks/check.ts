@@ -42,8 +42,8 @@ export async function checkAll(
   if (caller.kind === 'user' && others && !(await deps.access.holds(caller, OTHERS))) {
     throw problem('permission_denied', { detail: `Asking about another user needs ${OTHERS} in this organization.` });
   }
-  // A user's epoch rises when a decision may change. An explanation may change without a new epoch, so it needs a fresh
-  // read.
+  // An epoch of the user, of the membership or of the organization's roles rises when a decision may change. An
+  // explanation may change without a new epoch, so it needs a fresh read.
   const fresh = asked.some(({ explain }) => explain);
   const userIds = asked.map(({ userId }) => userId);
   const grants = await deps.access.grants(caller.organizationId, userIds, { fresh });

@@ -27,8 +27,7 @@ const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
  * Changes the given fields. If the client already has the requested state, nothing is written. Raises the errors of
  * `runClientChange`, not_found, precondition_failed, audience_not_listed, and validation_failed for keys of a client
  * that uses secrets. Raises grant_exceeds_own for a client with permissions that the actor lacks. For such a client,
- * the actor may still change the name or
- * description, or disable the client.
+ * the actor may still change the name or description, or disable the client.
  */
 export async function changeClient(
   deps: ClientDeps,

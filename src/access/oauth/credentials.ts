@@ -53,7 +53,10 @@ function ofBasic(authorization: string, inBody: string | undefined): ClientCrede
   return { method: 'secret', ...pair };
 }
 
-/** Both halves are form-encoded, so a colon inside a half does not separate the halves (RFC 6749 §2.3.1). */
+/**
+ * Returns the credentials in a Basic header; null for a malformed one. Both halves are form-encoded, so a colon inside
+ * a half does not separate the halves (RFC 6749 §2.3.1).
+ */
 function basicPair(authorization: string): { clientId: string; secret: string } | null {
   const encoded = BASIC.exec(authorization)?.[1];
   if (encoded === undefined) return null;

@@ -69,7 +69,8 @@ function mayRead({ organization }: AuthenticatedClient, organizationId: string |
 }
 
 /**
- * A permanently revoked token needs no query. This process may know about the revocation before it is in the database.
+ * Whether this process knows that the token is revoked for good, so that no query is needed. This process may know
+ * about the revocation before it is in the database.
  */
 function isKnownRevoked({ revocations }: IntrospectDeps, token: RevocableToken): boolean {
   return ['invalid_token', 'session_revoked', 'token_stale'].includes(revocations.judge(token) ?? '');
@@ -108,7 +109,10 @@ async function ofAccessToken(
   };
 }
 
-/** Only Tenantry itself uses a refresh token, so the answer contains no roles and no permissions. */
+/**
+ * The content of a refresh token. Only Tenantry itself uses a refresh token, so the answer contains no roles and no
+ * permissions.
+ */
 async function ofRefreshToken(
   deps: IntrospectDeps,
   client: AuthenticatedClient,

@@ -73,15 +73,18 @@ function assertTarget(asked: TokenRequest, audience: string): void {
 const NOT_LISTED =
   'The audience of this client is not on the list of the operator, TOKEN_AUDIENCES: give the client another audience.';
 
-/** The operator may have made the list shorter since the client got its audience. */
+/**
+ * Raises invalid_target if the audience of the client is not allowed any more: the operator may have made the list
+ * shorter since the client got its audience.
+ */
 function assertAllowedAudience(deps: TokenDeps, { organization, audience }: AuthenticatedClient): void {
   const allowed = isAudienceAllowed(deps, { organizationId: organization?.id ?? null, audience });
   if (!allowed) throw oauthError('invalid_target', NOT_LISTED);
 }
 
 /**
- * RFC 6749 §4.4: the answer has no refresh token, because the client can request another token. A scope can only reduce
- * the client's rights.
+ * Issues a token to the client for itself (RFC 6749 §4.4). The answer has no refresh token, because the client can
+ * request another token. A scope can only reduce the client's rights.
  */
 async function issueToClient(
   deps: TokenDeps,
@@ -116,8 +119,8 @@ const REFUSED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 ]);
 
 /**
- * RFC 6749 §6, for a user who acts for the client's organization. The request is refused for a session of another
- * organization and for a user who is not an active member. A refused request does not change the refresh token.
+ * Refreshes for a user who acts for the client's organization (RFC 6749 §6). The request is refused for a session of
+ * another organization and for a user who is not an active member. A refused request does not change the refresh token.
  */
 async function refreshForClient(
   deps: TokenDeps,

@@ -46,8 +46,8 @@ interface ClientEntry extends Failures {
 
 const WINDOW_MS = 60_000;
 /**
- * This is longer than the life of a token. So a client that requests a token only after the last token has expired is
- * still known.
+ * How long a right credential is remembered. This is longer than the life of a token, so a client that requests a token
+ * only after the last token has expired is still known.
  */
 const REMEMBERED_MS = 60 * 60_000;
 const ENTRIES_MAX = 50_000;

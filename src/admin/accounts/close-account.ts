@@ -1,5 +1,5 @@
-// Closes accounts without their users: for an operator, and accounts that nobody has proven. What goes with an account
-// is decided in sign-in/leaving.
+// Closes accounts without their users: for an operator, and accounts that nobody has proven. What is removed with an
+// account is decided in sign-in/leaving.
 import { type Closed, type ClosingDeps, closeAccount } from '../../sign-in/leaving/close-account.ts';
 import { endAdministration } from '../administrators/store.ts';
 

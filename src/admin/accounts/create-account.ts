@@ -1,4 +1,4 @@
-// Creates an account for an operator. This opens no session.
+// Creates an account for an operator. No session is opened.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';

@@ -65,7 +65,7 @@ SELECT NOT EXISTS (SELECT FROM own) OR EXISTS (SELECT FROM ended) AS ended`);
 
 /**
  * Ends the administration of the platform by a user whose account is being closed. Returns false, and changes nothing,
- * if no other active user has it; with `evenLast` it ends in any case.
+ * if no other active user administers the platform; with `evenLast`, the administration ends in any case.
  */
 export async function endAdministration(
   tx: SystemTx,

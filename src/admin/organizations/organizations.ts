@@ -77,9 +77,9 @@ async function getAdministered(reader: SystemReader, id: string | null): Promise
 }
 
 /**
- * Suspends the organization (id or slug). From now on nobody can sign in to it or refresh a token for it, and the guard
- * refuses its tokens. A second call changes nothing. `actor` is null for an operator. Raises not_found, and the errors
- * of assertAdministrator.
+ * Suspends the organization (id or slug). From then on nobody can sign in to it or refresh a token for it, and the
+ * guard refuses its tokens. A second call changes nothing. `actor` is null for an operator. Raises not_found, and the
+ * errors of assertAdministrator.
  */
 export function suspendOrganization(
   deps: AdministrationDeps,

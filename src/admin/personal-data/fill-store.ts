@@ -1,11 +1,11 @@
-// The queries that seal rows which the previous version has written in clear. Each changes a row only if its clear
+// The queries that seal rows which the previous version has written unsealed. Each changes a row only if its clear
 // values are still those that were sealed.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
-/** So many rows are sealed in one transaction. Sealing so many people takes about ten milliseconds. */
+/** This many rows are sealed in one transaction. Sealing this many people takes about ten milliseconds. */
 export const SEALED_AT_ONCE = 50;
 
-// Of several processes, one seals at a time. `app.sealing` keeps the tokens of invitations: see invitations_guard.
+// Only one process seals at a time. `app.sealing` keeps the tokens of invitations: see invitations_guard.
 const BEGIN = statement(`
 SELECT pg_try_advisory_xact_lock(72707371) AS own, set_config('app.sealing', 'on', true) AS sealing`);
 

@@ -1,4 +1,4 @@
-// Seals the rows that the previous version has written in clear, while it works beside this one. A loop of every
+// Seals the rows that the previous version has written unsealed, while it works beside this one. A loop of every
 // process does this. The command that ends this time does the rest.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
@@ -18,10 +18,10 @@ import {
 } from './fill-store.ts';
 
 const CHECK_EVERY_MS = 5_000;
-/** Requests come first: between two slices, the process does at least this long what others asked for. */
+/** Requests come first: between two slices, the process handles other work for at least this long. */
 const PAUSE_MS = 20;
 
-/** Seals the next rows of one table. Returns how many rows it found. */
+/** A function that seals the next rows of one table. It returns how many rows it found. */
 type FillSlice = (tx: SystemTx) => Promise<number>;
 
 const users: FillSlice = async (tx) => {
@@ -107,13 +107,13 @@ export async function sealRows(
   return true;
 }
 
-/** Opens the loop that seals rows while the database still has rows in clear. */
+/** Opens the loop that seals rows while the database still has unsealed rows. */
 export function openSealing({ db, log }: { readonly db: Database; readonly log: Log }): Loop {
   return openLoop({
     name: 'sealing of personal data',
     everyMs: CHECK_EVERY_MS,
-    failing: 'personal data in clear cannot be sealed',
-    working: 'personal data in clear is sealed again',
+    failing: 'unsealed personal data cannot be sealed',
+    working: 'unsealed personal data is sealed again',
     log,
     async work({ isStopping }) {
       if (db.personal.isSealed) return;

@@ -2,9 +2,9 @@
 import { type Statement, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { SEALED_COLUMNS, type SealedColumn } from '../../base/secrets/personal.ts';
 
-/** So many values are sealed again in one transaction. */
+/** This many values are sealed again in one transaction. */
 const RESEALED_AT_ONCE = 200;
-/** So many rows are looked at in one statement. Most of them may have been sealed again by an earlier run. */
+/** This many rows are looked at in one statement. Most of them may have been sealed again by an earlier run. */
 const LOOKED_AT_ONCE = 2_000;
 
 export interface SealedValue {
@@ -13,7 +13,7 @@ export interface SealedValue {
   readonly sealed: string;
 }
 
-// A table and its column in clear; the sealed one is beside it.
+// A table and its unsealed column; the sealed one is beside it.
 const placeOf = (column: SealedColumn) => column.split('.') as [string, string];
 
 // $1 the id after which the rows begin, $2 the id of the key that their values shall have. The answer has at least one

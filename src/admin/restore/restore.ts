@@ -43,8 +43,8 @@ export async function endEverything(
   if (!(await isPast(reader, restoredAt.toISOString()))) {
     throw invalid('restored-at', 'must be an instant that has come: when the restored database took over');
   }
-  // The instants in tokens are whole seconds. This waits for the next second, so that no token issued later counts as
-  // an older one.
+  // The instants in tokens are whole seconds. The function waits for the next second, so that no token issued later
+  // counts as an older one.
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
   if (dryRun) return deps.db.system((tx) => countEverything(tx, instant), { timeoutMs: WITHIN_MS });

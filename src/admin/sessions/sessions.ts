@@ -45,7 +45,8 @@ export async function endAnySession(deps: OperatorDeps, sessionId: string): Prom
 }
 
 /**
- * Ends every session of a user, with all access tokens and the tokens of mails. Returns the number of live sessions.
+ * Ends every session of a user, with all access tokens and the tokens of mails, except those that restore a former
+ * address. Returns the number of live sessions.
  */
 export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
   const commit = deps.db.system((tx) => endAllOfUser(tx, userId, REASON));

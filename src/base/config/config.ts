@@ -67,8 +67,8 @@ export class ConfigRefused extends OperatorError {
 }
 
 /**
- * Returns the value of NAME, or the content of the file that NAME_FILE names, without its last line break. An empty
- * value counts as unset.
+ * Collects the text of every variable that is set: the value of NAME, or the content of the file that NAME_FILE names,
+ * without its last line break. An empty value counts as unset.
  */
 function collect(env: NodeJS.ProcessEnv): { values: Record<string, string>; problems: string[] } {
   const values: Record<string, string> = {};

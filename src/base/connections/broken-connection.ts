@@ -1,4 +1,4 @@
-// Answers requests that never reach a route. These have headers that are too large, are malformed, never end, have an
+// Answers requests that never reach a route. They are malformed, have headers that are too large or never end, have an
 // unknown expectation, or request a tunnel. The answers have the headers and the body of every other refusal.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';

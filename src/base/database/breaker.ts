@@ -33,13 +33,17 @@ const SLOW_MS = 100;
 /** Work that takes longer than this makes the breaker probe whether PostgreSQL answers at all. */
 const SUSPECT_MS = 1_000;
 const PROBE_EVERY_MS = 500;
-/** Probes at the same time. A later probe may succeed where an earlier one waits for a lost packet. */
+/**
+ * The maximum number of probes at the same time. A later probe may succeed where an earlier one waits for a lost
+ * packet.
+ */
 const PROBES_MAX = 4;
 /** After a pause of this process that was longer than this, answers may have arrived that nobody has read. */
 const OWN_PAUSE_MS_MAX = 300;
 const OWN_PAUSE_TICK_MS = 100;
 /**
- * How many silences in a row may be this process's own. A process that never runs long enough also opens the breaker.
+ * How many silences in a row may be excused by a pause of this process. After that, the breaker opens even if this
+ * process never runs long enough to read an answer.
  */
 const OWN_SILENCES_MAX = 3;
 /** How long work that began before the breaker opened may still wait. */
@@ -105,7 +109,7 @@ function verdictOf(error: unknown, waitedMs: number): Verdict {
   return isUnreachable(error) && waitedMs > SLOW_MS ? 'silence' : 'failure';
 }
 
-/** Asks PostgreSQL, once or again and again. `onVerdict` gets each verdict with the time at which it was asked. */
+/** Asks PostgreSQL, once or again and again. `onVerdict` gets each verdict with the time at which the probe began. */
 function createProber(
   { probe, timing }: Required<Pick<BreakerOptions, 'probe' | 'timing'>>,
   onVerdict: (verdict: Verdict, begun: number) => void,
@@ -158,7 +162,7 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 /**
  * Creates a closed breaker. It opens when work, or a probe because of slow work, ends without an answer of PostgreSQL.
  * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it. If this
- * process did not run meanwhile, the cause of the silence may be this process, so it probes once more first.
+ * process did not run meanwhile, the cause of the silence may be this process, so the breaker probes once more first.
  */
 export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });
@@ -208,7 +212,7 @@ export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming 
     else if (state === 'closed' || (state === 'suspecting' && suspectedAt < resumedAt)) {
       own.excuse();
       askAnew();
-    } // otherwise the answer to a question since then decides
+    } // otherwise a probe that began after the pause decides
   }
 
   function judge(error: unknown, begun: number): unknown {

@@ -81,9 +81,10 @@ export interface Database {
   /** Readers for the hot paths. Every statement is its own transaction and takes one round trip. */
   organizationReader(scope: OrganizationScope, options?: ReaderOptions): OrganizationReader;
   /**
-   * Runs statements that together read many rows of an organization. One such work at a time runs for each
-   * organization; the next one waits without a connection. Between two statements, the work holds no connection either.
-   * Raises DatabaseBusy when too many wait, when one waits for too long, or when nobody waits for the answer any more.
+   * Runs statements that together read many rows of an organization. For each organization, only one call runs at a
+   * time; the next one waits without a connection. Between two statements, the work holds no connection either. Raises
+   * DatabaseBusy when too many calls wait, when this one waits for too long, or when nobody waits for the answer any
+   * more.
    */
   scanOrganization<T>(scope: OrganizationScope, work: (reader: OrganizationReader) => Promise<T>): Promise<T>;
   userReader(userId: string, options?: ReaderOptions): UserReader;

@@ -94,7 +94,8 @@ const NOT_WRITABLE: Readonly<Record<string, NotWritable>> = {
   '53100': 'disk_full',
   '58030': 'io_error',
 };
-// PostgreSQL has no state of its own for these, and reports an internal error, a missing right or a limit of a program.
+// PostgreSQL has no SQLSTATE of its own for these failures, and reports an internal error, a missing right or a limit
+// of a program.
 const BY_TEXT: readonly (readonly [RegExp, RegExp, NotWritable])[] = [
   [/^XX/, /No space left on device|Disk quota exceeded|File too large/i, 'disk_full'],
   [/^42501/, /could not \w+ (?:\w+ )?(?:file|directory|symbolic link)/i, 'io_error'],

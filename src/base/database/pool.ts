@@ -35,8 +35,9 @@ export interface Pool {
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
   /**
-   * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted`
-   * raises DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run` does.
+   * Runs work that uses the pool several times. For each subject, only one scan runs at a time. The scan itself holds
+   * no connection. `assertWanted` raises DatabaseBusy once nobody waits for the answer. Raises DatabaseBusy as `run`
+   * does.
    */
   scan<T>(subject: string, work: (assertWanted: () => void) => Promise<T>): Promise<T>;
 }
@@ -151,7 +152,10 @@ function openConnections({ url, size, name, log, bounds, statementMs = bounds.st
 
 const STATEMENTS_MAX = 500;
 
-/** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
+/**
+ * Returns the function that names the statements of Prisma, which keeps a named statement prepared. Past
+ * STATEMENTS_MAX, further statements stay unnamed.
+ */
 function createStatementNames(): (query: { sql: string }) => string {
   const names = new Map<string, string>();
   return ({ sql }) => {

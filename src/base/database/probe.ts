@@ -19,15 +19,15 @@ export async function askServer(connectionString: string, withinMs: number): Pro
     await client.connect();
     await client.query('SELECT 1');
   } finally {
-    client.end().catch(() => undefined); // such a server does not confirm the end of the connection either
+    client.end().catch(() => undefined); // a server that does not answer does not confirm the end either
   }
 }
 
 /**
  * Stores something, without a table that would grow. The message is a record of the write-ahead log, which the commit
- * flushes to the disk, and replicas may have to confirm. Nothing reads it. The exported snapshot is a small file among
- * the data, which needs free space, and which the end of the transaction removes. On a read-only server nothing is
- * tried, because both calls report that in different ways.
+ * flushes to the disk, and which replicas may have to confirm. Nothing reads the record. The exported snapshot is a
+ * small file among the data, which needs free space, and which the end of the transaction removes. On a read-only
+ * server neither call is made, because each reports that state in its own way.
  */
 export const WRITE_PROBE: Statement = statement(`
 SELECT r.read_only AS "readOnly", CASE WHEN r.read_only THEN NULL ELSE
@@ -62,7 +62,8 @@ export interface WritabilityDeps {
 export interface Writability {
   /**
    * Resolves if PostgreSQL stores changes. Callers at the same time share one probe, and its success counts for a
-   * second. Raises DatabaseUnavailable, and DatabaseNotWritable, also when a write of a request was refused recently.
+   * second. Raises DatabaseUnavailable. Raises DatabaseNotWritable when the probe could not write, or when a write of a
+   * request was refused recently.
    */
   check(): Promise<void>;
   /** Notes the error of a statement. */

@@ -4,8 +4,8 @@
 // kind.
 
 const FOREIGN_KEY = '23503';
-// Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is not an
-// SQLSTATE.
+// The classes of SQLSTATE begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system
+// (EPIPE) is not an SQLSTATE.
 const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 
 /** The members of these errors that say what happened. */

@@ -24,7 +24,10 @@ export function databaseRemarks(config: Pick<Config, (typeof NAMES)[number]>): s
   });
 }
 
-/** The driver itself reads the address, with every form in which it can require TLS. No connection is made. */
+/**
+ * Returns how this address is reached, and its host. The driver itself reads the address, with every form in which it
+ * can require TLS. No connection is made.
+ */
 function transportOf(connectionString: string): { readonly transport: Transport; readonly host: string } {
   try {
     const { host, ssl } = new pg.Client({ connectionString }) as unknown as { host: string; ssl: unknown };

@@ -10,7 +10,7 @@ export interface ProblemBody {
   readonly status: number;
   readonly detail: string;
   readonly code: ProblemCode;
-  /** It has the same sentence as `detail`. */
+  /** The same sentence as `detail`. */
   readonly error: string;
   readonly requestId: string;
   readonly issues?: readonly FieldIssue[];

@@ -12,7 +12,7 @@ export interface FieldIssue {
   readonly message: string;
 }
 
-/** An organization that stands in the way of what was requested. */
+/** An organization because of which the request is refused. */
 export interface BlockingOrganization {
   readonly id: string;
   readonly name: string;

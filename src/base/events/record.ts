@@ -37,7 +37,7 @@ export async function record(tx: OrganizationTx | UserTx | SystemTx, event: NewE
   await tx.models.event.createMany({ data: [{ ...event, data: { ...event.data } as Record<string, string> }] });
 }
 
-/** The types of events that a user causes about the own account, and that have no data. */
+/** The types of events that users cause about their own accounts, and that have no data. */
 export type OwnEventType =
   | 'user.registered'
   | 'user.email_verified'
@@ -48,7 +48,7 @@ export type OwnEventType =
   | 'user.password_changed'
   | 'user.password_reset';
 
-/** Writes an event that the user has caused about the own account. */
+/** Writes an event that the user has caused about the user's own account. */
 export function recordOwn(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
   tx: UserTx | SystemTx,

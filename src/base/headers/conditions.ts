@@ -4,13 +4,13 @@ import { problem } from '../errors/problem.ts';
 import { matchesStrongly, matchesWeakly, readTags, type Tags } from './etag.ts';
 
 /**
- * Raises precondition_failed when the request is conditional and the state that `current` returns does not match. A
- * change calls this in its transaction, under the lock that keeps the state unchanged. `current` is called only for a
- * conditional request.
+ * A function that raises precondition_failed when the request is conditional and the state that `current` returns does
+ * not match. A change calls this in its transaction, under the lock that keeps the state unchanged. `current` is called
+ * only for a conditional request.
  */
 export type AssertVersion<Current> = (current: () => Current | Promise<Current>) => Promise<void>;
 
-/** For changes without a request, such as those of an operator. */
+/** The AssertVersion of changes without a request, such as those of an operator. Raises nothing. */
 export const anyVersion: AssertVersion<unknown> = async () => undefined;
 
 export interface Conditions {
@@ -40,7 +40,7 @@ export function singleHeader({ headers, rawHeaders }: SentHeaders, name: string,
 
 const FORM = 'must be * or a list of entity tags such as "abc", with their quotes.';
 
-/** Reads the conditions of a change. A condition that cannot be read raises bad_request, and is never met. */
+/** Reads the conditions of a change. Raises bad_request for a condition that cannot be read. */
 export function readConditions(sent: SentHeaders): Conditions {
   return { match: read(sent, 'if-match', 'If-Match'), noneMatch: read(sent, 'if-none-match', 'If-None-Match') };
 }

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { type Endpoint, endpoint, open } from '../http/endpoint.ts';
 
 /**
- * Checks one dependency. Raises or returns `failed` when the dependency cannot be used. Returns `degraded` when it
- * cannot be used but requests can be served without it. The reason is a word for programs.
+ * A function that checks one dependency. It raises or returns `failed` when the dependency cannot be used. It returns
+ * `degraded` when the dependency cannot be used but requests can be served without it. The reason is a word for
+ * programs.
  */
 export type Check = () => Promise<Outcome> | Outcome;
 export type Outcome = 'ok' | 'degraded' | { readonly status: 'degraded' | 'failed'; readonly reason: string };
@@ -14,7 +15,8 @@ const Ready = z
   .strictObject({
     status: z.enum(['ready', 'not_ready']),
     checks: z.record(z.string(), z.enum(['ok', 'degraded', 'failed'])).meta({
-      description: 'The state of each dependency. A degraded one cannot be used, but requests are served without it.',
+      description:
+        'The state of each dependency. A degraded dependency cannot be used, but requests are served without it.',
     }),
     reasons: z
       .record(z.string(), z.string())

@@ -91,7 +91,7 @@ export type Limit = 'sign_in' | 'session' | 'client' | 'other' | 'none';
  */
 export type Wire = 'json' | 'oauth' | 'page';
 
-/** The parts of the request that an operation may use, beside its validated input. */
+/** The parts of the request that an operation may use, besides its validated input. */
 export interface RequestInfo {
   readonly ip: string;
   /**

@@ -9,7 +9,7 @@ export interface Count {
   readonly isExceeded: boolean;
 }
 
-/** Reads the count of a key, and raises it first if `increment` is set. */
+/** A function that reads the count of a key, and raises the count first if `increment` is set. */
 export type Counter = (key: string, increment: boolean) => Promise<Count>;
 
 export interface LimitedWork<T> {
@@ -60,7 +60,8 @@ export function createLimitAround() {
       throw deps.refuse(count);
     }
 
-    // A part that a request invents must be no way around the allowance. So only so many parts have their own.
+    // A part that a request invents must be no way around the allowance. So only a limited number of parts have an
+    // allowance of their own.
     async function keyToCount(error: unknown): Promise<string> {
       if (!isApart(error)) return key;
       const known = await counter(apart, false);

@@ -1,5 +1,5 @@
-// Mounts one endpoint. The guard runs before the body is read. After it, the input is validated, the operation runs,
-// and the answer is checked against its schema.
+// Mounts one endpoint. The guard runs before the body is read. Then the input is validated, the operation runs, and the
+// answer is checked against its schema.
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -35,8 +35,8 @@ import { FastifyRequestInfo, PreparedAnswer, workOf } from './request-info.ts';
 export const ROUTE_MARK = Symbol('endpoint');
 
 /**
- * Returns the principal of a token. Raises a problem for a refused token. `alsoSuspended` allows a suspended
- * organization.
+ * The function that finds the principal of a token. It raises a problem for a refused token. `alsoSuspended` allows a
+ * suspended organization.
  */
 export type Authenticate = (
   authorization: string | undefined,
@@ -164,7 +164,7 @@ class OperationInput implements Input {
   }
 }
 
-/** The client already has the answer that the time is over. */
+/** Logs an operation that ended late. The client already has the answer that the time is over. */
 function ignoreLate(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
   const reason = error instanceof Error ? error.message : undefined;
   request.log.warn({ route: request.routeOptions.url, reason }, 'an operation ended after its time was over');
@@ -220,7 +220,10 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   return undefined;
 }
 
-/** Platform administrators act for no organization, so they can activate even their own suspended organization. */
+/**
+ * Whether the endpoint also serves a suspended organization. Platform administrators act for no organization, so they
+ * can activate even their own suspended organization.
+ */
 function alsoSuspended({ access }: Endpoint): boolean {
   return access.kind === 'platform' || (access.kind === 'signed_in' && access.alsoSuspended);
 }
@@ -282,7 +285,7 @@ function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {
 const NOTHING = z.strictObject({});
 const EMPTY = Object.freeze({});
 
-/** For endpoints without a query. */
+/** Returns the query of an endpoint that takes none. Raises validation_failed for any parameter. */
 function assertEmpty(query: unknown): unknown {
   return query === null || Object.keys(query as object).length === 0 ? EMPTY : validate(NOTHING, query, 'query');
 }

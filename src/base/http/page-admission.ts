@@ -69,7 +69,7 @@ export async function admitVisit(
 
 /**
  * Finds the caller with this key. Only PostgreSQL knows whether a key is good, so a network that has sent too many
- * unknown keys may send only those that this process has seen to be good. Any other one then counts as no key at pages
+ * unknown keys may send only those that this process has seen to be good. Any other key then counts as none at pages
  * for visitors, where people sign in, and raises too_many_requests elsewhere.
  */
 async function findCaller(
@@ -99,7 +99,7 @@ async function findCaller(
 
 /**
  * Whether a page of this service sent the form. A browser that sends Sec-Fetch-Site says so there, and may then send
- * `Origin: null`, because pages have Referrer-Policy: no-referrer. Any other one must send the origin.
+ * `Origin: null`, because pages have Referrer-Policy: no-referrer. Any other browser must send the origin.
  */
 function isOwnForm(own: string, { headers }: FastifyRequest): boolean {
   const { origin, 'sec-fetch-site': site } = headers;
@@ -117,7 +117,7 @@ export interface SeenKeys {
   delete(key: string): void;
 }
 
-/** Each takes about 150 bytes. The one that was added first is forgotten first. */
+/** The maximum number of keys. Each takes about 150 bytes. The key that was added first is forgotten first. */
 const SEEN_MAX = 10_000;
 
 export function createSeenKeys(): SeenKeys {

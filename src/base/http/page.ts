@@ -23,7 +23,7 @@ import './wire.ts'; // its messages for missing fields
 
 /** Everyone may open the page. The caller is null for somebody who is not signed in. */
 export const visitor = () => ({ kind: 'visitor' }) as const;
-/** The page is for browsers that are signed in. Any other one is sent to the page where people sign in. */
+/** The page is for browsers that are signed in. Any other browser is sent to the page where people sign in. */
 export const browser = () => ({ kind: 'browser' }) as const;
 
 /** Sends the browser to another page, which it reads by GET. */
@@ -173,7 +173,8 @@ async function visit(declared: AnyPage, input: AnyHandlerInput, step: Step): Pro
 }
 
 /**
- * A parameter that is wrong or that was sent twice counts as missing, because people come by links that others wrote.
+ * Returns the parameters that fit the schema. A parameter that is wrong or that was sent twice counts as missing,
+ * because people come by links that others wrote.
  */
 function readQuery(schema: Shape, query: Record<string, unknown>): Record<string, unknown> {
   const read = Object.entries(schema.shape).flatMap(([name, field]) => {

@@ -65,7 +65,7 @@ export interface WorkNote {
   readonly isUnchanged: boolean;
 }
 
-/** The decorator of requests for their note, or null. */
+/** The name of the decorator of requests that holds their WorkNote, or null. */
 export const WORK = 'work';
 
 const UNCHANGED = 'Nothing was changed.';

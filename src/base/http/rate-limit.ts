@@ -31,7 +31,7 @@ export interface DrawLimit {
 }
 
 const IPV6_SUBNET = 64;
-/** How many addresses are remembered with what was computed of them. Each takes about 150 bytes. */
+/** How many addresses are remembered with what was computed from them. Each takes about 150 bytes. */
 const ADDRESSES_MAX = 2_000;
 /** No address is longer. A proxy may pass on any text, which must not be remembered. */
 const ADDRESS_LENGTH_MAX = 45;
@@ -53,7 +53,10 @@ export const wideNetworkOf = rememberAddresses((ip) => {
   return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
 });
 
-/** Reading an IPv6 address takes long. `of` must depend on nothing but the address; without one, it is 'unknown'. */
+/**
+ * Returns `of` with a memory, because reading an IPv6 address takes long. `of` must depend on nothing but the address.
+ * Without an address, the result is 'unknown'.
+ */
 export function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
   const known = new Map<string, string>();
   return (ip) => {

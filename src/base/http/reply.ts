@@ -46,7 +46,8 @@ export function send(declared: Endpoint, request: FastifyRequest, reply: Fastify
     sendJson(reply, body);
     return;
   }
-  // This also runs when nothing is sent, which happens for a HEAD request or when the connection is already closed.
+  // The listener also runs when nothing is sent, which happens for a HEAD request or when the connection is already
+  // closed.
   if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
   const rendered = render(declared, reply.statusCode, result);
   if (!rendered) {

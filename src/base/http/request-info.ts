@@ -26,7 +26,7 @@ export interface NamedClient {
   readonly claimedClientId?: string;
 }
 
-/** Returns the RequestInfo of one Fastify request. */
+/** The RequestInfo of one Fastify request. */
 export class FastifyRequestInfo implements RequestInfo {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;

@@ -15,7 +15,7 @@ import { countKept, deleteExpired, insertKept, type KeptRow, keptFinder, tryLock
 export interface Secrets {
   /** The secret for new rows. */
   current(): Promise<{ readonly id: string; readonly secret: Buffer }>;
-  /** Null when the secret does not exist any more. */
+  /** The secret with this id; null when it does not exist any more. */
   find(id: string): Promise<Buffer | null>;
 }
 

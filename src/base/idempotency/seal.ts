@@ -1,4 +1,4 @@
-// What is stored of a request with an Idempotency-Key, and how. The database has no key, no body and no answer in
+// What is stored about a request with an Idempotency-Key, and how. The database has no key, no body and no answer in
 // plaintext. The fingerprint of a request and the key that seals its answer are derived from two secrets: the
 // Idempotency-Key, which only the client has, and a secret of the installation, which is not in the database. So with a
 // stolen database nobody can read an answer, or test guesses of a password against a fingerprint, even if clients
@@ -21,7 +21,7 @@ export function rowIdOf(key: string, scope: string): Buffer {
   return derive(key, NO_SECRET, `row ${scope}`);
 }
 
-/** Binds a row to the content of its request. */
+/** The fingerprint that binds a row to the content of its request. */
 export function fingerprintOf(key: string, secret: Buffer, request: string): Buffer {
   return createHmac('sha256', derive(key, secret, 'fingerprint'))
     .update(request)

@@ -7,7 +7,7 @@ export interface MailLinks {
   /** Proves the new address of a change. */
   confirmEmail(token: string): string;
   resetPassword(token: string): string;
-  /** Takes an address back that was changed. */
+  /** Restores an address that was changed. */
   revertEmail(token: string): string;
   acceptInvitation(token: string): string;
   signIn(): string;
@@ -15,7 +15,7 @@ export interface MailLinks {
   devices(): string;
 }
 
-/** Two settings of the service. */
+/** The settings with the addresses of the service and of the application. */
 export interface LinkSettings {
   readonly PUBLIC_URL: string;
   readonly PUBLIC_APP_URL?: string | undefined;

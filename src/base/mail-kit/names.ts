@@ -42,8 +42,8 @@ export function plainSentence(sentence: string): string {
 }
 
 /**
- * Shows so much of an address that its owner recognizes it: ada@mail.example.com becomes a***@m***.com. No mail program
- * turns it into a link.
+ * Shows just enough of an address for its owner to recognize it: ada@mail.example.com becomes a***@m***.com. No mail
+ * program turns it into a link.
  */
 export function maskedEmail(address: string): string {
   const at = address.lastIndexOf('@');

@@ -1,4 +1,5 @@
-// Every mail of the installation in every language, with invented people. Operators look at them before people do.
+// Every mail of the installation in every language, with invented people. Operators can look at them before anybody
+// receives one.
 import { createTransport } from 'nodemailer';
 import { LANGUAGES, type Language } from '../page-kit/language.ts';
 import { type MailKit, writeMail } from './kit.ts';

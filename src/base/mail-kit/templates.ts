@@ -1,6 +1,6 @@
 // The template of each kind of mail. It is a pure function from what the mail is about to its content. What a stranger
-// can choose without being known to the receiver, such as the name at a registration, is in no mail. The names in the
-// others are made safe here (names.ts).
+// can choose without being known to the receiver, such as the name at a registration, is in no mail. All other names
+// are made safe here (names.ts).
 import type { Language } from '../page-kit/language.ts';
 import type { MailTexts } from './catalogues/catalogue.ts';
 import { instantText } from './dates.ts';
@@ -24,7 +24,7 @@ export interface TemplateInput<About> {
 export interface Proof {
   readonly token: string;
   readonly expiresAt: Date;
-  /** Both are null for a mail without a code. */
+  /** `code` and `codeExpiresAt` are null for a mail without a code. */
   readonly code: string | null;
   readonly codeExpiresAt: Date | null;
 }

@@ -19,7 +19,8 @@ export interface Mail {
 export type OutgoingMail = Mail & { readonly id?: string };
 
 /**
- * Resolves when the server has accepted the mail. Raises MailRefused when the server refuses it or the signal aborts.
+ * A function that sends one mail. Resolves when the server has accepted the mail. Raises MailRefused when the server
+ * refuses it or the signal aborts.
  */
 export type SendMail = (mail: OutgoingMail, signal: AbortSignal) => Promise<void>;
 

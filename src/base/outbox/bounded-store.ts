@@ -1,5 +1,5 @@
-// The query of mails that strangers request for an address. It does the same work whether the mail is within the budget
-// of the address or not, so that its time says nothing.
+// The query of mails that are requested for an address which may belong to somebody else. It does the same work whether
+// the mail is within the budget of the address or not, so that its time says nothing.
 import { type SystemTx, statement } from '../database/db.ts';
 import type { BoundedMail } from './enqueue.ts';
 
@@ -8,9 +8,9 @@ const LOCK_ADDRESS = statement(
   `SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 20261129))) AS l`,
 );
 
-// A mail that is not requested changes the newest row of the address in its place, to itself, which takes as long.
-// $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 most mails in an hour, $6 most in a day, $7 whether the
-// mail may be requested at all, $8 the user who requests it.
+// When the mail is not requested, the statement instead updates the newest row of the address without a change, which
+// takes as long. $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 most mails in an hour, $6 most in a day,
+// $7 whether the mail may be requested at all, $8 the user who requests it.
 const INSERT = statement(`
 WITH recent AS MATERIALIZED (
   SELECT id, created_at FROM outbox WHERE recipient_lookup = decode($4, 'base64') AND kind = $2

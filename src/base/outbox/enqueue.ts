@@ -33,7 +33,9 @@ export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail & { readonl
   return dueAt ? insertMailDueAt(tx as SystemTx, row, dueAt) : insertMail(tx, row);
 }
 
-/** A mail for an address that may have no account, or that may belong to another person than the one who requests it. */
+/**
+ * A mail for an address that may have no account, or that may belong to a person other than the one who requests it.
+ */
 export interface BoundedMail {
   readonly id: string;
   readonly kind: string;
@@ -43,7 +45,7 @@ export interface BoundedMail {
   /** The most mails of this kind to the address in an hour, and in 24 hours. */
   readonly perHour: number;
   readonly perDay: number;
-  /** False for a mail that must not be requested. Then this does the same work, and requests nothing. */
+  /** False for a mail that must not be requested. Then enqueueBounded does the same work, and requests nothing. */
   readonly isAllowed: boolean;
   /** The user who requests it, if the mail counts in the budget of this user. */
   readonly actorId?: string;

@@ -45,7 +45,7 @@ export async function countMails(tx: SystemReader, state: MailState | null): Pro
 
 const KNOWN = statement('SELECT id::text FROM outbox WHERE id = ANY($1::uuid[])');
 
-/** Lists the ids that have a mail, of these ids. */
+/** Lists those of these ids that have a mail. */
 export async function listKnown(tx: SystemReader, ids: readonly string[]): Promise<string[]> {
   return (await tx.rows<{ id: string }>(KNOWN, [ids])).map(({ id }) => id);
 }

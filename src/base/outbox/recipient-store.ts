@@ -1,5 +1,5 @@
-// The queries about the receiver of a mail whose address no account has, or has any more. A trigger removes it when the
-// mail is sent, given up or dropped.
+// The queries about the receiver of a mail whose address belongs to no account, or no longer does. A trigger removes
+// the receiver when the mail is sent, given up or dropped.
 import { type SystemTx, statement } from '../database/db.ts';
 
 export interface Recipient {

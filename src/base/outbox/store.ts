@@ -6,7 +6,7 @@ import type { MailRow } from './kinds.ts';
 const ONCE = `
 ON CONFLICT (organization_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING`;
 const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, user_id, dedupe_key, recipient_lookup';
-// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored in clear, $6 actor, $7
+// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored unsealed, $6 actor, $7
 // user, $8 dedupe key, $9 look-up of the recipient; $2 and $5 to $9 may be null.
 const VALUES = `$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8, decode($9, 'base64')`;
 const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`);
@@ -167,11 +167,11 @@ export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: num
 }
 
 const DELETE_OF = statement('DELETE FROM outbox WHERE user_id = $1::uuid');
-// In the rows of others, the keyed hash stays for the budgets of the address.
+// In other rows with this address, the keyed hash stays for the budgets of the address.
 const FORGET = statement(`
 UPDATE outbox SET recipient_key = NULL WHERE recipient_lookup = decode($1, 'base64') AND recipient_key IS NOT NULL`);
 
-/** Removes the mails to a user whose account is being closed, and the address in clear from the rows of others. */
+/** Removes the mails to a user whose account is being closed, and the unsealed address from other rows. */
 export async function deleteMailsOf(tx: SystemTx, userId: string, emailKey: string): Promise<void> {
   await tx.rows(DELETE_OF, [userId]);
   await tx.rows(FORGET, [tx.personal.lookup('outbox.recipient', emailKey)]);

@@ -1,4 +1,4 @@
-// The parts of a page that are no forms: notices, tables, the links of a list that has several pages, and a question
+// The parts of a page that are not fields: notices, tables, the links of a list that has several pages, and a question
 // before something that cannot be undone.
 import { type Attempt, type Form, form } from './form.ts';
 import { type Html, html, NO_HTML, type Value } from './html.ts';
@@ -10,7 +10,7 @@ export function done(text: string): Html {
   return html`<p class="notice good" role="status">${text}</p>`;
 }
 
-/** Says something that matters before anything was done. */
+/** Says something that a person should know before anything is done. */
 export function remark(text: string): Html {
   return html`<p class="notice">${text}</p>`;
 }
@@ -29,7 +29,7 @@ export interface Column<Row> {
 
 /** Returns a table. On a narrow screen each row becomes a list of its cells with their titles. */
 export function table<Row>(caption: string, columns: readonly Column<Row>[], rows: readonly Row[]): Html {
-  // A browser forgets that a table is one when its rows are laid out as lists. The roles say it again.
+  // Browsers no longer report a table as a table when its rows are laid out as lists. The roles restore this.
   const cells = (row: Row) =>
     columns.map(({ title, cell }, index) => {
       const shown = html`<span class="cell-title" aria-hidden="true">${title}</span><div>${cell(row)}</div>`;

@@ -24,7 +24,10 @@ const FILE_BYTES_MAX = 256 * 1024;
 // The backgrounds of the two themes: see assets/style.css.
 const LIGHT: Colour = [255, 255, 255];
 const DARK: Colour = [24, 27, 32];
-/** WCAG 2.2, 1.4.3. It is a little more, because a link may also lie on a slightly darker or lighter ground. */
+/**
+ * The least contrast of the colour to the background. It is a little more than WCAG 2.2, 1.4.3 requires, because a link
+ * may also lie on a slightly darker or lighter background.
+ */
 const CONTRAST_MIN = 5;
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 

@@ -14,7 +14,7 @@ export function isBrowserKey(text: string | undefined): text is string {
 
 /**
  * Returns the nonce. `sessionId` binds it to a session, so that a form that was opened before somebody else signed in
- * does not act for them. It is null for the forms of people who are not signed in.
+ * does not act for that person. `sessionId` is null for the forms of people who are not signed in.
  */
 export function nonceFor(browserKey: string, purpose: string, sessionId: string | null): string {
   return keyed(browserKey, [purpose, sessionId]).toString('base64url');
@@ -44,7 +44,10 @@ export function openToken(browserKey: string, purpose: string, sealed: string): 
   }
 }
 
-/** A nonce is made of two parts, so no nonce is this key. */
+/**
+ * Returns the key that seals the tokens of a purpose. It is made of three parts and a nonce of two, so no nonce is this
+ * key.
+ */
 function sealingKey(browserKey: string, purpose: string): DataKey {
   return { id: '00000000', secret: createSecretKey(keyed(browserKey, ['token', purpose, 'seal'])) };
 }

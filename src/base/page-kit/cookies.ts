@@ -15,8 +15,8 @@ export interface PageCookies {
 const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
- * Browsers accept the prefix __Host- and the attribute Secure only over https. So both are absent when a developer uses
- * http on their own machine.
+ * Returns the cookies of the pages at this URL. Browsers accept the prefix __Host- and the attribute Secure only over
+ * https. So both are absent when a developer uses http on their own machine.
  */
 export function pageCookies(publicUrl: string): PageCookies {
   const { protocol, hostname } = new URL(publicUrl);

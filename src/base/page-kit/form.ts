@@ -51,7 +51,7 @@ export interface Field {
   readonly name: string;
   readonly label: string;
   readonly type?: 'text' | 'email' | 'password';
-  /** The token of HTML for what belongs into the field, such as `email` or `new-password`. */
+  /** The token of HTML for what belongs in the field, such as `email` or `new-password`. */
   readonly autocomplete: string;
   readonly hint?: string;
   readonly isOptional?: boolean;

@@ -82,7 +82,7 @@ function gapsOf(strings: TemplateStringsArray): readonly Gap[] {
   return gaps;
 }
 
-/** Where the reader of a template is. `attribute` is the name that it has read, with its sign of equality. */
+/** Where the reader of a template is. `attribute` is the name that it has read, with its equals sign. */
 interface Place {
   state: 'text' | 'tag' | 'quoted';
   tag: string;
@@ -123,5 +123,5 @@ function gapAt({ state, tag, attribute }: Place, text: string): Gap {
   return isBeginning && /^(href|src|action|formaction)$/.test(name) ? 'url' : 'value';
 }
 
-/** Nothing. */
+/** HTML that shows nothing. */
 export const NO_HTML = html``;

@@ -61,7 +61,10 @@ export interface Visit {
 }
 
 const YEAR_SECONDS = 365 * 86_400;
-/** A person signs in or registers in this time, and then finds the page of the link again. */
+/**
+ * How long a browser keeps the token of a link: a person signs in or registers in this time, and then returns to its
+ * page.
+ */
 const KEPT_SECONDS = 1800;
 
 /** A view, and the cookies that its answer sets. */

@@ -33,7 +33,7 @@ function tokenIn(origin: string, path: string, pasted: string): string | null {
   return others.length === 0 && TOKEN.test(token) ? token : null;
 }
 
-/** A URL with a name or a password looks as if it led elsewhere. */
+/** The parts of a URL that are compared. A URL with a user name or a password looks as if it led elsewhere. */
 function partsOf({ origin, pathname: path, hash, username, password }: URL) {
   return { origin, path, hash, isNamed: username !== '' || password !== '' };
 }
@@ -41,7 +41,7 @@ function partsOf({ origin, pathname: path, hash, username, password }: URL) {
 export interface LinkField {
   /** The path of the page. The links in mails lead there. */
   readonly path: string;
-  /** The problems that are about the token, beside a text in which there is none. */
+  /** The problems that are about the token, besides that of a text without a token. */
   readonly codes?: readonly ProblemCode[];
 }
 
@@ -60,8 +60,8 @@ export function linkField(view: View, attempt: Attempt, asked: LinkField): Html 
 
 /**
  * Returns the form that brings the token of a link to the page with this path. A script sends it at once for a person
- * who came by the link, so what it does must use nothing up: the page keeps the token (`view.keepToken`) and shows what
- * the link is for. `fields` are further fields of the form that nobody sees.
+ * who came by the link, so the form must use nothing up: the page keeps the token (`view.keepToken`) and shows what the
+ * link is for. `fields` are further fields of the form that nobody sees.
  */
 export function linkForm(view: View, attempt: Attempt, asked: LinkField & { readonly fields?: Html }): Html {
   const { path, codes = [], fields } = asked;

@@ -46,7 +46,7 @@ interface Lane {
   atOnceMax: number;
   running: number;
   readonly waiting: List<Waiter>;
-  /** Among the lanes in which a task waits; null if none waits in this one. */
+  /** The place of this lane among those in which a task waits; null if no task waits in this lane. */
   place: Place<Lane> | null;
 }
 

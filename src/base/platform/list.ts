@@ -1,6 +1,6 @@
-// A list whose items leave it at any place, at once. A Map or Set of short-lived items would keep them: each table that
-// it has outgrown refers to the next one, and to the items that it had. Tables live long, so no item could be collected
-// before the next collection of the whole heap.
+// A list from which any item can be removed in constant time. A Map or Set of short-lived items would keep them in
+// memory: each table that it has outgrown refers to the next one, and to the items that it had. Tables live long, so no
+// item could be collected before the next collection of the whole heap.
 
 /** The place of an item in a list. A place that was left refers to nothing. */
 export class Place<Item extends object> {
@@ -32,7 +32,7 @@ export class List<Item extends object> {
     return this.after(this.#ends);
   }
 
-  /** The next place; null after the last one. If this place was left meanwhile, it is the first one. */
+  /** The next place; null after the last one. If this place was left meanwhile, returns the first place. */
   after(place: Place<Item>): Place<Item> | null {
     const next = place.next ?? this.#ends.next;
     return next === this.#ends ? null : next;
@@ -45,7 +45,7 @@ export class List<Item extends object> {
     return place;
   }
 
-  /** Returns false if the place was left before. */
+  /** Removes the item at this place. Returns false if the place was left before. */
   leave(place: Place<Item>): boolean {
     if (place.next === null) return false;
     this.#unlink(place);

@@ -59,7 +59,7 @@ export interface LogOptions {
   readonly to?: Writable;
 }
 
-/** What writes lines of JSON, for each log that does. */
+/** The destination of each log that writes lines of JSON. */
 const destinations = new WeakMap<object, { write(line: string): unknown }>();
 
 /** An object that writes lines of JSON, as all logs of openLog do unless they are for people. */

@@ -6,16 +6,16 @@ import { type LookupKey, lookup } from './lookup.ts';
 const LONGEST = 3;
 const PURPOSE = 'search';
 /**
- * PostgreSQL compares each part of a query with all parts of a text. One character may stand for eighteen (U+FDFA), so
- * a long query has hundreds of parts, and a few hundred texts made for it would take seconds. These suffice to find the
- * few candidates of an ordinary query.
+ * The maximum number of parts of a query that are searched for. PostgreSQL compares each part of a query with all parts
+ * of a text. One character may stand for eighteen (U+FDFA), so a long query has hundreds of parts, and a few hundred
+ * texts made for it would take seconds. This many parts suffice to find the few candidates of an ordinary query.
  */
 const QUERY_PARTS_MAX = 16;
 const ONLY_ASCII = /^[\0-\x7f]*$/;
 
 /**
  * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are
- * one: also ß and ss, and the two small sigmas, of which the lower case of a whole word has either.
+ * one: also ß and ss, and the two small sigmas, because the lower case of a word may have either.
  */
 export function normalForm(text: string): string {
   if (ONLY_ASCII.test(text)) return text.toLowerCase(); // the same, in a tenth of the time
@@ -68,7 +68,7 @@ function evenlyAmong(parts: readonly string[], max: number): readonly string[] {
   return Array.from({ length: max }, (_, at) => parts[Math.floor((at * parts.length) / max)] ?? '');
 }
 
-/** What to search for. */
+/** Returns the hashes to search for, and whether they decide alone. */
 export function gramsOfQuery(key: LookupKey, query: string): SearchedGrams {
   const characters = Array.from(normalForm(query));
   const parts = new Set(partsOf(characters, Math.min(LONGEST, characters.length)));

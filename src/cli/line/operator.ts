@@ -75,8 +75,8 @@ export async function reachDatabase(config: Config): Promise<ReachedDatabase> {
 }
 
 /**
- * Returns the owner's address, from which the roles of the service are derived. Returns undefined when the two roles
- * are configured.
+ * Returns the database URL of the role that owns the tables, from which the roles of the service are derived. Returns
+ * undefined when the two roles are configured.
  */
 export function derivedFrom(config: Config, { ownerUrl }: ReachedDatabase): string | undefined {
   return config.DATABASE_APP_URL === undefined ? ownerUrl : undefined;
@@ -135,7 +135,7 @@ async function learnPhase(db: Database, keys: DataKeyRing): Promise<void> {
   }
 }
 
-/** Without keys, only the commands fail that touch personal data. */
+/** Opens the data keys. Without keys, only the commands that touch personal data fail. */
 async function dataKeysOf(config: Config, log: Log): Promise<DataKeyRing> {
   const { KEYS_DIR, KEYS_PASSPHRASE: passphrase } = config;
   if (!config.production)

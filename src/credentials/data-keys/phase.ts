@@ -1,4 +1,4 @@
-// Follows whether the database still stores personal data in clear, for the previous version. Also notices a lookup key
+// Follows whether the database still stores unsealed personal data, for the previous version. Also notices a lookup key
 // that is not the one of the database: every look-up would find nothing, as if nobody had an account.
 import type { Database } from '../../base/database/db.ts';
 import { openLoop } from '../../base/loops/loop.ts';
@@ -22,7 +22,7 @@ export interface PersonalPhaseOptions {
 }
 
 const EVERY_MS = 1_000;
-/** A sealed database stays sealed, unless a backup is restored. It is read at every nth run. */
+/** A sealed database stays sealed, unless a backup is restored. So its phase is read only at every nth run. */
 const SEALED_RUNS = 10;
 
 /** Reads the phase for `db.personal`, and compares the lookup key. Raises DataKeysRefused for a wrong key. */

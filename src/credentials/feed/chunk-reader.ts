@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 
 const BUFFERED_BYTES = 64 * 1024;
 
-/** Reads chunks from a generator, and calls `onClose` once when the stream has ended or failed. */
+/** A stream of the chunks of a generator. It calls `onClose` once when the stream has ended or failed. */
 export class ChunkReader extends Readable {
   readonly #chunks: AsyncGenerator<string | Buffer>;
   readonly #onClose: () => void;

@@ -12,7 +12,7 @@ export interface DerivedSecrets {
   find(id: string): Promise<Buffer | null>;
 }
 
-/** `purpose` keeps the secrets of different uses apart. */
+/** Returns the secrets of the keys of a ring. `purpose` keeps the secrets of different uses apart. */
 export function derivedSecrets(ring: KeyRing, clock: Clock, purpose: string): DerivedSecrets {
   // The signed text has spaces, so it can never be the signed part of a token (RFC 7515 §5.1).
   const text = Buffer.from(`tenantry secret for ${purpose}`);

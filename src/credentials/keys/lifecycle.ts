@@ -42,7 +42,7 @@ export class UnknownKey extends OperatorError {
 
 /**
  * The keys of a folder, oldest first, and the files that are refused. A missing folder has no keys. The files of keys
- * that were revoked come last, because a service does as if they were not there.
+ * that were revoked come last, because services ignore them.
  */
 export async function listKeys(
   folder: KeyFolderOptions,

@@ -19,7 +19,10 @@ export interface Found {
   readonly has: (kid: string) => boolean;
   /** The files that cannot be used. A key may still be in the file that held it. */
   readonly refused: readonly string[];
-  /** Without a key that can sign, the files are probably not mounted, and a revocation would prolong the outage. */
+  /**
+   * Whether a key is left that can sign. Without one, the files are probably not mounted, and a revocation would
+   * prolong the outage.
+   */
   readonly canSign: boolean;
 }
 
@@ -37,8 +40,8 @@ interface Missing extends GoneKey {
 }
 
 /**
- * `revoke` makes the revocation known to every process. It is tried again after it failed, until it succeeds or the
- * file is back.
+ * Creates an empty record of keys whose files are missing. `revoke` makes the revocation known to every process. It is
+ * tried again after it failed, until it succeeds or the file is back.
  */
 export function createVanishedKeys(options: {
   readonly revoke: (key: GoneKey) => Promise<unknown>;

@@ -26,7 +26,10 @@ export interface KeyWatch {
   close(): Promise<void>;
 }
 
-/** `read` is never called while a call of it still runs: an older result must not overwrite a newer one. */
+/**
+ * Opens the watch of a folder, which reads nothing before `start` or `readNow`. `read` is never called while a call of
+ * it still runs: an older result must not overwrite a newer one.
+ */
 export function openKeyWatch(options: {
   readonly name: string;
   readonly directory: string;

@@ -1,5 +1,5 @@
 // Finds, uses and ends one-time tokens. A token that was used, has expired, was replaced by a newer one, or has another
-// purpose is indistinguishable from one that never was.
+// purpose is indistinguishable from one that never existed.
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import type { Purpose } from './purposes.ts';
@@ -29,8 +29,8 @@ export async function findOneTime(tx: SystemReader, purpose: Purpose, token: str
 
 /**
  * Uses a token. Of several calls at once, one gets it, and the others get null, as for every text that is no live token
- * of this purpose. Using a `revert_email` also ends those about later changes, so that nobody goes forward again. Locks
- * the row of the user. If the transaction is undone, the token is unused.
+ * of this purpose. Using a token for `revert_email` also ends those about later changes, so that nobody can set the
+ * later addresses again. Locks the row of the user. If the transaction is undone, the token is unused.
  */
 export async function consumeToken(tx: SystemTx, purpose: Purpose, token: string): Promise<OneTime | null> {
   const hash = tokenHash(token);

@@ -14,9 +14,11 @@ export interface CreateDeps {
 export interface CreateOneTime<For extends Purpose> {
   readonly userId: string;
   readonly purpose: For;
-  /** The address that it is about: the one to prove, the new one of a change, or the former one to go back to. */
+  /**
+   * The address that the token is about: the one to prove, the new one of a change, or the former one to go back to.
+   */
   readonly address: { readonly address: string; readonly key: string } | null;
-  /** When that happened which the mail is about. Left out for now. */
+  /** The time of the change that the mail is about; the present time by default. */
   readonly aboutAt?: Date;
   /** The session that asked for the mail. */
   readonly sessionId?: string;
@@ -33,8 +35,8 @@ export interface CreatedOneTime<For extends Purpose> {
 
 /**
  * Makes a token, and a code if the purpose has codes. All former ones of the same user and purpose end; for
- * `revert_email` only those with the same address. Call this in `prepare` of a kind of mail, so that no token is at
- * rest, and each attempt to send the mail replaces the token of the former one. Locks the row of the user. Raises
+ * `revert_email` only those with the same address. Call this in `prepare` of a kind of mail, so that no token waits in
+ * the outbox, and each attempt to send the mail replaces the token of the former one. Locks the row of the user. Raises
  * DataKeyMissing.
  */
 export async function createOneTime<For extends Purpose>(

@@ -16,16 +16,19 @@ export type Purpose = keyof typeof PURPOSES;
 export const EVERY_PURPOSE = Object.keys(PURPOSES) as readonly Purpose[];
 
 /**
- * What ends when the credentials of an account change, or all of its sessions end. The way back to a former address
- * stays: a person who has stolen the account must not be able to end it.
+ * The purposes whose tokens end when the credentials of an account change, or all of its sessions end. The tokens that
+ * restore a former address stay: a person who has stolen the account must not be able to end them.
  */
 export const ENDED_WITH_CREDENTIALS: readonly Purpose[] = ['reset_password', 'change_email'];
 
-/** What ends when the address of an account changes. The way back to a former address stays, as above. */
+/**
+ * The purposes whose tokens end when the address of an account changes. Those that restore a former address stay, as
+ * above.
+ */
 export const ENDED_WITH_ADDRESS: readonly Purpose[] = EVERY_PURPOSE.filter((purpose) => purpose !== 'revert_email');
 
 export const CODE_SECONDS = HOUR / 4;
-/** After so many wrong codes, a code ends, and its link goes on working. */
+/** After this many wrong codes, a code ends, and its link goes on working. */
 export const WRONG_CODES_MAX = 5;
-/** After so many wrong codes of one account on one day (UTC), its codes end until the next day. */
+/** After this many wrong codes of one account on one day (UTC), its codes end until the next day. */
 export const WRONG_CODES_PER_DAY_MAX = 20;

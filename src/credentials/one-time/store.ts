@@ -7,13 +7,13 @@ const UNENDED = 'o.used_at IS NULL AND o.ended_at IS NULL';
 const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
 const TODAY = `(clock_timestamp() AT TIME ZONE 'UTC')::date`;
 
-/** A token of which somebody has proven to have received the mail. */
+/** A one-time token. It proves that whoever presents it has received its mail. */
 export interface OneTime {
   readonly id: string;
   readonly userId: string;
   /** The address that it is about, as it was typed. */
   readonly address: string | null;
-  /** When that happened which the mail is about. */
+  /** The time of the change that the mail is about. */
   readonly aboutAt: Date;
   /** The session that asked for the mail, which may have ended; null when there was none. */
   readonly sessionId: string | null;
@@ -35,13 +35,13 @@ export async function lockOwner(tx: SystemTx, userId: string): Promise<void> {
   await tx.rows(LOCK_USER, [userId]);
 }
 
-// $1 user, $2 purpose, $3 look-up of the address in base64 or null. Every former address has its own way back.
+// $1 user, $2 purpose, $3 look-up of the address in base64 or null. Every former address keeps a token of its own.
 const END_FORMER = statement(`
 UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE o.user_id = $1::uuid AND o.purpose = $2 AND ${UNENDED}
   AND ($2 <> 'revert_email' OR o.address_lookup = decode($3, 'base64'))`);
 // $1 token, $2 user, $3 purpose, $4 hash of the token in hexadecimal digits, $5 hash of the code, $6 the address sealed
-// and $7 its look-up, all in base64, $8 when that happened which the mail is about, or null for now, $9 lifetime of the
-// token and $10 of the code in seconds, $11 session; $5 to $7 and $11 may be null.
+// and $7 its look-up, all in base64, $8 time of the change that the mail is about, or null for the present time, $9
+// lifetime of the token and $10 of the code in seconds, $11 session; $5 to $7 and $11 may be null.
 const INSERT = statement(`
 INSERT INTO one_time_tokens (id, user_id, purpose, token_hash, code_hash, address_sealed, address_lookup, about_at,
   created_at, expires_at, code_expires_at, session_id)
@@ -99,7 +99,7 @@ export async function findLiveOf(tx: SystemReader, userId: string, purpose: Purp
 
 const OWNER = statement(`SELECT o.user_id::text AS id FROM one_time_tokens o WHERE o.token_hash = decode($1, 'hex')`);
 
-/** The user of the token with this hash, which may be over. */
+/** The user of the token with this hash, live or not. */
 export async function findOwnerOf(tx: SystemTx, hash: string): Promise<string | null> {
   const [row] = await tx.rows<{ id: string }>(OWNER, [hash]);
   return row?.id ?? null;
@@ -142,7 +142,7 @@ counted AS (
 SELECT ${COLUMNS} FROM guessed o WHERE o.is_right`);
 const GUESS = guessing('clock_timestamp()');
 const TRY = guessing('NULL::timestamptz');
-// A transaction that has written something waits for the disk when it commits, and any other one does not.
+// A transaction that has written something waits for the disk when it commits, and any other transaction does not.
 const WRITE_NOTHING = statement(`SELECT pg_logical_emit_message(true, 'one-time code', '') IS NOT NULL AS written`);
 
 /** Makes the transaction of a guess wait for the disk when it commits, also if there is no code to guess. */

@@ -45,7 +45,10 @@ export interface ClockWatchDeps {
   readonly aheadOfSteadyMs: () => number;
 }
 
-/** Nothing is known yet. The first reading decides alone, and after it, two in a row decide that the clocks differ. */
+/**
+ * Creates a watch that knows nothing yet. The first reading decides alone. After it, two readings in a row decide that
+ * the clocks differ.
+ */
 export function createClockWatch({ log, apartSecondsMax, aheadOfSteadyMs }: ClockWatchDeps): ClockWatch {
   let readingsApart = READINGS_APART - 1;
   let isApart = false;

@@ -10,7 +10,10 @@ const APART_MS = 50;
 /** A process that ends does not need the result of a reading, so closing waits at most this time for a reading. */
 const STOP_MS = 1_000;
 
-/** `readAll` reads every new revocation. Only one call of `readAll` runs at a time. */
+/**
+ * Creates the loop, which is not started yet. `readAll` reads every new revocation. Only one call of `readAll` runs at
+ * a time.
+ */
 export function createFollower(deps: {
   readonly readAll: () => Promise<void>;
   readonly log: Log;

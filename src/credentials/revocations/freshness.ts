@@ -18,7 +18,7 @@ export interface Freshness {
   freshAtSeconds(): number;
 }
 
-/** Nothing is known yet. `seconds` is a clock that never steps. */
+/** Creates a record in which nothing is known yet. `seconds` is a clock that never steps. */
 export function createFreshness(seconds: () => number): Freshness {
   let readAt = Number.NEGATIVE_INFINITY;
   let gapAt = Number.POSITIVE_INFINITY;

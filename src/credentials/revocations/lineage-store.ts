@@ -29,7 +29,7 @@ const SERVER = serverWith(CURRENT_LINEAGE);
 // Some hosted servers have no timeline, or do not let others read it.
 const SERVER_WITHOUT_LINEAGE = serverWith("'unknown'");
 
-/** Raises DatabaseUnavailable. */
+/** Reads what PostgreSQL reports about its state. Raises DatabaseUnavailable. */
 export async function readServer(tx: SystemReader): Promise<ServerFacts> {
   const rows = await tx.rows<ServerFacts>(SERVER, []).catch((error: unknown) => {
     if (error instanceof DatabaseUnavailable) throw error;

@@ -29,7 +29,7 @@ export interface LineageWatch {
 
 const NOTHING = '0';
 
-/** Nothing is known of the database yet. */
+/** Creates a watch that knows nothing about the database yet. */
 export function createLineageWatch({ db, log, events }: LineageDeps): LineageWatch {
   let known: string | null = null; // the lineage of the last reading of this process
   let newestTx = NOTHING;
@@ -63,7 +63,7 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
       const wentBack = BigInt(nextTx) <= BigInt(newestTx);
       const isSame = lineage === known && lineage === judged && !wentBack;
       if (isSame || lineage === null) {
-        // An event that is lost, too, may have arrived through the stream since the verdict.
+        // Another lost event may have arrived through the stream since the verdict.
         const isDecided = doubtedBefore > 0 && server.doubtedBefore === 0;
         if (!isDecided || (await writeLost(db, await listLost(db, events())))) setDoubt(server);
         return;
@@ -79,8 +79,8 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
       // A database that stores nothing can still be read. This process keeps its verdict, and judges again at the next
       // reading.
       if (!stored) return setDoubt(verdict === 'whole' ? server : doubting(server));
-      // After the verdict: another process that judged later would find nothing missing. Until this is done, this
-      // process judges again.
+      // The lost epochs are written after the verdict: otherwise, another process that judges later would find nothing
+      // missing. Until they are written, this process judges again.
       if (!(await writeLost(db, lost))) return setDoubt(doubting(server));
       known = lineage;
       if (wentBack) newestTx = NOTHING;

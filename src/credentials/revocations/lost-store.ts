@@ -5,9 +5,9 @@
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { EpochRevocation } from '../../protocol/epoch-map.ts';
 
-// An event may come from the stream, to which somebody else may have written. The epochs of so many lost changes cannot
-// be genuine, and would leave no room below the largest integer. A restore, which may be lost, too, raises epochs by a
-// million.
+// An event may come from the stream, to which somebody else may have written. A database cannot have lost this many
+// changes, so an epoch that is further ahead is not genuine, and would leave no room below the largest integer. A
+// restore, which may be lost, too, raises epochs by a million.
 const LOST_MAX = 10_000_000;
 
 // The rows are locked in the order in which every statement locks them, so that no two can deadlock. $1 ids and $2

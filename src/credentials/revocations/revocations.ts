@@ -1,4 +1,4 @@
-// The revocations that this process knows, in memory. The check of a token costs six look-ups and no I/O. PostgreSQL
+// The revocations that this process knows, in memory. The check of a token costs a few look-ups and no I/O. PostgreSQL
 // is the source of truth and is read every second. This process knows its own revocations at once. If Redis is
 // configured, revocations of other processes usually arrive through the stream before the next reading.
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -195,7 +195,10 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   };
 }
 
-/** The database cannot have written a time that is ahead of its clock. Such an event would replace real events. */
+/**
+ * Whether the database can have written the event. It cannot have written a time that is ahead of its clock, and such
+ * an event would replace real events.
+ */
 function isOfDatabase(revocation: Revocation, readAt: number, readSecondsAgo: number): boolean {
   const latest = readAt + readSecondsAgo * 1000 + CLOCK_TOLERANCE_MS;
   return revocation.kind !== 'organization' || (readAt > 0 && revocation.at <= latest);

@@ -36,7 +36,9 @@ export interface AccessGrant {
   readonly amr: readonly string[];
   /** The end of the session. No token of the session lives longer. */
   readonly notAfter: Date;
-  /** With the epoch of the user's membership, and of the organization's roles. */
+  /**
+   * The organization that the token acts for, with the epochs of the user's membership and of the organization's roles.
+   */
   readonly organization: {
     readonly id: string;
     readonly slug: string;
@@ -120,7 +122,7 @@ function organizationClaims({ organization, roles, permissions }: AccessGrant) {
 /** How far the clock of a process that signs or judges tokens may differ from the clock of PostgreSQL, in seconds. */
 export const CLOCKS_APART_SECONDS_MAX = 60;
 // One replica may be ahead of PostgreSQL and another one behind. So a token that the first has just issued may have an
-// `iat` that is twice as far in the future of the second. A token does not live longer because of that: its `exp` has
+// `iat` that is twice as far in the future for the second. A token does not live longer because of that: its `exp` has
 // no leeway.
 const FUTURE_LEEWAY_SECONDS = 2 * CLOCKS_APART_SECONDS_MAX;
 

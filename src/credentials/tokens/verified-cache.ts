@@ -58,8 +58,8 @@ export function createVerifiedCache<Value>({ bytesMax, isOver }: VerifiedCacheOp
   }
 
   /**
-   * Tokens live for minutes, so the entries that were not used for the longest time have expired. Without this, their
-   * memory would stay in use until others need it.
+   * Drops the oldest entries that are beyond the limit or have expired. Tokens live for minutes, so the entries that
+   * were not used for the longest time have expired. Without this, their memory would stay in use until others need it.
    */
   function dropOld(): void {
     for (const [key, { value }] of entries) {

@@ -211,7 +211,10 @@ interface InvitationToWrite {
   readonly roles: readonly ScopedRole[];
 }
 
-/** Call this under the organization's lock. Raises already_member, team_member_limit. */
+/**
+ * Creates or renews the invitation, and requests its mail. Call this under the organization's lock. Raises
+ * already_member, team_member_limit.
+ */
 async function writeInvitation(
   deps: OperatorInvitationDeps,
   tx: OrganizationTx | SystemTx,

@@ -22,7 +22,7 @@ export async function listForOperator(
   });
 }
 
-/** Revokes a pending or expired invitation of the organization. Raises not_found for any other one. */
+/** Revokes a pending or expired invitation of the organization. Raises not_found for any other invitation. */
 export async function revokeForOperator(
   deps: { readonly db: Database; readonly clock: Clock; readonly random: Random },
   organizationId: string,

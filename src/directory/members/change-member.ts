@@ -28,8 +28,8 @@ export interface ChangeMember {
 /**
  * Returns the member after the change. If the member already has the requested state, nothing is written. Raises
  * not_found for a user who is not a member and for an unknown role, member_outranks_you, precondition_failed,
- * grant_exceeds_own for an added role, last_owner, the errors of lockAndAuthorize, and too_many_requests when the roles
- * of this member, or the member's suspension, are changed too often.
+ * grant_exceeds_own for an added role, last_owner, the errors of lockAndAuthorize, and too_many_requests when the
+ * member's roles are changed, or the member is activated, too often.
  */
 export async function changeMember(
   deps: MemberChangeDeps,

@@ -1,6 +1,6 @@
 // Ends a membership: a member with the permission removes another member, or a member leaves. The user's account and
 // other memberships remain, and so do the sessions: a session belongs to the user, who may work in another organization
-// with it at the same time. It acts for no organization afterwards.
+// with it at the same time. A session that acted for the organization acts for none afterwards.
 
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -44,8 +44,8 @@ export async function removeMember(
 
 /**
  * Ends the caller's own membership, even when the membership or the organization is suspended. Sessions that acted for
- * the organization stay open and then act for no organization. Raises session_revoked, not_found for a
- * caller who is not a member, and last_owner.
+ * the organization stay open and then act for no organization. Raises session_revoked, not_found for a caller who is
+ * not a member, and last_owner.
  */
 export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
   const noSuchOrganization = () =>

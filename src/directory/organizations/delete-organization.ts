@@ -19,7 +19,7 @@ export interface DeleteOrganizationDeps extends PublishDeps {
 }
 
 /**
- * Deletes the caller's organization with everything that belongs to it. From now on nobody finds it, and its access
+ * Deletes the caller's organization with everything that belongs to it. From then on nobody finds it, and its access
  * tokens are refused. The sessions of its members stay open and act for no organization. Its events remain recorded.
  * The rows of a large organization are removed later. Raises the errors of lockAndAuthorize, and precondition_failed.
  */

@@ -31,7 +31,7 @@ SELECT 1 FROM organizations WHERE id = $1::uuid AND deleted_at IS NOT NULL FOR U
 
 /**
  * Lets no other process remove rows of the organization until the transaction ends. Returns false if another process
- * does so now, or has removed all of them.
+ * removes them now, or has removed all of them.
  */
 export async function lockDeleted(tx: SystemTx, organizationId: string): Promise<boolean> {
   return (await tx.rows(CLAIM, [organizationId])).length > 0;

@@ -102,7 +102,7 @@ export async function insertOrganization(
   await insertMembership(tx, { organizationId, userId: ownerId });
   const id = newId(deps.random, deps.clock);
   const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
-  // A preset that was applied at the same moment may have removed the role, or the role may no longer make owners.
+  // A preset that was applied at the same moment may have removed the role, or the role may no longer have ownership.
   const presetChanged = () => problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
   await insertAssignments(tx, [assignment]).catch((error: unknown) => {
     throw isRoleGone(error) ? presetChanged() : error;

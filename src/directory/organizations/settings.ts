@@ -24,7 +24,7 @@ export function mergeSettings(settings: Settings, change: Settings): Settings {
   return merged(settings, change) as Settings;
 }
 
-/** This function is recursive. The depth was limited when the body was read. */
+/** Merges one value. This function is recursive. The depth was limited when the body was read. */
 function merged(target: unknown, change: unknown): unknown {
   if (!isObject(change)) return change;
   const result = new Map(Object.entries(isObject(target) ? target : {}));
@@ -48,7 +48,10 @@ export function judgeSettings(settings: Settings): string | null {
     : null;
 }
 
-/** This function is recursive. The depth was limited when the body was read. */
+/**
+ * Whether a value contains a number that readers may understand differently. This function is recursive. The depth was
+ * limited when the body was read.
+ */
 function hasUnsafeNumber(value: unknown): boolean {
   if (typeof value === 'number') return !isSafe(value);
   return typeof value === 'object' && value !== null && Object.values(value).some(hasUnsafeNumber);

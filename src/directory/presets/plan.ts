@@ -33,10 +33,11 @@ export interface PresetPlan {
   /** The system roles that are kept although the preset does not name them. */
   readonly unlisted: readonly string[];
   /**
-   * The roles that make owners after the preset is applied. There is more than one if the former owners' role is kept.
+   * The roles with ownership after the preset is applied. There is more than one if the former role with ownership is
+   * kept.
    */
   readonly owners: readonly string[];
-  /** The existing roles that will begin to make owners, with the number of members who have each of them. */
+  /** The existing roles that will get ownership, with the number of members who have each of them. */
   readonly promoted: readonly { readonly role: string; readonly members: number }[];
   readonly obstacles: readonly Obstacle[];
   /** How many steps are not `keep`. */
@@ -148,7 +149,7 @@ async function findPromoted(tx: SystemReader, present: readonly SystemRole[], st
   return names.map((role) => ({ role, members: uses.find(({ name }) => name === role)?.members ?? 0 }));
 }
 
-/** The ids of the roles that will stop making owners, and of the existing roles that will begin to make owners. */
+/** The ids of the roles that will lose ownership, and of the existing roles that will get it. */
 export function ownershipAfter(
   preset: Preset,
   present: readonly SystemRole[],

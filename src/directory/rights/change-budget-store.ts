@@ -53,7 +53,7 @@ export async function spendMemberChange(
   return row?.wait ?? 0;
 }
 
-/** The same for one change of the rights of a role of the organization. */
+/** Does the same as spendMemberChange, for one change of the rights of a role of the organization. */
 export async function spendRoleChange(
   tx: OrganizationTx,
   organizationId: string,

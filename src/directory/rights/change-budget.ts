@@ -9,9 +9,9 @@ import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { spendMemberChange, spendRoleChange } from './change-budget-store.ts';
 
-/** Of one member: ten changes without a wait, and one more every six seconds. */
+/** The budget of one member: ten changes without a wait, and one more every six seconds. */
 const OF_MEMBER = { changes: 10, secondsEach: 6 };
-/** Of all roles of an organization together, because a member may hold many of them. */
+/** The budget of all roles of an organization together, because a member may hold many of them. */
 const OF_ROLES = { changes: 20, secondsEach: 6 };
 const OF_LARGE_ROLES = { changes: OF_ROLES.changes / 2, secondsEach: OF_ROLES.secondsEach * 2 };
 

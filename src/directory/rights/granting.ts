@@ -27,7 +27,7 @@ export function covers(standing: Standing, granted: Grantable): boolean {
   );
 }
 
-/** Raises grant_exceeds_own when the rights of the granter do not include all of `grants`. */
+/** Raises grant_exceeds_own when the rights of the granter do not include all of `granted`. */
 export function assertMayGrant(standing: Standing, granted: readonly Grantable[]): void {
   if (!granted.every((role) => covers(standing, role))) throw problem('grant_exceeds_own');
 }

@@ -53,7 +53,7 @@ export interface MemberStanding extends Standing {
   readonly status: 'active' | 'suspended';
   /** The highest level of all of the member's roles, including scoped roles. It decides whom the member outranks. */
   readonly rank: number;
-  /** Whether the member has an unscoped role that makes owners. */
+  /** Whether the member has an unscoped role with ownership. */
   readonly owner: boolean;
 }
 

@@ -6,7 +6,8 @@
 // A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
 // organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and
 // tokens of the previous version, which do not know that epoch. It raises every member, so a token that was issued
-// between the two becomes stale once more. A change of a system role waits for the last slice.
+// after the change but before the slice of its member becomes stale, too. A change of a system role waits for the last
+// slice.
 //
 // The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that
 // was not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would
@@ -148,7 +149,7 @@ export function openRaising(deps: RaiseDeps & { readonly log: Log; readonly runM
       const changes = await listAbandonedChanges(deps.db.systemReader(), ABANDONED_AFTER_SECONDS);
       const begun = monotonicMs();
       const isOver = () => isStopping() || monotonicMs() - begun >= runMsMax;
-      // One that takes minutes, or fails, does not hold up the others. Nothing goes on after this returns.
+      // A change that takes minutes, or fails, does not delay the others. No work goes on after this function returns.
       const done = await Promise.allSettled(
         changes.map((change) => raiseHolders(deps, change, { isOver, pauseAfter })),
       );

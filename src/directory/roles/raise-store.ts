@@ -93,8 +93,7 @@ GROUP BY part ORDER BY part`);
 const LISTED_MAX = 50_000;
 
 /**
- * The memberships of the users who have the role, from the user after `after` on, sorted by user, in slices with at
- * most
+ * The memberships of the users who have the role, from the user after `after` on, sorted by user, in slices of at most
  * `usersAtOnce` users. All memberships of a user are in one slice. The list may end before the last user.
  */
 export async function listHolderSlices(

@@ -107,7 +107,7 @@ SELECT t.total, p.* FROM (SELECT count(*)::int AS total FROM fitting) AS t LEFT 
   SELECT ${COLUMNS} FROM (SELECT id FROM fitting ORDER BY id LIMIT $3::int OFFSET $4::int) f JOIN users u ON u.id = f.id
 ) AS p ON true ORDER BY p.id`);
 
-/** A page of the accounts with these ids and this status, the oldest first, and how many they are in total. */
+/** A page of the accounts with these ids and this status, the oldest first, and how many there are in total. */
 export async function findAccountsAmong(
   tx: SystemReader,
   ids: readonly string[],

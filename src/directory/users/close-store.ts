@@ -89,7 +89,7 @@ export async function isAbandoned(tx: SystemTx, userId: string, olderThanSeconds
   return (await tx.rows(IS_ABANDONED, [olderThanSeconds, userId])).length > 0;
 }
 
-// Of several processes, one removes such accounts at a time.
+// Only one process at a time removes such accounts.
 const TAKE_TURN = statement('SELECT pg_try_advisory_xact_lock(72707372) AS own');
 
 /** Returns whether this process may remove abandoned accounts until the end of the transaction. */

@@ -5,7 +5,7 @@ import type { EmailAddress } from './email.ts';
 
 const UNIQUE_VIOLATION = '23505';
 
-// $1 user, $2 e-mail and $3 its key, null once nothing is stored in clear, $4 e-mail sealed, $5 its look-up, $6 grams.
+// $1 user, $2 e-mail and $3 its key, null once nothing is stored unsealed, $4 e-mail sealed, $5 its look-up, $6 grams.
 const CHANGE = statement(`
 WITH changed AS (
   UPDATE users u SET email = $2, email_key = $3, email_sealed = decode($4, 'base64'), email_lookup = decode($5, 'base64'),
@@ -33,7 +33,7 @@ export async function updateEmail(tx: SystemTx, userId: string, { address, key }
   try {
     return (await tx.rows(CHANGE, values)).length > 0;
   } catch (error) {
-    if (sqlStateOf(error) === UNIQUE_VIOLATION) return false; // the other account got it in the same moment
+    if (sqlStateOf(error) === UNIQUE_VIOLATION) return false; // the other account got it at the same moment
     throw error;
   }
 }
@@ -45,9 +45,9 @@ export async function deletePassword(tx: SystemTx, userId: string): Promise<void
   await tx.rows(REMOVE_PASSWORD, [userId]);
 }
 
-// The addresses that the account got by the changes that are undone: the current one, and each that has a way back to
-// it from a later change. $1 user, $2 look-up of the current address, $3 that of the former one, to which the account
-// goes back, $4 when the first change was made that is undone.
+// The addresses that the account got by the changes that are undone: the current one, and each address that the token
+// of a later change would restore. $1 user, $2 look-up of the current address, $3 that of the former one, which the
+// account gets back, $4 time of the first change that is undone.
 const UNDO = statement(`
 INSERT INTO email_reverts (id, user_id, address_lookup, undone_since)
 SELECT gen_random_uuid(), $1::uuid, nullif(d.lookup, decode($3, 'base64')), $4::timestamptz
@@ -59,10 +59,10 @@ FROM (
 
 export interface UndoneChanges {
   readonly userId: string;
-  /** The canonical form of the address that the account has, and of the one to which it goes back. */
+  /** The canonical form of the address that the account has, and of the one that it gets back. */
   readonly currentKey: string;
   readonly formerKey: string;
-  /** When the first change was made that is undone. */
+  /** The time of the first change that is undone. */
   readonly since: Date;
 }
 

@@ -7,7 +7,7 @@ const sealed = (column: string, first: number) => `${column}_lookup = decode($${
 const expanding = (column: string, first: number) =>
   `(${sealed(column, first)} OR (${column}_lookup IS NULL AND ${column}_key = $${first + 1}))`;
 
-/** What to ask for a canonical e-mail. */
+/** A function that makes the query for a canonical e-mail: a statement with its values. */
 export type AskByEmail = (
   tx: Pick<Reader<string>, 'personal'>,
   emailKey: string,
@@ -15,7 +15,7 @@ export type AskByEmail = (
 
 /**
  * A statement about the rows of `users u`, or of `invitations i`, with a canonical e-mail. `write` gets the condition.
- * Its first parameter is the look-up. While the database has e-mails in clear, the next one is the e-mail. They are the
+ * Its first parameter is the look-up. While the database has unsealed e-mails, the next one is the e-mail. They are the
  * last parameters of the statement.
  */
 export function byEmail(

@@ -5,9 +5,11 @@ import type { SystemReader } from '../../base/database/db.ts';
 import { containing } from '../../base/secrets/grams.ts';
 import { type Candidate, findAmongFew, findByGrams, listStored, listUnsealed } from './search-store.ts';
 
-/** So many people are read by one statement. */
+/** This many people are read by one statement. */
 const READ_AT_ONCE = 1_000;
-/** So many people are compared without a pause. With the longest names, that takes about five milliseconds. */
+/**
+ * This many people are compared without a pause. With the longest names, comparing them takes about five milliseconds.
+ */
 const COMPARED_AT_ONCE = 50;
 
 /** The ids of the members of a small organization whose name or e-mail contains the query. Null for a large one. */
@@ -16,7 +18,7 @@ export async function findFew(tx: SystemReader, query: string, organizationId: s
   const found = await findAmongFew(tx, grams, organizationId);
   if (!found) return null;
   const unsealed = await listUnsealed(tx, organizationId);
-  // Somebody may have been sealed between the two statements, and is found only now.
+  // The row of a person may have been sealed between the two statements. Such a person is found only now.
   const candidates = tx.personal.isSealed ? found : ((await findAmongFew(tx, grams, organizationId)) ?? found);
   return compare(tx, query, { candidates, unsealed, isExact });
 }

@@ -110,7 +110,7 @@ function assertUpstream({ protocol, pathname, search, hash, username, password }
 
 function serverOf(parts: Parts, agent: Agent): Server {
   const server = createServer({ ...TIMEOUTS, maxHeaderSize: HEAD_BYTES_MAX, requireHostHeader: false });
-  server.maxHeadersCount = 0; // head.ts counts the headers: Node would silently drop those beyond a limit
+  server.maxHeadersCount = 0; // http/head.ts counts the headers: Node would silently drop those beyond a limit
   server.maxConnections = parts.settings.socketsMax + MORE_CONNECTIONS;
   const unanswered = new WeakMap<Duplex, number>();
   const latest = new WeakMap<Duplex, { readonly request: IncomingMessage; readonly response: ServerResponse }>();

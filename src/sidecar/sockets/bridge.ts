@@ -24,7 +24,7 @@ export interface BridgeEnd {
 }
 
 export interface Bridge {
-  /** Closes both sockets. From now on no message is passed on. */
+  /** Closes both sockets. From then on no message is passed on. */
   close(code: number, reason: string): void;
   /** Sends both peers a ping, and disconnects a peer that sent nothing since the last ping. */
   beat(): void;
@@ -80,7 +80,8 @@ function cutLater(...sockets: WebSocket[]): void {
 }
 
 /**
- * Returns the function that sends texts. A client that reads no answer must not fill the memory: further are dropped.
+ * Returns the function that sends texts. A client that reads no answer must not fill the memory: further texts are
+ * dropped.
  */
 function answersTo(client: WebSocket): (text: string) => void {
   let unsent = 0;

@@ -26,7 +26,7 @@ interface Waiting {
   readonly until: number;
 }
 
-/** One hold serves all sockets of a sidecar. Nobody waits for it longer than `secondsMax`. */
+/** Creates the hold that all sockets of a sidecar share. Nobody waits for it longer than `secondsMax`. */
 export function createHold(verifier: Pick<Verifier, 'isCurrent'>, secondsMax: number): Hold {
   const waiting = new Set<Waiting>();
   let timer: NodeJS.Timeout | undefined;
@@ -35,7 +35,7 @@ export function createHold(verifier: Pick<Verifier, 'isCurrent'>, secondsMax: nu
     const isOver = verifier.isCurrent();
     const now = elapsed();
     for (const one of [...waiting]) {
-      // An earlier one may have cancelled this one.
+      // A call for an earlier entry may have cancelled this one.
       if (!waiting.has(one) || (!isOver && now < one.until)) continue;
       waiting.delete(one);
       if (isOver) one.over();

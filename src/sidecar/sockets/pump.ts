@@ -12,7 +12,7 @@ export interface Pump {
    * Calls `act` once no message is held back: at once, or after the messages that are held were passed on or dropped.
    */
   afterHeld(act: () => void): void;
-  /** Stops passing messages on. Further messages are dropped, and those that are held back. */
+  /** Stops passing messages on. Further messages are dropped, and so are those that are held back. */
   stop(): void;
 }
 

@@ -31,7 +31,7 @@ export function headersFor({ settings, isTrustedPeer }: Parts, asked: Asked): Up
   });
 }
 
-/** Begins to open the websocket to the upstream. */
+/** Begins to open the WebSocket connection to the upstream. */
 export function dialFor(parts: Parts, asked: Asked, protocols: readonly string[]): Dial {
   const { upstream, messageBytesMax, handshakeSeconds } = parts.settings;
   const headers = headersFor(parts, asked);

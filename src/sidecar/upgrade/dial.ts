@@ -1,5 +1,5 @@
-// Opens the websocket to the upstream with exactly the given target and headers. The result shows whether the upstream
-// refused or was unavailable.
+// Opens the WebSocket connection to the upstream with exactly the given target and headers. The result shows whether
+// the upstream refused or was unavailable.
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { Refusal } from '../core/problems.ts';
@@ -37,7 +37,7 @@ export function isFinal({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200;
 }
 
-/** Begins to open a websocket to the upstream. */
+/** Begins to open a WebSocket connection to the upstream. */
 export function dial({ upstream, target, headers, protocols, ...limits }: DialRequest): Dial {
   const address = new URL('/', upstream);
   address.protocol = upstream.protocol === 'https:' ? 'wss:' : 'ws:';

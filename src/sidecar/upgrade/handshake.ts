@@ -1,4 +1,4 @@
-// The websocket handshake with the client (RFC 6455 §4.2): the checks of the request, and the 101 answer.
+// The WebSocket handshake with the client (RFC 6455 §4.2): the checks of the request, and the 101 answer.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -22,7 +22,7 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const NOT_HANDED_ON = /^(?:sec-websocket-.*|content-length|content-type|date)$/i;
 const PLAIN_TEXT = /^[\t\x20-\x7e]*$/;
 
-/** Raises Refusal unless the request is a websocket request of RFC 6455 §4.2.1. */
+/** Raises Refusal unless the request is an opening handshake of RFC 6455 §4.2.1. */
 export function assertWebSocketRequest(request: IncomingMessage, head: Head): void {
   if (only(head, 'upgrade')?.toLowerCase() !== 'websocket') throw new Refusal('upgrade_refused');
   const asks = listOf(head, 'connection').some((entry) => entry.toLowerCase() === 'upgrade');

@@ -1,4 +1,4 @@
-// A request for a websocket on its way through the sidecar.
+// A request for a WebSocket connection on its way through the sidecar.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Presented } from '../http/credentials.ts';

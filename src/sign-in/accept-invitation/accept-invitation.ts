@@ -147,8 +147,8 @@ export async function acceptByRegistering(
   // These checks run before the expensive hash. The statements of the transaction check the same facts again.
   const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
   if (known && !known.canBeTakenOver) {
-    // If the same token has created the account a moment ago, the token is used up. Then invitation_invalid is the
-    // right answer.
+    // If the same token created the account a moment ago, the token is used up. Then invitation_invalid is the right
+    // answer.
     await getRedeemable(deps.db.systemReader(), token, input.tenants);
     throw problem('email_taken');
   }

@@ -121,7 +121,7 @@ ${at.total > 1 && form(view, { action: DEVICES, submit: endOthers, look: 'danger
   });
 }
 
-/** Ends a session. One that has ended meanwhile, or that somebody else has, is no problem on a page. */
+/** Ends a session. A session that has ended meanwhile, or that belongs to somebody else, causes no error on a page. */
 async function endIfLive(deps: EndSessionDeps, caller: Caller, sessionId: string): Promise<void> {
   try {
     await endOwnSession(deps, caller, sessionId);

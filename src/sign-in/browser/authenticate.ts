@@ -24,14 +24,17 @@ export async function authenticateBrowser(deps: BrowserGuardDeps, key: string): 
   const row = hash && (await findBrowserSession(deps.db.systemReader(), hash));
   if (!row) return null;
   const caller = callerOf(row);
-  // This process may know of an end that a failover of the database has just lost.
+  // This process may know that the session has ended although a failover of the database has just lost that.
   if (deps.revocations.judge({ ...caller, epoch: Number.MAX_SAFE_INTEGER, organizationId: null })) return null;
   assertNotInDoubt(deps.revocations, caller.issuedAt);
   if (row.isDue) await noteUse(deps, row.sessionId);
   return caller;
 }
 
-/** A database that stores nothing at the moment must not keep anybody from reading a page. */
+/**
+ * Notes that the session was used. A database that stores nothing at the moment must not keep anybody from reading a
+ * page.
+ */
 async function noteUse(deps: BrowserGuardDeps, sessionId: string): Promise<void> {
   try {
     await touchSession(deps.db.systemReader(), sessionId, deps);

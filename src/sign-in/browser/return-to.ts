@@ -1,9 +1,9 @@
 // Where people go after they signed in by a page: to the application that sent them, if the operator has named it.
 
-/** Returns the URL to continue at; null for a URL of any other origin, which is ignored. */
+/** A function that returns the URL to continue at; null for a URL of any other origin, which is ignored. */
 export type ReturnTo = (asked: string | undefined) => URL | null;
 
-/** `origins` are the exact origins of applications. */
+/** Returns the function that checks a URL. `origins` are the exact origins of applications. */
 export function returnTo(origins: readonly string[]): ReturnTo {
   const allowed = new Set(origins.map((origin) => new URL(origin).origin));
   return (asked) => {

@@ -51,7 +51,7 @@ interface Sent {
   readonly code: string | undefined;
 }
 
-/** The schema lets no other combination pass. */
+/** Returns the proof in a request. The schema lets no other combination pass. */
 function proofOf({ token, email, code }: Sent): Proof {
   if (token !== undefined) return { token };
   if (email === undefined || code === undefined) throw problem('invalid_or_expired_token');

@@ -1,5 +1,5 @@
 // Closes an account: for its user, for an operator, and for the service itself. Everything that belongs to the person
-// goes in one transaction. What stays is a row without personal data.
+// is removed in one transaction. What stays is a row without personal data.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -39,7 +39,7 @@ export interface ClosingDeps extends PublishDeps {
 
 export interface Closing {
   readonly userId: string;
-  /** The session of the user who closes the own account; null for an operator and for the service itself. */
+  /** The session of a user who closes their own account; null for an operator and for the service itself. */
   readonly caller: SessionOwner | null;
   /** The ids of the organizations that are deleted with the account. */
   readonly deleteOrganizations: readonly string[] | 'all that can be';
@@ -64,7 +64,7 @@ const NAMED_MAX = 100;
 /**
  * Closes the account. Raises last_owner with the organizations that need another owner or may be deleted,
  * last_administrator (only for the user), validation_failed for an organization that is not to be deleted,
- * session_revoked, and not_found when there is no such account. Returns null if it is no longer wanted.
+ * session_revoked, and not_found when there is no such account. Returns null if the closing is no longer wanted.
  */
 export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<Closed | null> {
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
@@ -172,7 +172,7 @@ async function erase(
   return [...raised, ...ended, ...suspended];
 }
 
-/** A loop of the service removes what is left after this time. */
+/** Removes the rows of the deleted organizations for a short time. A loop of the service removes what is left. */
 async function removeRows(deps: ClosingDeps, organizations: readonly HeldOrganization[]): Promise<void> {
   const begun = monotonicMs();
   for (const { id } of organizations) {

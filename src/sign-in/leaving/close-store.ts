@@ -1,4 +1,4 @@
-// The queries that read what stands in the way of closing an account: the organizations of the user.
+// The queries that read what may prevent the closing of an account: the organizations of the user.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 export interface HeldOrganization {

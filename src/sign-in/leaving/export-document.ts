@@ -1,4 +1,4 @@
-// All pages of what is stored of a person, as one document of the same shape.
+// All pages of what is stored about a person, as one document of the same shape.
 import { type ExportDeps, type ExportPage, exportPage, PARTS, partOf } from './export.ts';
 
 /**

@@ -1,4 +1,4 @@
-// The queries that read what is stored of a person, in portions. Every portion is sorted, and begins after a row.
+// The queries that read what is stored about a person, in portions. Every portion is sorted, and begins after a row.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import { openForPerson } from '../../base/secrets/person-keys.ts';
 import { type Open, stored } from '../../base/secrets/personal.ts';

@@ -1,5 +1,5 @@
-// What is stored of a person, as one document. It is read in portions, and given in pages of bounded size: a person may
-// have acted for years.
+// What is stored about a person, as one document. It is read in portions, and given in pages of bounded size: a person
+// may have acted for years.
 import type { Database, SystemReader } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -92,7 +92,7 @@ export function partOf(cursor: string): Part {
 }
 
 /**
- * Returns a page of what is stored of the user. Without a cursor it is the first page, and the export is recorded.
+ * Returns a page of what is stored about the user. Without a cursor it is the first page, and the export is recorded.
  * Raises validation_failed for a wrong cursor, and session_revoked when the account is closed.
  */
 export async function exportPage(

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Id, Instant, Secret } from '../../base/http/wire.ts';
 import { OrganizationSummary } from '../../directory/organizations/schema.ts';
 
-/** So many organizations can be deleted with one account. */
+/** At most this many organizations can be deleted with one account. */
 export const DELETED_WITH_MAX = 100;
 
 export const CloseAccount = z
@@ -14,13 +14,13 @@ export const CloseAccount = z
     }),
     deleteOrganizations: z.array(Id).max(DELETED_WITH_MAX).default([]).meta({
       description:
-        'The ids of organizations that are deleted with the account. Each must have no other owner, no other active member, and not be suspended.',
+        'The ids of organizations that are deleted with the account. Each must have no other owner and no other active member, and must not be suspended.',
     }),
   })
   .meta({ id: 'CloseAccount' });
 
 export const ExportQuery = z.object({
-  cursor: z.string().max(200).optional().meta({ description: 'The `nextCursor` of the page before.' }),
+  cursor: z.string().max(200).optional().meta({ description: 'The `nextCursor` of the previous page.' }),
 });
 
 const ExportedInvitation = z.strictObject({
@@ -61,7 +61,7 @@ const ExportedEvent = z.strictObject({
   data: z.record(z.string(), z.unknown()).meta({ description: 'A value is null if it was erased.' }),
 });
 
-/** A page of what is stored of a person. */
+/** A page of what is stored about a person. */
 export const PersonalExportPage = z
   .strictObject({
     data: z.strictObject({

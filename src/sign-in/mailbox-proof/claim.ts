@@ -1,6 +1,6 @@
 // Gives an account whose address nobody had proven to the person who has now proven it. Another person may have
 // registered the account, so everything ends that this other person could use. `claimUnproven` runs in the transaction
-// that uses the proof up. Which organizations go with it is decided under their locks (`lockHeld`), which are taken
+// that uses the proof up. Which organizations are deleted is decided under their locks (`lockHeld`), which are taken
 // before.
 import type { SystemTx } from '../../base/database/db.ts';
 import { record, recordOwn } from '../../base/events/record.ts';
@@ -45,7 +45,8 @@ export interface Claimed {
 
 /**
  * Locks the organizations of the user, and then the user: every change of members takes the locks in this order.
- * Returns null if the user has joined one meanwhile; then nothing was changed, and the caller begins a new transaction.
+ * Returns null if the user has joined another organization meanwhile; then nothing was changed, and the caller begins a
+ * new transaction.
  */
 export async function lockHeld(tx: SystemTx, userId: string): Promise<readonly HeldOrganization[] | null> {
   const locked = new Set((await listHeldOrganizations(tx, userId)).map(({ id }) => id));
@@ -88,8 +89,8 @@ export async function takeOver(
 }
 
 /**
- * Does the same as takeOver, and deletes the organizations that hold nobody else. In any other one, the membership
- * stays with the account.
+ * Does the same as takeOver, and deletes the organizations that hold nobody else. In any other organization, the
+ * membership stays with the account.
  */
 export async function claimUnproven(deps: ClaimDeps, tx: SystemTx, claim: Claim): Promise<Claimed | null> {
   const { user, held, passwordHash, locale } = claim;

@@ -1,4 +1,4 @@
-// The query that reads in which organizations an account is a member that is being claimed.
+// The query that reads in which organizations an account that is being claimed is a member.
 import { type SystemTx, statement } from '../../base/database/db.ts';
 
 export interface HeldOrganization {

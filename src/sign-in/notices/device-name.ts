@@ -26,7 +26,10 @@ export function nameDevice(userAgent: string | null): DeviceName | null {
   return name === undefined ? null : { browser: name, system };
 }
 
-/** Browsers no longer say which version of macOS they run on, and Windows 10 and 11 look the same. */
+/**
+ * The version of the system if it is known, otherwise ''. Browsers no longer say which version of macOS they run on,
+ * and Windows 10 and 11 look the same.
+ */
 function shortVersion(system: string, version: string | undefined): string {
   return system === 'Windows' && version !== undefined && version !== '10' && /^[\w.]{1,8}$/.test(version)
     ? version

@@ -27,8 +27,9 @@ const REFUSED = { isDone: false, revocations: [] as readonly Revocation[] };
 
 /**
  * Gives the account the new address, refuses all older access tokens, and ends the other sessions and the tokens of
- * former mails. With a link, the session goes on that asked for the change; with a code, the session of the caller.
- * Raises invalid_or_expired_token for every proof that does not work, whatever the reason is, and session_revoked.
+ * former mails, except those that restore a former address. With a link, the session that asked for the change goes on;
+ * with a code, the session of the caller goes on. Raises invalid_or_expired_token for every proof that does not work,
+ * whatever the reason is, and session_revoked.
  */
 export async function confirmEmailChange(deps: ConfirmChangeDeps, proof: ChangeProof): Promise<void> {
   const { isDone } = await publishing(

@@ -1,5 +1,5 @@
 // The mails of a change of the address: to the new address, with the link and the code that prove it, and to the former
-// one, with the link that takes it back. No account has either address while its mail is on the way, so the row of the
+// one, with the link that restores it. No account has either address while its mail is on the way, so the row of the
 // outbox has it, sealed, until the mail is sent, given up or dropped.
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -20,7 +20,7 @@ import { lockSession } from '../../directory/users/session-store.ts';
 
 export const CONFIRM_MAIL = 'email_change_confirm';
 export const NOTICE_MAIL = 'email_change_notice';
-// Of these mails to one address, and of these mails that one user requests, to any address.
+// The budget of these mails to one address, and of these mails that one user requests, to any address.
 const BUDGET = { perHour: 5, perDay: 20 };
 const TOO_MANY =
   'You have asked for another e-mail too often: open the newest mail, or try again after the seconds in Retry-After.';
@@ -35,8 +35,8 @@ export function emailChangeMails(deps: ChangeMailDeps): MailKind[] {
 }
 
 /**
- * Requests the mail that proves the new address, unless the budget of that address is used up. The session is the one
- * that asked. The work is the same for an address that another account has: `prepare` finds that out. Raises
+ * Requests the mail that proves the new address, unless the budget of that address is used up. `sessionId` is the
+ * session that asked. The work is the same for an address that another account has: `prepare` finds that out. Raises
  * too_many_requests when the user has requested too many of these mails. The caller has locked the user.
  */
 export async function enqueueConfirmMail(
@@ -54,7 +54,7 @@ export async function enqueueConfirmMail(
 }
 
 // The mail is unwanted once the session that asked has ended: whatever ends the sessions of a person whose account
-// somebody else has used also ends what that person asked for.
+// somebody else has used also ends what the other person asked for.
 function confirmMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: CONFIRM_MAIL,
@@ -83,8 +83,9 @@ interface Proving {
 }
 
 /**
- * If another account has the address, its owner gets a mail, and nobody gets the token. The token exists all the same,
- * so that the user who asked sees the same as with a free address.
+ * Makes the mail that proves the new address. If another account has the address, its owner gets another mail, and
+ * nobody gets the token. The token exists all the same, so that the user who asked sees the same as with a free
+ * address.
  */
 async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionId }: Proving): Promise<Mail | null> {
   const { id: userId, locale } = user;
@@ -97,8 +98,8 @@ async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionI
 }
 
 /**
- * Requests the mail to the former address, in the transaction that has changed it. It is unwanted if nobody has proven
- * that this address belongs to the user: its owner may be a stranger, who must not get the account.
+ * Requests the mail to the former address, in the transaction that has changed it. The mail is unwanted if nobody has
+ * proven that this address belongs to the user: its owner may be a stranger, who must not get the account.
  */
 export async function enqueueNoticeMail(
   deps: CreateDeps,
@@ -111,7 +112,10 @@ export async function enqueueNoticeMail(
   await sealRecipient(tx, id, { email: former.email, locale: former.locale, about: newEmail });
 }
 
-/** The way back is about the moment of the change, so that a later change has a later one. */
+/**
+ * Returns the mail kind for the outbox. The token in the mail is about the moment of the change, so that the token of a
+ * later change is about a later moment.
+ */
 function noticeMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: NOTICE_MAIL,

@@ -16,7 +16,7 @@ import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import { endAccess } from '../sessions/end-session.ts';
 import type { ConfirmChangeDeps } from './confirm-change.ts';
 
-/** Sets a new password. */
+/** The token that sets a new password, and when it expires. */
 export type Reset = Pick<CreatedOneTime<'reset_password'>, 'token' | 'expiresAt'>;
 
 const TAKEN =
@@ -24,9 +24,10 @@ const TAKEN =
 
 /**
  * Gives the account its former address again, which counts as proven, and removes the password. All sessions, access
- * tokens and other tokens of mails end, and the account cannot get the addresses of the undone changes again. Returns
- * the token that sets a new password. Raises invalid_or_expired_token for every token that does not work, and
- * email_taken when another account has the address, which leaves the token as it is.
+ * tokens and other tokens of mails end, except those that restore a still earlier address, and the account cannot get
+ * the addresses of the undone changes again. Returns the token that sets a new password. Raises
+ * invalid_or_expired_token for every token that does not work, and email_taken when another account has the address,
+ * which leaves the token as it is.
  */
 export async function revertEmailChange(deps: ConfirmChangeDeps, token: string): Promise<Reset> {
   const { reset } = await publishing(

@@ -1,4 +1,4 @@
-// The HTTP routes to change one's own address, and to take a changed one back.
+// The HTTP routes to change one's own address, and to restore a former one.
 import { type Endpoint, endpoint, open, SIGN_IN_BODY_BYTES_MAX, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
 import type { Caller } from '../../protocol/caller.ts';
@@ -60,7 +60,8 @@ function confirmRoute(deps: OwnEmailDeps): Endpoint {
     access: open(),
     limit: 'sign_in',
     id: 'confirmEmailChange',
-    summary: 'Prove the new e-mail, with the token of the link or, as its user, by code; this ends all other sessions',
+    summary:
+      'Prove the new e-mail, by the token of the link or, when signed in, by the code; this ends all other sessions',
     tag: 'Sign-in',
     body: ConfirmEmailChange,
     reply: { 200: enveloped(EmailChanged) },

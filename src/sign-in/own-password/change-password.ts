@@ -55,7 +55,8 @@ export async function changePassword(
     await endAll(tx, userId, ENDED_WITH_CREDENTIALS);
     await recordOwn(deps, tx, userId, 'user.password_changed');
     await requestPasswordChangedMail(deps, tx, { userId, sessionId });
-    // The new password was chosen with the proof of the old one. This also reads the raised epoch for the token.
+    // The new password was chosen with the proof of the old one. renewAuthentication also reads the raised epoch for
+    // the token.
     const renewed = await renewAuthentication(tx, caller, null);
     return { renewed, revocations };
   }
@@ -65,7 +66,10 @@ export async function changePassword(
   return answerRenewed(deps, caller, renewed);
 }
 
-/** The organization for which the session acts is one of the words that an attacker tries first. */
+/**
+ * Raises validation_failed for a password that the policy refuses. The name of the organization for which the session
+ * acts is one of the words that an attacker tries first.
+ */
 async function assertGood(deps: ChangePasswordDeps, caller: Caller, newPassword: string): Promise<void> {
   const { id, organizationId } = caller;
   const profile = await findProfile(deps.db.userReader(id), id, organizationId);

@@ -36,7 +36,7 @@ export async function getOwnCredentials(
   return { ...own, hash };
 }
 
-/** Raises wrong_password, too_many_requests and service_busy. */
+/** Checks the typed password. Raises wrong_password, too_many_requests and service_busy. */
 export async function assertPassword(
   { throttle, passwords }: OwnPasswordDeps,
   own: OwnCredentials & { readonly hash: string },

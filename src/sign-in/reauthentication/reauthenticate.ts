@@ -33,8 +33,8 @@ export async function reauthenticate(
 export type RenewedSession = ChangedSession & { readonly session: NonNullable<ChangedSession['session']> };
 
 /**
- * Sets the time of the proof to now, unless the password was changed after `passwordChangedAt`. Null: the transaction
- * itself has just changed it. Raises session_revoked and password_changed.
+ * Sets the time of the proof to now, unless the password was changed after `passwordChangedAt`. Pass null when the
+ * transaction itself has just changed the password. Raises session_revoked and password_changed.
  */
 export async function renewAuthentication(
   tx: SystemReader,

@@ -45,9 +45,9 @@ export async function authenticate(
 
 /**
  * When the user of a session last proved who they are, or when the token of a service client was issued, in seconds
- * since 1970. In a session from before a failover nobody can prove it again until the doubt is over. A process that had
- * not yet noticed a failover may have refreshed a session from before the failover, so the age of a user's token proves
- * nothing.
+ * since 1970. In a session from before a failover nobody can prove again who they are until the doubt is over. A
+ * process that had not yet noticed a failover may have refreshed a session from before the failover, so the age of a
+ * user's token proves nothing.
  */
 function startOf(caller: Principal): number {
   return caller.kind === 'user' ? caller.authenticatedAt : caller.issuedAt;

@@ -16,8 +16,8 @@ export interface CookieSettings {
 const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
- * Browsers accept a Secure cookie only over https. So the cookie has no Secure attribute when a developer uses http on
- * their own machine.
+ * Returns the settings of the cookie. Browsers accept a Secure cookie and the prefix __Host- only over https. So the
+ * cookie has neither when a developer uses http on their own machine.
  */
 export function cookieSettings(publicUrl: string, corsOrigins: readonly string[]): CookieSettings {
   const url = new URL(publicUrl);

@@ -139,7 +139,7 @@ export async function isSessionMissing(tx: SystemReader, sessionId: string): Pro
   return row?.missing ?? true;
 }
 
-// This is a separate statement after the session was opened. If several sign-ins run at the same moment, the last of
+// This statement runs by itself, after the session was opened. If several sign-ins run at the same moment, the last of
 // them sees all sessions.
 const END_SURPLUS = endSessionsStatement(
   { which: 'id IN (SELECT id FROM surplus)', reason: `'too_many_sessions'::text`, actor: 'user_id' },

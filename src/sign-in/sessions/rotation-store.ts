@@ -36,14 +36,14 @@ locked_in AS (
 // request, $12 the key of the presented token, $13 whether the database has certainly lost no token of the session.
 //
 // Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
-// second statement, with $13, ends it. Without $13, the statement changes nothing then.
+// second statement, with $13, ends it. Without $13, the statement changes nothing in this case.
 //
 // A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
 // child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
 // that never keeps its children causes one an hour, and one a minute if it also changes its network.
 // `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
-// event. Few rotations record the network, and the tables for it would make every rotation dearer. So another form of
-// the statement does that, after the usual form has answered `unsealed` and changed nothing.
+// event. Few rotations record the network, and the tables for it would make every rotation more expensive. So another
+// form of the statement does that, after the usual form has answered `unsealed` and changed nothing.
 const rotation = ({ recordsNetwork }: { readonly recordsNetwork: boolean }) =>
   statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},

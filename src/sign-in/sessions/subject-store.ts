@@ -34,7 +34,7 @@ export interface Grant {
 
 /**
  * All data about the user in the answer of a sign-in and in its tokens. The statement that changes the session reads
- * it.
+ * this data.
  */
 export interface Subject {
   readonly user: SubjectUser;

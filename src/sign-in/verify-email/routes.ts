@@ -1,4 +1,4 @@
-// The HTTP routes that prove an address. With an access token, its user proves the own address. Without one, the
+// The HTTP routes that prove an address. With an access token, its user proves their own address. Without one, the
 // request has the token of the link.
 import { problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, signedIn } from '../../base/http/endpoint.ts';
@@ -35,7 +35,8 @@ function verifyRoute(deps: VerifyRouteDeps): Endpoint {
     access: open(),
     limit: 'sign_in',
     id: 'verifyEmail',
-    summary: 'Prove an e-mail: as its user by code or token, or with the token of the link and the password or alone',
+    summary:
+      'Prove an e-mail: when signed in, by code or token; otherwise by the token of the link, with or without the password',
     tag: 'Sign-in',
     body: VerifyEmail,
     reply: { 200: enveloped(VerifiedEmail) },

@@ -66,7 +66,7 @@ function requirable(permission: string): string {
   );
 }
 
-/** Raises VerificationError unless the principal of a request or socket has the permission. */
+/** A function that raises VerificationError unless the principal of a request or socket has the permission. */
 export type PermissionCheck = (holder: object) => Promise<void>;
 
 /**

@@ -130,8 +130,8 @@ function hush(socket: WebSocketLike): void {
 }
 
 /**
- * If the principal of an upgrade request or socket lacks the permission, raises VerificationError, or passes the error
- * to `next`.
+ * A function that checks the principal of an upgrade request or socket. If the principal lacks the permission, it
+ * raises VerificationError, or passes the error to `next`.
  */
 export type RequirePermission = (holder: object, next?: (error?: Error) => void) => Promise<void>;
 

@@ -78,9 +78,8 @@ export interface Verifier {
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
    * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
-   * permissions, it calls the check endpoint with the principal's own token. Refuses a principal that `judge` refuses.
-   * While
-   * `isCurrent` is false, `onStale` decides first.
+   * permissions, the verifier calls the check endpoint with the principal's own token. Refuses a principal that `judge`
+   * refuses. While `isCurrent` is false, `onStale` decides first.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
   /**

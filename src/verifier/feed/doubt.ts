@@ -16,9 +16,9 @@ export interface PauseWatch {
 }
 
 /**
- * `onPause` gets the length of each pause in seconds. The clock that never steps may stop while the machine is
- * suspended, so the wall clock counts too. If it is set forward, that looks like a pause. If it is set back, that
- * changes nothing.
+ * Creates a watch. `onPause` gets the length of each pause in seconds. The clock that never steps may stop while the
+ * machine is suspended, so the wall clock counts too. If it is set forward, that looks like a pause. If it is set back,
+ * that changes nothing.
  */
 export function createPauseWatch(timing: Timing, onPause: (seconds: number) => void): PauseWatch {
   // When this process was last seen running, by both clocks.
@@ -52,8 +52,8 @@ export interface ClockComparison {
 }
 
 /**
- * A wrong clock accepts expired tokens, even those whose revocation is already forgotten, or refuses good ones.
- * `onApart` is called once, until the clocks agree again.
+ * Creates a comparison. By a wrong clock, expired tokens are accepted, even those whose revocation is already
+ * forgotten, or good ones are refused. `onApart` is called once, until the clocks agree again.
  */
 export function createClockComparison(timing: Timing, onApart: (error: Error) => void): ClockComparison {
   let isApart = false;

@@ -18,7 +18,7 @@ import { changeRights } from './rights.ts';
 const QUESTION = { resource: 'deals', action: 'write' };
 const TAKE_AWAY = 'DELETE FROM role_assignments WHERE organization_id = $1::uuid AND user_id = $2::uuid';
 
-/** Repeats the request until an answer matches, and returns that answer. Earlier answers must be the opposite. */
+/** Repeats the request until an answer matches `fits`, and returns that answer. Earlier answers must match `others`. */
 async function asked(t: Test, ask: () => Promise<Reply>, fits: Kind, others: Kind, about: string): Promise<Reply> {
   const wrong: Reply[] = [];
   let reply = await ask();

@@ -2,7 +2,7 @@
 // token.
 import t, { type Test } from 'tap';
 import { raiseEpochs, raiseMembershipEpochs, raiseRolesEpoch } from '../../../src/directory/users/epoch-store.ts';
-import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
+import { ageRotation, sessionRow } from '../../sign-in/sessions/rows.ts';
 import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { type SeededClient, seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { seedMembership, seedOrganization, signInPerson } from '../../support/fixtures/people.ts';
@@ -247,7 +247,7 @@ t.test(
       t.match(await ask(token), { active: true }, 'active before its first use');
     const third = await next(second);
     t.match(await ask(member.refreshToken), { active: true }, 'a token that was replaced a moment ago is active');
-    await agePlaces(database, member.sessionId);
+    await ageRotation(database, member.sessionId);
     t.strictSame(await ask(member.refreshToken), INACTIVE, 'replaced');
     for (const token of [second, third]) t.match(await ask(token), { active: true });
     const fourth = await next(third);

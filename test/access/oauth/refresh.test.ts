@@ -1,7 +1,7 @@
 // grant_type=refresh_token (RFC 6749 §6): a client of an organization refreshes the sessions that act for this
 // organization, and changes no other session.
 import t, { type Test } from 'tap';
-import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
+import { ageRotation, sessionRow } from '../../sign-in/sessions/rows.ts';
 import { atOnce } from '../../support/client.ts';
 import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { type SeededClient, seedClient } from '../../support/fixtures/clients.ts';
@@ -56,7 +56,7 @@ t.test('a refresh token that two parties hold ends the session, whichever client
     const member = await join('agent');
     const first = await ask(member.refreshToken);
     const second = await ask(first.body.refresh_token);
-    await agePlaces(database, member.sessionId);
+    await ageRotation(database, member.sessionId);
     refusedByOAuth(t, await ask(member.refreshToken, {}, by), 'invalid_grant', 'the first token again');
     t.equal((await sessionRow(database, member.sessionId)).revoked_reason, 'reuse_detected');
     t.ok((await eventsAbout(database, member.sessionId)).includes('session.reuse_detected'));

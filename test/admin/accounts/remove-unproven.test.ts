@@ -12,7 +12,7 @@ const database = await createDatabase(t);
 const { app } = await openService(t, database);
 const deps = { ...app.parts, days: 30 };
 
-/** An account that nobody has proven, made so many days ago. */
+/** Inserts an account that nobody has proven, created `days` days ago. Returns its id. */
 async function unproven(days = 31): Promise<string> {
   const { userId } = await seedPerson(database);
   await database.query(
@@ -33,7 +33,7 @@ const statusOf = async (userId: string) => {
   return rows[0]?.status;
 };
 
-t.test('an old account that nobody proved or uses is removed with its lonely organization', async (t) => {
+t.test('an old unproven account that nobody uses is removed with its organization of one member', async (t) => {
   const userId = await unproven();
   const organizationId = await owning(userId);
   t.equal(await removeUnproven(deps), 1);

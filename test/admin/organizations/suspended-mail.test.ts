@@ -39,14 +39,14 @@ t.test('each owner gets one mail in their language, and other members get none',
   t.same(await outcomes(), ['sent']);
 });
 
-t.test('an organization that is active again when the mail is due sends none', async (t) => {
+t.test('no mail is sent if the organization is active again when the mail is due', async (t) => {
   await suspendOrganization(parts, id, null);
   await activateOrganization(parts, id, null);
   t.same(await sendDue(), []);
   t.same(await outcomes(), ['sent', 'unwanted']);
 });
 
-t.test('of two suspensions before a mail is sent, the owner learns once', async (t) => {
+t.test('an owner gets one mail if the organization is suspended twice before the mail is sent', async (t) => {
   await suspendOrganization(parts, id, null);
   await activateOrganization(parts, id, null);
   await suspendOrganization(parts, id, null);
@@ -55,7 +55,7 @@ t.test('of two suspensions before a mail is sent, the owner learns once', async 
   await activateOrganization(parts, id, null);
 });
 
-t.test('an owner whose account is disabled gets none', async (t) => {
+t.test('an owner whose account is disabled gets no mail', async (t) => {
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [owner.userId]);
   await suspendOrganization(parts, id, null);
   t.same(await sendDue(), []);

@@ -1,5 +1,4 @@
-// Nothing of a person is in the database in clear, whatever the person did. Every table is read as text, as a plain
-// dump has it.
+// The database has no unsealed personal data, whatever its people did. Every table is read as text, as in a plain dump.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { countingKey } from '../../../src/directory/users/email.ts';

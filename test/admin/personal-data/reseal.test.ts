@@ -1,5 +1,5 @@
 // A new data key takes over: running services open what it has sealed, old rows are sealed again with it, and only then
-// is the old key removed. Also what happens with values and keys that do not fit.
+// is the old key removed. Also tests values that were changed or moved, and keys that are missing or wrong.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -124,11 +124,11 @@ t.test('resealing keeps the tokens of invitations', async (t) => {
   t.match(await database.query('SELECT count(token_hash)::int AS tokens FROM invitations'), [{ tokens: 1 }]);
 });
 
-t.test('a process opens what a key has sealed that came after its start', async (t) => {
+t.test('a process opens values that were sealed with a key that was added after the process started', async (t) => {
   const database = await createDatabase(t);
   const KEYS_DIR = await ownKeys(t);
   const log = openLog({ level: 'silent', pretty: false });
-  // Nothing makes this process read its files but a missing key.
+  // This process reads its key files again only when a key is missing.
   const keys = await openDataKeys({ directory: join(KEYS_DIR, 'data'), clock: systemClock, log });
   const db = openDatabase({ ...database, poolSize: 1, log, personal: createPersonal(keys, systemRandom) });
   t.teardown(() => Promise.all([db.close(), keys.close()]));
@@ -169,11 +169,11 @@ t.test('a value of an unknown key, and a value that was changed or moved, are ne
   t.match(missing.headers.get('retry-after'), /^\d+$/);
 });
 
-t.test('with a wrong lookup key nobody is taken for unknown, and no address registers twice', async (t) => {
+t.test('with a wrong lookup key no account counts as unknown, and no address registers twice', async (t) => {
   const database = await createDatabase(t);
   const KEYS_DIR = await ownKeys(t);
   const person = await seedPerson(database);
-  await openService(t, database, { KEYS_DIR }); // the first service of a database says which key is its key
+  await openService(t, database, { KEYS_DIR }); // the first service records which lookup key the database has
   renameSync(join(KEYS_DIR, 'data', 'lookup.jwk'), join(KEYS_DIR, 'lookup.right'));
   writeFileSync(join(KEYS_DIR, 'data', 'lookup.jwk'), jwkOf(randomBytes(32), 'HS256'));
   const { api, app } = await openService(t, database, { KEYS_DIR });

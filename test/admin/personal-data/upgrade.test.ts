@@ -1,5 +1,5 @@
 // The update from the previous version: both versions work on one database, rows are sealed meanwhile, and one command
-// ends this time. The previous version is its statements: see old-version.ts.
+// ends this phase. The tests run the statements of the previous version, which are in old-version.ts.
 import t from 'tap';
 import { EVENTS_AT_ONCE } from '../../../src/admin/personal-data/event-store.ts';
 import { sealRows } from '../../../src/admin/personal-data/fill.ts';
@@ -27,7 +27,7 @@ async function openBoth(t: Parameters<typeof openService>[0]) {
   const upgraded = await openUpgraded(t);
   const service = await openService(t, upgraded.database);
   const { db, personalPhase } = service.app.parts;
-  await personalPhase.stop(); // the phase is read when a test says so
+  await personalPhase.stop(); // each test decides when the phase is read
   const signIn = (email: string) => service.api.post('/auth/login', { email, password: PASSWORD });
   const search = async (text: string) => (await findPeople(db.systemReader(), text, null)).sort();
   return { ...upgraded, ...service, db, signIn, search };
@@ -116,7 +116,7 @@ t.test('a person whose row is sealed during a search is found', async (t) => {
   }
 });
 
-t.test('while very many are unsealed, a search in an organization looks at its members only', async (t) => {
+t.test('while very many rows are unsealed, a search in an organization finds only its members', async (t) => {
   const { db, people, organizationId, database } = await openBoth(t);
   const [first, second] = people;
   await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2), ($1, $3)', [
@@ -152,7 +152,7 @@ t.test('the previous version reads what this version writes, and no address regi
   ]);
 });
 
-t.test('the command seals the rest, stores nothing in clear from then on, and empties what was in clear', async (t) => {
+t.test('the command seals the remaining rows and empties the columns in clear, which then stay empty', async (t) => {
   const { database, old, people, signIn, search, app, organizationId, sessionId } = await openBoth(t);
   await old.reissueTo(sessionId, '192.0.2.77');
   await database.query(
@@ -160,7 +160,7 @@ t.test('the command seals the rest, stores nothing in clear from then on, and em
      FROM events, generate_series(1, ${2 * EVENTS_AT_ONCE + 5}) WHERE type = 'session.child_reissued'`,
   );
   const cli = cliOn(database);
-  t.match((await cli('doctor')).stdout, /personal data +is also stored in clear.*tenantry keys seal/);
+  t.match((await cli('doctor')).stdout, /personal data +is also stored unsealed.*tenantry keys seal/);
   const unasked = await cli('keys', 'seal');
   t.match([unasked.status, unasked.stderr], [2, /only if none runs any more/]);
   t.same(await database.query('SELECT phase FROM personal_data'), [{ phase: 'expanding' }], 'nothing was done');
@@ -169,10 +169,10 @@ t.test('the command seals the rest, stores nothing in clear from then on, and em
   t.same(await database.query(CLEAR), [NONE]);
   t.same(await database.query(UNSEALED), [NONE]);
   t.same(await networksOf(database), Array(2 * EVENTS_AT_ONCE + 6).fill('192.0.2.77'), 'also in events');
-  t.match((await cli('keys', 'seal')).stdout, /^Nothing is stored in clear/);
+  t.match((await cli('keys', 'seal')).stdout, /^Nothing is stored unsealed/);
   t.match((await cli('doctor')).stdout, /ok +personal data +is sealed/);
 
-  // A service that does not know of it yet writes both forms, and only the sealed one is stored.
+  // A service that does not know of the new phase yet writes both forms, and only the sealed one is stored.
   t.equal(app.parts.db.personal.isSealed, false);
   t.equal((await signIn('person.0@example.com')).status, 200);
   t.same(await database.query(CLEAR), [NONE], 'the user agent is dropped');
@@ -192,10 +192,10 @@ t.test('the command seals the rest, stores nothing in clear from then on, and em
   t.same(await database.query(CLEAR), [NONE]);
 });
 
-t.test('as long as the previous version writes rows in clear, the phase does not change', async (t) => {
+t.test('as long as the previous version writes unsealed rows, the phase does not change', async (t) => {
   const { database, db, old } = await openBoth(t);
   await sealRows({ db });
-  // The row comes in when everything is sealed, just before the phase is set.
+  // The row is inserted after everything was sealed, just before the phase is set.
   const watched: typeof db = {
     ...db,
     system: async (work, options) => {

@@ -17,7 +17,7 @@ import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 
-/** A copy like a backup. No connection may use the database during the copy. */
+/** Copies the database, as a backup would. No connection may use the database during the copy. */
 async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
   const elsewhere = await createDatabase(t);
   await endConnections(elsewhere, database.name);
@@ -183,8 +183,8 @@ t.test('a user whose rights changed after the backup has the rights from the bac
   t.equal(await held(), 0);
 });
 
-// The first statement of each transaction, and the one that follows while the restore waits. Transactions of the
-// service take these rows in these orders.
+// Each pair is the first statement of a transaction, and the statement that follows while the restore waits.
+// Transactions of the service lock these rows in these orders.
 const ORDERS = {
   'a change of members locks the organization, then writes the user': [
     'SELECT 1 FROM organizations FOR NO KEY UPDATE',
@@ -207,7 +207,7 @@ const ORDERS = {
 for (const [order, [first, second]] of Object.entries(ORDERS)) {
   t.test(`a restore causes no deadlock when ${order}`, async (t) => {
     const database = await createDatabase(t);
-    // Nothing but the order of the locks resolves the conflict.
+    // PostgreSQL ends no deadlock during the test, so only the order of the locks prevents one.
     await database.query(`ALTER DATABASE "${database.name}" SET deadlock_timeout = '10min'`);
     const { app, api } = await openService(t, database);
     await newAccount(api);

@@ -1,4 +1,4 @@
-// What operators do to sessions and passwords, and requests that run at the same moment.
+// What operators do to sessions and passwords while sign-ins and other changes run at the same moment.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import t from 'tap';

@@ -38,7 +38,7 @@ t.test(
   },
 );
 
-t.test('each of the three addresses is judged', async (t) => {
+t.test('the connections of both service roles are checked, too', async (t) => {
   const [app, system] = ['postgres://a@app/x', 'postgres://s@system/x'];
   const config = readConfig({ ...PRODUCTION, DATABASE_APP_URL: app, DATABASE_SYSTEM_URL: system });
   t.match(databaseRemarks(config), [/^DATABASE_APP_URL: .* at app /, /^DATABASE_SYSTEM_URL: .* at system /]);
@@ -59,7 +59,7 @@ t.test('an unknown proxy is a warning in production, because all people then sha
   t.strictSame(remarksOn(readConfig({})), [], 'nothing in development');
 });
 
-t.test('the links in invitations lead to the application if there is one, and otherwise to the own page', async (t) => {
+t.test('invitation links lead to the application if there is one, and otherwise to the service’s page', async (t) => {
   const page = (env: Record<string, string>) => acceptPageOf(readConfig({ ...PRODUCTION, ...env }));
   t.equal(page({}), 'https://app.example.com/invitations/accept');
   t.equal(page({ PUBLIC_APP_URL: '' }), 'https://auth.example.com/accept-invitation');

@@ -9,7 +9,7 @@ import { seedTenants, type Tenant, VISIBLE, type Visible, visible } from './tena
 const log = openLog({ level: 'silent', pretty: false });
 
 function opened(t: Test, { appUrl, systemUrl }: TestDatabase, poolSize = 3): Database {
-  const bounds = { statementMs: 5_000, acquireMs: 100_000 }; // a busy machine refuses nothing
+  const bounds = { statementMs: 5_000, acquireMs: 100_000 }; // long enough for a busy machine
   const db = openDatabase({ appUrl, systemUrl, poolSize, log, bounds });
   t.teardown(() => db.close());
   return db;
@@ -68,9 +68,7 @@ const UNDO = statement('ROLLBACK');
 
 class OwnFailure extends Error {}
 
-/**
- * Returns the settings of the connection after the transaction was rolled back. No setting of the scope may be left.
- */
+/** Rolls the transaction back. Returns the number of rows that its connection can still see, which should be 0. */
 async function leftOver(tx: Transaction<string>): Promise<number> {
   await tx.rows(UNDO, []);
   const seen = await visible(tx);

@@ -75,7 +75,7 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
   },
   'a role that is made': (holders) =>
     good(holders.api.post('/roles', { name: 'closer', level: 1, permissions: ['contacts:read'] }, byOwner(holders))),
-  'that role, deleted': async (holders) => {
+  'the deletion of that role': async (holders) => {
     const [role] = await holders.database.query<{ id: string }>(`SELECT id::text FROM roles WHERE name = 'closer'`);
     await good(holders.api.delete(`/roles/${role?.id}`, byOwner(holders)));
   },
@@ -83,7 +83,7 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
     good(holders.api.patch('/organizations/current', { name: 'Another name' }, byOwner(holders))),
   'another name of a user': ({ api, member }) =>
     good(api.patch('/me', { name: 'Another name', locale: 'es' }, { token: member.accessToken })),
-  'a copy of the own data': ({ api, member }) => good(api.get('/me/export', { token: member.accessToken })),
+  'a copy of a user’s own data': ({ api, member }) => good(api.get('/me/export', { token: member.accessToken })),
   'a fresh proof, with which another e-mail is requested': async ({ api }) => {
     const { password, accessToken } = await newAccount(api);
     const { accessToken: token } = await good(api.post('/auth/reauthenticate', { password }, { token: accessToken }));
@@ -92,7 +92,7 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
   'an account with an organization': ({ api }) => newAccount(api),
   'an organization that a user creates': ({ api, member }) =>
     good(api.post('/organizations', { name: 'Of a member' }, { token: member.accessToken })),
-  'an organization that an operator founds': ({ app, member }) =>
+  'an organization that an operator creates': ({ app, member }) =>
     createOrganizationForOwner(app.parts, { ownerEmail: member.email, name: 'Of an operator', slug: null }),
   'an account that an operator makes': ({ app }) =>
     createAccount(app.parts, { email: freshEmail(), name: 'Made', password: PASSWORD, verified: true }),

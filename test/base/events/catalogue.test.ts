@@ -72,7 +72,7 @@ t.test('every type of the catalogue has a writer', async (t) => {
   );
 });
 
-// test/credentials/revocations/causes.test.ts checks the events that end tokens.
+// test/credentials/revocations/causes/causes.test.ts checks the events that end tokens.
 t.test('every recorded event matches the catalogue, and every type of the catalogue is recorded', async (t) => {
   const database = await createDatabase(t);
   const holders = await openTokenHolders(await openService(t, database), database);

@@ -263,7 +263,7 @@ t.test('an allowance that is used up stays so while 49,999 other keys are counte
   await app.close();
 });
 
-t.test('what was computed of an address is remembered, but no text that is longer than an address', async (t) => {
+t.test('the result for an address is remembered, and none for a text that is longer than an address', async (t) => {
   const computed: number[] = [];
   const lengthOf = rememberAddresses((ip) => {
     computed.push(ip.length);

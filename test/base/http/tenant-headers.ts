@@ -6,27 +6,27 @@ import type { TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 
-export interface Place {
+export interface Organization {
   readonly id: string;
   readonly slug: string;
 }
 
-export const UNKNOWN: Place = { id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01', slug: 'no-such-organization' };
+export const UNKNOWN: Organization = { id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01', slug: 'no-such-organization' };
 
 /** A user with a token, memberships and permissions. The token acts for `own`, or for no organization. */
 export interface Person {
   readonly email: string;
   readonly password: string;
   readonly token: string;
-  readonly own: Place | null;
-  readonly memberships: readonly (Place & { readonly reads: boolean })[];
+  readonly own: Organization | null;
+  readonly memberships: readonly (Organization & { readonly reads: boolean })[];
   /** The organization of a sign-in that names none. */
-  readonly first: Place | null;
+  readonly first: Organization | null;
 }
 
 /** The data of the tests: three users with their tokens, and an organization of another user. */
 export interface Population {
-  readonly foreign: Place;
+  readonly foreign: Organization;
   readonly people: Readonly<Record<string, Person>>;
 }
 
@@ -78,7 +78,7 @@ export type Value =
  * Every kind of value for a user: their first and second organization, an organization of another user, an unknown
  * organization, and errors.
  */
-export function valuesFor({ own, memberships }: Person, foreign: Place): Record<string, Value> {
+export function valuesFor({ own, memberships }: Person, foreign: Organization): Record<string, Value> {
   const [one = foreign, two = UNKNOWN] = own ? [own, ...memberships.filter(({ id }) => id !== own.id)] : memberships;
   const good = (reference: string) => ({ sent: reference, means: reference });
   const wrong = (sent: string) => ({ sent, wrong: true }) as const;
@@ -101,11 +101,11 @@ export function valuesFor({ own, memberships }: Person, foreign: Place): Record<
   };
 }
 
-/** Returns the organization of the request, or the refusal. */
-export type Outcome = { readonly acts: Place | null } | { readonly status: number; readonly code: string };
+/** What the service should do: act for an organization or for none, or refuse. */
+export type Outcome = { readonly acts: Organization | null } | { readonly status: number; readonly code: string };
 const BAD: Outcome = { status: 400, code: 'bad_request' };
 const isId = (reference: string) => reference.length === 36;
-const names = ({ id, slug }: Place, reference: string) => reference === id || reference === slug;
+const names = ({ id, slug }: Organization, reference: string) => reference === id || reference === slug;
 
 /** Returns the references in two headers, or null if the request is an error for every caller. */
 function referencesOf(values: readonly Value[]): string[] | null {

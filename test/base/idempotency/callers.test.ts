@@ -1,5 +1,5 @@
-// A kept answer is for a caller who could make the request now. The process does not know yet what has happened to the
-// caller, as within the second after a change at another replica. A repeat is refused as a first request is.
+// A kept answer is sent only to a caller who could make the request now. The process does not know yet what happened to
+// the caller, as within the second after a change at another replica. A repeat is refused as a first request is.
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
 import type { ProblemCode } from '../../../src/base/errors/problem.ts';
@@ -24,7 +24,7 @@ interface Loss {
   readonly user: ProblemCode | null;
 }
 
-/** The statements concern everybody. */
+/** Each statement changes the rows of all callers. */
 const LOSSES: Readonly<Record<string, Loss>> = {
   'whose session has ended': { sql: END, member: 'session_revoked', user: 'session_revoked' },
   'whose session has expired': {

@@ -8,7 +8,7 @@ import { countOf, newKey, openKeyed, requestsOf, send } from './requests.ts';
 
 const ROUNDS = rounds(10);
 
-/** The first answer or its repeat, or the refusal of a request that still runs. */
+/** Returns the distinct texts of the successful answers, and every reply that neither succeeded nor has to wait. */
 function judge(replies: readonly Reply[]): { readonly good: Set<string>; readonly strange: string[] } {
   const isGood = ({ status }: Reply) => status === 200 || status === 201;
   const good = new Set(replies.filter(isGood).map(({ text }) => text));

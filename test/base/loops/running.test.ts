@@ -1,4 +1,4 @@
-// What takes longer than a limit is noticed once, at the limit, with one timer for everything that runs.
+// Work that takes longer than a limit is noticed once, at the limit, with one timer for everything that runs.
 import t from 'tap';
 import { Running } from '../../../src/base/loops/running.ts';
 import { currentRequester, workFor } from '../../../src/base/platform/requester.ts';
@@ -45,7 +45,7 @@ t.test('each item is noticed once, exactly at its own limit', async (t) => {
   t.same(noticed.slice(3), ['fourth at 12300'], 'also after everything was noticed');
 });
 
-t.test('what ends in time sets no timer of its own', async (t) => {
+t.test('work that ends in time needs no timer of its own', async (t) => {
   const { timing, noticed, running, timers } = opened();
   for (let item = 0; item < 1_000; item += 1) running.end(running.begin(`item ${item}`));
   t.equal(timers(), 1);
@@ -56,7 +56,7 @@ t.test('what ends in time sets no timer of its own', async (t) => {
   t.same(noticed, []);
 });
 
-t.test('what ends or begins while another one is noticed is treated as at any other time', async (t) => {
+t.test('work that ends or begins while other work is noticed is treated as at any other time', async (t) => {
   const timing = createManualTiming();
   const noticed: string[] = [];
   const running: Running<string> = new Running(

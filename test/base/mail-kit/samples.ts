@@ -1,4 +1,4 @@
-// One mail of each kind, whose every text that people choose is given by a test.
+// One mail of each kind. A test gives the text that stands in place of everything that people choose.
 import type { About, TemplateName } from '../../../src/base/mail-kit/templates.ts';
 
 export const TOKEN = 'T0ken-_'.padEnd(43, 'x');

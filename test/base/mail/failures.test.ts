@@ -62,7 +62,7 @@ t.test('a certificate of an unknown issuer has its own reason, even with STARTTL
 });
 
 t.test('a certificate that has expired or is for another name is refused, and a trusted one works', async (t) => {
-  // The package's own certificate has expired.
+  // The certificate that smtp-server uses by default has expired.
   t.equal((await failureOf(t, `smtps://${await smtp(t, { secure: true })}`)).code, 'certificate_expired');
   const known = getCACertificates('default');
   t.teardown(() => setDefaultCACertificates(known));

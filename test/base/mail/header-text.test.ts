@@ -1,5 +1,5 @@
-// Names in the headers of mails. Each mail is decoded as its reader's program does it: a strict one follows RFC 2047,
-// a lax one decodes encoded words everywhere, across folds, and again in what it has decoded.
+// Names in the headers of mails. Each mail is decoded as the programs of its readers do: a strict program follows
+// RFC 2047, and a lax one decodes encoded words everywhere, across folds, and again in what it has decoded.
 import t from 'tap';
 import { headerText } from '../../../src/base/mail/header-text.ts';
 import { openMail } from '../../../src/base/mail/smtp.ts';
@@ -34,7 +34,7 @@ function decodeOnce(field: string, pattern: RegExp): string {
 
 const strict = (field: string) => decodeOnce(field.replace(/\r\n(?=[ \t])/g, ''), STRICT);
 
-/** Unfolds without the white space, decodes in quoted strings as well, and decodes until nothing changes. */
+/** Unfolds without the white space, decodes in quoted strings as well, and decodes five times in all. */
 function lax(field: string): string {
   let shown = field.replace(/\r\n[ \t]+/g, '').replace(/["\\]/g, '');
   for (let turn = 0; turn < 5; turn += 1) shown = decodeOnce(shown, WORD);
@@ -45,7 +45,7 @@ function rawField(raw: string, name: string): string {
   return new RegExp(`^${name}: ((?:.|\\r\\n[ \\t])*)`, 'im').exec(raw)?.[1] ?? '';
 }
 
-t.test('the readers of this test decode encoded words', async (t) => {
+t.test('both decoders of this test decode encoded words', async (t) => {
   for (const read of [strict, lax]) {
     t.equal(read('Invitation to =?utf-8?q?Evil=20Bank?='), 'Invitation to Evil Bank');
     t.equal(read('=?UTF-8?B?RXZpbA==?= =?utf-8?Q?_Bank?='), 'Evil Bank');

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import type { Test } from 'tap';
 
-/** Starts a server of the package. Returns host and port. The server ends with the test. */
+/** Starts a server of the package smtp-server. Returns host and port. The server ends with the test. */
 export async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<string> {
   const server = new SMTPServer({ disableReverseLookup: true, authOptional: true, ...options });
   server.on('error', () => undefined);

@@ -49,7 +49,7 @@ t.test('buttons and links can be read in both themes, whatever colour the operat
   }
 });
 
-t.test('every text of the stylesheet can be read on every ground', async (t) => {
+t.test('every text colour of the stylesheet can be read on each of its backgrounds', async (t) => {
   const css = readFileSync(new URL('../../../src/base/page-kit/assets/style.css', import.meta.url), 'utf8');
   const pairs = {
     text: ['ground', 'paper', 'remark-ground'],
@@ -67,7 +67,7 @@ t.test('every text of the stylesheet can be read on every ground', async (t) => 
   }
 });
 
-t.test('the logo is an SVG or a PNG, and the CSS follows the stylesheet', async (t) => {
+t.test('the logo is an SVG or a PNG, and the operator’s CSS comes after the stylesheet', async (t) => {
   const svg = file('logo.svg', '<?xml version="1.0"?>\n<!-- us -->\n<svg xmlns="http://www.w3.org/2000/svg"/>');
   const png = file('logo.png', Buffer.from('89504e470d0a1a0a0000', 'hex'));
   const css = file('own.css', 'h1 { letter-spacing: 0.01em; }');

@@ -55,7 +55,7 @@ for (const [name, render] of Object.entries(COMPONENTS)) {
 
 const SECRET = 'correct horse battery';
 
-t.test('a field has a label, says what belongs into it, and shows its problem beside it', async (t) => {
+t.test('a field has a label, says what belongs in it, and shows its problem beside it', async (t) => {
   const asked = {
     name: 'email',
     label: 'E-mail',

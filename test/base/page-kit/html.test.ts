@@ -1,4 +1,4 @@
-// The template of pages. Nothing that a page shows can become markup, and nothing can be shown where it could.
+// The template of pages. No value becomes markup, and a value is refused in every place where it could become markup.
 import t from 'tap';
 import { Html, html } from '../../../src/base/page-kit/html.ts';
 import { readMarkup, shapeOf } from '../../support/pages/markup.ts';

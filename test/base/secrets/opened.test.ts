@@ -22,7 +22,7 @@ t.test('a value is opened once, and another place or another sealed text is anot
   t.same(asked, ['users.name:1 AAAA', 'users.name:2 AAAA', 'users.name:1 AAAB']);
 });
 
-t.test('an error is not remembered, so that a key that has come is used', async (t) => {
+t.test('an error is not remembered, so that a key that arrives later is used', async (t) => {
   const { asked, open } = opener();
   t.throws(() => open('users.name:1', 'broken'));
   t.throws(() => open('users.name:1', 'broken'));

@@ -10,8 +10,8 @@ import { createFeedState } from '../../../src/verifier/feed/state.ts';
 import { signInPerson } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
 import { type Consumer, consume, type Frame } from './consumer.ts';
+import { openFormerVerifier } from './previous-version.ts';
 import { openTwoOrganizations } from './two-organizations.ts';
-import { openFormerVerifier } from './version-before.ts';
 
 async function open(t: Test) {
   const setup = await openTwoOrganizations(t);

@@ -61,7 +61,7 @@ type Reader = keyof TwoOrganizations['readers'];
 
 let marks = 0;
 
-/** Publishes a last event to all readers. Returns a predicate that recognizes the frame of this event. */
+/** Publishes a last event to all readers. Returns a predicate for the frame of this event. */
 async function mark({ app, database, marker }: TwoOrganizations): Promise<(frame: Frame) => boolean> {
   marks += 1;
   await database.query(

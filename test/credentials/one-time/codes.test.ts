@@ -1,5 +1,5 @@
-// A code has eight digits only, so wrong guesses are counted: for each token, and for each account and day. They are
-// also counted when they come at the same moment, and although each of them is refused.
+// A code has only eight digits, so wrong guesses are counted: for each token, and for each account and day. Guesses at
+// the same moment are all counted, and the refusal of a guess does not undo its count.
 import t from 'tap';
 import { consumeCode } from '../../../src/credentials/one-time/consume.ts';
 import { WRONG_CODES_PER_DAY_MAX } from '../../../src/credentials/one-time/purposes.ts';
@@ -106,7 +106,7 @@ t.test('twenty wrong codes on one day stop the codes of the account, not its lin
   t.equal(await consume('verify_email', token), null);
 });
 
-t.test('of twenty wrong codes and the right one at the same moment five are judged', async (t) => {
+t.test('of twenty wrong codes at the same moment five are checked, and then the right one is refused', async (t) => {
   const issuing = await openIssuing(t);
   const { database, create, guess } = issuing;
   for (let round = 0; round < rounds(20); round += 1) {

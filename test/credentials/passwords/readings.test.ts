@@ -7,7 +7,7 @@ import { PASSWORD_LENGTH_MAX } from '../../../src/credentials/passwords/text.ts'
 const lengthOf = (text: string) => [...text].length;
 const long = (text: string) => [...text.repeat(PASSWORD_LENGTH_MAX)].slice(0, PASSWORD_LENGTH_MAX).join('');
 
-// The compatible forms of these characters have up to 18 characters.
+// The compatibility decompositions (NFKD) of these characters have up to 18 characters.
 const GROWING = ['ﷺ', '㍱', '㎯', '㋿', 'ﬃ', '½', '⑴', '㈀', '🄐', '㏂'];
 const MIXED = 'ﷺllo1ñleñﷺl-loﷺñﷺ㎯v𝔭ﷺopooﷺﷺelﷺﷺñvl２eop1vlﷺñ-lаé𝔭oveo㎯vloaﷺﷺv𝔭ee1';
 const ODD = ['ё', 'aа', 'é', '한', '가', 'शक़', 'שּׁ', '😀', 'İ', 'p ', `a${'\u0301'.repeat(9)}`];
@@ -24,7 +24,7 @@ t.test('no text that the estimator reads is longer than a part, whatever the pas
   t.end();
 });
 
-t.test('no compatible form of a single character is read as more than it is in a part', (t) => {
+t.test('no single character is longer in a text that the estimator reads than in its part', (t) => {
   for (let point = 0; point <= 0x10ffff; point += 1) {
     if (point >= 0xd800 && point <= 0xdfff) continue;
     for (const part of partsOf(String.fromCodePoint(point))) {
@@ -36,7 +36,7 @@ t.test('no compatible form of a single character is read as more than it is in a
   t.end();
 });
 
-t.test('the parts of a password are the whole password, as long as it does not grow', (t) => {
+t.test('together, the parts of a password are the whole password, if none of its characters decomposes', (t) => {
   const password = Array.from({ length: PASSWORD_LENGTH_MAX }, (_, at) => String.fromCodePoint(0x4e00 + at)).join('');
   t.equal(partsOf(password).length, PASSWORD_LENGTH_MAX / PART_LENGTH);
   t.equal(partsOf(password).join(''), password);

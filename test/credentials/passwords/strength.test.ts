@@ -11,7 +11,7 @@ const ADA: PasswordContext = {
   name: 'Ada Lovelace',
   organizationName: 'Acme Rockets',
 };
-// The estimates run in this thread here, so that a test needs no other thread.
+// The estimates run in this thread, so that a test needs no other one.
 const strength = {
   estimate: async ({ password, words, enough }: { password: string; words: readonly string[]; enough: number }) =>
     estimateGuesses(password, words, enough),
@@ -20,7 +20,7 @@ const { judge, assertGood } = openPasswordPolicy({ minLength: 8, words: ['tenant
 const problemOf = async (password: string, context = ADA) => (await judge(password, context))?.problem ?? null;
 
 const GUESSABLE: Readonly<Record<string, readonly string[]>> = {
-  'the examples': 'Password123! P@ssw0rd1 Admin@123 1234567890123456 Tenantry2026'.split(' '),
+  'well-known examples': 'Password123! P@ssw0rd1 Admin@123 1234567890123456 Tenantry2026'.split(' '),
   'names of the person': [
     'Ada Lovelace',
     'AdaLovelace',
@@ -37,7 +37,7 @@ const GUESSABLE: Readonly<Record<string, readonly string[]>> = {
     'Tenantry!Tenantry!',
     'T3n4ntry123',
   ],
-  'walks over the keyboard':
+  'keyboard patterns':
     'qwertyuiop 1qaz2wsx asdfghjkl; zxcvbnm,./ !QAZ2wsx 1q2w3e4r5t 123qweasdzxc qwerty123456 zaq12wsx'.split(' '),
   'repetitions and sequences':
     'aaaaaaaaaaaa abcabcabcabc abcdefgh 87654321 11112222 112233445566 abcd1234 dragondragon'.split(' '),

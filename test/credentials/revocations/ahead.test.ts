@@ -10,7 +10,10 @@ import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { openService } from '../../support/service.ts';
 import { loseSession, promote } from './set-back.ts';
 
-const LOST_CHANGES = { status: 503, body: { error: 'temporarily_unavailable', error_description: /has lost changes/ } };
+const LOST_CHANGES = {
+  status: 503,
+  body: { error: 'temporarily_unavailable', error_description: /may have lost changes/ },
+};
 
 async function open(t: Test) {
   const database = await createDatabase(t);
@@ -20,7 +23,7 @@ async function open(t: Test) {
   const [account, ended] = [await newAccount(api), await newAccount(api)];
   await api.post('/auth/logout', { refreshToken: ended.refreshToken });
   const client = await seedClient(database, { organizationId: null });
-  /** The failover: this process knows a logout that the database lacks. It has not noticed that. */
+  /** A failover. This process knows a logout that the database lacks, and has not noticed the failover yet. */
   const failOver = async () => {
     await loseSession(database, ended);
     await promote(database);
@@ -76,7 +79,7 @@ t.test('while other sessions are in doubt, a reused token ends a session that be
   t.match(await refresh(opened.refreshToken), { status: 401, code: 'refresh_token_reused' });
 });
 
-/** Sets every epoch of a kind, without the trigger that lets epochs only go up. */
+/** Sets every epoch of a kind, without the trigger that allows epochs only to increase. */
 const setEpoch = (database: TestDatabase, column: string, epoch: number) => {
   const [table, name] = column.split('.');
   return database.query(

@@ -15,7 +15,10 @@ import { openService } from '../../support/service.ts';
 import { loseSession, promote, rowOf } from './set-back.ts';
 
 const SET_BACK = [503, 'database_set_back'];
-const LOST_CHANGES = { status: 503, body: { error: 'temporarily_unavailable', error_description: /has lost changes/ } };
+const LOST_CHANGES = {
+  status: 503,
+  body: { error: 'temporarily_unavailable', error_description: /may have lost changes/ },
+};
 
 async function open(t: Test) {
   const database = await createDatabase(t);
@@ -95,7 +98,7 @@ t.test('while the database may have lost a client or its secret, no answer calls
 for (const isNoticed of [true, false]) {
   const when = isNoticed ? 'after a failover was noticed' : 'before this process has noticed a failover';
 
-  t.test(`the end of a lost session is kept ${when}: its access token stays dead`, async (t) => {
+  t.test(`the end of a lost session is kept ${when}: its access token stays refused`, async (t) => {
     const { database, service, api, synchronize, lost, client, failOver } = await open(t);
     const other = await newAccount(api);
     await failOver();

@@ -1,5 +1,5 @@
-// A signing key that another replica has just revoked. Within the second before this replica hears of it, everything
-// that asks PostgreSQL for the present state of a token also asks about its key.
+// A signing key that another replica has just revoked. Within the second before this replica learns of it, everything
+// that asks PostgreSQL for the current state of a token also asks about its key.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { revokeSigningKey } from '../../../src/credentials/revocations/revoke-key.ts';
@@ -19,7 +19,7 @@ async function open(t: Test) {
   const keys = await openKeyFolders(t);
   const here = await openWithKeys(t, database, keys.directory);
   const elsewhere = await openWithKeys(t, database, await keys.copy());
-  await elsewhere.app.parts.revocations.close(); // it hears of nothing any more
+  await elsewhere.app.parts.revocations.close(); // it receives no revocations from now on
   const team = await furtherTeam(database, here.api);
   const owner = await team.join('owner');
   const client = await seedClient(database, { organizationId: team.organization.id, permissions: ['deals:read'] });

@@ -46,7 +46,7 @@ const signIn =
     (await signInPerson(api, person, organization.slug)).accessToken;
 
 const CHANGES: Record<string, { change: (team: Opened) => Promise<unknown>; token?: typeof clientToken }> = {
-  'roles of a member': {
+  'a change of the roles of a member': {
     change: ({ api, owner, person }) =>
       api.patch(`/users/${person.userId}`, { roles: [{ role: 'agent' }] }, { token: owner.token }),
   },
@@ -89,7 +89,7 @@ function clientToken({ client }: Opened) {
 }
 
 for (const [what, { change, token: tokenOf = signIn }] of Object.entries(CHANGES)) {
-  t.test(`lost: ${what}`, async (t) => {
+  t.test(`after a failover has lost ${what}, each process knows it, and new tokens are accepted`, async (t) => {
     const team = await open(t);
     const { database, service, organization, person } = team;
     const other = await openService(t, database); // remembers the same

@@ -34,7 +34,7 @@ t.test('only a pause that is longer than the limit is noticed, by a request or b
 });
 
 t.test(
-  'a pause during which only the wall clock went on is noticed, and a clock that is set back is none',
+  'a pause during which only the wall clock went on is noticed, and a clock that is set back is not a pause',
   async (t) => {
     const timing = createManualTiming();
     let noticed = 0;

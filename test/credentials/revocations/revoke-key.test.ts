@@ -29,7 +29,7 @@ async function recorded(database: TestDatabase, kid: string): Promise<unknown> {
 
 const ONCE = (kid: string) => ({
   revoked: [{ kid }],
-  // A replica of the previous version reads an unknown kind as a suspended organization: no organization has this id.
+  // A replica of the previous version reads an unknown kind as a suspension. No organization has this id.
   revocations: [{ kind: 'key', subject: '00000000-0000-0000-0000-000000000000', state: null }],
   events: [{ data: { kid }, actor_id: null }],
 });

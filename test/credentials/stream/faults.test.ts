@@ -26,7 +26,7 @@ const faults: Record<string, (redis: Redis) => Promise<void>> = {
     await redis.ask('DEL', KEY);
     await redis.ask('XADD', KEY, '1-1', 'events', '[]');
   },
-  'has entries deleted': async (redis) => void (await redis.ask('XTRIM', KEY, 'MAXLEN', 0)),
+  'loses all entries of the stream': async (redis) => void (await redis.ask('XTRIM', KEY, 'MAXLEN', 0)),
 };
 
 for (const [fault, happen] of Object.entries(faults)) {

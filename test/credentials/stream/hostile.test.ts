@@ -111,7 +111,7 @@ t.test('no entry of the stream activates a suspended organization', async (t) =>
 });
 
 const spoiled: Record<string, (redis: Redis) => Promise<unknown>> = {
-  'is something else than a stream': (redis) => redis.ask('SET', KEY, 'x'),
+  'is not a stream': (redis) => redis.ask('SET', KEY, 'x'),
   'takes no more entries': (redis) => redis.ask('XADD', KEY, `${2n ** 64n - 1n}-${2n ** 64n - 1n}`, 'events', '[]'),
 };
 

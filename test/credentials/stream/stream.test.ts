@@ -11,7 +11,7 @@ import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { startRedis } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
-import { formerReadEntry } from '../feed/version-before.ts';
+import { formerReadEntry } from '../feed/previous-version.ts';
 import {
   arrives,
   degraded,

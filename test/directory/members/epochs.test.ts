@@ -12,15 +12,15 @@ import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { refillChangeBudgets } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
 
-type Place = Pick<Team, 'organization' | 'join'>;
+type AnyTeam = Pick<Team, 'organization' | 'join'>;
 
 /** Two organizations with an owner each, and one person who is a member of both and signed in to each. */
-async function openPlaces(t: Test) {
+async function openTeams(t: Test) {
   const here = await openTeam(t);
   const there = await furtherTeam(here.database, here.api);
   const person = await seedPerson(here.database, 'both');
   const owners = { here: await here.join('owner'), there: await there.join('owner') };
-  const enter = async ({ organization }: Place) =>
+  const enter = async ({ organization }: AnyTeam) =>
     (await signInPerson(here.api, person, organization.slug)).accessToken;
   for (const { organization } of [here, there]) {
     await seedMembership(here.database, { organizationId: organization.id, userId: person.userId, role: 'agent' });
@@ -42,15 +42,15 @@ async function openPlaces(t: Test) {
 }
 
 /** The token as the previous version would have issued it. */
-async function olderForm({ service }: Awaited<ReturnType<typeof openPlaces>>, token: string): Promise<string> {
+async function olderForm({ service }: Awaited<ReturnType<typeof openTeams>>, token: string): Promise<string> {
   const { header, claims } = partsOf(token);
   const { mep: _, ...older } = claims;
   return forge({ header, claims: { ...older, jti: randomUUID() } }, rsa(serviceKey(service.keysDirectory, 'access')));
 }
 
 t.test('every change of a membership ends the tokens for its organization, and none for another', async (t) => {
-  const places = await openPlaces(t);
-  const { api, database, service, here, there, person, owners, enter, change, ask } = places;
+  const teams = await openTeams(t);
+  const { api, database, service, here, there, person, owners, enter, change, ask } = teams;
   const patch = (body: object) => api.patch(`/users/${person.userId}`, body, { token: owners.here.token });
   const changes: Record<string, () => Promise<unknown>> = {
     'other roles': () => change('viewer'),
@@ -71,11 +71,11 @@ t.test('every change of a membership ends the tokens for its organization, and n
     removed: () => api.delete(`/users/${person.userId}`, { token: owners.here.token }),
   };
   const elsewhere = await enter(there);
-  const elsewhereOlder = await olderForm(places, elsewhere);
+  const elsewhereOlder = await olderForm(teams, elsewhere);
   for (const [what, happen] of Object.entries(changes)) {
     const isActive = what !== 'active again';
     const token = isActive ? await enter(here) : null;
-    const older = token === null ? null : await olderForm(places, token);
+    const older = token === null ? null : await olderForm(teams, token);
     await happen();
     if (token) t.equal(await ask(token), 'token_stale', what);
     if (older) t.equal(await ask(older), 'token_stale', `${what}: older form`);
@@ -89,7 +89,7 @@ t.test('every change of a membership ends the tokens for its organization, and n
 });
 
 t.test('a change of the person ends the tokens for every organization', async (t) => {
-  const { service, here, there, person, enter, ask } = await openPlaces(t);
+  const { service, here, there, person, enter, ask } = await openTeams(t);
   const tokens = [await enter(here), await enter(there)];
   const { db, publish } = service.app.parts;
   publish(await db.system((tx) => raiseEpochs(tx, [person.userId])));
@@ -97,7 +97,7 @@ t.test('a change of the person ends the tokens for every organization', async (t
 });
 
 t.test('what the previous version writes ends all older tokens of the person', async (t) => {
-  const { database, service, here, there, person, enter, ask } = await openPlaces(t);
+  const { database, service, here, there, person, enter, ask } = await openTeams(t);
   const tokens = [await enter(here), await enter(there)];
   const [{ epoch } = { epoch: 0 }] = await database.query<{ epoch: number }>(
     'UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch',
@@ -113,8 +113,8 @@ t.test('what the previous version writes ends all older tokens of the person', a
 });
 
 t.test('a member who was removed and joins again gets tokens above every revoked epoch', async (t) => {
-  const places = await openPlaces(t);
-  const { api, database, service, here, person, owners, change, ask, enter } = places;
+  const teams = await openTeams(t);
+  const { api, database, service, here, person, owners, change, ask, enter } = teams;
   const joins: Record<string, () => Promise<string>> = {
     'by an invitation': async () => {
       const { token } = await seedInvitation(database, here.organization.id, { email: person.email, role: 'agent' });
@@ -153,7 +153,7 @@ t.test('a member who was removed and joins again gets tokens above every revoked
 });
 
 t.test('simultaneous changes in two organizations each raise the epoch, and no change is lost', async (t) => {
-  const { database, service, here, there, person, epochs } = await openPlaces(t);
+  const { database, service, here, there, person, epochs } = await openTeams(t);
   const { db } = service.app.parts;
   const before = (await epochs())[0]?.epoch ?? 0;
   const ROUNDS = rounds(40);
@@ -180,8 +180,8 @@ t.test('simultaneous changes in two organizations each raise the epoch, and no c
 });
 
 t.test('a token that is issued during changes is refused, or has the rights after the last change', async (t) => {
-  const places = await openPlaces(t);
-  const { api, database, service, here, person, owners } = places;
+  const teams = await openTeams(t);
+  const { api, database, service, here, person, owners } = teams;
   const { refreshToken } = await signInPerson(api, person, here.organization.slug);
   let chain = refreshToken;
   for (let round = 0; round < rounds(40); round += 1) {
@@ -209,8 +209,8 @@ t.test('a token that is issued during changes is refused, or has the rights afte
 });
 
 t.test('the claim mep is the epoch of the membership in every token for an organization', async (t) => {
-  const places = await openPlaces(t);
-  const { api, here, there, person, change, epochs } = places;
+  const teams = await openTeams(t);
+  const { api, here, there, person, change, epochs } = teams;
   const { accessToken, refreshToken } = await signInPerson(api, person, there.organization.slug);
   await change('viewer');
   const mepOf = (token: string) => partsOf(token).claims.mep;

@@ -46,7 +46,7 @@ t.test('a person changes the language, back to the default too, and each change 
   t.match((await api.patch('/me', { name: 'Grace' }, { token })).body.data, { locale: 'pt', name: 'Grace' });
 });
 
-t.test('a language that there is not is refused, and so is a change of nothing', async (t) => {
+t.test('an unknown language is refused, and so is a change without a field', async (t) => {
   const { token } = await register({});
   for (const locale of ['fr', 'EN', 'pt-BR', '', 1]) {
     const reply = await api.patch('/me', { locale }, { token });
@@ -72,7 +72,7 @@ t.test('an invitation is in the language of its receiver, or else of the inviter
   t.match((await mailbox.next(known.email)).text, /convida você/);
 });
 
-t.test('who accepts an invitation by registering gets the language of that request', async (t) => {
+t.test('a person who accepts an invitation by registering gets the language of that request', async (t) => {
   const email = freshEmail();
   await inviting.invite(email, 'agent');
   const token = tokenIn(await mailbox.next(email));

@@ -69,7 +69,7 @@ function olderForm({ service }: Opened, token: string): string {
   return forge({ header, claims: { ...older, jti: randomUUID() } }, rsa(serviceKey(service.keysDirectory, 'access')));
 }
 
-/** A change, on which a process worked until after the first slice. */
+/** A change of the role whose work stopped after the first slice. */
 async function interrupted(t: Test) {
   const all = await opened(t);
   const { parts, database, change, organization } = all;
@@ -135,7 +135,7 @@ t.test('a renamed role is found in older tokens by its former name', async (t) =
   t.equal(await ask(next), 'token_stale');
 });
 
-t.test('a change is answered while nobody can write one of the members', async (t) => {
+t.test('a change is answered while another transaction has locked a member', async (t) => {
   const { database, change, ask, token, member } = await opened(t);
   const held = await holdUser(t, database, member.userId);
   t.equal((await change({ permissions: ['deals:read'] })).status, 200);

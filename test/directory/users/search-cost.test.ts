@@ -1,4 +1,4 @@
-// A search costs little, also when names and query were made so that it costs much.
+// A search costs little, even if names and query were chosen to make it expensive.
 import t from 'tap';
 import type { SystemReader } from '../../../src/base/database/db.ts';
 import { gramsOfQuery, normalForm } from '../../../src/base/secrets/grams.ts';
@@ -14,13 +14,13 @@ const PEOPLE = 1_000;
 const POINTS = Array.from({ length: 0x3_0000 }, (_, point) => point).filter(
   (point) => point < 0xd800 || point > 0xdfff,
 );
-/** The characters that stand for four or more others. */
+/** The characters whose compatibility composition (NFKC) has four or more characters. */
 const WIDE = POINTS.map((point) => String.fromCodePoint(point)).filter(
   (one) => one.normalize('NFC') === one && Array.from(one.normalize('NFKC')).length >= 4,
 );
 const NAME = WIDE.slice(0, 119).join('');
 
-t.test('a query of any length has few parts, which are of the whole query', (t) => {
+t.test('a query of any length has few parts, which come from all of the query', (t) => {
   const key = testDataKeys.lookupKey();
   t.ok(Array.from(normalForm(NAME)).length > 300, 'the name is long once it is compared');
   t.ok(gramsOfQuery(key, NAME).grams.length <= 16);

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { openManagement } from '../../../src/sidecar/core/management.ts';
 import { until } from '../../support/until.ts';
-import { openStand, openUpstream, refusal } from '../open.ts';
+import { openSetup, openUpstream, refusal } from '../open.ts';
 
 /** A plain connection. `status` resolves to the status of the next answer. */
 async function openRaw(t: Test, url: string) {
@@ -33,7 +33,7 @@ async function openRaw(t: Test, url: string) {
 }
 
 t.test('a drain closes every socket with 1001 on both sides, and resolves when all sockets are closed', async (t) => {
-  const { open, sidecar, upstream } = await openStand(t, { settings: { firstMessage: true } });
+  const { open, sidecar, upstream } = await openSetup(t, { settings: { firstMessage: true } });
   const clients = await Promise.all(Array.from({ length: 20 }, () => open()));
   clients.push(await open('/', null));
   const told = upstream.accepted.map(async ({ socket }) => (await once(socket, 'close'))[0]);
@@ -45,7 +45,7 @@ t.test('a drain closes every socket with 1001 on both sides, and resolves when a
 });
 
 t.test('a drain closes the sockets at intervals, and each socket works until it is closed', async (t) => {
-  const { open, sidecar } = await openStand(t);
+  const { open, sidecar } = await openSetup(t);
   const clients = await Promise.all(Array.from({ length: 60 }, () => open()));
   const [first, last] = [clients[0], clients.at(-1)];
   const closing = sidecar.close(60); // one socket in each step, in the same process as the clients
@@ -61,7 +61,7 @@ t.test('a drain closes the sockets at intervals, and each socket works until it 
 t.test('plain requests in progress finish during a drain, and their connections are closed afterwards', async (t) => {
   const waiting: { end(text: string): void }[] = [];
   const upstream = await openUpstream(t, { answer: (_, response) => void waiting.push(response) });
-  const { http, issuer, sidecar } = await openStand(t, { upstream });
+  const { http, issuer, sidecar } = await openSetup(t, { upstream });
   const arrived = once(upstream.server, 'request');
   const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token()}` } });
   await arrived;
@@ -74,7 +74,7 @@ t.test('plain requests in progress finish during a drain, and their connections 
 
 t.test('a drain waits for a request that does not end only until the time limit', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
-  const { http, issuer, sidecar } = await openStand(t, { upstream });
+  const { http, issuer, sidecar } = await openSetup(t, { upstream });
   const arrived = once(upstream.server, 'request');
   const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token()}` } });
   const lost = t.rejects(reply);
@@ -88,7 +88,7 @@ t.test('a handshake in progress when the drain begins is answered with 503', asy
   const [listener] = upstream.server.listeners('upgrade');
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
-  const { open, sidecar } = await openStand(t, { upstream });
+  const { open, sidecar } = await openSetup(t, { upstream });
   const opening = refusal(open());
   const upgrade = await asked;
   const closing = sidecar.close(2);
@@ -98,7 +98,7 @@ t.test('a handshake in progress when the drain begins is answered with 503', asy
 });
 
 t.test('clients that do not answer the close frame do not delay the end of a drain', async (t) => {
-  const { open, sidecar } = await openStand(t);
+  const { open, sidecar } = await openSetup(t);
   const client = await open();
   client.socket.pause();
   await sidecar.close(0.1);
@@ -107,12 +107,12 @@ t.test('clients that do not answer the close frame do not delay the end of a dra
 });
 
 t.test('/healthz answers 200 while the process runs; /readyz reports whether sockets are accepted', async (t) => {
-  const stand = await openStand(t);
-  const verifier = stand.issuer.verifier();
+  const setup = await openSetup(t);
+  const verifier = setup.issuer.verifier();
   const management = await openManagement({
     host: '127.0.0.1',
     port: 0,
-    sidecar: stand.sidecar,
+    sidecar: setup.sidecar,
     verifier,
     maxStaleness: 30,
   });
@@ -121,7 +121,7 @@ t.test('/healthz answers 200 while the process runs; /readyz reports whether soc
     const reply = await fetch(`http://127.0.0.1:${management.address.port}${path}`, { method });
     return [reply.status, method === 'HEAD' ? null : await reply.json()];
   };
-  await stand.open();
+  await setup.open();
   t.match(await ask('/readyz'), [
     200,
     { status: 'ready', sockets: 1, requests: 0, isDraining: false, staleSeconds: 0 },
@@ -130,16 +130,16 @@ t.test('/healthz answers 200 while the process runs; /readyz reports whether soc
   t.match(await ask('/readyz', 'HEAD'), [200, null]);
   t.match(await ask('/readyz', 'POST'), [405]);
   t.match(await ask('/metrics'), [404]);
-  stand.issuer.setStale(true);
+  setup.issuer.setStale(true);
   t.match(await ask('/readyz'), [503, { status: 'unavailable', staleSeconds: null }]);
-  stand.issuer.setStale(false);
-  await stand.sidecar.close(0);
+  setup.issuer.setStale(false);
+  await setup.sidecar.close(0);
   t.match(await ask('/readyz'), [503, { isDraining: true }]);
   t.match(await ask('/healthz'), [200]);
 });
 
 t.test('a sidecar that announces its end is not ready, and still accepts sockets and requests', async (t) => {
-  const { open, http, issuer, sidecar } = await openStand(t);
+  const { open, http, issuer, sidecar } = await openSetup(t);
   const verifier = issuer.verifier();
   const at = { host: '127.0.0.1', port: 0, sidecar, verifier, maxStaleness: 30 };
   const management = await openManagement(at);
@@ -162,7 +162,7 @@ t.test('a sidecar that announces its end is not ready, and still accepts sockets
 });
 
 t.test('a kept connection gets an answer during a drain, and the answer closes it', async (t) => {
-  const { open, http, issuer, sidecar } = await openStand(t);
+  const { open, http, issuer, sidecar } = await openSetup(t);
   const fields = ['GET / HTTP/1.1', 'Host: a.test', `Authorization: Bearer ${issuer.token()}`];
   const kept = await openRaw(t, http);
   const request = `${fields.join('\r\n')}\r\n\r\n`;

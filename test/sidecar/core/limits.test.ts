@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { until } from '../../support/until.ts';
-import { openStand, openUpstream, refusal } from '../open.ts';
+import { openSetup, openUpstream, refusal } from '../open.ts';
 
 const OTHER = '0196f0aa-0000-7000-8000-0000000000aa';
 
 t.test('the sockets of one user, over all sessions, have a limit that does not affect other users', async (t) => {
-  const { open, issuer, sidecar } = await openStand(t, { settings: { socketsPerUserMax: 2 } });
+  const { open, issuer, sidecar } = await openSetup(t, { settings: { socketsPerUserMax: 2 } });
   const first = await open();
   await open();
   const reply = await refusal(open());
@@ -23,7 +23,7 @@ t.test('the sockets of one user, over all sessions, have a limit that does not a
 });
 
 t.test('beyond the total limit a handshake gets 503, and an invalid token uses no slot', async (t) => {
-  const { open, issuer } = await openStand(t, { settings: { socketsMax: 2 } });
+  const { open, issuer } = await openSetup(t, { settings: { socketsMax: 2 } });
   await open();
   t.match(await refusal(open('/', 'nonsense')), { status: 401 });
   await open('/', issuer.token({ sub: OTHER }));
@@ -33,7 +33,7 @@ t.test('beyond the total limit a handshake gets 503, and an invalid token uses n
 });
 
 t.test('simultaneous handshakes cannot exceed the limit together', async (t) => {
-  const { open, sidecar, upstream } = await openStand(t, { settings: { socketsPerUserMax: 5 } });
+  const { open, sidecar, upstream } = await openSetup(t, { settings: { socketsPerUserMax: 5 } });
   const token = undefined;
   const all = await Promise.allSettled(Array.from({ length: 40 }, () => open('/', token)));
   t.equal(all.filter(({ status }) => status === 'fulfilled').length, 5);
@@ -42,7 +42,7 @@ t.test('simultaneous handshakes cannot exceed the limit together', async (t) => 
 });
 
 t.test('the slot of a socket is free again, however the socket ended', async (t) => {
-  const { open, issuer, sidecar, upstream } = await openStand(t, { settings: { socketsPerUserMax: 30 } });
+  const { open, issuer, sidecar, upstream } = await openSetup(t, { settings: { socketsPerUserMax: 30 } });
   const clients = [];
   for (let index = 0; index < 30; index += 1) clients.push(await open('/', issuer.token({}, { life: 60 })));
   for (const [index, { socket }] of clients.entries()) {
@@ -61,7 +61,7 @@ t.test('the slot of a socket is free again, however the socket ended', async (t)
 t.test('plain requests in progress have their own limit, and are counted separately from sockets', async (t) => {
   const waiting: { end(text: string): void }[] = [];
   const upstream = await openUpstream(t, { answer: (_, response) => void waiting.push(response) });
-  const { open, http, issuer, sidecar } = await openStand(t, { upstream, settings: { socketsPerUserMax: 2 } });
+  const { open, http, issuer, sidecar } = await openSetup(t, { upstream, settings: { socketsPerUserMax: 2 } });
   const headers = { authorization: `Bearer ${issuer.token()}` };
   const ask = async () => {
     const arrived = once(upstream.server, 'request');

@@ -5,7 +5,7 @@ import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import t, { type Test } from 'tap';
 import type { SidecarOptions } from '../../../src/sidecar/core/sidecar.ts';
 import { until } from '../../support/until.ts';
-import { openStand, openUpstream } from '../open.ts';
+import { openSetup, openUpstream } from '../open.ts';
 import { createPausingSource } from '../pausing.ts';
 
 const ENDED = '0196f0aa-0000-7000-8000-000000000001';
@@ -29,7 +29,7 @@ function collect(from: IncomingMessage) {
 async function begin(t: Test, settings: Partial<SidecarOptions> = {}) {
   const upstream = await openUpstream(t, { answer: () => {} });
   const feed = createPausingSource();
-  const { http, issuer } = await openStand(t, { upstream, settings, verifier: { revocations: feed.source } });
+  const { http, issuer } = await openSetup(t, { upstream, settings, verifier: { revocations: feed.source } });
   /** Opens an exchange whose request and answer both go on. Both get the fields `length`. */
   async function exchange(sid: string, length = {}) {
     const arrived = once(upstream.server, 'request') as Promise<[IncomingMessage, ServerResponse]>;

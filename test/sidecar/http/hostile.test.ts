@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import { until } from '../../support/until.ts';
-import { openStand, openUpstream, type Stand } from '../open.ts';
+import { openSetup, openUpstream, type Setup } from '../open.ts';
 
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
 const UPGRADE = ['Host: a.test', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13', KEY];
 
-function connectTo({ sidecar }: Stand): Socket {
+function connectTo({ sidecar }: Setup): Socket {
   const socket = connect(sidecar.address.port, '127.0.0.1');
   socket.on('error', () => {});
   return socket;
@@ -18,8 +18,8 @@ const SILENCE_MS = 10_000;
 const SILENCE_AFTER_ANSWER_MS = 150;
 
 /** Returns all received bytes, once the connection has ended or has been silent after an answer. */
-async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
-  const socket = connectTo(stand);
+async function talk(setup: Setup, bytes: string | Buffer): Promise<string> {
+  const socket = connectTo(setup);
   const chunks: Buffer[] = [];
   // Two silent timeouts in a row: after a pause of the machine, the first timeout fires before received bytes are read.
   let silences = 0;
@@ -44,8 +44,8 @@ const lines = (...all: string[]) => `${all.join('\r\n')}\r\n\r\n`;
 const statusesOf = (answer: string) => [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
 t.test('an ambiguous request is refused, even with a valid token', async (t) => {
-  const stand = await openStand(t);
-  const auth = `Authorization: Bearer ${stand.issuer.token()}`;
+  const setup = await openSetup(t);
+  const auth = `Authorization: Bearer ${setup.issuer.token()}`;
   const hidden = lines('GET /hidden HTTP/1.1', 'Host: a.test', auth);
   const cases: [string, string][] = [
     [
@@ -89,15 +89,15 @@ t.test('an ambiguous request is refused, even with a valid token', async (t) => 
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ];
   for (const [name, bytes] of cases) {
-    const statuses = statusesOf(await talk(stand, bytes));
+    const statuses = statusesOf(await talk(setup, bytes));
     t.ok(statuses.length === 1 && statuses[0] === 400, `${name}: ${statuses}`);
   }
-  t.equal(stand.upstream.requests.length, 0);
+  t.equal(setup.upstream.requests.length, 0);
 });
 
 t.test('TRACE and CONNECT are refused, and so are too many headers and headers that are too large', async (t) => {
-  const stand = await openStand(t);
-  const auth = `Authorization: Bearer ${stand.issuer.token()}`;
+  const setup = await openSetup(t);
+  const auth = `Authorization: Bearer ${setup.issuer.token()}`;
   const many = Array.from({ length: 120 }, (_, index) => `X-${index}: 1`);
   for (const [bytes, status] of [
     [lines('TRACE / HTTP/1.1', 'Host: a', auth), 405],
@@ -106,14 +106,14 @@ t.test('TRACE and CONNECT are refused, and so are too many headers and headers t
     [lines('GET / HTTP/1.1', 'Host: a', auth, `X-A: ${'x'.repeat(70_000)}`), 431],
     [lines('GET / HTTP/1.1', ...UPGRADE, auth, ...many), 431],
   ] as const) {
-    t.same(statusesOf(await talk(stand, bytes)), [status]);
+    t.same(statusesOf(await talk(setup, bytes)), [status]);
   }
-  t.equal(stand.upstream.requests.length, 0);
+  t.equal(setup.upstream.requests.length, 0);
 });
 
 t.test('an upgrade to a protocol other than websocket is refused and does not reach the upstream', async (t) => {
-  const stand = await openStand(t);
-  const auth = `Authorization: Bearer ${stand.issuer.token()}`;
+  const setup = await openSetup(t);
+  const auth = `Authorization: Bearer ${setup.issuer.token()}`;
   const but = (name: string, ...instead: string[]) => [...UPGRADE.filter((line) => !line.startsWith(name)), ...instead];
   const hidden = lines('GET /hidden HTTP/1.1', 'Host: a.test', 'X-User-ID: admin');
   const cases: [string, number][] = [
@@ -132,91 +132,91 @@ t.test('an upgrade to a protocol other than websocket is refused and does not re
     [lines('GET / HTTP/1.1', ...UPGRADE, auth, 'Origin: https://a.test', 'Origin: https://b.test'), 400],
     [lines('GET / HTTP/1.1', ...UPGRADE) + hidden, 401],
   ];
-  for (const [bytes, status] of cases) t.same(statusesOf(await talk(stand, bytes)), [status], bytes.slice(0, 60));
-  t.equal(stand.upstream.requests.length, 0);
-  t.equal(stand.sidecar.state().sockets, 0);
+  for (const [bytes, status] of cases) t.same(statusesOf(await talk(setup, bytes)), [status], bytes.slice(0, 60));
+  t.equal(setup.upstream.requests.length, 0);
+  t.equal(setup.sidecar.state().sockets, 0);
 });
 
 t.test('bytes after an upgrade are not read as HTTP requests', async (t) => {
-  const stand = await openStand(t, { upstreamOptions: { echo: false } });
-  const auth = `Authorization: Bearer ${stand.issuer.token()}`;
+  const setup = await openSetup(t, { upstreamOptions: { echo: false } });
+  const auth = `Authorization: Bearer ${setup.issuer.token()}`;
   const hidden = lines('GET /hidden HTTP/1.1', 'Host: a.test', 'X-User-ID: admin');
-  const answer = await talk(stand, lines('GET /ws HTTP/1.1', ...UPGRADE, auth) + hidden);
+  const answer = await talk(setup, lines('GET /ws HTTP/1.1', ...UPGRADE, auth) + hidden);
   t.same(statusesOf(answer), [101]);
   t.same(
-    stand.upstream.requests.map(({ url }) => url),
+    setup.upstream.requests.map(({ url }) => url),
     ['/ws'],
   );
 });
 
 t.test('an upgrade that follows an unanswered request does not reach the upstream', async (t) => {
   const upstream = await openUpstream(t, { answer: (_, response) => void setTimeout(() => response.end('late'), 30) });
-  const stand = await openStand(t, { upstream });
-  const auth = `Authorization: Bearer ${stand.issuer.token()}`;
+  const setup = await openSetup(t, { upstream });
+  const auth = `Authorization: Bearer ${setup.issuer.token()}`;
   const both = lines('GET /slow HTTP/1.1', 'Host: a', auth) + lines('GET /ws HTTP/1.1', ...UPGRADE, auth);
-  t.same(statusesOf(await talk(stand, both)), []);
+  t.same(statusesOf(await talk(setup, both)), []);
   t.notOk(upstream.requests.some(({ url }) => url === '/ws'));
 });
 
 t.test('each request on one connection is checked with its own token', async (t) => {
-  const stand = await openStand(t);
-  const auth = `Authorization: Bearer ${stand.issuer.token()}`;
+  const setup = await openSetup(t);
+  const auth = `Authorization: Bearer ${setup.issuer.token()}`;
   const one = lines('GET /1 HTTP/1.1', 'Host: a', auth);
   const bare = lines('GET /2 HTTP/1.1', 'Host: a');
-  t.same(statusesOf(await talk(stand, one + bare + one)), [200, 401, 200]);
+  t.same(statusesOf(await talk(setup, one + bare + one)), [200, 401, 200]);
   t.same(
-    stand.upstream.requests.map(({ url }) => url),
+    setup.upstream.requests.map(({ url }) => url),
     ['/1', '/1'],
   );
 });
 
 t.test('an HTTP/1.0 request without Host is passed on, with the Host of the upstream', async (t) => {
-  const stand = await openStand(t);
-  const answer = await talk(stand, lines('GET /old HTTP/1.0', `Authorization: Bearer ${stand.issuer.token()}`));
+  const setup = await openSetup(t);
+  const answer = await talk(setup, lines('GET /old HTTP/1.0', `Authorization: Bearer ${setup.issuer.token()}`));
   t.match(answer, /^HTTP\/1.1 200 [\s\S]*plain$/);
-  t.equal(stand.upstream.requests[0]?.headers.host, stand.upstream.url.host);
+  t.equal(setup.upstream.requests[0]?.headers.host, setup.upstream.url.host);
 });
 
 t.test('frames sent with the handshake reach the upstream, and an unmasked frame ends the socket', async (t) => {
-  const stand = await openStand(t, { upstreamOptions: { echo: false } });
-  const auth = `Authorization: Bearer ${stand.issuer.token()}`;
+  const setup = await openSetup(t, { upstreamOptions: { echo: false } });
+  const auth = `Authorization: Bearer ${setup.issuer.token()}`;
   const heard: string[] = [];
-  stand.upstream.sockets.on('connection', (socket) => socket.on('message', (data) => heard.push(String(data))));
+  setup.upstream.sockets.on('connection', (socket) => socket.on('message', (data) => heard.push(String(data))));
   const masked = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]);
   const head = Buffer.from(lines('GET / HTTP/1.1', ...UPGRADE, auth));
-  t.match(await talk(stand, Buffer.concat([head, masked])), /^HTTP\/1.1 101 /);
+  t.match(await talk(setup, Buffer.concat([head, masked])), /^HTTP\/1.1 101 /);
   await until(() => heard.length > 0);
   t.same(heard, ['hi']);
   const unmasked = Buffer.from([0x81, 0x02, 0x68, 0x69]);
-  const answer = await talk(stand, Buffer.concat([head, unmasked]));
+  const answer = await talk(setup, Buffer.concat([head, unmasked]));
   t.ok(answer.includes('\x88\x02\x03\xea'), 'the socket is closed with 1002');
   t.same(heard, ['hi']);
 });
 
 t.test('a client that disconnects at any moment leaves no socket, request or slot in use', async (t) => {
-  const stand = await openStand(t);
-  const bytes = Buffer.from(lines('GET / HTTP/1.1', ...UPGRADE, `Authorization: Bearer ${stand.issuer.token()}`));
+  const setup = await openSetup(t);
+  const bytes = Buffer.from(lines('GET / HTTP/1.1', ...UPGRADE, `Authorization: Bearer ${setup.issuer.token()}`));
   for (let cut = 0; cut <= bytes.length; cut += 7) {
-    const socket = connectTo(stand);
+    const socket = connectTo(setup);
     await once(socket, 'connect');
     socket.write(bytes.subarray(0, cut));
     if (cut % 2) socket.destroy();
     else socket.resetAndDestroy();
   }
-  const socket = connectTo(stand);
+  const socket = connectTo(setup);
   socket.write(bytes);
   await once(socket, 'data');
   socket.resetAndDestroy();
-  await until(() => stand.sidecar.state().sockets === 0);
-  const client = await stand.open();
+  await until(() => setup.sidecar.state().sockets === 0);
+  const client = await setup.open();
   client.socket.send('alive');
   t.equal(await client.message(), 'alive');
 });
 
 t.test('random bytes and mangled requests never end the process', async (t) => {
-  const stand = await openStand(t);
+  const setup = await openSetup(t);
   const head = lines(`GET /${'x'.repeat(200)} HTTP/1.1`, ...UPGRADE).slice(0, -2);
-  const good = `${head}Authorization: Bearer ${stand.issuer.token()}\r\n\r\n`;
+  const good = `${head}Authorization: Bearer ${setup.issuer.token()}\r\n\r\n`;
   // A generator with a fixed seed, so that a failure can be reproduced.
   let seed = 42;
   const chance = (below: number) => {
@@ -226,7 +226,7 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
   const batch = async () => {
     const bytes = Buffer.from(good, 'latin1');
     for (let flips = 1 + chance(6); flips > 0; flips -= 1) bytes[chance(head.length)] = chance(256);
-    return statusesOf(await talk(stand, bytes));
+    return statusesOf(await talk(setup, bytes));
   };
   const answers: number[] = [];
   for (let round = 0; round < 25; round += 1) {
@@ -237,17 +237,17 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
     [],
   );
   t.ok(answers.includes(400) && answers.includes(101), 'both refused and accepted requests occurred');
-  const client = await stand.open();
+  const client = await setup.open();
   client.socket.send('alive');
   t.equal(await client.message(), 'alive');
   t.same(
-    stand.lines.filter(({ level }) => level === 'error'),
+    setup.lines.filter(({ level }) => level === 'error'),
     [],
   );
 });
 
 t.test('the sidecar’s own answers have security headers, including those that are written by hand', async (t) => {
-  const stand = await openStand(t, { settings: { allowedOrigins: ['https://app.example.com'] } });
+  const setup = await openSetup(t, { settings: { allowedOrigins: ['https://app.example.com'] } });
   const preflight = lines(
     'OPTIONS / HTTP/1.1',
     'Host: a.test',
@@ -264,7 +264,7 @@ t.test('the sidecar’s own answers have security headers, including those that 
     ['a preflight', preflight, 204],
   ];
   for (const [name, bytes, status] of cases) {
-    const answer = await talk(stand, bytes);
+    const answer = await talk(setup, bytes);
     t.same(statusesOf(answer), [status], name);
     t.match(answer, /content-security-policy: default-src 'none';base-uri 'none';form-action 'none';frame-/i, name);
     t.match(answer, /x-content-type-options: nosniff/i, name);
@@ -276,15 +276,15 @@ t.test('the sidecar’s own answers have security headers, including those that 
 t.test('bytes that are not a request are refused after the answers to the requests before them', async (t) => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const upstream = await openUpstream(t, { answer: (_, response) => void released.then(() => response.end('late')) });
-  const stand = await openStand(t, { upstream });
+  const setup = await openSetup(t, { upstream });
   const arrived = once(upstream.server, 'request');
-  const socket = connectTo(stand);
+  const socket = connectTo(setup);
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
-  socket.write(lines('GET / HTTP/1.1', 'Host: a.test', `Authorization: Bearer ${stand.issuer.token()}`));
+  socket.write(lines('GET / HTTP/1.1', 'Host: a.test', `Authorization: Bearer ${setup.issuer.token()}`));
   await arrived;
   socket.write('rubbish\r\n\r\n');
-  await talk(stand, lines('GET / HTTP/1.1', 'Host: a.test')); // the sidecar has read the bytes meanwhile
+  await talk(setup, lines('GET / HTTP/1.1', 'Host: a.test')); // the sidecar has read the bytes meanwhile
   t.equal(chunks.length, 0, 'nothing overtakes the answer');
   release();
   await once(socket, 'close');

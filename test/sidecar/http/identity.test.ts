@@ -3,21 +3,21 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import t from 'tap';
 import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
-import { openClient, openStand, type Stand } from '../open.ts';
+import { openClient, openSetup, type Setup } from '../open.ts';
 
 type Fields = [string, string][];
 
 /** Sends a plain request and a handshake with the same header lines. Returns the headers that the upstream received. */
-async function both(stand: Stand, fields: Fields, target = '/'): Promise<IncomingMessage[]> {
-  const { hostname, port } = new URL(stand.http);
-  const before = stand.upstream.requests.length;
-  const lines: Fields = [['Host', 'app.test:8443'], ['Authorization', `Bearer ${stand.issuer.token()}`], ...fields];
+async function both(setup: Setup, fields: Fields, target = '/'): Promise<IncomingMessage[]> {
+  const { hostname, port } = new URL(setup.http);
+  const before = setup.upstream.requests.length;
+  const lines: Fields = [['Host', 'app.test:8443'], ['Authorization', `Bearer ${setup.issuer.token()}`], ...fields];
   const plain = httpRequest({ hostname, port, path: target, headers: lines.flat() });
   plain.end();
   const [reply] = (await once(plain, 'response')) as [IncomingMessage];
   reply.resume();
   await once(reply, 'end');
-  const client = await openClient(`${stand.ws}/`, [], {
+  const client = await openClient(`${setup.ws}/`, [], {
     finishRequest(request) {
       request.path = target;
       for (const [name, value] of lines) request.appendHeader(name, value);
@@ -27,7 +27,7 @@ async function both(stand: Stand, fields: Fields, target = '/'): Promise<Incomin
     },
   });
   client.socket.terminate();
-  return stand.upstream.requests.slice(before);
+  return setup.upstream.requests.slice(before);
 }
 
 /** Header lines in the order and spelling in which they arrived. */
@@ -36,11 +36,11 @@ function linesOf({ rawHeaders }: IncomingMessage): Fields {
 }
 
 t.test('the upstream receives every identity header of the principal', async (t) => {
-  const stand = await openStand(t);
-  const { issuer } = stand;
+  const setup = await openSetup(t);
+  const { issuer } = setup;
   const sid = '0196f0aa-0000-7000-8000-000000000001';
   const claims = { sid, roles: ['Agent, senior', 'Ängste'], permissions: ['contacts:read', 'deals:*'] };
-  await stand.open('/', issuer.token(claims));
+  await setup.open('/', issuer.token(claims));
   const user = {
     'x-user-id': issuer.userId,
     'x-client-id': '',
@@ -50,23 +50,23 @@ t.test('the upstream receives every identity header of the principal', async (t)
     'x-permissions-elsewhere': '',
     'x-session-id': sid,
   };
-  t.match(stand.upstream.requests[0]?.headers, user);
-  await stand.open('/', issuer.clientToken({ permissions: ['a:b'] }));
-  t.match(stand.upstream.requests[1]?.headers, {
+  t.match(setup.upstream.requests[0]?.headers, user);
+  await setup.open('/', issuer.clientToken({ permissions: ['a:b'] }));
+  t.match(setup.upstream.requests[1]?.headers, {
     'x-user-id': '',
     'x-client-id': issuer.clientId,
     'x-organization-id': issuer.organizationId,
     'x-permissions': 'a:b',
     'x-session-id': '',
   });
-  await stand.open('/', issuer.token({ org: undefined, permissions_ref: undefined }));
-  t.match(stand.upstream.requests[2]?.headers, { 'x-user-id': issuer.userId, 'x-organization-id': '', 'x-roles': '' });
-  await stand.open('/', issuer.token({ permissions_ref: true }));
-  t.match(stand.upstream.requests[3]?.headers, { 'x-permissions': '', 'x-permissions-elsewhere': 'true' });
+  await setup.open('/', issuer.token({ org: undefined, permissions_ref: undefined }));
+  t.match(setup.upstream.requests[2]?.headers, { 'x-user-id': issuer.userId, 'x-organization-id': '', 'x-roles': '' });
+  await setup.open('/', issuer.token({ permissions_ref: true }));
+  t.match(setup.upstream.requests[3]?.headers, { 'x-permissions': '', 'x-permissions-elsewhere': 'true' });
 });
 
 t.test('identity headers of a client are removed in every spelling, for sockets and plain requests', async (t) => {
-  const stand = await openStand(t);
+  const setup = await openSetup(t);
   const spellings = (name: string) => [
     name,
     name.toUpperCase(),
@@ -86,8 +86,8 @@ t.test('identity headers of a client are removed in every spelling, for sockets 
     ),
   );
   for (const half of [fields.slice(0, 60), fields.slice(60)]) {
-    for (const got of await both(stand, half)) {
-      t.equal(got.headers['x-user-id'], stand.issuer.userId);
+    for (const got of await both(setup, half)) {
+      t.equal(got.headers['x-user-id'], setup.issuer.userId);
       t.notMatch(JSON.stringify(got.rawHeaders), /spoofed/);
       for (const name of IDENTITY_HEADERS) {
         const alike = linesOf(got).filter(([sent]) => sent.toLowerCase().replace(/[^a-z]/g, '-') === name);
@@ -98,7 +98,7 @@ t.test('identity headers of a client are removed in every spelling, for sockets 
 });
 
 t.test('a Connection header of the client cannot remove the headers of the sidecar', async (t) => {
-  const stand = await openStand(t);
+  const setup = await openSetup(t);
   const listed =
     'upgrade, X-User-ID, x-organization-id, X-Permissions, X-Forwarded-For, Host, x-own, cookie, x-request-id';
   const fields: Fields = [
@@ -112,8 +112,8 @@ t.test('a Connection header of the client cannot remove the headers of the sidec
     ['Proxy-Authorization', 'Basic x'],
     ['HTTP2-Settings', 'AAMAAABkAAQAAP__'],
   ];
-  for (const { headers } of await both(stand, fields)) {
-    t.match(headers, { 'x-user-id': stand.issuer.userId, 'x-organization-id': stand.issuer.organizationId });
+  for (const { headers } of await both(setup, fields)) {
+    t.match(headers, { 'x-user-id': setup.issuer.userId, 'x-organization-id': setup.issuer.organizationId });
     t.match(headers, { host: 'app.test:8443', 'x-forwarded-for': '127.0.0.1', 'x-stays': 'goes on' });
     for (const gone of ['x-own', 'proxy-connection', 'te', 'proxy-authorization', 'http2-settings', 'keep-alive'])
       t.notOk(gone in headers, gone);
@@ -134,7 +134,7 @@ t.test('the sidecar appends to X-Forwarded-For; other proxy headers count only f
     ['X-Real-IP', '203.0.113.9'],
     ['X-Original-URL', '/admin'],
   ];
-  const plain = await openStand(t);
+  const plain = await openSetup(t);
   for (const { headers } of await both(plain, fields)) {
     t.equal(headers['x-forwarded-for'], '203.0.113.9, 198.51.100.7, 192.0.2.1, 127.0.0.1');
     t.match(headers, { 'x-forwarded-proto': 'http', 'x-forwarded-host': 'app.test:8443' });
@@ -148,18 +148,18 @@ t.test('the sidecar appends to X-Forwarded-For; other proxy headers count only f
     ])
       t.notOk(gone in headers, gone);
   }
-  const trusting = await openStand(t, { settings: { trustedProxies: ['10.0.0.0/8', '127.0.0.0/8', '::1'] } });
+  const trusting = await openSetup(t, { settings: { trustedProxies: ['10.0.0.0/8', '127.0.0.0/8', '::1'] } });
   for (const { headers } of await both(trusting, fields)) {
     t.match(headers, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'public.test', 'x-real-ip': '203.0.113.9' });
     t.notOk('x_forwarded_proto' in headers);
     t.equal(headers['x-user-id'], trusting.issuer.userId, 'identity headers do not count from any peer');
   }
   for (const wrong of ['10.0.0.0/33', 'proxy.test', '::1/129', '', '10.0.0.0/-1', '1.2.3.4/'])
-    await t.rejects(openStand(t, { settings: { trustedProxies: [wrong] } }), /CIDR/, wrong);
+    await t.rejects(openSetup(t, { settings: { trustedProxies: [wrong] } }), /CIDR/, wrong);
 });
 
 t.test('header names that a receiver could read as framing or handshake headers are not passed on', async (t) => {
-  const stand = await openStand(t);
+  const setup = await openSetup(t);
   const fields: Fields = [
     ['Content_Length', '5'],
     ['Transfer_Encoding', 'chunked'],
@@ -169,7 +169,7 @@ t.test('header names that a receiver could read as framing or handshake headers 
     ['X_Request_ID', 'spoofed'],
     ['my_own', 'stays'],
   ];
-  for (const { headers } of await both(stand, fields)) {
+  for (const { headers } of await both(setup, fields)) {
     const names = Object.keys(headers);
     t.same(
       names.filter((name) => name.includes('_')),
@@ -180,8 +180,8 @@ t.test('header names that a receiver could read as framing or handshake headers 
 });
 
 t.test('a valid request id is kept, else a new id is created; upstream and answer get the same id', async (t) => {
-  const stand = await openStand(t);
-  for (const { headers } of await both(stand, [['X-Request-ID', 'abc-1']])) t.equal(headers['x-request-id'], 'abc-1');
+  const setup = await openSetup(t);
+  for (const { headers } of await both(setup, [['X-Request-ID', 'abc-1']])) t.equal(headers['x-request-id'], 'abc-1');
   for (const fields of [
     [['X-Request-ID', 'a b']],
     [
@@ -189,12 +189,12 @@ t.test('a valid request id is kept, else a new id is created; upstream and answe
       ['X-Request-ID', 'b'],
     ],
   ] as Fields[]) {
-    for (const { headers } of await both(stand, fields)) t.match(headers['x-request-id'], /^[\da-f-]{36}$/);
+    for (const { headers } of await both(setup, fields)) t.match(headers['x-request-id'], /^[\da-f-]{36}$/);
   }
 });
 
 t.test('the target reaches the upstream byte for byte', async (t) => {
-  const stand = await openStand(t);
+  const setup = await openSetup(t);
   for (const target of [
     '//evil.test/x',
     '/a/../b/./c',
@@ -206,6 +206,6 @@ t.test('the target reaches the upstream byte for byte', async (t) => {
     '/http://other.test/',
     `/${'x'.repeat(4000)}`,
   ]) {
-    for (const { url } of await both(stand, [], target)) t.equal(url, target);
+    for (const { url } of await both(setup, [], target)) t.equal(url, target);
   }
 });

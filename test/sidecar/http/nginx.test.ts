@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import t from 'tap';
 import { startNginx } from '../../support/servers/nginx.ts';
 import { ROOT } from '../../support/service.ts';
-import { openClient, openStand, refusal } from '../open.ts';
+import { openClient, openSetup, refusal } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 const page = readFileSync(join(ROOT, 'docs', 'websockets.md'), 'utf8');
 const shown = /```nginx\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
 
 t.test('sockets, renewals, revocations and plain requests pass through nginx as documented', async (t) => {
-  const stand = await openStand(t, { settings: { trustedProxies: ['127.0.0.1'] } });
-  const { issuer, upstream, sidecar } = stand;
+  const setup = await openSetup(t, { settings: { trustedProxies: ['127.0.0.1'] } });
+  const { issuer, upstream, sidecar } = setup;
   const config = shown
     .replace('listen 443 ssl;', 'listen 127.0.0.1:{{port}};')
     .replace('server 127.0.0.1:9000;', `server 127.0.0.1:${sidecar.address.port};`);

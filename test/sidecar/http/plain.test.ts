@@ -6,9 +6,9 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { until } from '../../support/until.ts';
-import { openStand, openUpstream, type Stand } from '../open.ts';
+import { openSetup, openUpstream, type Setup } from '../open.ts';
 
-const authorization = (stand: Stand) => ({ authorization: `Bearer ${stand.issuer.token()}` });
+const authorization = (setup: Setup) => ({ authorization: `Bearer ${setup.issuer.token()}` });
 
 /** Echoes the method, target, framing and body of a request. */
 async function mirror(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -19,14 +19,14 @@ async function mirror(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 t.test('plain requests without a valid token are refused like sockets, and do not reach the upstream', async (t) => {
-  const stand = await openStand(t);
+  const setup = await openSetup(t);
   for (const [headers, status, code] of [
     [{}, 401, 'unauthenticated'],
     [{ authorization: 'Basic YTpi' }, 401, 'invalid_token'],
-    [{ authorization: `Bearer ${stand.issuer.expiredToken()}` }, 401, 'token_expired'],
-    [{ 'sec-websocket-protocol': `bearer.${stand.issuer.token()}` }, 401, 'unauthenticated'],
+    [{ authorization: `Bearer ${setup.issuer.expiredToken()}` }, 401, 'token_expired'],
+    [{ 'sec-websocket-protocol': `bearer.${setup.issuer.token()}` }, 401, 'unauthenticated'],
   ] as const) {
-    const reply = await fetch(`${stand.http}/socket.io/?EIO=4&transport=polling`, { headers });
+    const reply = await fetch(`${setup.http}/socket.io/?EIO=4&transport=polling`, { headers });
     t.equal(reply.status, status);
     t.match(reply.headers.get('www-authenticate'), /^Bearer/);
     t.match(reply.headers.get('content-type'), /^application\/problem\+json/);
@@ -35,29 +35,29 @@ t.test('plain requests without a valid token are refused like sockets, and do no
     t.equal(body.error, body.detail);
     t.equal(body.requestId, reply.headers.get('x-request-id'));
   }
-  stand.issuer.setStale(true);
-  const stale = await fetch(stand.http, { headers: authorization(stand) });
+  setup.issuer.setStale(true);
+  const stale = await fetch(setup.http, { headers: authorization(setup) });
   t.equal(stale.status, 503);
   t.match(stale.headers.get('retry-after'), /^[1-9]/);
-  t.equal(stand.upstream.requests.length, 0);
+  t.equal(setup.upstream.requests.length, 0);
 });
 
 t.test('methods, targets and bodies are passed on unchanged, with the framing that the client used', async (t) => {
-  const stand = await openStand(t, { upstreamOptions: { answer: mirror } });
+  const setup = await openSetup(t, { upstreamOptions: { answer: mirror } });
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     const body = method === 'GET' ? null : `${method} ünï ${'x'.repeat(200_000)}`;
-    const reply = await fetch(`${stand.http}/a/b?c=%zz`, { method, headers: authorization(stand), body });
+    const reply = await fetch(`${setup.http}/a/b?c=%zz`, { method, headers: authorization(setup), body });
     const expected = { method, url: '/a/b?c=%zz', body: body ?? '' };
     t.match(await reply.json(), body === null ? expected : { ...expected, length: String(Buffer.byteLength(body)) });
   }
-  const chunked = httpRequest(stand.http, { method: 'POST', headers: authorization(stand) });
+  const chunked = httpRequest(setup.http, { method: 'POST', headers: authorization(setup) });
   chunked.write('one ');
   chunked.write('two');
   chunked.end();
   const [reply] = (await once(chunked, 'response')) as [IncomingMessage];
   const { length, coding, body } = JSON.parse(await text(reply));
   t.same([length, coding, body], [undefined, 'chunked', 'one two']);
-  const bare = await fetch(stand.http, { method: 'POST', headers: authorization(stand) });
+  const bare = await fetch(setup.http, { method: 'POST', headers: authorization(setup) });
   t.match(await bare.json(), { body: '', length: '0' });
 });
 
@@ -78,10 +78,10 @@ t.test('answers are passed on unchanged: status, repeated headers, and no body i
     );
     response.end(status === 204 || status === 304 || request.method === 'HEAD' ? undefined : 'body');
   };
-  const stand = await openStand(t, { upstreamOptions: { answer } });
+  const setup = await openSetup(t, { upstreamOptions: { answer } });
   for (const status of [200, 204, 301, 304, 404, 418, 500, 503]) {
     for (const method of ['GET', 'HEAD']) {
-      const sent = httpRequest(`${stand.http}/${status}`, { method, headers: authorization(stand) });
+      const sent = httpRequest(`${setup.http}/${status}`, { method, headers: authorization(setup) });
       sent.end();
       const [reply] = (await once(sent, 'response')) as [IncomingMessage];
       t.match(reply, { statusCode: status, statusMessage: 'Own Words', headers: { 'set-cookie': ['a=1', 'b=2'] } });
@@ -108,14 +108,14 @@ t.test(
         if (request.url === '/good') response.end('good');
       },
     });
-    const away = await openStand(t, { upstream: { ...upstream, url: new URL(`http://127.0.0.1:${port}`) } });
-    const stand = await openStand(t, { upstream });
-    const impatient = await openStand(t, { upstream, settings: { upstreamSeconds: 0.3 } });
-    const asked: [Stand, string, number, string][] = [
+    const away = await openSetup(t, { upstream: { ...upstream, url: new URL(`http://127.0.0.1:${port}`) } });
+    const setup = await openSetup(t, { upstream });
+    const impatient = await openSetup(t, { upstream, settings: { upstreamSeconds: 0.3 } });
+    const asked: [Setup, string, number, string][] = [
       [away, '/', 502, 'upstream_unavailable'],
-      [stand, '/breaks', 502, 'upstream_unavailable'],
-      [stand, '/garbage', 502, 'upstream_unavailable'],
-      [stand, '/switches', 502, 'upstream_unavailable'],
+      [setup, '/breaks', 502, 'upstream_unavailable'],
+      [setup, '/garbage', 502, 'upstream_unavailable'],
+      [setup, '/switches', 502, 'upstream_unavailable'],
       [impatient, '/silent', 504, 'upstream_timeout'],
     ];
     for (const [where, path, status, code] of asked) {
@@ -126,8 +126,8 @@ t.test(
         t.match(await reply.json(), { code });
       }
     }
-    t.equal(await (await fetch(`${stand.http}/good`, { headers: authorization(stand) })).text(), 'good');
-    for (const { sidecar } of [stand, impatient]) await until(() => sidecar.state().requests === 0);
+    t.equal(await (await fetch(`${setup.http}/good`, { headers: authorization(setup) })).text(), 'good');
+    for (const { sidecar } of [setup, impatient]) await until(() => sidecar.state().requests === 0);
   },
 );
 
@@ -137,19 +137,19 @@ t.test('an incomplete answer of the upstream does not look complete to the clien
     response.write('part');
     setImmediate(() => request.socket.destroy());
   };
-  const stand = await openStand(t, { upstreamOptions: { answer } });
+  const setup = await openSetup(t, { upstreamOptions: { answer } });
   for (const path of ['/length', '/chunked']) {
-    const reply = await fetch(`${stand.http}${path}`, { headers: authorization(stand) });
+    const reply = await fetch(`${setup.http}${path}`, { headers: authorization(setup) });
     await t.rejects(reply.text(), path);
   }
 });
 
 t.test('an incomplete body of a client does not look complete to the upstream', async (t) => {
   const upstream = await openUpstream(t, { answer: (request) => request.resume() });
-  const stand = await openStand(t, { upstream });
+  const setup = await openSetup(t, { upstream });
   for (const headers of [{ 'content-length': '100' }, { 'transfer-encoding': 'chunked' }]) {
     const arrived = once(upstream.server, 'request') as Promise<[IncomingMessage]>;
-    const sent = httpRequest(stand.http, { method: 'POST', headers: { ...authorization(stand), ...headers } });
+    const sent = httpRequest(setup.http, { method: 'POST', headers: { ...authorization(setup), ...headers } });
     sent.on('error', () => {});
     sent.write('part');
     const [got] = await arrived;
@@ -161,13 +161,13 @@ t.test('an incomplete body of a client does not look complete to the upstream', 
 });
 
 t.test('only an authorized client gets 100 for Expect: 100-continue, and other expectations are refused', async (t) => {
-  const stand = await openStand(t, { upstreamOptions: { answer: mirror } });
+  const setup = await openSetup(t, { upstreamOptions: { answer: mirror } });
   const ask = (headers: Record<string, string>) => {
-    const sent = httpRequest(stand.http, { method: 'POST', headers: { 'content-length': '4', ...headers } });
+    const sent = httpRequest(setup.http, { method: 'POST', headers: { 'content-length': '4', ...headers } });
     sent.flushHeaders();
     return sent;
   };
-  const good = ask({ expect: '100-continue', ...authorization(stand) });
+  const good = ask({ expect: '100-continue', ...authorization(setup) });
   await once(good, 'continue');
   good.end('body');
   const [reply] = (await once(good, 'response')) as [IncomingMessage];
@@ -181,7 +181,7 @@ t.test('only an authorized client gets 100 for Expect: 100-continue, and other e
   const [refused] = (await once(stranger, 'response')) as [IncomingMessage];
   t.same([refused.statusCode, isContinued], [401, false]);
   stranger.destroy();
-  const odd = ask({ expect: 'magic', ...authorization(stand) });
+  const odd = ask({ expect: 'magic', ...authorization(setup) });
   odd.on('error', () => {});
   const [failed] = (await once(odd, 'response')) as [IncomingMessage];
   t.equal(failed.statusCode, 417);
@@ -189,18 +189,18 @@ t.test('only an authorized client gets 100 for Expect: 100-continue, and other e
 });
 
 t.test('a refused request with a large body gets the complete answer', async (t) => {
-  const stand = await openStand(t);
-  const slow = connect(stand.sidecar.address.port, '127.0.0.1').pause();
+  const setup = await openSetup(t);
+  const slow = connect(setup.sidecar.address.port, '127.0.0.1').pause();
   slow.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n${'x'.repeat(400_000)}`);
-  await until(() => stand.lines.length > 0);
+  await until(() => setup.lines.length > 0);
   await new Promise((resolve) => slow.write('x'.repeat(500_000), resolve));
   t.match(await text(slow), /^HTTP\/1.1 401 [\s\S]*unauthenticated[\s\S]*\}$/);
   for (let round = 0; round < 5; round += 1) {
-    const reply = await fetch(stand.http, { method: 'POST', body: 'x'.repeat(900_000) });
+    const reply = await fetch(setup.http, { method: 'POST', body: 'x'.repeat(900_000) });
     t.equal(reply.status, 401);
     t.match(await reply.json(), { code: 'unauthenticated' });
   }
-  t.equal(stand.upstream.requests.length, 0);
+  t.equal(setup.upstream.requests.length, 0);
 });
 
 t.test(
@@ -210,8 +210,8 @@ t.test(
       response.writeHead(413, { connection: 'close' });
       response.end('too large');
     };
-    const stand = await openStand(t, { upstreamOptions: { answer } });
-    const sent = httpRequest(stand.http, { method: 'POST', headers: authorization(stand) });
+    const setup = await openSetup(t, { upstreamOptions: { answer } });
+    const sent = httpRequest(setup.http, { method: 'POST', headers: authorization(setup) });
     sent.on('error', () => {});
     sent.write('x'.repeat(100_000));
     const [reply] = (await once(sent, 'response')) as [IncomingMessage];
@@ -226,9 +226,9 @@ t.test(
   async (t) => {
     const upstream = await openUpstream(t);
     upstream.server.keepAliveTimeout = 60_000;
-    const stand = await openStand(t, { upstream });
+    const setup = await openSetup(t, { upstream });
     const ask = async (method: string) =>
-      fetch(stand.http, { method, headers: authorization(stand), body: method === 'POST' ? 'x' : null });
+      fetch(setup.http, { method, headers: authorization(setup), body: method === 'POST' ? 'x' : null });
     t.equal((await ask('GET')).status, 200);
     let killed = 0;
     upstream.server.prependListener('request', (request) => {
@@ -243,9 +243,9 @@ t.test(
 );
 
 t.test('a preflight without a token is answered for an allowed origin, and refused for any other', async (t) => {
-  const stand = await openStand(t, { settings: { allowedOrigins: ['https://app.test'] } });
+  const setup = await openSetup(t, { settings: { allowedOrigins: ['https://app.test'] } });
   const preflight = (origin: string) =>
-    fetch(`${stand.http}/socket.io/`, {
+    fetch(`${setup.http}/socket.io/`, {
       method: 'OPTIONS',
       headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
     });
@@ -257,15 +257,15 @@ t.test('a preflight without a token is answered for an allowed origin, and refus
   const foreign = await preflight('https://evil.test');
   t.equal(foreign.status, 403);
   t.notOk(foreign.headers.has('access-control-allow-origin'));
-  const refused = await fetch(stand.http, { headers: { origin: 'https://app.test' } });
+  const refused = await fetch(setup.http, { headers: { origin: 'https://app.test' } });
   t.equal(refused.status, 401);
   t.equal(
     refused.headers.get('access-control-allow-origin'),
     'https://app.test',
     'the page of an allowed origin can read the reason',
   );
-  t.equal(stand.upstream.requests.length, 0);
-  const plain = await openStand(t);
+  t.equal(setup.upstream.requests.length, 0);
+  const plain = await openSetup(t);
   t.equal(
     (
       await fetch(plain.http, {
@@ -278,11 +278,11 @@ t.test('a preflight without a token is answered for an allowed origin, and refus
 });
 
 t.test('a token in a cookie is refused if the plain request comes from another site', async (t) => {
-  const stand = await openStand(t, { settings: { cookie: 'at' } });
-  const cookie = `at=${stand.issuer.token()}`;
+  const setup = await openSetup(t, { settings: { cookie: 'at' } });
+  const cookie = `at=${setup.issuer.token()}`;
   const ask = (headers: Record<string, string>) =>
-    fetch(stand.http, { method: 'POST', headers: { cookie, ...headers } });
+    fetch(setup.http, { method: 'POST', headers: { cookie, ...headers } });
   t.equal((await ask({})).status, 200);
-  t.equal((await ask({ origin: stand.http })).status, 200);
+  t.equal((await ask({ origin: setup.http })).status, 200);
   t.equal((await ask({ origin: 'https://evil.test' })).status, 403);
 });

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { requestHead, sendRaw } from '../../support/raw.ts';
 import { until } from '../../support/until.ts';
-import { openClient, openStand, Refused, refusal, type Stand } from '../open.ts';
+import { openClient, openSetup, Refused, refusal, type Setup } from '../open.ts';
 
 type Fields = readonly (readonly [string, string])[];
 const OTHER = '0196f0aa-0000-7000-8000-00000000000f';
@@ -14,15 +14,15 @@ const OTHER = '0196f0aa-0000-7000-8000-00000000000f';
 /**
  * How a plain request and a handshake with these header lines were answered: the status, or the code of the refusal.
  */
-async function outcomes(stand: Stand, fields: Fields, token: string): Promise<unknown[]> {
+async function outcomes(setup: Setup, fields: Fields, token: string): Promise<unknown[]> {
   const lines = [['Host', 'app.test'], ['Authorization', `Bearer ${token}`], ...fields];
-  const { hostname, port } = new URL(stand.http);
+  const { hostname, port } = new URL(setup.http);
   const plain = httpRequest({ hostname, port, headers: lines.flat() });
   plain.end();
   const [reply] = (await once(plain, 'response')) as [IncomingMessage];
   const body = await text(reply);
   const answered = reply.statusCode === 200 ? 200 : (JSON.parse(body) as { code: unknown }).code;
-  const dialled = openClient(stand.ws, [], {
+  const dialled = openClient(setup.ws, [], {
     finishRequest(request) {
       for (const [name = '', value = ''] of lines.slice(1)) request.appendHeader(name, value);
       request.end();
@@ -45,8 +45,8 @@ function receivedBy({ rawHeaders }: IncomingMessage): string[] {
 t.test(
   'a request that names an organization other than that of its token is refused, as the service refuses it',
   async (t) => {
-    const stand = await openStand(t);
-    const { issuer, upstream } = stand;
+    const setup = await openSetup(t);
+    const { issuer, upstream } = setup;
     const own = issuer.organizationId;
     const cases: [Fields, string][] = [
       [[['X-Tenant-ID', OTHER]], 'tenant_mismatch'],
@@ -94,26 +94,26 @@ t.test(
       [[['X-Organization-Slug', 'no slug!']], 'bad_request'],
     ];
     for (const [fields, code] of cases) {
-      t.strictSame(await outcomes(stand, fields, issuer.token()), [code, code], JSON.stringify(fields));
-      t.strictSame(await outcomes(stand, fields, issuer.clientToken()), [code, code], 'a service client');
+      t.strictSame(await outcomes(setup, fields, issuer.token()), [code, code], JSON.stringify(fields));
+      t.strictSame(await outcomes(setup, fields, issuer.clientToken()), [code, code], 'a service client');
     }
     const loner = issuer.token({ org: undefined });
-    t.strictSame(await outcomes(stand, [['X-Tenant-ID', own]], loner), ['tenant_mismatch', 'tenant_mismatch']);
+    t.strictSame(await outcomes(setup, [['X-Tenant-ID', own]], loner), ['tenant_mismatch', 'tenant_mismatch']);
     t.strictSame(
-      await outcomes(stand, [['X-Tenant-ID', OTHER]], issuer.expiredToken()),
+      await outcomes(setup, [['X-Tenant-ID', OTHER]], issuer.expiredToken()),
       ['token_expired', 'token_expired'],
       'a bad token is reported first',
     );
     t.equal(upstream.requests.length, 0, 'the upstream received nothing');
-    t.equal(stand.sidecar.state().sockets, 0);
+    t.equal(setup.sidecar.state().sockets, 0);
   },
 );
 
 t.test(
   'the upstream gets both tenant headers with the organization of the token, once and whatever was sent',
   async (t) => {
-    const stand = await openStand(t);
-    const { issuer, upstream } = stand;
+    const setup = await openSetup(t);
+    const { issuer, upstream } = setup;
     const own = issuer.organizationId;
     const mine = [`x-tenant-id: ${own}`, 'x-organization-slug: test'];
     const cases: Fields[] = [
@@ -137,20 +137,20 @@ t.test(
     for (const fields of cases) {
       const before = upstream.requests.length;
       const wanted = fields.filter(([name]) => name !== 'Connection');
-      t.strictSame(await outcomes(stand, wanted, issuer.token()), [200, 200], JSON.stringify(fields));
+      t.strictSame(await outcomes(setup, wanted, issuer.token()), [200, 200], JSON.stringify(fields));
       for (const request of upstream.requests.slice(before)) t.strictSame(receivedBy(request), mine);
     }
     const hops = 'Connection: keep-alive, X-Tenant-ID, X-Organization-Slug, X-User-ID, X-Roles';
-    await sendRaw(stand.http, requestHead('GET', '/', `Authorization: Bearer ${issuer.token()}`, hops));
+    await sendRaw(setup.http, requestHead('GET', '/', `Authorization: Bearer ${issuer.token()}`, hops));
     t.strictSame(receivedBy(upstream.requests.at(-1) as IncomingMessage), mine, 'Connection removes neither');
-    await outcomes(stand, [], issuer.token({ org: undefined }));
+    await outcomes(setup, [], issuer.token({ org: undefined }));
     t.strictSame(receivedBy(upstream.requests.at(-1) as IncomingMessage), ['x-tenant-id: ', 'x-organization-slug: ']);
   },
 );
 
 t.test('trailers of a request reach the upstream neither as trailers nor as headers', async (t) => {
   const seen: unknown[] = [];
-  const stand = await openStand(t, {
+  const setup = await openSetup(t, {
     upstreamOptions: {
       answer: async (request, response) => {
         for await (const _ of request);
@@ -159,19 +159,19 @@ t.test('trailers of a request reach the upstream neither as trailers nor as head
       },
     },
   });
-  const fields = [`Authorization: Bearer ${stand.issuer.token()}`, 'Transfer-Encoding: chunked'];
+  const fields = [`Authorization: Bearer ${setup.issuer.token()}`, 'Transfer-Encoding: chunked'];
   const body = `2\r\nok\r\n0\r\nX-Tenant-ID: ${OTHER}\r\nX-User-ID: spoofed\r\n\r\n`;
   const head = requestHead('POST', '/', ...fields, 'TE: trailers', 'Trailer: X-Tenant-ID, X-User-ID');
-  t.equal((await sendRaw(stand.http, head, body)).status, 200);
-  t.strictSame(seen, [{}, [`x-tenant-id: ${stand.issuer.organizationId}`, 'x-organization-slug: test']]);
+  t.equal((await sendRaw(setup.http, head, body)).status, 200);
+  t.strictSame(seen, [{}, [`x-tenant-id: ${setup.issuer.organizationId}`, 'x-organization-slug: test']]);
 });
 
 t.test('with the token in the first message, tenant headers are judged before the upstream is connected', async (t) => {
-  const stand = await openStand(t, { settings: { firstMessage: true } });
-  const { issuer, upstream, sidecar } = stand;
+  const setup = await openSetup(t, { settings: { firstMessage: true } });
+  const { issuer, upstream, sidecar } = setup;
   const frame = JSON.stringify({ event: 'authenticate', data: { token: issuer.token() } });
   const first = async (headers: Record<string, string>) => {
-    const client = await stand.open('/', null, { headers });
+    const client = await setup.open('/', null, { headers });
     client.socket.send(frame);
     return client;
   };
@@ -184,7 +184,7 @@ t.test('with the token in the first message, tenant headers are judged before th
     t.same(JSON.parse(String(await client.message())), { event: 'error', data: { code } });
     t.same(await client.closed, { code: 4401, reason: code });
   }
-  const early = await refusal(stand.open('/', null, { headers: { 'X-Tenant-ID': 'no slug!' } }));
+  const early = await refusal(setup.open('/', null, { headers: { 'X-Tenant-ID': 'no slug!' } }));
   t.match(early, { status: 400, code: 'bad_request' }, 'headers that no token can match get an HTTP answer');
   t.equal(upstream.requests.length, 0);
   await until(() => sidecar.state().sockets === 0);

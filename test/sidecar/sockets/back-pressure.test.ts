@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import t from 'tap';
 import type { WebSocket } from 'ws';
 import { until } from '../../support/until.ts';
-import { type Client, openStand, openUpstream, type Upstream } from '../open.ts';
+import { type Client, openSetup, openUpstream, type Upstream } from '../open.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024, 'x');
 const MUCH = 64 * 1024 * 1024;
@@ -37,7 +37,7 @@ async function pair(open: () => Promise<Client>, upstream: Upstream): Promise<{ 
 
 t.test('a client that reads nothing stops its upstream, and all messages arrive once it reads again', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream });
+  const { open } = await openSetup(t, { upstream });
   const { client, server } = await pair(open, upstream);
   client.socket.pause();
   const before = process.memoryUsage.rss();
@@ -60,7 +60,7 @@ t.test('a client that reads nothing stops its upstream, and all messages arrive 
 
 t.test('an upstream that reads nothing stops its client, and all messages arrive once it reads again', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream });
+  const { open } = await openSetup(t, { upstream });
   const { client, server } = await pair(open, upstream);
   server.pause();
   const before = process.memoryUsage.rss();
@@ -79,7 +79,7 @@ t.test('an upstream that reads nothing stops its client, and all messages arrive
 
 t.test('a stuck client is disconnected with 1013 after the time limit, and its upstream is informed', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open, sidecar } = await openStand(t, { upstream, settings: { slowSeconds: 0.3 } });
+  const { open, sidecar } = await openSetup(t, { upstream, settings: { slowSeconds: 0.3 } });
   const { client, server } = await pair(open, upstream);
   client.socket.pause();
   const told = once(server, 'close');
@@ -93,7 +93,7 @@ t.test('a stuck client is disconnected with 1013 after the time limit, and its u
 
 t.test('a stuck upstream is disconnected, and its client gets 1013', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream, settings: { slowSeconds: 0.3 } });
+  const { open } = await openSetup(t, { upstream, settings: { slowSeconds: 0.3 } });
   const { client, server } = await pair(open, upstream);
   server.pause();
   await pour(client.socket, MUCH, UNTIL_ENDED_MS);
@@ -102,7 +102,7 @@ t.test('a stuck upstream is disconnected, and its client gets 1013', async (t) =
 
 t.test('a slow client that continues to read keeps its socket past the time limit for stuck clients', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream, settings: { slowSeconds: 3 } });
+  const { open } = await openSetup(t, { upstream, settings: { slowSeconds: 3 } });
   const { client, server } = await pair(open, upstream);
   const rest = 12 * MEGABYTE;
   let heard = 0;
@@ -119,7 +119,7 @@ t.test('a slow client that continues to read keeps its socket past the time limi
 
 t.test('a client that reads nothing is disconnected soon after its token is revoked', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open, issuer, sidecar } = await openStand(t, { upstream });
+  const { open, issuer, sidecar } = await openSetup(t, { upstream });
   const { client, server } = await pair(open, upstream);
   client.socket.pause();
   await pour(server, MUCH);
@@ -132,7 +132,7 @@ t.test('a client that reads nothing is disconnected soon after its token is revo
 
 t.test('heartbeats do not disconnect a slow peer', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream, settings: { pingSeconds: 0.1 } });
+  const { open } = await openSetup(t, { upstream, settings: { pingSeconds: 0.1 } });
   const { client, server } = await pair(open, upstream);
   client.socket.pause();
   await pour(server, MUCH);

@@ -4,12 +4,12 @@ import { get, type IncomingMessage } from 'node:http';
 import t from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { until } from '../../support/until.ts';
-import { openStand, openUpstream, refusal, type Stand } from '../open.ts';
+import { openSetup, openUpstream, refusal, type Setup } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 
 t.test('a socket is closed with 4401 token_expired at the second of expiry, on both sides', async (t) => {
-  const { open, issuer, upstream, sidecar } = await openStand(t);
+  const { open, issuer, upstream, sidecar } = await openSetup(t);
   const accepting = upstream.next();
   const client = await open('/', issuer.token({}, { life: 60 }));
   const longer = await open('/', issuer.token({}, { life: 61 }));
@@ -26,7 +26,7 @@ t.test('a socket is closed with 4401 token_expired at the second of expiry, on b
 });
 
 t.test('a token that is valid only by the clock tolerance opens no socket', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const token = issuer.token({}, { life: 60 });
   issuer.advance(61);
   t.match(await refusal(open('/', token)), { status: 401, code: 'token_expired' });
@@ -34,7 +34,7 @@ t.test('a token that is valid only by the clock tolerance opens no socket', asyn
 
 t.test('no message is passed on after the token has ended, even before the timer has run', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open, issuer } = await openStand(t, { upstream });
+  const { open, issuer } = await openSetup(t, { upstream });
   const heard: string[] = [];
   const accepting = upstream.next();
   const client = await open('/', issuer.token({}, { life: 60 }));
@@ -52,7 +52,7 @@ t.test('no message is passed on after the token has ended, even before the timer
 });
 
 t.test('each kind of revocation closes the sockets that it affects, with its reason, and no others', async (t) => {
-  const cases: [string, (stand: Stand) => Revocation, string][] = [
+  const cases: [string, (setup: Setup) => Revocation, string][] = [
     ['session', () => ({ kind: 'session', sid: SID }), 'session_revoked'],
     ['user', ({ issuer }) => ({ kind: 'user', sub: issuer.userId, epoch: 2 }), 'token_stale'],
     [
@@ -72,8 +72,8 @@ t.test('each kind of revocation closes the sockets that it affects, with its rea
     ],
   ];
   for (const [kind, revocation, reason] of cases) {
-    const stand = await openStand(t);
-    const { open, issuer } = stand;
+    const setup = await openSetup(t);
+    const { open, issuer } = setup;
     const other = {
       sub: '0196f0aa-0000-7000-8000-0000000000aa',
       org: '0196f0aa-0000-7000-8000-0000000000bb',
@@ -82,12 +82,12 @@ t.test('each kind of revocation closes the sockets that it affects, with its rea
     const hit = await open('/', issuer.token({ sid: SID }));
     const again = await open('/', issuer.token({ sid: SID }));
     const spared = await open('/', issuer.token(other));
-    stand.issuer.revoke(revocation(stand));
+    setup.issuer.revoke(revocation(setup));
     t.same(await hit.closed, { code: 4401, reason }, kind);
     t.same(await again.closed, { code: 4401, reason }, kind);
     spared.socket.send('here');
     t.equal(await spared.message(), 'here', `${kind}: others continue`);
-    t.equal(stand.sidecar.state().sockets, 1);
+    t.equal(setup.sidecar.state().sockets, 1);
   }
 });
 
@@ -95,8 +95,8 @@ t.test(
   'a revoked key closes the sockets that its tokens opened or renewed, ends requests, and opens no socket',
   async (t) => {
     const upstream = await openUpstream(t, { answer: () => {} });
-    const stand = await openStand(t, { upstream });
-    const { open, issuer, sidecar } = stand;
+    const setup = await openSetup(t, { upstream });
+    const { open, issuer, sidecar } = setup;
     const older = issuer.token({ sid: SID });
     const opened = await open('/', older);
     const client = await open('/', issuer.clientToken());
@@ -104,7 +104,7 @@ t.test(
     const spared = await open();
     opened.socket.send(JSON.stringify({ event: 'authenticate', data: { token: issuer.token({ sid: SID }) } }));
     t.match(JSON.parse(String(await opened.message())), { event: 'authenticated' }, 'renewed with another key');
-    const running = get(stand.http, { headers: { authorization: `Bearer ${older}` } });
+    const running = get(setup.http, { headers: { authorization: `Bearer ${older}` } });
     await until(() => sidecar.state().requests === 1);
     const kid = String((await issuer.verifier().verify(older)).keyId);
     const answered = once(running, 'response') as Promise<[IncomingMessage]>;
@@ -132,7 +132,7 @@ t.test(
 );
 
 t.test('the sockets of a service client close when the client is disabled or its secret is rotated', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const client = await open('/', issuer.clientToken());
   const user = await open();
   issuer.revoke({ kind: 'client', client_id: issuer.clientId, epoch: 2 });
@@ -142,7 +142,7 @@ t.test('the sockets of a service client close when the client is disabled or its
 });
 
 t.test('a change in one organization closes the user’s sockets there, and no socket for another one', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const elsewhere = '0196f0aa-0000-7000-8000-0000000000cc';
   const older = { mep: undefined };
   const closing = [await open('/', issuer.token()), await open('/', issuer.token(older))];
@@ -162,7 +162,7 @@ t.test('a change in one organization closes the user’s sockets there, and no s
 });
 
 t.test('a changed role closes the sockets whose tokens name it, and no others', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const closing = await open('/', issuer.token({ roles: ['viewer', 'sales'], rep: 1 }));
   const elsewhere = '0196f0aa-0000-7000-8000-0000000000cc';
   const staying = [
@@ -181,7 +181,7 @@ t.test('a changed role closes the sockets whose tokens name it, and no others', 
 });
 
 t.test('when a user’s older token ends, a socket with a newer token stays open', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const older = await open('/', issuer.token({ epoch: 1 }));
   const newer = await open('/', issuer.token({ epoch: 2 }));
   issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 2 });
@@ -194,7 +194,7 @@ t.test('a handshake gets 401 if its token is revoked before the upstream answers
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
-  const { open, issuer, sidecar } = await openStand(t, { upstream, settings: { handshakeSeconds: 100 } });
+  const { open, issuer, sidecar } = await openSetup(t, { upstream, settings: { handshakeSeconds: 100 } });
   const opening = refusal(open('/', issuer.token({ sid: SID })));
   const [, socket] = await asked;
   issuer.revoke({ kind: 'session', sid: SID });
@@ -204,7 +204,7 @@ t.test('a handshake gets 401 if its token is revoked before the upstream answers
 });
 
 t.test('while the feed is silent, open sockets stay open until they expire, and new sockets are refused', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const client = await open('/', issuer.token({}, { life: 60 }));
   issuer.setStale(true);
   t.match(await refusal(open()), { status: 503, code: 'revocations_stale' });
@@ -215,7 +215,7 @@ t.test('while the feed is silent, open sockets stay open until they expire, and 
 });
 
 t.test('a client that does not answer the close frame is disconnected, and its slot is freed', async (t) => {
-  const { open, issuer, sidecar } = await openStand(t);
+  const { open, issuer, sidecar } = await openSetup(t);
   const client = await open('/', issuer.token({ sid: SID }));
   client.socket.pause();
   issuer.revoke({ kind: 'session', sid: SID });
@@ -226,7 +226,7 @@ t.test('a client that does not answer the close frame is disconnected, and its s
 
 t.test('a streamed answer to a plain request ends when its token is revoked', async (t) => {
   const answer = (_: unknown, response: { write(text: string): void }) => response.write('one');
-  const { http, issuer, sidecar } = await openStand(t, { upstreamOptions: { answer } });
+  const { http, issuer, sidecar } = await openSetup(t, { upstreamOptions: { answer } });
   const headers = { authorization: `Bearer ${issuer.token({ sid: SID })}` };
   const sent = get(http, { headers });
   const [reply] = (await once(sent, 'response')) as [IncomingMessage];
@@ -240,7 +240,7 @@ t.test('a streamed answer to a plain request ends when its token is revoked', as
 
 t.test('a plain request that waits for its answer gets 401 when its token is revoked', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
-  const { http, issuer } = await openStand(t, { upstream });
+  const { http, issuer } = await openSetup(t, { upstream });
   const arrived = once(upstream.server, 'request');
   const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token({ sid: SID })}` } });
   await arrived;
@@ -251,7 +251,7 @@ t.test('a plain request that waits for its answer gets 401 when its token is rev
 
 t.test('a plain request in progress can finish shortly after its token expires, and is then cut off', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
-  const { http, issuer } = await openStand(t, { upstream });
+  const { http, issuer } = await openSetup(t, { upstream });
   const ask = async () => {
     const arrived = once(upstream.server, 'request');
     const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token({}, { life: 10 })}` } });

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import t from 'tap';
 import { openIssuer } from '../../support/issuer.ts';
 import { until } from '../../support/until.ts';
-import { type Client, openStand, openUpstream, refusal } from '../open.ts';
+import { type Client, openSetup, openUpstream, refusal } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 const frame = (token: unknown) => JSON.stringify({ event: 'authenticate', data: { token } });
@@ -16,8 +16,8 @@ async function parsed(client: Client): Promise<unknown> {
 }
 
 t.test('the sidecar connects to the upstream only after the first message has authenticated the client', async (t) => {
-  const stand = await openStand(t, { settings });
-  const { open, issuer, upstream } = stand;
+  const setup = await openSetup(t, { settings });
+  const { open, issuer, upstream } = setup;
   const client = await open('/room?x=1', null);
   t.equal(upstream.requests.length, 0);
   const token = issuer.token({ sid: SID, permissions: ['a:b'] });
@@ -35,7 +35,7 @@ t.test('the sidecar connects to the upstream only after the first message has au
 
 t.test('messages right after the first message reach the upstream in order, even a slow upstream', async (t) => {
   const upstream = await openUpstream(t);
-  const { open, issuer } = await openStand(t, { settings, upstream });
+  const { open, issuer } = await openSetup(t, { settings, upstream });
   const [listener] = upstream.server.listeners('upgrade');
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
@@ -57,7 +57,7 @@ t.test('messages right after the first message reach the upstream in order, even
 });
 
 t.test('an invalid first message is answered with the reason, and the socket is closed with 4401', async (t) => {
-  const { open, issuer, upstream, sidecar } = await openStand(t, { settings });
+  const { open, issuer, upstream, sidecar } = await openSetup(t, { settings });
   const cases: [string | Buffer, string][] = [
     [frame('nonsense'), 'invalid_token'],
     [frame(''), 'invalid_token'],
@@ -80,7 +80,7 @@ t.test('an invalid first message is answered with the reason, and the socket is 
 });
 
 t.test('a message before the token is refused, and later messages are not read', async (t) => {
-  const { open, issuer, upstream } = await openStand(t, { settings });
+  const { open, issuer, upstream } = await openSetup(t, { settings });
   const client = await open('/', null);
   client.socket.send('hello');
   client.socket.send(frame(issuer.token()));
@@ -89,7 +89,7 @@ t.test('a message before the token is refused, and later messages are not read',
 });
 
 t.test('a client that sends no token in time gets the reason and is disconnected', async (t) => {
-  const { open, sidecar } = await openStand(t, { settings: { ...settings, firstMessageSeconds: 0.2 } });
+  const { open, sidecar } = await openSetup(t, { settings: { ...settings, firstMessageSeconds: 0.2 } });
   const client = await open('/', null);
   t.same(await parsed(client), { event: 'error', data: { code: 'unauthenticated' } });
   t.same(await client.closed, { code: 4401, reason: 'unauthenticated' });
@@ -97,7 +97,7 @@ t.test('a client that sends no token in time gets the reason and is disconnected
 });
 
 t.test('a client that sends more bytes than a token needs is disconnected, even if it sends fragments', async (t) => {
-  const { open, sidecar } = await openStand(t, { settings: { ...settings, firstMessageSeconds: 60 } });
+  const { open, sidecar } = await openSetup(t, { settings: { ...settings, firstMessageSeconds: 60 } });
   const large = await open('/', null);
   large.socket.send(`{"event":"authenticate","data":{"token":"${'x'.repeat(60_000)}"}}`);
   t.equal((await large.closed).code, 1006);
@@ -110,7 +110,7 @@ t.test('a client that sends more bytes than a token needs is disconnected, even 
 });
 
 t.test('sockets that wait for a token have their own limit, and count in the total', async (t) => {
-  const { open, issuer, sidecar } = await openStand(t, {
+  const { open, issuer, sidecar } = await openSetup(t, {
     settings: { ...settings, firstMessageSeconds: 60, waitingMax: 2, socketsMax: 4 },
   });
   const waiting = [await open('/', null), await open('/', null)];
@@ -129,7 +129,7 @@ t.test('sockets that wait for a token have their own limit, and count in the tot
 });
 
 t.test('outages and limits are reported with 1013 and 1014, not as an invalid token', async (t) => {
-  const stale = await openStand(t, { settings: { ...settings, socketsPerUserMax: 1 } });
+  const stale = await openSetup(t, { settings: { ...settings, socketsPerUserMax: 1 } });
   stale.issuer.setStale(true);
   const client = await stale.open('/', null);
   client.socket.send(frame(stale.issuer.token()));
@@ -144,7 +144,7 @@ t.test('outages and limits are reported with 1013 and 1014, not as an invalid to
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   upstream.server.on('upgrade', (_request, socket) => void socket.end('HTTP/1.1 403 No\r\n\r\n'));
-  const refusing = await openStand(t, { settings, upstream });
+  const refusing = await openSetup(t, { settings, upstream });
   const refused = await refusing.open('/', null);
   refused.socket.send(frame(refusing.issuer.token()));
   t.same(await parsed(refused), { event: 'authenticated' });
@@ -155,7 +155,7 @@ t.test('outages and limits are reported with 1013 and 1014, not as an invalid to
 
 t.test('the first offered subprotocol is selected, and the upstream must select it too', async (t) => {
   const upstreamOptions = { protocol: (offered: Set<string>) => (offered.has('v1') ? 'v1' : false) } as const;
-  const { open, issuer, upstream } = await openStand(t, { settings, upstreamOptions });
+  const { open, issuer, upstream } = await openSetup(t, { settings, upstreamOptions });
   const client = await open('/', null, {}, ['tenantry', 'v1', 'v2']);
   t.equal(client.socket.protocol, 'v1');
   client.socket.send(frame(issuer.token()));
@@ -169,9 +169,9 @@ t.test('the first offered subprotocol is selected, and the upstream must select 
 });
 
 t.test('an invalid token in the handshake is refused at once, and no socket waits for a first message', async (t) => {
-  const { open } = await openStand(t, { settings });
+  const { open } = await openSetup(t, { settings });
   t.match(await refusal(open('/', 'nonsense')), { status: 401, code: 'invalid_token' });
-  const origins = await openStand(t, { settings: { ...settings, allowedOrigins: ['https://app.test'] } });
+  const origins = await openSetup(t, { settings: { ...settings, allowedOrigins: ['https://app.test'] } });
   const foreign = origins.open('/', null, { headers: { origin: 'https://evil.test' } });
   t.match(await refusal(foreign), { status: 403, code: 'cross_site_request' });
 });
@@ -186,7 +186,7 @@ t.test('a client that disconnects while its token is being checked leaves nothin
     return looked;
   };
   const verifier = { keys: { find: () => undefined, lookUp } };
-  const { open, sidecar, upstream } = await openStand(t, { settings, issuer, verifier });
+  const { open, sidecar, upstream } = await openSetup(t, { settings, issuer, verifier });
   const waiting = await open('/', null);
   waiting.socket.send(frame(issuer.token()));
   const opening = open('/', issuer.token(), {

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import type { SidecarOptions } from '../../../src/sidecar/core/sidecar.ts';
 import { until } from '../../support/until.ts';
-import { type Client, openClient, openStand, openUpstream } from '../open.ts';
+import { type Client, openClient, openSetup, openUpstream } from '../open.ts';
 import { createPausingSource } from '../pausing.ts';
 
 const ENDED = '0196f0aa-0000-7000-8000-000000000001';
@@ -16,13 +16,13 @@ const LONG_ENOUGH_TO_PASS_MS = 100;
 async function begin(t: Test, settings: Partial<SidecarOptions> = {}) {
   const upstream = await openUpstream(t, { echo: false });
   const feed = createPausingSource();
-  const stand = await openStand(t, { upstream, settings, verifier: { revocations: feed.source } });
+  const setup = await openSetup(t, { upstream, settings, verifier: { revocations: feed.source } });
   async function pair(sid: string) {
     const accepting = upstream.next();
-    const client = await stand.open('/', stand.issuer.token({ sid }));
+    const client = await setup.open('/', setup.issuer.token({ sid }));
     return { client, ...listen((await accepting).socket) };
   }
-  return { ...stand, upstream, feed, pair };
+  return { ...setup, upstream, feed, pair };
 }
 
 /** Records what the upstream gets on a socket. */

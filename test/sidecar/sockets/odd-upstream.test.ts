@@ -1,6 +1,6 @@
 // Upstreams that send invalid answers: only the requests to these upstreams fail.
 import t from 'tap';
-import { openStand, openUpstream, refusal } from '../open.ts';
+import { openSetup, openUpstream, refusal } from '../open.ts';
 
 /** A sidecar in front of an upstream that answers each connection with these bytes. */
 async function behind(t: import('tap').Test, answer: string) {
@@ -8,9 +8,9 @@ async function behind(t: import('tap').Test, answer: string) {
   upstream.server.removeAllListeners('request').removeAllListeners('upgrade');
   upstream.server.on('request', (request) => void request.socket.end(answer, 'latin1'));
   upstream.server.on('upgrade', (_request, socket) => void socket.end(answer, 'latin1'));
-  const stand = await openStand(t, { upstream });
-  const plain = () => fetch(stand.http, { headers: { authorization: `Bearer ${stand.issuer.token()}` } });
-  return { ...stand, plain };
+  const setup = await openSetup(t, { upstream });
+  const plain = () => fetch(setup.http, { headers: { authorization: `Bearer ${setup.issuer.token()}` } });
+  return { ...setup, plain };
 }
 
 const WITHOUT_BODY = 'Content-Length: 0\r\n\r\n';
@@ -31,7 +31,7 @@ t.test('an upstream reason phrase with characters that HTTP forbids is left out 
 });
 
 t.test('a path that contains a token is logged without the token', async (t) => {
-  const { http, issuer, lines } = await openStand(t);
+  const { http, issuer, lines } = await openSetup(t);
   const token = issuer.token();
   await fetch(`${http}/chat%3Faccess_token=${token}`);
   await fetch(`${http}/chat/${token}/rooms`);

@@ -1,6 +1,6 @@
 // A client renews its token on an open socket, and keeps the connection.
 import t from 'tap';
-import { type Client, openStand, openUpstream } from '../open.ts';
+import { type Client, openSetup, openUpstream } from '../open.ts';
 
 const [SID, OTHER_SID] = ['0196f0aa-0000-7000-8000-000000000001', '0196f0aa-0000-7000-8000-000000000002'];
 const OTHER = '0196f0aa-0000-7000-8000-0000000000aa';
@@ -16,7 +16,7 @@ function isoOf(token: string): string {
 }
 
 t.test('each new token keeps the socket open past the expiry of the old token', async (t) => {
-  const { open, issuer, upstream } = await openStand(t);
+  const { open, issuer, upstream } = await openSetup(t);
   const client = await open('/', issuer.token({ sid: SID }, { life: 60 }));
   for (let round = 0; round < 5; round += 1) {
     issuer.advance(50);
@@ -40,7 +40,7 @@ t.test('each new token keeps the socket open past the expiry of the old token', 
 
 t.test('the upstream never receives a renewal message, whether it is valid, invalid, fragmented or huge', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open, issuer } = await openStand(t, { upstream });
+  const { open, issuer } = await openSetup(t, { upstream });
   const heard: string[] = [];
   const accepting = upstream.next();
   const client = await open();
@@ -71,7 +71,7 @@ t.test('the upstream never receives a renewal message, whether it is valid, inva
 });
 
 t.test('a message that only resembles a renewal goes to the upstream unchanged', async (t) => {
-  const { open } = await openStand(t);
+  const { open } = await openSetup(t);
   const client = await open();
   for (const message of [
     '{"event":"authenticated"}',
@@ -93,7 +93,7 @@ t.test('a message that only resembles a renewal goes to the upstream unchanged',
 });
 
 t.test('an invalid renewal is refused with the reason, and the old token stays in use until it ends', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   issuer.advance(100);
   const session = { sid: SID, permissions: ['deals:read'], roles: ['Agent'] };
   const client = await open('/', issuer.token(session, { life: 600 }));
@@ -125,7 +125,7 @@ t.test('an invalid renewal is refused with the reason, and the old token stays i
 });
 
 t.test('a socket ends when the session that opened it or the session that renewed it ends', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const opened = await open('/', issuer.token({ sid: SID }, { life: 500 }));
   for (const token of [issuer.token(), issuer.token()]) t.match(await renew(opened, token), { event: 'authenticated' });
   issuer.revoke({ kind: 'session', sid: SID });
@@ -137,7 +137,7 @@ t.test('a socket ends when the session that opened it or the session that renewe
 });
 
 t.test('a renewed socket has the epoch of its newest token, and survives the revocation of older epochs', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const client = await open('/', issuer.token({ sid: SID, epoch: 1 }, { life: 500 }));
   t.match(await renew(client, issuer.token({ sid: SID, epoch: 2 })), { event: 'authenticated' });
   issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 2 });
@@ -148,7 +148,7 @@ t.test('a renewed socket has the epoch of its newest token, and survives the rev
 });
 
 t.test('if several tokens are sent at the same time, the token with the latest expiry counts', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const client = await open('/', issuer.token({}, { life: 100 }));
   const lives = [300, 200, 400, 150];
   for (const life of lives) {
@@ -164,7 +164,7 @@ t.test('if several tokens are sent at the same time, the token with the latest e
 });
 
 t.test('the sidecar checks only a limited number of renewal messages in a flood', async (t) => {
-  const { open, issuer } = await openStand(t);
+  const { open, issuer } = await openSetup(t);
   const client = await open();
   for (let count = 0; count < 10; count += 1) {
     t.same(await renew(client, `nonsense ${count}`), { event: 'error', data: { code: 'invalid_token' } });
@@ -175,7 +175,7 @@ t.test('the sidecar checks only a limited number of renewal messages in a flood'
 });
 
 t.test('the answers for a client that renews endlessly and reads nothing have a limit', async (t) => {
-  const { open, upstream } = await openStand(t);
+  const { open, upstream } = await openSetup(t);
   const client = await open();
   client.socket.pause();
   const asked = 600_000;

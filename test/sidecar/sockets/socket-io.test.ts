@@ -6,7 +6,7 @@ import { Server, type Socket as ServerSocket } from 'socket.io';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import t, { type Test } from 'tap';
 import { openIssuer } from '../../support/issuer.ts';
-import { openStand, type Stand, type Upstream } from '../open.ts';
+import { openSetup, type Setup, type Upstream } from '../open.ts';
 
 /** Resolves to the arguments of the next event of a client. */
 function next(emitter: unknown, event: string): Promise<unknown[]> {
@@ -18,7 +18,7 @@ const SID = '0196f0aa-0000-7000-8000-000000000001';
 
 interface Hall {
   readonly server: Server;
-  readonly stand: Stand;
+  readonly setup: Setup;
   readonly sockets: ServerSocket[];
   connect(token: string, options?: Partial<ManagerOptions & SocketOptions>): Promise<Socket>;
 }
@@ -42,18 +42,18 @@ async function openHall(t: Test): Promise<Hall> {
   const url = new URL(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
   const upstream = { url } as Upstream;
   const issuer = openIssuer();
-  const stand = await openStand(t, { upstream, issuer });
+  const setup = await openSetup(t, { upstream, issuer });
   const clients: Socket[] = [];
   t.teardown(() => {
     for (const client of clients) client.disconnect();
   });
   return {
     server,
-    stand,
+    setup,
     sockets,
     async connect(token, options = {}) {
       const extraHeaders = { authorization: `Bearer ${token}` };
-      const client = io(stand.http, { extraHeaders, forceNew: true, reconnection: false, ...options });
+      const client = io(setup.http, { extraHeaders, forceNew: true, reconnection: false, ...options });
       clients.push(client);
       await new Promise<void>((resolve, reject) => client.once('connect', resolve).once('connect_error', reject));
       return client;
@@ -64,11 +64,11 @@ async function openHall(t: Test): Promise<Hall> {
 const events: string[] = [];
 
 t.test('a client connects by polling and upgrades to a websocket, and the server gets its user', async (t) => {
-  const { stand, connect, sockets } = await openHall(t);
-  const client = await connect(stand.issuer.token({ sid: SID }));
+  const { setup, connect, sockets } = await openHall(t);
+  const client = await connect(setup.issuer.token({ sid: SID }));
   if (client.io.engine.transport.name !== 'websocket') await next(client.io.engine, 'upgrade');
   t.equal(client.io.engine.transport.name, 'websocket');
-  t.equal(await client.emitWithAck('whoami'), stand.issuer.userId);
+  t.equal(await client.emitWithAck('whoami'), setup.issuer.userId);
   const binary = Buffer.from([1, 2, 3]);
   client.emit('echo', { a: 1 }, binary, 'text');
   t.same(await next(client, 'echoed'), [{ a: 1 }, binary, 'text']);
@@ -78,39 +78,39 @@ t.test('a client connects by polling and upgrades to a websocket, and the server
 t.test(
   'websocket alone works with the token as a subprotocol, and polling alone works with the token in a header',
   async (t) => {
-    const { stand, connect } = await openHall(t);
-    const token = stand.issuer.token();
+    const { setup, connect } = await openHall(t);
+    const token = setup.issuer.token();
     const browser = await connect('', { extraHeaders: {}, transports: ['websocket'], protocols: [`bearer.${token}`] });
-    t.equal(await browser.emitWithAck('whoami'), stand.issuer.userId);
+    t.equal(await browser.emitWithAck('whoami'), setup.issuer.userId);
     const neutral = await connect('', {
       extraHeaders: {},
       transports: ['websocket'],
       protocols: ['tenantry', `bearer.${token}`],
     });
-    t.equal(await neutral.emitWithAck('whoami'), stand.issuer.userId);
+    t.equal(await neutral.emitWithAck('whoami'), setup.issuer.userId);
     const polling = await connect(token, { transports: ['polling'] });
-    t.equal(await polling.emitWithAck('whoami'), stand.issuer.userId);
+    t.equal(await polling.emitWithAck('whoami'), setup.issuer.userId);
   },
 );
 
 t.test('without a valid token neither transport connects, and forged headers do not help', async (t) => {
-  const { stand, connect, sockets } = await openHall(t);
+  const { setup, connect, sockets } = await openHall(t);
   const spoofed = { 'x-user-id': 'admin', X_User_ID: 'admin' };
   for (const transport of ['polling', 'websocket'] as const) {
     await t.rejects(connect('nonsense', { transports: [transport] }), transport);
     await t.rejects(connect('', { transports: [transport], extraHeaders: spoofed }), transport);
   }
   t.equal(sockets.length, 0);
-  const extraHeaders = { ...spoofed, authorization: `Bearer ${stand.issuer.token()}` };
+  const extraHeaders = { ...spoofed, authorization: `Bearer ${setup.issuer.token()}` };
   const client = await connect('', { transports: ['websocket'], extraHeaders });
-  t.equal(await client.emitWithAck('whoami'), stand.issuer.userId);
+  t.equal(await client.emitWithAck('whoami'), setup.issuer.userId);
 });
 
 t.test(
   'the event "authenticate" renews the socket, with or without an acknowledgement, and is not forwarded',
   async (t) => {
-    const { stand, connect } = await openHall(t);
-    const { issuer } = stand;
+    const { setup, connect } = await openHall(t);
+    const { issuer } = setup;
     const client = await connect(issuer.token({}, { life: 60 }), { transports: ['websocket'] });
     events.length = 0;
     issuer.advance(50);
@@ -135,8 +135,8 @@ t.test(
 );
 
 t.test('"authenticate" in other namespaces, and events with other names, go to the server', async (t) => {
-  const { stand, connect } = await openHall(t);
-  const client = await connect(stand.issuer.token(), { transports: ['websocket'] });
+  const { setup, connect } = await openHall(t);
+  const client = await connect(setup.issuer.token(), { transports: ['websocket'] });
   const admin = client.io.socket('/admin');
   if (!admin.connected) await next(admin.connect(), 'connect');
   t.equal(await admin.emitWithAck('authenticate', { token: 'x' }), 'the admin namespace’s own');
@@ -145,8 +145,8 @@ t.test('"authenticate" in other namespaces, and events with other names, go to t
 });
 
 t.test('the answer to a renewal is never sent between a message and its binary parts', async (t) => {
-  const { stand, connect, sockets } = await openHall(t);
-  const { issuer } = stand;
+  const { setup, connect, sockets } = await openHall(t);
+  const { issuer } = setup;
   const client = await connect(issuer.token({}, { life: 60 }), { transports: ['websocket'] });
   const received: number[] = [];
   client.on('parts', (...parts: Buffer[]) => received.push(parts.length));
@@ -167,8 +167,8 @@ t.test('the answer to a renewal is never sent between a message and its binary p
 });
 
 t.test('a revocation closes the user’s sockets and refuses the next polling request', async (t) => {
-  const { stand, connect } = await openHall(t);
-  const { issuer } = stand;
+  const { setup, connect } = await openHall(t);
+  const { issuer } = setup;
   const token = issuer.token({ sid: SID });
   const socket = await connect(token, { transports: ['websocket'] });
   const polling = await connect(token, { transports: ['polling'] });

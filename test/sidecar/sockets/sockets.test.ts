@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
 import { openIssuer } from '../../support/issuer.ts';
-import { openStand, openUpstream, refusal } from '../open.ts';
+import { openSetup, openUpstream, refusal } from '../open.ts';
 
 t.test('text, binary, empty and fragmented messages are passed on unchanged in both directions', async (t) => {
-  const { open } = await openStand(t);
+  const { open } = await openSetup(t);
   const client = await open('/chat?room=1');
   const sent = ['hello', 'ünïcode 🙂', '', Buffer.from([0, 1, 2, 255]), Buffer.alloc(0), 'x'.repeat(100_000)];
   for (const message of sent) {
@@ -20,7 +20,7 @@ t.test('text, binary, empty and fragmented messages are passed on unchanged in b
 });
 
 t.test('no message is lost or reordered, in both directions at the same time', async (t) => {
-  const { open } = await openStand(t);
+  const { open } = await openSetup(t);
   const client = await open();
   const count = 5_000;
   for (let index = 0; index < count; index += 1) client.socket.send(`${index} ${'x'.repeat(index % 300)}`);
@@ -35,7 +35,7 @@ t.test(
   'the upstream’s first messages reach the client, and the client’s last messages reach the upstream',
   async (t) => {
     const upstream = await openUpstream(t, { echo: false });
-    const { open } = await openStand(t, { upstream });
+    const { open } = await openSetup(t, { upstream });
     const accepting = upstream.next();
     const heard: string[] = [];
     void accepting.then(({ socket }) => {
@@ -58,7 +58,7 @@ t.test('messages sent together with the upstream’s handshake are never lost, w
     socket.send(`hello ${url}`); // sent together with the 101 answer
     socket.send('and welcome');
   });
-  const { open } = await openStand(t, { upstream });
+  const { open } = await openSetup(t, { upstream });
   for (let round = 0; round < 10; round += 1) {
     const greeted = Array.from({ length: 30 }, async (_, index) => {
       const client = await open(`/${round}/${index}`);
@@ -74,7 +74,7 @@ t.test('messages sent together with the upstream’s handshake are never lost, w
 t.test(
   'close codes and reasons are passed on in both directions, and a code that must not be sent is replaced',
   async (t) => {
-    const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
+    const { open, upstream } = await openSetup(t, { upstreamOptions: { echo: false } });
     for (const [code, reason] of [
       [1000, 'done'],
       [1001, ''],
@@ -108,7 +108,7 @@ t.test(
 );
 
 t.test('a message beyond the size limit closes the socket with 1009, whichever side sent it', async (t) => {
-  const { open, upstream } = await openStand(t, {
+  const { open, upstream } = await openSetup(t, {
     settings: { messageBytesMax: 1000 },
     upstreamOptions: { echo: false },
   });
@@ -125,7 +125,7 @@ t.test('a message beyond the size limit closes the socket with 1009, whichever s
 });
 
 t.test('frames that violate the protocol end the socket and are not passed on', async (t) => {
-  const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
+  const { open, upstream } = await openSetup(t, { upstreamOptions: { echo: false } });
   const accepting = upstream.next();
   const client = await open();
   const { socket } = await accepting;
@@ -142,7 +142,7 @@ t.test('frames that violate the protocol end the socket and are not passed on', 
 
 t.test('the subprotocol that the upstream selects is selected, and no subprotocol if it selects none', async (t) => {
   const protocol = (offered: Set<string>) => (offered.has('v2') ? 'v2' : false);
-  const { open, upstream } = await openStand(t, { upstreamOptions: { protocol } });
+  const { open, upstream } = await openSetup(t, { upstreamOptions: { protocol } });
   const client = await open('/', undefined, {}, ['v1', 'v2']);
   t.equal(client.socket.protocol, 'v2');
   t.equal(upstream.requests[0]?.headers['sec-websocket-protocol'], 'v1, v2');
@@ -151,7 +151,7 @@ t.test('the subprotocol that the upstream selects is selected, and no subprotoco
 });
 
 t.test('compression is never offered', async (t) => {
-  const { open, upstream } = await openStand(t);
+  const { open, upstream } = await openSetup(t);
   const client = await open();
   t.equal(client.socket.extensions, '');
   t.notOk('sec-websocket-extensions' in (upstream.requests[0]?.headers ?? {}));
@@ -160,7 +160,7 @@ t.test('compression is never offered', async (t) => {
 t.test('headers of the answer that opens the upstream socket reach the client', async (t) => {
   const upstream = await openUpstream(t);
   upstream.sockets.on('headers', (lines) => lines.push('Set-Cookie: a=1', 'Set-Cookie: b=2', 'Keep-Alive: x'));
-  const { open } = await openStand(t, { upstream });
+  const { open } = await openSetup(t, { upstream });
   const seen = new Promise<string[]>((resolve) => {
     void open('/', undefined, {
       finishRequest(request) {
@@ -181,7 +181,7 @@ t.test('if the upstream refuses a handshake, the client gets the answer of the u
   upstream.server.on('upgrade', (_request, socket) => {
     socket.end('HTTP/1.1 404 Nowhere\r\nX-Own: 1\r\nContent-Length: 7\r\nConnection: close\r\n\r\nnothing');
   });
-  const { open, sidecar } = await openStand(t, { issuer, upstream });
+  const { open, sidecar } = await openSetup(t, { issuer, upstream });
   const reply = await refusal(open());
   t.match(reply, { status: 404, text: 'nothing', headers: { 'x-own': '1', connection: 'close' } });
   t.match(await refusal(open()), { status: 404 }, 'again');
@@ -196,7 +196,7 @@ t.test('a handshake gets 502 from an unreachable upstream and 504 from a silent 
   closed.close();
   await once(closed, 'close');
   const upstream = await openUpstream(t);
-  const away = await openStand(t, { upstream: { ...upstream, url: new URL(`http://127.0.0.1:${port}`) } });
+  const away = await openSetup(t, { upstream: { ...upstream, url: new URL(`http://127.0.0.1:${port}`) } });
   const unavailable = await refusal(away.open());
   t.match(unavailable, { status: 502, code: 'upstream_unavailable' });
   t.match(unavailable.headers['content-type'], /^application\/problem\+json/);
@@ -204,7 +204,7 @@ t.test('a handshake gets 502 from an unreachable upstream and 504 from a silent 
 
   upstream.server.removeAllListeners('upgrade');
   upstream.server.on('upgrade', (_request, socket) => void socket.on('error', () => {}));
-  const mute = await openStand(t, { upstream, settings: { handshakeSeconds: 0.2 } });
+  const mute = await openSetup(t, { upstream, settings: { handshakeSeconds: 0.2 } });
   t.match(await refusal(mute.open()), { status: 504, code: 'upstream_timeout' });
   t.equal(mute.sidecar.state().sockets, 0);
 });
@@ -219,7 +219,7 @@ t.test('an invalid handshake answer of the upstream is refused', async (t) => {
     const upstream = await openUpstream(t);
     upstream.server.removeAllListeners('upgrade');
     upstream.server.on('upgrade', (_request, socket) => void socket.end(answer));
-    const { open, sidecar } = await openStand(t, { upstream });
+    const { open, sidecar } = await openSetup(t, { upstream });
     t.match(await refusal(open()), { status: 502, code: 'upstream_unavailable' }, JSON.stringify(answer.slice(0, 60)));
     t.equal(sidecar.state().sockets, 0);
   }
@@ -229,7 +229,7 @@ t.test('a client that disconnects during the handshake frees its slot and the up
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
-  const { open, sidecar } = await openStand(t, { upstream, settings: { handshakeSeconds: 100 } });
+  const { open, sidecar } = await openSetup(t, { upstream, settings: { handshakeSeconds: 100 } });
   const opening = open('/', undefined, {
     finishRequest(request) {
       request.end();
@@ -245,7 +245,7 @@ t.test('a client that disconnects during the handshake frees its slot and the up
 });
 
 t.test('a peer that answers no heartbeat is disconnected, and a peer that answers stays connected', async (t) => {
-  const { open, upstream } = await openStand(t, {
+  const { open, upstream } = await openSetup(t, {
     settings: { pingSeconds: 0.3 },
     upstreamOptions: { echo: false },
   });

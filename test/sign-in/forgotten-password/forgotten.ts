@@ -42,7 +42,7 @@ export async function nextReset(mailbox: Mailbox, email: string): Promise<Receiv
   }
 }
 
-/** Returns another code than this one. */
+/** Returns a code that differs from this one. */
 export function wrongFor(code: string): string {
   return `${code.startsWith('1') ? '2' : '1'}${code.slice(1)}`;
 }

@@ -14,7 +14,7 @@ function fieldsOf({ markup }: Answer, action: string): Readonly<Record<string, s
 
 for (const language of LANGUAGES) {
   const text = CATALOGUES[language];
-  t.test(`forgotten, with the code and with the pasted link: ${language}`, async (t) => {
+  t.test(`a person sets a new password with the code, and with the pasted link: ${language}`, async (t) => {
     const { account, service, mailbox, signIn } = await openForgotten(t);
     const { email } = account;
     const person = openVisitor(service.url, { language });

@@ -1,4 +1,4 @@
-// Closing the own account over HTTP: what is refused, what goes with the account, and what stays.
+// Users close their accounts over HTTP: what is refused, what is deleted with the account, and what stays.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -70,7 +70,7 @@ t.test('a closed address signs in as an unknown one does, and registers again as
   t.same(anew.body.data.memberships, []);
 });
 
-t.test('the last owner is refused with the organizations, of which only lonely ones may be deleted', async (t) => {
+t.test('a last owner is refused, and may delete only organizations without other members', async (t) => {
   const account = await newAccount(api);
   const crowded = await newAccount(api);
   const { accessToken: token } = account;

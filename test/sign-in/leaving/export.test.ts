@@ -1,4 +1,4 @@
-// The export of the own data: it is complete and open to its person, has nothing of others, and comes in pages.
+// The export of a person’s own data is complete and unsealed, has nothing about other people, and comes in pages.
 import t from 'tap';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
 import type { Reply } from '../../support/client.ts';
@@ -21,7 +21,7 @@ async function readAll(token: string) {
   return pages;
 }
 
-t.test('the export has what is stored of the person, opened, and nothing of others', async (t) => {
+t.test('the export has what is stored about the person, unsealed, and nothing about others', async (t) => {
   const far = { 'user-agent': 'Exporter/1.0 canary', 'x-forwarded-for': '203.0.113.99' };
   const guest = 'exported-guest@example.com';
   const invitation = await inviting.invited(guest, 'admin');

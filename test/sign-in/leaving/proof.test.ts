@@ -1,4 +1,4 @@
-// A copy of the own data and closing the account need a fresh proof of who asks for it.
+// Exporting one’s own data and closing one’s account need a fresh proof of who the user is.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';

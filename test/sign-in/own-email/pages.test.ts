@@ -28,7 +28,7 @@ const linkTo = (path: string, token: string) => `${ORIGIN}${path}#token=${token}
 
 for (const language of LANGUAGES) {
   const { ownEmail, problems, issues } = CATALOGUES[language];
-  t.test(`asked on the page, and changed by the code: ${language}`, async (t) => {
+  t.test(`a person requests the change on the page, and confirms it by the code: ${language}`, async (t) => {
     const user = await register();
     const [person, elsewhere] = [await signedIn(user, language), await signedIn(user, language)];
     t.match((await person.open('/account')).text, `href="${OWN}"`);
@@ -66,7 +66,7 @@ for (const language of LANGUAGES) {
     t.equal((await login(user, to)).status, 200);
   });
 
-  t.test(`confirmed by the link, which opens without a change: ${language}`, async (t) => {
+  t.test(`a person confirms the change by the link, and opening the link changes nothing: ${language}`, async (t) => {
     const text = CATALOGUES[language].confirmEmail;
     const user = await register();
     const to = freshEmail();
@@ -89,7 +89,7 @@ for (const language of LANGUAGES) {
     t.ok(again.seen.includes(text.again), 'the page says what to do next');
   });
 
-  t.test(`taken back by the link, with a new password: ${language}`, async (t) => {
+  t.test(`a person takes the former e-mail back by the link, and sets a new password: ${language}`, async (t) => {
     const text = CATALOGUES[language].revertEmail;
     const user = await register();
     const to = freshEmail('thief');

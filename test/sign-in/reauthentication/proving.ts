@@ -5,7 +5,7 @@ import type { OwnPasswordDeps } from '../../../src/sign-in/reauthentication/own-
 import type { TestDatabase } from '../../support/database.ts';
 import { partsOf } from '../../support/forge.ts';
 
-/** Lets a session have been opened, and its user have proven who they are, this number of seconds earlier. */
+/** Moves the start of a session and the last proof of its user back by this number of seconds. */
 export async function age({ query }: TestDatabase, sessionId: string, seconds: number): Promise<void> {
   await query(
     `UPDATE sessions SET created_at = created_at - $2 * interval '1 second',
@@ -19,7 +19,7 @@ export function authTimeOf(accessToken: string): number {
   return Number(partsOf(accessToken).claims.auth_time);
 }
 
-/** What `assertFresh` stands on. */
+/** The dependencies of `assertFresh`. */
 export function provingDeps({ parts }: App, failuresMax = 1000): OwnPasswordDeps {
   const { db, passwords, clock } = parts;
   return { db, passwords, throttle: createLoginThrottle({ clock, failuresMax }) };

@@ -69,7 +69,7 @@ t.test('wrong passwords here and at the sign-in are counted together', async (t)
   t.equal((await api.post('/auth/login', { email, password })).code, 'too_many_requests');
 });
 
-t.test('only the user of a live session can prove it again', async (t) => {
+t.test('only the user of a live session can prove again who they are', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   const { accessToken: token, sessionId, password, organization } = await newAccount(api);
@@ -77,7 +77,7 @@ t.test('only the user of a live session can prove it again', async (t) => {
   const { id } = await seedClient(database, { organizationId: organization.id, permissions: ['users:read'] });
   const client = await tokenOfClient(app, database, id);
   refused(t, await api.post('/auth/reauthenticate', { password }, { token: client }), 'user_required', 'a client');
-  // Another process has ended the session a moment ago.
+  // Another process ended the session a moment ago.
   await database.query(`UPDATE sessions SET revoked_at = now(), revoked_reason = 'logout' WHERE id = $1`, [sessionId]);
   refused(t, await api.post('/auth/reauthenticate', { password }, { token }), 'session_revoked', 'an ended session');
   t.same(await database.query('SELECT 1 FROM sessions WHERE authenticated_at IS NOT NULL'), []);

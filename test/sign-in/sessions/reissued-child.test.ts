@@ -9,7 +9,7 @@ import { seedClient } from '../../support/fixtures/clients.ts';
 import { networksOf } from '../../support/personal.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
-import { agePlaces } from './rows.ts';
+import { ageRotation } from './rows.ts';
 
 const HOUR = 3600;
 
@@ -29,7 +29,7 @@ async function open(t: Test, settings: Record<string, string> = {}) {
     );
   /** Moves back every instant that bounds the events. */
   const age = async (seconds: number) => {
-    await agePlaces(database, sessionId, seconds);
+    await ageRotation(database, sessionId, seconds);
     const past = `UPDATE sessions SET child_reissued_at = child_reissued_at - $2::float8 * interval '1 second' WHERE id = $1`;
     await database.query(past, [sessionId, seconds]);
   };

@@ -1,4 +1,5 @@
-// Rotation of refresh tokens, "confirm on use": each row of its table of cases, and the state after a restart.
+// Rotation of refresh tokens: the first use of a child confirms it and replaces its parent. Tests the answer to every
+// repetition of a token, and the state after a restart.
 import t, { type Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -6,15 +7,15 @@ import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
 import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { agePlaces, type SessionRow, sessionRow } from './rows.ts';
+import { ageRotation, type SessionRow, sessionRow } from './rows.ts';
 
-interface Place {
+interface SignedIn {
   readonly database: TestDatabase;
   readonly api: Api;
   readonly account: Account;
 }
 
-async function signedIn(t: Test, settings: Record<string, string> = {}): Promise<Place> {
+async function signedIn(t: Test, settings: Record<string, string> = {}): Promise<SignedIn> {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, settings);
   return { database, api, account: await newAccount(api) };
@@ -58,18 +59,18 @@ t.test('a confirmed token whose child was never used gets a new child, even afte
   const lost = new Set<string>();
   for (const seconds of [11, 3600, 20 * 86_400]) {
     lost.add(await exchange(api, account.refreshToken));
-    await agePlaces(database, account.sessionId, seconds);
+    await ageRotation(database, account.sessionId, seconds);
   }
   t.equal(lost.size, 3, 'each exchange returns a new child');
   const held = await exchange(api, account.refreshToken);
-  await agePlaces(database, account.sessionId);
+  await ageRotation(database, account.sessionId);
   t.equal((await present(api, held)).status, 200, 'the child that arrived continues the session');
 });
 
 t.test('of several children of one token only the child that is used first is confirmed', async (t) => {
   const { database, api, account } = await signedIn(t);
   const older = await exchange(api, account.refreshToken);
-  await agePlaces(database, account.sessionId);
+  await ageRotation(database, account.sessionId);
   const newer = await exchange(api, account.refreshToken);
   const grandchild = await exchange(api, older);
   t.equal((await sessionRow(database, account.sessionId)).confirmed, partsOf(older).claims.jti);
@@ -105,7 +106,7 @@ t.test('a replaced token after the grace period ends the session for good and wr
   const { database, api, account } = await signedIn(t);
   const { accessToken, refreshToken: child } = (await present(api, account.refreshToken)).body.data;
   const grandchild = await exchange(api, child);
-  await agePlaces(database, account.sessionId);
+  await ageRotation(database, account.sessionId);
   const reuse = await present(api, account.refreshToken);
   t.match(reuse, { status: 401, code: 'refresh_token_reused' });
   t.notOk(reuse.body.data, 'the refusal contains no token');
@@ -130,7 +131,7 @@ t.test('reuse of a token ends only the session of the token', async (t) => {
   const { email, password } = account;
   const other = (await api.post('/auth/login', { email, password })).body.data;
   await exchange(api, await exchange(api, account.refreshToken));
-  await agePlaces(database, account.sessionId);
+  await ageRotation(database, account.sessionId);
   t.equal((await present(api, account.refreshToken)).code, 'refresh_token_reused');
   t.equal((await present(api, other.refreshToken)).status, 200);
 });
@@ -143,7 +144,7 @@ t.test('the chain, the grace period and the end of a session survive a restart',
   const child = await exchange(first.api, account.refreshToken);
   const stale = await exchange(first.api, doomed.refreshToken);
   await exchange(first.api, stale);
-  await agePlaces(database, doomed.sessionId);
+  await ageRotation(database, doomed.sessionId);
   t.equal((await present(first.api, doomed.refreshToken)).code, 'refresh_token_reused');
   await first.app.close();
 
@@ -151,7 +152,7 @@ t.test('the chain, the grace period and the end of a session survive a restart',
   t.equal(await exchange(api, account.refreshToken), child, 'the same child within the grace period');
   const grandchild = await exchange(api, child);
   t.equal((await present(api, stale)).code, 'refresh_token_reused', 'an ended session stays ended after the restart');
-  await agePlaces(database, account.sessionId);
+  await ageRotation(database, account.sessionId);
   t.equal(
     (await present(api, account.refreshToken)).code,
     'refresh_token_reused',

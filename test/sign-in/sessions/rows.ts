@@ -22,7 +22,7 @@ export async function sessionRow(database: TestDatabase, sessionId: string): Pro
 }
 
 /** Moves the times of a session's confirmation and of its last child back by `seconds`. */
-export async function agePlaces(database: TestDatabase, sessionId: string, seconds = 11): Promise<void> {
+export async function ageRotation(database: TestDatabase, sessionId: string, seconds = 11): Promise<void> {
   await database.query(
     `UPDATE sessions SET confirmed_at = confirmed_at - $2::float8 * interval '1 second',
        successor_at = successor_at - $2::float8 * interval '1 second' WHERE id = $1`,

@@ -5,7 +5,7 @@ import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { agePlaces, sessionRow } from './rows.ts';
+import { ageRotation, sessionRow } from './rows.ts';
 
 /** A user who owns one organization and is an agent in globex. */
 async function member(t: Test) {
@@ -81,7 +81,7 @@ t.test('a switch with the refresh token also replaces the token, and the session
   t.equal((await sessionRow(database, account.sessionId)).organization_id, globex);
   const next = await api.post('/auth/refresh', { refreshToken: reply.body.data.refreshToken });
   t.equal(next.body.data.organization.id, globex);
-  await agePlaces(database, account.sessionId);
+  await ageRotation(database, account.sessionId);
   const reused = await api.post('/auth/switch-organization', { organization: 'globex', refreshToken }, { token });
   t.equal(reused.code, 'refresh_token_reused', 'the refresh token in a switch is checked for reuse');
 });

@@ -7,7 +7,7 @@ import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
-import { agePlaces, sessionRow } from './rows.ts';
+import { ageRotation, sessionRow } from './rows.ts';
 
 const HTTPS = { PUBLIC_URL: 'https://auth.example.com', CORS_ORIGINS: 'https://app.example.com' };
 const NAME = '__Host-tenantry_refresh';
@@ -146,7 +146,7 @@ t.test('simultaneous refreshes by cookie set the same next token, and a refused 
   t.equal(new Set(replies.map((reply) => reply.setCookie[0])).size, 1);
   const child = parse(replies[0]?.setCookie[0]).value;
   t.equal((await byCookie(service, '/auth/refresh', child)).status, 200);
-  await agePlaces(database, sessionId);
+  await ageRotation(database, sessionId);
   for (const value of [cookie.value, child, 'nonsense']) {
     const refused = await byCookie(service, '/auth/refresh', value);
     t.equal(refused.status, 401);

@@ -20,7 +20,7 @@ async function clientToken(client: { clientId: string; clientSecret: string }) {
   return { status: reply.status, token: ((await reply.json()) as { access_token?: string }).access_token ?? '' };
 }
 
-t.test('the owner of a mailbox gets the account without what was planted in it', async (t) => {
+t.test('the owner of a mailbox gets the account without what the attacker has set up in it', async (t) => {
   const attacker = await register({ name: 'Win money' });
   const { accessToken: token, email, password, userId } = attacker;
   const second = (await api.post('/auth/login', { email, password })).body.data;

@@ -172,7 +172,7 @@ t.test('somebody who has proven no address may not invite or send an invitation 
   refused(t, again, 'email_unverified', 'sending again');
 });
 
-t.test('what does not belong together is refused', async (t) => {
+t.test('fields that do not belong together are refused', async (t) => {
   const user = await register();
   const { token, code, password, accessToken } = user;
   refused(t, await verify({ code }), 'unauthenticated', 'a code without a sign-in');

@@ -13,7 +13,7 @@ import type { Lifetime } from '../servers/process.ts';
 const SCREENSHOTS = fileURLToPath(new URL('../../../.data/screenshots', import.meta.url));
 
 export interface Chromium {
-  /** Opens a browser of its own: without cookies of others. `faults` collects what went wrong in its pages. */
+  /** Opens a separate browser, which shares no cookies with others. `faults` collects what went wrong in its pages. */
   open(options?: BrowserContextOptions): Promise<{ context: BrowserContext; page: Page; faults: string[] }>;
 }
 

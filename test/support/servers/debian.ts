@@ -29,7 +29,7 @@ const BROWSERS = { chromium: ['chromium', 'fonts-dejavu-core'] } as const;
 const SETS: readonly (ProgramSet & { readonly suffix: string; readonly secondsMax: number })[] = [
   { suffix: '', programs: SERVERS, secondsMax: 90 },
   { suffix: '-clocks', programs: CLOCKS, secondsMax: 90 },
-  // It is 120 MB.
+  // Chromium is 120 MB.
   { suffix: '-browser', programs: BROWSERS, folders: { chromium: 'usr/lib/chromium' }, secondsMax: 240 },
 ];
 

@@ -1,11 +1,11 @@
-// Fills a folder with the files of a PostgreSQL whose first start has ended, because a first start takes a second. The
-// run of the tests has made these files once. Tests of the first start do without.
+// Fills a folder with the files of a PostgreSQL whose first start has completed, because a first start takes a second.
+// test/run.ts makes these files once for a run. Tests of the first start do not use them.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 
 /**
- * Fills the folder for `startEmbedded`, and creates it if it is missing. Returns the folder. Without files of the run,
- * the folder stays empty, and the start in it is a first start.
+ * Fills the folder for `startEmbedded`, and creates it if it is missing. Returns the folder. If the run has no such
+ * files, nothing is created, and the start in the folder is a first start.
  */
 export function fillPostgresFolder(directory: string, made = process.env.TEST_POSTGRES_FILES): string {
   if (!made) return directory;

@@ -78,7 +78,7 @@ export const brokenStructure: Mutations = {
     ],
   ],
   'only base/http and app import Fastify': [
-    ['a route knows Fastify', 'src/directory/roles/routes.ts', "import type { FastifyRequest } from 'fastify';\n"],
+    ['a route imports Fastify', 'src/directory/roles/routes.ts', "import type { FastifyRequest } from 'fastify';\n"],
   ],
   'only stores and base/database import Prisma, and only base/database and base/embedded import the driver': [
     [
@@ -86,7 +86,7 @@ export const brokenStructure: Mutations = {
       'src/directory/roles/roles.ts',
       "import type { Role } from '../../generated/prisma/client.ts';\n",
     ],
-    ['a store knows the driver', 'src/directory/roles/store.ts', "import pg from 'pg';\n"],
+    ['a store imports the driver', 'src/directory/roles/store.ts', "import pg from 'pg';\n"],
   ],
   'only stores and base/database contain SQL; base/embedded creates the database, and app pings it': [
     [

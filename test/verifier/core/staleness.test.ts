@@ -118,6 +118,7 @@ t.test('while the feed is silent, the number of simultaneous introspection reque
       });
     };
   });
+  t.equal(await outcome(service.issuer.expiredToken()), '401 token_expired', 'the keys are there');
   const tokens = Array.from({ length: 200 }, () => service.issuer.token());
   const outcomes = await Promise.all(tokens.map(outcome));
   t.same([...new Set(outcomes)].sort(), ['503 revocations_stale', 'good']);

@@ -1,4 +1,5 @@
-// The pages that people see in every theme and language, and on a narrow screen. The files of the themes look at them.
+// The pages that people see in every theme and language, and on a narrow screen. The test files of
+// the two themes check them.
 import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';

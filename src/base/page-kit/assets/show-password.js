@@ -1,4 +1,5 @@
-// Adds a button to each field for a password that shows what was typed. Without this script the field works as ever.
+// Adds to each field for a password a button that shows what was typed. Without this script the field works all the
+// same.
 for (const field of document.querySelectorAll('.secret')) {
   const input = field.querySelector('input');
   const button = document.createElement('button');
@@ -15,7 +16,8 @@ for (const field of document.querySelectorAll('.secret')) {
     paint(input.type === 'password');
     input.focus();
   });
-  // A browser keeps what is typed into a field for texts, so the field is one for passwords again when it is sent.
+  // A browser may remember the value of a text field, so the field becomes a password field again before the form is
+  // sent.
   input.form?.addEventListener('submit', () => paint(false));
   paint(false);
   field.append(button);

@@ -207,16 +207,16 @@ t.test('an error of PostgreSQL is passed on unchanged', async (t) => {
   t.equal(call.answer, ANSWERED);
 });
 
-t.test('after a pause of this process, a silence is PostgreSQL’s only if a new question is not answered', async (t) => {
+t.test('after a pause of this process, the breaker opens only if a new probe is not answered', async (t) => {
   for (const isAnswered of [true, false]) {
     const { breaker, timing, probes, begin, givenUpAt } = openBreaker();
     const waiting = [begin(), begin(), begin()];
     await timing.advance(0.5);
-    timing.freeze(5); // the answers have arrived, but the timers of the driver are first
+    timing.freeze(5); // the answers have arrived, but the timers of the driver run first
     for (const call of waiting) call.reject(NO_ANSWER);
     await timing.settle();
     t.notOk(breaker.isOpen());
-    t.equal(probes.length, 1, 'one question for all of them');
+    t.equal(probes.length, 1, 'one probe for all of them');
     if (isAnswered) probes[0]?.resolve();
     else {
       await timing.advance(2);
@@ -229,7 +229,7 @@ t.test('after a pause of this process, a silence is PostgreSQL’s only if a new
   }
 });
 
-t.test('a question whose time passed while this process did not run is asked again', async (t) => {
+t.test('a probe whose time passed while this process did not run is sent again', async (t) => {
   const { breaker, timing, probes, begin } = openBreaker();
   const slow = begin();
   await timing.advance(1.1);
@@ -247,7 +247,7 @@ t.test('a question whose time passed while this process did not run is asked aga
   t.equal(slow.answer, 'rows');
 });
 
-t.test('a process that hardly runs opens the breaker after some questions, and not never', async (t) => {
+t.test('a process that hardly runs still opens the breaker, after a few probes', async (t) => {
   const { breaker, timing, probes, begin } = openBreaker();
   begin();
   await timing.advance(1.1);
@@ -263,7 +263,7 @@ t.test('a process that hardly runs opens the breaker after some questions, and n
   t.ok(breaker.isOpen());
 });
 
-t.test('a short pause excuses nothing', async (t) => {
+t.test('after a short pause, a missing answer opens the breaker as usual', async (t) => {
   const { breaker, timing, begin } = openBreaker();
   const call = begin();
   await timing.advance(0.5);

@@ -121,9 +121,9 @@ t.test('a full disk is reported by its name, and reads work', async (t) => {
   t.equal((await api.get('/me', { token })).status, 200);
 });
 
-// Every state in which a working PostgreSQL refuses a correct statement for a while.
+// Every SQLSTATE with which a working PostgreSQL refuses a correct statement because it cannot write.
 const NOT_WRITABLE = ['25006', '53100', '58030'];
-// In these, PostgreSQL is only busy: a conflict with other transactions, and a statement that took too long.
+// With these, PostgreSQL is only busy: a conflict with other transactions, and a statement that took too long.
 const BUSY = ['40001', '40P01', '57014'];
 const UNAVAILABLE = [
   ...['08000', '08006', '28000', '28P01', '3D000', '40003', '25P03', '25P04', '26000'],
@@ -131,7 +131,7 @@ const UNAVAILABLE = [
   ...['57P05', '58000', '58P01', 'F0000', 'XX000', 'XX001', 'XX002'],
 ];
 
-t.test('no state of an outage becomes an internal error, in a reader or in a transaction', async (t) => {
+t.test('no SQLSTATE of an outage becomes an internal error, in a reader or in a transaction', async (t) => {
   const db = opened(t, await createDatabase(t));
   for (const state of [...NOT_WRITABLE, ...BUSY, ...UNAVAILABLE]) {
     const raised = statement(`DO $$ BEGIN RAISE EXCEPTION 'state' USING ERRCODE = '${state}'; END $$`);

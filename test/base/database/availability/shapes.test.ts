@@ -1,5 +1,5 @@
 // An error of PostgreSQL or of the network comes in many shapes: from the driver, from the adapter of Prisma and from
-// Prisma, at the begin, in a statement and at the commit. The caller gets the same 503 for all of them. In these tests
+// Prisma, at BEGIN, in a statement and at COMMIT. The caller gets the same 503 for all of them. In these tests
 // the driver raises the errors that PostgreSQL and the system raise, because nobody can fill a disk at a chosen
 // statement.
 import pg from 'pg';
@@ -95,7 +95,7 @@ const INTERNAL: readonly MakeError[] = [
 const MARK = 'SELECT 1 AS marked';
 const marked = statement(MARK);
 
-/** A call whose statement with the text fails, and what the call does. */
+/** A call of the database, and the pattern of its statement that fails. */
 interface Way {
   readonly name: string;
   readonly failing: RegExp;

@@ -1,5 +1,5 @@
-// Loaded into a service before its own code. Gives each request some bytes outside of the heap, and says after each
-// signal how many requests still have theirs when only young objects were collected.
+// Loaded into a service before its own code. Attaches some bytes outside of the heap to each request. After each
+// signal, it collects the young objects, and prints how many requests still have their bytes.
 import { subscribe } from 'node:diagnostics_channel';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -10,7 +10,7 @@ subscribe('http.server.request.start', (message) => {
   Object.assign((message as { request: object }).request, { ballast: new ArrayBuffer(BYTES) });
 });
 
-/** What lives through two collections is not young any more, and stays until the whole heap is collected. */
+/** An object that survives two collections is no longer young, and stays until the whole heap is collected. */
 async function report(): Promise<void> {
   for (let collection = 0; collection < 2; collection += 1) {
     await nextTurn();

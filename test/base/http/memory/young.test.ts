@@ -1,6 +1,7 @@
-// Every request dies young. A collection of young objects takes what nothing refers to; but what lives for long and is
-// dead itself (a table that a Map has outgrown, an entry of a WeakMap) still counts there, and everything behind it. So
-// each request would live until the next collection of the whole heap, and the work of all collections would grow.
+// A collection of young objects frees every request that was answered. Such a collection keeps everything to which an
+// old object refers, even if the old object is garbage itself (a table that a Map has outgrown, an entry of a WeakMap).
+// A request to which such an object refers would stay until the next collection of the whole heap, and every collection
+// would have more work.
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import t, { type Test } from 'tap';
@@ -9,8 +10,8 @@ import { newAccount } from '../../../support/fixtures/accounts.ts';
 import { type ServiceProcess, spawnService } from '../../../support/service.ts';
 import { until } from '../../../support/until.ts';
 
-// The test alone decides when something is collected: the space for young objects is larger than the test needs. Every
-// object begins young.
+// Only the test starts collections: the space for young objects is larger than the test needs. Every object is young at
+// first.
 const FLAGS = [
   '--expose-gc',
   '--single-threaded-gc',
@@ -61,7 +62,7 @@ async function send(url: string, agent: Agent, token: string, { method, path, bo
   if (answer.statusCode !== 200) throw new Error(`${method} ${path} answered ${answer.statusCode}`);
 }
 
-t.test('a collection of young objects takes every request that was answered', async (t) => {
+t.test('a collection of young objects frees every request that was answered', async (t) => {
   const { service, accessToken, agent } = await open(t);
   const calls: Call[] = [
     { method: 'GET', path: '/.well-known/jwks.json' },
@@ -74,7 +75,7 @@ t.test('a collection of young objects takes every request that was answered', as
     const load = (requests: number) =>
       Promise.all(Array.from({ length: requests }, () => send(service.url, agent, accessToken, call)));
     await load(REQUESTS);
-    const before = await kept(service); // and what the service keeps for long is old now
+    const before = await kept(service); // after this, the objects that the service keeps for long are old
     await load(REQUESTS);
     const after = await kept(service);
     // Each connection may refer to its last request.

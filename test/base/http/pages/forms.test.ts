@@ -1,5 +1,5 @@
 // A form changes something only when a page of this service was opened in this browser, for this purpose and this
-// session, and when the browser says that the form comes from there.
+// session, and when the browser says that the form comes from this service.
 import t from 'tap';
 import { ORIGIN, openVisitor } from '../../../support/pages/visitor.ts';
 import { openProbe } from './probe.ts';
@@ -21,7 +21,7 @@ const FROM = {
 } as const;
 const OWN = ['own', 'own, by the origin alone', 'own, with the origin hidden'];
 
-/** Headers that fetch() sends are replaced, and the empty ones are left out. */
+/** Returns the headers of a request that comes from `from`. Empty ones are left out. */
 function headersOf(from: keyof typeof FROM): Record<string, string> {
   return Object.fromEntries(Object.entries(FROM[from]).filter(([, value]) => value !== ''));
 }
@@ -102,7 +102,7 @@ t.test('the table of origins, browsers, purposes, sessions and methods: only one
   t.same([...new Set(sent)], ['ada x']);
 });
 
-t.test('no other method changes anything, and a form is only taken as a form', async (t) => {
+t.test('only a POST of a well-formed form changes anything', async (t) => {
   const { url, sent } = await openProbe(t);
   const { cookie, nonce } = await opened(url, 'key-of-ada', '/closed');
   const headers = { ...headersOf('own'), cookie };

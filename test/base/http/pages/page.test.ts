@@ -15,7 +15,7 @@ t.test('a page cannot be declared with the access of an endpoint', async (t) => 
   for (const access of [undefined, null, {}, open(), 'visitor']) t.throws(declare(access), /states no access/);
 });
 
-t.test('every page has a policy of its own, is not kept, and cannot be framed', async (t) => {
+t.test('every page has a policy of its own, is not cached, and cannot be framed', async (t) => {
   const { visitor } = await openProbe(t, { https: true });
   for (const path of ['/open', '/broken', '/nowhere']) {
     const { headers } = await visitor.open(path);
@@ -34,7 +34,7 @@ t.test('every page has a policy of its own, is not kept, and cannot be framed', 
   t.match(headers.get('content-security-policy'), "form-action 'self' https://app.example.com; frame", 'for one form');
 });
 
-t.test('no page has a script, a style or a handler of its own', async (t) => {
+t.test('no page has an inline script, style or event handler', async (t) => {
   const { visitor } = await openProbe(t);
   for (const path of ['/open', '/nowhere']) {
     const { markup } = await visitor.open(path);
@@ -49,7 +49,7 @@ t.test('no page has a script, a style or a handler of its own', async (t) => {
   }
 });
 
-t.test('the files of a page may be kept for ever, and others are not there', async (t) => {
+t.test('the files of a page may be cached for ever, and other names get 404', async (t) => {
   const { visitor } = await openProbe(t);
   const { markup } = await visitor.open('/open');
   const paths = markup.tags.flatMap(
@@ -100,7 +100,7 @@ t.test(
   },
 );
 
-t.test('a network can ask for so many unknown sessions only, and people who are signed in do not count', async (t) => {
+t.test('a network can try only a limited number of unknown keys, and known keys do not count', async (t) => {
   const limits = { enabled: true, signIn: 100, session: 100, other: 5, organization: 100, client: 100 };
   const { url, asked } = await openProbe(t, { limits });
   const open = async (key: string) => {
@@ -172,7 +172,7 @@ t.test('an error is a page for people and a problem for programs', async (t) => 
   }
 });
 
-t.test('the page of an error speaks the language of the browser, and shows nothing that was asked', async (t) => {
+t.test('the page of an error is in the language of the browser, and shows no part of the request', async (t) => {
   const { url } = await openProbe(t);
   const visitor = openVisitor(url, { language: 'pt-BR,en;q=0.5' });
   t.match((await visitor.open('/nowhere')).seen, /Página não encontrada.*Para a página inicial/);

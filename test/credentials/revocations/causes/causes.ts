@@ -13,7 +13,7 @@ import type { Purpose } from '../../../../src/credentials/one-time/purposes.ts';
 import { revokeSigningKey } from '../../../../src/credentials/revocations/revoke-key.ts';
 import { applyPreset } from '../../../../src/directory/presets/apply.ts';
 import { CRM, crmWith } from '../../../directory/presets/applying.ts';
-import { agePlaces } from '../../../sign-in/sessions/rows.ts';
+import { ageRotation } from '../../../sign-in/sessions/rows.ts';
 import { seedInvitation } from '../../../support/fixtures/invitations.ts';
 import { SEEDED_PASSWORD, signInPerson } from '../../../support/fixtures/people.ts';
 import { partsOf } from '../../../support/forge.ts';
@@ -86,11 +86,11 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     ...{ event: 'session.ended', refused: { member: ENDED } },
     happen: ({ api, member: { refreshToken } }) => api.post('/auth/logout', { refreshToken }),
   },
-  'an own session that is ended': {
+  'a session that its user ends': {
     ...{ event: 'session.ended', refused: { second: ENDED } },
     happen: ({ api, member, second }) => api.delete(`/me/sessions/${second.sessionId}`, { token: member.accessToken }),
   },
-  'all other own sessions that are ended': {
+  'all other sessions, which their user ends': {
     ...{ event: 'session.ended', refused: { second: ENDED } },
     happen: ({ api, member }) => api.delete('/me/sessions', { token: member.accessToken }),
   },
@@ -120,11 +120,11 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     async before({ api, database, member: { refreshToken, sessionId } }) {
       const next = await api.post('/auth/refresh', { refreshToken });
       await api.post('/auth/refresh', { refreshToken: next.body.data.refreshToken });
-      await agePlaces(database, sessionId);
+      await ageRotation(database, sessionId);
     },
     happen: ({ api, member: { refreshToken } }) => api.post('/auth/refresh', { refreshToken }),
   },
-  'a sign-in past the bound of sessions': {
+  'a sign-in beyond the limit of sessions': {
     ...{ event: 'session.ended', refused: { member: ENDED }, follows: true },
     happen: ({ api, member, here }) => signInPerson(api, member, here.slug),
   },
@@ -200,7 +200,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     happen: (holders) =>
       holders.api.post('/invitations/accept', { token: tokenOf(holders) }, { token: holders.outsider.accessToken }),
   },
-  'other roles of a member': {
+  'a member whose roles change': {
     ...{ event: 'member.roles_changed', refused: MEMBER_STALE },
     happen: (holders) =>
       holders.api.patch(`/users/${holders.member.userId}`, { roles: [{ role: 'viewer' }] }, byOwner(holders)),
@@ -260,7 +260,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     ...{ event: 'client.disabled', refused: { client: STALE } },
     happen: (holders) => holders.api.patch(`/clients/${holders.client.id}`, { status: 'disabled' }, byOwner(holders)),
   },
-  'a client that may do something else': {
+  'a client whose permissions change': {
     ...{ event: 'client.changed', refused: { client: STALE } },
     happen: (holders) =>
       holders.api.patch(`/clients/${holders.client.id}`, { permissions: ['users:read'] }, byOwner(holders)),

@@ -1,5 +1,5 @@
-// What a verifier of the previous version does with the feed and with tokens: a shortened copy of that code, which is
-// never changed. It knows no membership.
+// What a verifier of the previous version does with the feed and with tokens: a shortened copy of its code, which is
+// never changed. The previous version knows no event about a membership, a role or a key.
 
 type Json = Record<string, unknown>;
 
@@ -7,7 +7,7 @@ const isId = (value: unknown): value is string =>
   typeof value === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Reads an event. Null for an unknown kind or shape. */
+/** Returns the event, or null for an unknown kind or shape. */
 export function formerRevocationOf(value: unknown): Json | null {
   if (typeof value !== 'object' || value === null) return null;
   const { kind, sid, sub, client_id, epoch, org, state, at, not_before } = value as Json;
@@ -19,7 +19,7 @@ export function formerRevocationOf(value: unknown): Json | null {
   return state === 'active' || state === 'suspended' ? { kind, org, state, at } : null;
 }
 
-/** Reads the entry of the stream in Redis. `asksForMore` makes the replica read PostgreSQL. */
+/** Returns the events in an entry of the stream. If `asksForMore` is true, the replica reads PostgreSQL. */
 export function formerReadEntry(fields: unknown): { readonly events: readonly Json[]; readonly asksForMore: boolean } {
   const [name, value] = Array.isArray(fields) ? fields : [];
   if (name !== 'events') return { events: [], asksForMore: true };
@@ -28,7 +28,7 @@ export function formerReadEntry(fields: unknown): { readonly events: readonly Js
   return { events, asksForMore: events.length < listed.length };
 }
 
-/** A verifier that has read nothing yet. */
+/** Opens a verifier that has read nothing yet. */
 export function openFormerVerifier() {
   const sessions = new Set<unknown>();
   const epochs = new Map<unknown, number>();
@@ -56,7 +56,7 @@ export function openFormerVerifier() {
       } else if (event === 'revocation') takeEvent(data);
       if (misses) isComplete = false;
     },
-    /** Whether it has every revocation. If not, it refuses every token, or introspects each of them at the service. */
+    /** Whether the verifier has every revocation. If not, it refuses or introspects every token. */
     isComplete: () => isComplete,
     judge(claims: Json): 'session_revoked' | 'token_stale' | 'invalid_token' | null {
       const { sub, sid, epoch, org, roles, permissions } = claims;
