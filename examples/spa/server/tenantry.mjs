@@ -17,12 +17,16 @@ export async function startTenantry({ port, settings, onMail, onEnd }) {
     detached: true, // Ctrl-C in the terminal reaches only this program, which then ends Tenantry
   });
   const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+  let listens = false;
   await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const entry = readEntry(line);
-      if (entry === null) console.log(line);
-      else if (entry.msg === 'listening') resolve();
-      else if (entry.level >= WARNING) console.error(line);
+      if (entry?.msg === 'listening') {
+        listens = true;
+        resolve();
+      } else if (entry === null) {
+        if (!listens) console.log(line); // such as what is installed; afterwards it says where Tenantry itself is
+      } else if (entry.level >= WARNING) console.error(line);
       if (typeof entry?.text === 'string') onMail({ to: entry.to, subject: entry.subject, text: entry.text });
     });
     ended.then((code) => reject(new Error(`Tenantry ended with the code ${code}.`)));

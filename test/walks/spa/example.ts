@@ -1,6 +1,6 @@
 // Starts one of the example applications by the command of its README, opens it in a real browser, and reads the mails
 // on its page of mails.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { type Chromium, startChromium } from '../../support/pages/chromium.ts';
 import { decode } from '../../support/pages/markup.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
 import { freePort, type ServerProcess, startProcess } from '../../support/servers/process.ts';
 import { PROGRAM_ENVIRONMENT } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
@@ -40,6 +41,8 @@ export async function startExample(
   const [, ...args] = command.split(' ');
   const [port, service, mails] = [await freePort(), await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-spa-'));
+  chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root, and would keep its data elsewhere
+  fillPostgresFolder(join(folder, 'postgres'));
   const environment = { ...PROGRAM_ENVIRONMENT, DATA_DIR: folder, RATE_LIMIT_ENABLED: 'false', ...settings };
   const process = startProcess(
     '/usr/bin/env',
