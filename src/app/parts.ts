@@ -41,6 +41,7 @@ import type { Revocation } from '../protocol/revocation.ts';
 import { resetMail } from '../sign-in/forgotten-password/mail.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
+import { newDeviceMail } from '../sign-in/notices/new-device.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { emailChangeMails } from '../sign-in/own-email/mail.ts';
 import { type RegistrationMailDeps, registrationMail } from '../sign-in/registration/mail.ts';
@@ -216,6 +217,7 @@ function mailKinds({ mailKit, isOpen, ...deps }: RegistrationMailDeps): MailKind
     registrationMail({ ...deps, mailKit, isOpen }),
     resetMail({ ...deps, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
+    newDeviceMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),
     ...emailChangeMails({ ...deps, mailKit }),

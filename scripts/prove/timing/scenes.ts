@@ -147,22 +147,20 @@ export function emailScene(deps: SceneDeps): Scene<'free' | 'taken'> {
     name: 'POST /me/email',
     kinds: ['free', 'taken'],
     async openSeries(calls) {
-      const [owner, ...taken] = await people(deps, calls + 1);
-      demand(owner !== undefined, 'nobody was inserted');
+      const owners = await people(deps, Math.ceil((2 * calls) / MAILS_OF_HOUR));
+      const taken = await people(deps, calls);
       let token = '';
-      let isFreshUntil = 0;
-      // A proof of the person counts for five minutes.
+      let asked = 0;
+      // A user may ask so often in an hour, and a proof of the person counts for five minutes.
       const change = (newEmail: string) => async () => {
-        if (performance.now() > isFreshUntil) {
-          token = await signedIn(deps, owner.email);
-          isFreshUntil = performance.now() + 120_000;
-        }
+        const owner = owners[Math.floor(asked / MAILS_OF_HOUR)];
+        if (asked % MAILS_OF_HOUR === 0) token = await signedIn(deps, owner?.email ?? '');
+        asked += 1;
         return answering(202, null, () => deps.api.post('/me/email', { newEmail }, { token }));
       };
-      const left = [...taken];
       return {
         free: () => change(unknown())(),
-        taken: () => change(left.shift()?.email ?? '')(),
+        taken: () => change(taken.shift()?.email ?? '')(),
       };
     },
   };

@@ -13,6 +13,13 @@ const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`
 // $1 to $9 as in VALUES, $10 the time when the mail is due.
 const INSERT_DUE_AT = statement(`INSERT INTO outbox (${NEW}, due_at) VALUES (${VALUES}, $10::timestamptz)${ONCE}`);
 
+/**
+ * SQL: requests mails in the statement of their cause. `wanted` is a query of `id`, `kind`, `subject_id`, `user_id` and
+ * `dedupe_key`, which is not null: while a row with the same kind and key exists, no further row is written.
+ */
+export const requestMailSql = (wanted: string) => `
+INSERT INTO outbox (id, kind, subject_id, user_id, dedupe_key) ${wanted}${ONCE}`;
+
 function valuesOf({ personal }: OrganizationTx | SystemTx, mail: NewMail): unknown[] {
   const { id, organizationId, kind, subjectId, recipientKey, actorId, userId, dedupeKey } = mail;
   const isCounted = recipientKey !== undefined;

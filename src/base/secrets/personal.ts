@@ -30,6 +30,7 @@ export type LookupColumn =
   | 'invitations.email'
   | 'outbox.recipient'
   | 'sessions.child_reissued'
+  | 'sessions.device'
   | 'one_time_tokens.address'
   | 'one_time_tokens.code'
   | 'registrations.email'

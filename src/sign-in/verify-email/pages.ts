@@ -22,6 +22,7 @@ import { requestVerifyMail, type VerifyDeps, verifyAsUser, verifyByMailbox, veri
 import { isRegistrationToken, verifyRegistrationByCode } from './verify-registration.ts';
 
 export interface VerifyPageDeps extends VerifyDeps, BrowserDeps {}
+const REFUSED = ['invalid_or_expired_token'] as const;
 
 /** Without a step, the form brings the token of a link. */
 const VerifyForm = z.strictObject({
@@ -148,7 +149,7 @@ function registrationOf(view: View, { typed, problem }: Attempt, done: string | 
 function registeredForms(view: View, attempt: Attempt, id: string, target: URL | null): Html {
   const { registered, code, codeHint, confirm } = view.text.verifyEmail;
   const fields = html`${hidden('step', 'registration')}${hidden('registrationId', id)}${hidden('return_to', target?.href)}
-${field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' })}`;
+${field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code', codes: REFUSED })}`;
   return html`${!attempt.problem && done(registered)}
 ${form(view, { action: VERIFY, submit: confirm, fields })}
 ${linkForm(view, FRESH, { path: VERIFY })}
@@ -158,10 +159,14 @@ ${linkForm(view, FRESH, { path: VERIFY })}
 function arrival(view: View, caller: Caller | null, attempt: Attempt): Html {
   const { intro, code, codeHint, confirm, resend } = view.text.verifyEmail;
   const step = (name: string, fields?: Html) => html`${hidden('step', name)}${fields}`;
-  const asked = field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' });
+  const isByCode = attempt.typed.step === 'code';
+  const asked = field(view, attempt, {
+    ...{ name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' },
+    codes: isByCode ? REFUSED : [],
+  });
   return html`<p>${intro}</p>
 ${caller && form(view, { action: VERIFY, submit: confirm, fields: step('code', asked) })}
-${linkForm(view, attempt, { path: VERIFY })}
+${linkForm(view, attempt, { path: VERIFY, codes: isByCode ? [] : REFUSED })}
 ${caller && form(view, { action: VERIFY, submit: resend, look: 'plain', fields: step('resend') })}`;
 }
 
@@ -174,7 +179,7 @@ interface ShownLink {
 function proofForms(view: View, caller: Caller | null, attempt: Attempt, { token, isNew }: ShownLink): Html {
   const text = { ...view.text.verifyEmail, ...(isNew && view.text.verifyEmail.ofRegistration) };
   const acting = (step: string) => html`${tokenField(token)}${hidden('step', step)}`;
-  const another = html`<details class="after"><summary>${view.text.link.label}</summary>
+  const another = html`<details class="after"><summary>${text.otherLink}</summary>
 ${linkForm(view, FRESH, { path: VERIFY })}
 </details>`;
   if (caller) return html`${form(view, { action: VERIFY, submit: text.confirm, fields: acting('confirm') })}${another}`;

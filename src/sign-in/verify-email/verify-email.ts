@@ -3,7 +3,7 @@
 // may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in.
 // The link of a registration that has no account yet makes one: verify-registration.ts.
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
@@ -122,7 +122,8 @@ export async function verifyByMailbox(deps: VerifyDeps, input: ByMailbox): Promi
   if (!user) return verifyRegistrationByMailbox(deps, input);
   let passwordHash: string | null = null;
   if (newPassword !== null) {
-    await deps.passwordPolicy.assertGood(newPassword, { email: user.email, name: '' });
+    const weakness = await deps.passwordPolicy.judge(newPassword, { email: user.email, name: '' });
+    if (weakness) throw invalid('newPassword', weakness.message);
     passwordHash = await deps.passwords.hash(newPassword);
   }
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {

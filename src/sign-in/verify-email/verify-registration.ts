@@ -4,7 +4,7 @@
 // nobody activates the password of a stranger, and whoever registers an address again and again cannot keep its owner
 // from an account.
 import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { createOneTime } from '../../credentials/one-time/create.ts';
@@ -103,7 +103,8 @@ export async function verifyRegistrationByMailbox(
   const [name = registration.email] = registration.email.split('@');
   let passwordHash: string | null = null;
   if (newPassword !== null) {
-    await deps.passwordPolicy.assertGood(newPassword, { email: registration.email, name: '' });
+    const weakness = await deps.passwordPolicy.judge(newPassword, { email: registration.email, name: '' });
+    if (weakness) throw invalid('newPassword', weakness.message);
     passwordHash = await deps.passwords.hash(newPassword);
   }
   const proof = { registration, tokenHash: tokenHash(token) };

@@ -2754,6 +2754,7 @@ export const SessionScalarFieldEnum = {
   ipSealed: 'ipSealed',
   childReissuedLookup: 'childReissuedLookup',
   browserKey: 'browserKey',
+  deviceLookup: 'deviceLookup',
   authenticatedAt: 'authenticatedAt'
 } as const
 
