@@ -107,7 +107,7 @@ export const es: Catalogue = {
     sent: 'Si su correo aún no está confirmado, un nuevo mensaje está en camino.',
     proven: 'Su correo está confirmado.',
     toAccount: 'Ir a su cuenta',
-    toSignIn: 'Entrar',
+    toSignIn: 'Iniciar sesión',
     byPassword: 'Indique la contraseña de la cuenta para mostrar que usted la creó.',
     password: 'Contraseña',
     notMe: 'No elegí una contraseña, o no fui yo',
