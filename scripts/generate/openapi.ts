@@ -36,7 +36,7 @@ const TAGS = {
   Clients: 'Service clients of the current organization.',
   OAuth: 'The endpoints of the standards RFC 6749, 7009 and 7662.',
   Revocations: 'Which tokens to refuse before they expire, for services that verify tokens themselves.',
-  Administration: 'For the administrators of the whole platform.',
+  Administration: 'For platform administrators.',
   Discovery: 'What a service needs to verify access tokens. The answers may be cached.',
   Operations: 'For load balancers and orchestrators.',
 };
@@ -78,7 +78,10 @@ function goodResponses(declared: Endpoint): ZodOpenApiResponsesObject {
   const cookie = GIVES_COOKIE.has(declared.id) ? COOKIE_HEADER : {};
   for (const [status, reply] of Object.entries(declared.reply)) {
     const good = Number(status) < 400;
-    const response = { description: good ? 'Done.' : 'Not now.', headers: { ...answerHeaders(declared), ...cookie } };
+    const response = {
+      description: good ? 'Done.' : 'Requests cannot be served now.',
+      headers: { ...answerHeaders(declared), ...cookie },
+    };
     const key = status as '200';
     if (reply === null) responses[key] = response;
     else if (reply instanceof z.ZodType) {

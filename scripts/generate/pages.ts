@@ -67,11 +67,11 @@ ${JSON.stringify(sample, null, 2)}
 \`\`\`
 
 Programs decide by \`code\`, whose meaning never changes. \`detail\` is for people and may change. \`error\` holds the same
-sentence. An answer 422 also has \`issues\`, a list of \`{ "path", "message" }\`. An answer 429 or 503 has the header
-\`Retry-After\`: the number of seconds to wait before the next attempt. After 429 nothing was changed. After 500 and 503 a
-change may or may not have been made, and \`detail\` says which: [changing.md](changing.md). \`requestId\` is also
-in the header \`X-Request-ID\` and in the service's log. \`organization_suspended\` is 401 instead of 403 if the access token
-itself is refused.
+sentence. \`validation_failed\` and \`audience_not_listed\` also have \`issues\`, a list of \`{ "path", "message" }\`. An
+answer 429 or 503 has the header \`Retry-After\`: the number of seconds to wait before the next attempt. After 429 nothing
+was changed. After 500 and 503 a change may or may not have been made, and \`detail\` says which of the two is true:
+[changing.md](changing.md). \`requestId\` is also in the header \`X-Request-ID\` and in the service's log.
+\`organization_suspended\` is 401 instead of 403 if the access token itself is refused.
 
 | code | status | title | what to do |
 |---|---|---|---|

@@ -17,7 +17,7 @@ export const ProblemSchema = z
     issues: z
       .array(z.strictObject({ path: z.string(), message: z.string() }))
       .optional()
-      .meta({ description: 'With 422: what was refused, and where.' }),
+      .meta({ description: 'With `validation_failed` and `audience_not_listed`: what was refused, and where.' }),
     organizations: z
       .array(z.strictObject({ id: z.uuid(), name: z.string(), slug: z.string(), canBeDeleted: z.boolean() }))
       .max(100)

@@ -51,7 +51,12 @@ export async function openSessionMaker(testbed: Testbed, service: Service): Prom
     async open(userId, count) {
       const opened: Opened[] = [];
       for (let index = 0; index < count; index += 1) {
-        const asked = { userId, organization: null, amr: ['pwd'], device: { userAgent: 'proof', ip: null } };
+        const asked = {
+          userId,
+          organization: null,
+          amr: ['pwd'],
+          device: { userAgent: 'proof', ip: null, network: 'unknown' },
+        };
         const pending = await storeSession(deps, db.systemReader(), asked);
         const { sessionId, accessToken, refreshToken } = await answerSession(deps, pending);
         if (refreshToken !== undefined) opened.push({ sessionId, accessToken, refreshToken });

@@ -42,6 +42,7 @@ import type { Revocation } from '../protocol/revocation.ts';
 import { resetMail } from '../sign-in/forgotten-password/mail.ts';
 import { accountClosedMail } from '../sign-in/leaving/mail.ts';
 import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
+import { newDeviceMail } from '../sign-in/notices/new-device.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { emailChangeMails } from '../sign-in/own-email/mail.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
@@ -214,6 +215,7 @@ function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKi
     verifyMail({ ...deps, mailKit }),
     resetMail({ ...deps, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
+    newDeviceMail({ mailKit, networkOf: wideNetworkOf }),
     suspendedMail({ mailKit }),
     accountClosedMail({ mailKit }),
     ...emailChangeMails({ ...deps, mailKit }),

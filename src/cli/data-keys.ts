@@ -102,12 +102,12 @@ interface Confirmed {
 }
 
 const SEALING =
-  'From now on nothing is stored in clear, and a service of the previous version fails: continue only if none runs any more.';
+  'From now on nothing is stored unsealed, and a service of the previous version fails: continue only if none runs any more.';
 
 /** Adds the commands that change rows. */
 export function sealingCommands(keys: Command, invocation: Invocation): void {
-  leaf(keys, 'seal', 'End the update to sealed personal data: store nothing in clear any more')
-    .option('--yes', 'do not ask')
+  leaf(keys, 'seal', 'End the update to sealed personal data: store nothing unsealed any more')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<Confirmed>(invocation, sealAll));
   leaf(keys, 'reseal', 'Seal personal data again with the newest data key, so that older keys can be removed').action(
     act(invocation, resealAll),
@@ -118,10 +118,10 @@ async function sealAll(invocation: Invocation, { yes }: Confirmed): Promise<Outc
   return withOperator(invocation, async (operator) => {
     const { phase } = await readSealing(operator.db.systemReader({ bulk: true }));
     if (phase === 'sealed' && !(await readAll(operator, hasClearValues))) {
-      return { document: { data: { sealed: true, emptied: 0 } }, text: 'Nothing is stored in clear.' };
+      return { document: { data: { sealed: true, emptied: 0 } }, text: 'Nothing is stored unsealed.' };
     }
     if (phase === 'expanding') await confirm(invocation, SEALING, yes);
-    // Every row is looked at once to empty it, and those in clear once to seal them.
+    // Every row is looked at once to empty it, and every unsealed row once to seal it.
     const progress = showProgress(invocation, 'sealing', await readAll(operator, countRows));
     let done = 0;
     try {
@@ -131,7 +131,7 @@ async function sealAll(invocation: Invocation, { yes }: Confirmed): Promise<Outc
           progress.at(done);
         },
       });
-      const text = `Personal data is sealed. ${emptied} rows had values in clear. Old copies of these rows are in the files of PostgreSQL until you run VACUUM FULL on users, sessions, invitations and outbox, and in older backups.`;
+      const text = `Personal data is sealed. ${emptied} rows had unsealed values. Old copies of these rows are in the files of PostgreSQL until you run VACUUM FULL on users, sessions, invitations and outbox, and in older backups.`;
       return { document: { data: { sealed: true, emptied } }, text };
     } finally {
       progress.end();

@@ -59,7 +59,7 @@ export function keyFolderOf(config: Config, use: SigningUse): KeyFolderOptions {
 export function keysCommands(program: Command, invocation: Invocation): void {
   const keys = group(program, 'keys', 'The keys in KEYS_DIR: for access and refresh tokens, and for personal data');
   const use = (among: readonly Use[] = ALL, byDefault = 'all by default') =>
-    new Option('--use <use>', `only this one of the folders; ${byDefault}`).choices([...among]);
+    new Option('--use <use>', `only the keys for this use; ${byDefault}`).choices([...among]);
   const bits = () => new Option('--bits <bits>', 'the length of the key').choices(['2048', '3072', '4096']);
   leaf(keys, 'list', 'List every key with its state, every refused file with its reason, and every revoked key')
     .addOption(use())
@@ -241,7 +241,7 @@ function unrecorded(kid: string, reason: string): string {
   return [
     `The revocation is not in the database: ${reason}.`,
     'A running service records the revocation of an access key by itself as soon as it notices that the file is gone.',
-    `If none runs, run tenantry keys revoke ${kid} --removed when the database is there.`,
+    `If none runs, run tenantry keys revoke ${kid} --removed when the database can be reached.`,
   ].join('\n');
 }
 

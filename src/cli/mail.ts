@@ -37,7 +37,7 @@ export function mailCommands(program: Command, invocation: Invocation): void {
   paginated(leaf(mail, 'list', 'List the mails of the last 30 days, the newest first'))
     .addOption(new Option('--state <state>', 'only mails in this state').choices(MAIL_STATES))
     .action(act<ListOptions>(invocation, list));
-  leaf(mail, 'retry [id...]', 'Try mails that could not be sent again, at once')
+  leaf(mail, 'retry [id...]', 'Try again, at once, to send mails that could not be sent')
     .addOption(allDead())
     .action(act<ChangeOptions>(invocation, retry));
   leaf(mail, 'drop [id...]', 'Drop mails that could not be sent, or that wait; they are never sent')

@@ -75,9 +75,9 @@ export function organizationsCommands(program: Command, invocation: Invocation):
     .option('--plan <name>', 'the plan')
     .addOption(new Option('--status <status>', 'the status').choices(['trialing', 'active', 'past_due', 'canceled']))
     .option('--trial-ends-at <instant>', 'the end of the trial, such as 2027-01-31T00:00:00Z', instant)
-    .option('--team-members <n>', 'the most members and pending invitations', wholeNumber(0, AMOUNT_MAX))
-    .option('--messages <n>', 'the most messages', wholeNumber(0, AMOUNT_MAX))
-    .option('--phone-numbers <n>', 'the most phone numbers', wholeNumber(0, AMOUNT_MAX))
+    .option('--team-members <n>', 'the maximum number of members and pending invitations', wholeNumber(0, AMOUNT_MAX))
+    .option('--messages <n>', 'the maximum number of messages', wholeNumber(0, AMOUNT_MAX))
+    .option('--phone-numbers <n>', 'the maximum number of phone numbers', wholeNumber(0, AMOUNT_MAX))
     .action(act<SubscriptionOptions>(invocation, subscription));
 }
 

@@ -27,7 +27,7 @@ export function sessionsCommands(program: Command, invocation: Invocation): void
   paginated(leaf(sessions, 'list', 'List the live sessions of a user, the most recently used first'))
     .requiredOption('--user <e-mail or id>', 'the user')
     .action(act<ListOptions>(invocation, list));
-  leaf(sessions, 'revoke [session]', 'End one session by its id, all of a user, or all of all users')
+  leaf(sessions, 'revoke [session]', 'End one session by its id, all sessions of a user, or all sessions of all users')
     .option('--user <e-mail or id>', 'end every session of this user')
     .addOption(new Option('--all', 'end every session of every user').conflicts('user'))
     .option('--yes', 'do not ask for confirmation')

@@ -81,7 +81,12 @@ export function usersCommands(program: Command, invocation: Invocation): void {
   leaf(users, 'enable <user>', 'Enable an account: the user can sign in again').action(act(invocation, enable));
   inOrganization(leaf(users, 'grant <user>', 'Give a user roles, or the administration of the platform'), false)
     .addOption(new Option('--platform-admin', 'the user may list and suspend organizations over HTTP'))
-    .addOption(new Option('--revoke-platform-admin', 'the user may no longer do so').conflicts('platformAdmin'))
+    .addOption(
+      new Option(
+        '--revoke-platform-admin',
+        'the user may no longer list and suspend organizations over HTTP',
+      ).conflicts('platformAdmin'),
+    )
     .action(act<GrantOptions>(invocation, grant));
 }
 

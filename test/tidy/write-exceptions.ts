@@ -84,15 +84,17 @@ export const FOREIGN_TABLES: readonly Exception[] = [
 ];
 
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
-// transaction. A statement that ends sessions, that finds somebody by the e-mail address, or that changes a session and
-// returns what its next token says, is built with these functions. `withPerson` opens a row, and `subject` and
-// `subjectOf` read what a token says.
+// transaction. A statement that requests a mail, that ends sessions, that finds somebody by the e-mail address, or that
+// changes a session and returns what its next token says, is built with these functions. `withPerson` opens a row, and
+// `subject` and `subjectOf` read what a token says.
 export const FOR_ALL: readonly string[] = [
   'raiseEpochs',
   'raiseMembershipEpochs',
   'raiseRolesEpoch',
   'payForMemberChange',
   'payForRoleChange',
+  'requestMailSql',
+  'requestNewDeviceMailSql',
   'endSessionsSql',
   'endSessionsStatement',
   'runEndSessions',

@@ -23,7 +23,7 @@ export function checkRoutes(deps: CheckDeps): Endpoint[] {
       url: '/api/v1/authz/check/batch',
       access: member({ orClient: true }),
       id: 'checkPermissions',
-      summary: 'Ask up to 100 such questions; the answers are in the same order',
+      summary: 'Ask up to 100 questions about permissions; the answers are in the same order',
       tag: 'Checks',
       body: CheckBatch,
       reply: { 200: enveloped(z.array(CheckAnswer)) },

@@ -21,7 +21,7 @@ export const Audience = z
   .nullable()
   .meta({
     description:
-      'The audience (aud) of its tokens, one of the operator’s list TOKEN_AUDIENCES; null for the audience of users’ tokens.',
+      'The audience (aud) of its tokens, from the operator’s list TOKEN_AUDIENCES; null for the audience of users’ tokens.',
   });
 
 const Authentication = z.enum(['client_secret', 'private_key_jwt']);

@@ -1,4 +1,4 @@
-// The queries that seal the one value in events that the previous version has written in clear.
+// The queries that seal the one value in events that the previous version has written unsealed.
 import { type SystemTx, statement } from '../../base/database/db.ts';
 import type { SealedForPerson } from '../../base/secrets/person-keys.ts';
 

@@ -1,4 +1,4 @@
-// The queries that seal rows which the previous version has written in clear. Each changes a row only if its clear
+// The queries that seal rows which the previous version has written unsealed. Each changes a row only if its clear
 // values are still those that were sealed.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 

@@ -1,4 +1,4 @@
-// Seals the rows that the previous version has written in clear, while it works beside this one. A loop of every
+// Seals the rows that the previous version has written unsealed, while it works beside this one. A loop of every
 // process does this. The command that ends this time does the rest.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
@@ -107,13 +107,13 @@ export async function sealRows(
   return true;
 }
 
-/** Opens the loop that seals rows while the database still has rows in clear. */
+/** Opens the loop that seals rows while the database still has unsealed rows. */
 export function openSealing({ db, log }: { readonly db: Database; readonly log: Log }): Loop {
   return openLoop({
     name: 'sealing of personal data',
     everyMs: CHECK_EVERY_MS,
-    failing: 'personal data in clear cannot be sealed',
-    working: 'personal data in clear is sealed again',
+    failing: 'unsealed personal data cannot be sealed',
+    working: 'unsealed personal data is sealed again',
     log,
     async work({ isStopping }) {
       if (db.personal.isSealed) return;

@@ -1,5 +1,5 @@
-// The queries that end the time in which the previous version works beside this one: they count what is in clear, set
-// the phase, and empty the columns in clear.
+// The queries that end the time in which the previous version works beside this one: they count what is unsealed, set
+// the phase, and empty the unsealed columns.
 import { type Statement, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 const UNSEALED = `
@@ -41,7 +41,7 @@ export async function markSealed(tx: SystemTx): Promise<boolean> {
 }
 
 const CLEARED_AT_ONCE = 500;
-// Only rows whose sealed value is there lose the one in clear. $1 the id after which the slice begins.
+// Only rows whose sealed value is there lose the unsealed one. $1 the id after which the slice begins.
 const clearing = (table: string, columns: readonly string[], isSealed: string) =>
   statement(`
 WITH slice AS MATERIALIZED (SELECT id FROM ${table} WHERE id > $1::uuid ORDER BY id LIMIT ${CLEARED_AT_ONCE} FOR NO KEY UPDATE),
@@ -65,10 +65,10 @@ const CLEARING: readonly Statement[] = [
   clearing('outbox', ['recipient_key'], 't.recipient_lookup IS NOT NULL'),
 ];
 
-/** The number of tables that have columns in clear. */
+/** The number of tables that have unsealed columns. */
 export const CLEARED_TABLES = CLEARING.length;
 
-/** Empties the columns in clear of the next rows of a table. `last` is null when there are no more rows. */
+/** Empties the unsealed columns of the next rows of a table. `last` is null when there are no more rows. */
 export async function clearSlice(
   tx: SystemTx,
   table: number,
@@ -96,7 +96,7 @@ SELECT EXISTS (SELECT FROM users WHERE email IS NOT NULL OR name IS NOT NULL)
   OR EXISTS (SELECT FROM invitations WHERE email IS NOT NULL)
   OR EXISTS (SELECT FROM outbox WHERE recipient_key IS NOT NULL) AS left`);
 
-/** Whether any row still has a value in clear. */
+/** Whether any row still has an unsealed value. */
 export async function hasClearValues(tx: SystemReader): Promise<boolean> {
   const [row] = await tx.rows<{ left: boolean }>(CLEAR_LEFT, []);
   return row?.left ?? false;

@@ -1,5 +1,5 @@
 // Ends the time in which the previous version works beside this one: seals what is left, sets the phase, after which
-// nothing is stored in clear, and empties the columns in clear. Each step may be repeated after a crash.
+// nothing is stored unsealed, and empties the unsealed columns. Each step may be repeated after a crash.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database } from '../../base/database/db.ts';
 import { sqlStateOf } from '../../base/database/sql-state.ts';
@@ -12,7 +12,7 @@ import { sealRows } from './fill.ts';
 import { CLEARED_TABLES, clearSlice, markSealed, readSealing } from './finish-store.ts';
 import { readAll } from './read-all.ts';
 
-/** Rows are written in clear all the time, so a service of the previous version runs. */
+/** Rows are written unsealed all the time, so a service of the previous version runs. */
 export class StillInClear extends OperatorError {
   override readonly name = 'StillInClear';
 }
@@ -32,7 +32,7 @@ export interface Finishing {
 }
 
 /**
- * Seals everything. From then on nothing is stored in clear. Raises StillInClear. Returns the number of emptied rows.
+ * Seals everything. From then on nothing is stored unsealed. Raises StillInClear. Returns the number of emptied rows.
  */
 export async function finishSealing(deps: FinishDeps, { onRows = () => undefined }: Finishing = {}): Promise<number> {
   await reachSealed(deps, onRows);
@@ -48,7 +48,7 @@ async function reachSealed({ db }: { readonly db: Database }, onRows: (rows: num
     if (isWhole && (await trySeal(db))) return;
     if (round === ROUNDS_MAX) {
       throw new StillInClear(
-        'Rows in clear are being added all the time: stop every service of the previous version, then run this again',
+        'Unsealed rows are being added all the time: stop every service of the previous version, then run this again',
       );
     }
     await pause(PAUSE_MS); // another process seals at the moment, or a transaction holds a lock

@@ -13,7 +13,7 @@ export interface SealedValue {
   readonly sealed: string;
 }
 
-// A table and its column in clear; the sealed one is beside it.
+// A table and its unsealed column; the sealed one is beside it.
 const placeOf = (column: SealedColumn) => column.split('.') as [string, string];
 
 // $1 the id after which the rows begin, $2 the id of the key that their values shall have. The answer has at least one

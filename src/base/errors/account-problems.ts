@@ -37,6 +37,6 @@ export const ACCOUNT_PROBLEMS = {
   password_changed: {
     status: 409,
     title: 'Password changed meanwhile',
-    detail: 'Another request has changed the password a moment ago, and this one has changed nothing: sign in again.',
+    detail: 'Another request changed the password a moment ago, and this one has changed nothing: sign in again.',
   },
 } as const satisfies Record<string, ProblemKind>;

@@ -51,7 +51,7 @@ export const PROBLEMS = {
     status: 422,
     title: 'Audience not on the list',
     detail:
-      'The operator’s list of audiences (TOKEN_AUDIENCES) does not have this audience: choose one of the list, or leave it out for the audience of users’ tokens.',
+      'The operator’s list of audiences (TOKEN_AUDIENCES) does not have this audience: choose one from the list, or leave it out for the audience of users’ tokens.',
   },
   not_found: {
     status: 404,
@@ -99,7 +99,7 @@ export const PROBLEMS = {
   token_stale: {
     status: 401,
     title: 'Access token stale',
-    detail: 'Your permissions have changed since this token was issued: refresh it and try again.',
+    detail: 'Your account or your permissions have changed since this token was issued: get a new token and try again.',
   },
   session_revoked: { status: 401, title: 'Session ended', detail: 'This session was ended: sign in again.' },
   session_expired: { status: 401, title: 'Session expired', detail: 'This session has expired: sign in again.' },
@@ -111,7 +111,8 @@ export const PROBLEMS = {
   refresh_token_reused: {
     status: 401,
     title: 'Refresh token reused',
-    detail: 'This refresh token was already replaced, so two parties have it and the session was ended: sign in again.',
+    detail:
+      'This refresh token was already replaced, so two parties may have it, and the session was ended: sign in again.',
   },
   invalid_credentials: {
     status: 401,
@@ -121,7 +122,7 @@ export const PROBLEMS = {
   account_disabled: {
     status: 403,
     title: 'Account disabled',
-    detail: 'This account is disabled: ask an administrator.',
+    detail: 'This account is disabled: ask the operator of the service.',
   },
   cross_site_request: {
     status: 403,
@@ -162,7 +163,8 @@ export const PROBLEMS = {
   organization_suspended: {
     status: 403,
     title: 'Organization suspended',
-    detail: 'This organization is suspended: choose another one or ask its owner.',
+    detail:
+      'This organization is suspended: choose another one, or ask its owner, or the operator if you are the owner.',
   },
   tenant_mismatch: {
     status: 403,

@@ -6,7 +6,7 @@ export const MAILBOX_PROBLEMS = {
     status: 403,
     title: 'E-mail not proven',
     detail:
-      'You may send mails to others once your own e-mail is proven: use the link or the code of the mail that you got, or request a new one (POST /auth/verify-email/resend).',
+      'You may send mails to others once your own e-mail is proven: use the link or the code of the mail that you got, or request a new one (POST /api/v1/auth/verify-email/resend).',
   },
   verification_for_another: {
     status: 403,

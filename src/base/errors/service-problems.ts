@@ -30,7 +30,8 @@ export const SERVICE_PROBLEMS = {
   database_set_back: {
     status: 503,
     title: 'Database set back',
-    detail: 'The database has lost changes, and the operator decides about sessions: try later, or sign in again.',
+    detail:
+      'The database may have lost changes, and an operator must decide whether earlier sessions are still valid: try again later, or sign in again.',
   },
   revocations_stale: {
     status: 503,
@@ -57,7 +58,8 @@ export const SERVICE_PROBLEMS = {
   personal_data_unreadable: {
     status: 503,
     title: 'Personal data unreadable',
-    detail: 'Sealed data of this request was changed or moved and cannot be read: report the request id.',
+    detail:
+      'Sealed data that this request needs was changed or moved in the database and cannot be read: report the request id.',
   },
   internal_error: {
     status: 500,

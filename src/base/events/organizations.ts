@@ -59,12 +59,14 @@ export const INSTALLATION_EVENTS = {
     }),
   },
   'installation.database_doubted': {
-    when: 'The service noticed that a failover or a restored backup has set the database back. Tokens from before are refused until an operator decides.',
+    when: 'The service noticed that a failover or a restored backup has set the database back. Sessions and tokens from before are refused until an operator decides.',
     ...{ actor: ['system'], target: 'installation', organization: 'never' },
     data: z.strictObject({
       reason: z
         .enum(['lost', 'unwitnessed'])
-        .describe('lost: the database lacks an event that a process knew; unwitnessed: no process ran at that time'),
+        .describe(
+          'lost: the database lacks an event that a process knew; unwitnessed: no process that has reported so far ran during the failover',
+        ),
     }),
   },
   'installation.database_accepted': {

@@ -31,7 +31,7 @@ export const SESSION_EVENTS = {
     data: z.strictObject({ amr: words.describe('how the user proved who they are (RFC 8176)') }),
   },
   'session.organization_switched': {
-    when: 'The session was switched to another organization of its user. This is the organization of the event.',
+    when: 'The session was switched to another organization of its user. The organization of the event is the new one.',
     ...{ actor: ['user'], target: 'session', organization: 'always', data: nothing },
   },
   'session.reauthenticated': {
@@ -39,17 +39,17 @@ export const SESSION_EVENTS = {
     ...{ actor: ['user'], target: 'session', organization: 'maybe', data: nothing },
   },
   'session.ended': {
-    when: 'A session was ended. Each session has its own event. A session that expires or is ended by a restored backup has none.',
+    when: 'A session was ended, but not by a reused refresh token (see `session.reuse_detected`). Each session has its own event. A session that expires, or that `tenantry restore` ends, has none.',
     ...{ actor: ['user', 'client', 'operator', 'system'], target: 'session', organization: 'maybe' },
     data: z.strictObject({ reason: EndReason }),
   },
   'session.reuse_detected': {
-    when: 'A refresh token was used twice, so two parties have it, and the session was ended. The actor is the user of the session, even when another party sent the token.',
+    when: 'A refresh token was used twice, so two parties may have it, and the session was ended. The actor is the user of the session, even when another party sent the token.',
     ...{ actor: ['user'], target: 'session', organization: 'maybe' },
     data: z.strictObject({ jti: z.uuid().describe('the id of the refresh token') }),
   },
   'session.child_reissued': {
-    when: 'A refresh token was sent again later than REFRESH_REUSE_GRACE after its child was issued and not used, and got another child. The answer with the former child was lost, or somebody has a copy of the token. It is recorded at most once an hour for a session, and once a minute if the network changes.',
+    when: 'A refresh token was sent again more than REFRESH_REUSE_GRACE after its child was issued, while the child was not used, and got another child. The answer with the former child was lost, or somebody has a copy of the token. The event is recorded at most once an hour for a session, and once a minute if the network changes.',
     ...{ actor: ['user'], target: 'session', organization: 'maybe' },
     data: z.strictObject({
       network: sealedForPerson.describe(

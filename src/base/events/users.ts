@@ -23,11 +23,11 @@ export const USER_EVENTS = {
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.email_changed': {
-    when: 'A user proved the other e-mail address that they had asked for, and the account has it. Every other session ended.',
+    when: 'A user proved the other e-mail address that they had asked for, and the account now has this address. Every other session ended.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.email_reverted': {
-    when: 'The owner of a former e-mail address undid its change. The account has that address again, its password is gone, and every session ended.',
+    when: 'The owner of a former e-mail address undid the change to another one. The account has the former address again, its password is gone, and every session ended.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.renamed': {

@@ -15,7 +15,8 @@ const Ready = z
   .strictObject({
     status: z.enum(['ready', 'not_ready']),
     checks: z.record(z.string(), z.enum(['ok', 'degraded', 'failed'])).meta({
-      description: 'The state of each dependency. A degraded one cannot be used, but requests are served without it.',
+      description:
+        'The state of each dependency. A degraded dependency cannot be used, but requests are served without it.',
     }),
     reasons: z
       .record(z.string(), z.string())

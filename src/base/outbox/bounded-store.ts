@@ -28,6 +28,24 @@ inserted AS (
 UPDATE outbox SET kind = kind
 WHERE id = (SELECT id FROM recent ORDER BY created_at DESC LIMIT 1) AND NOT EXISTS (SELECT FROM inserted)`);
 
+// The mails to the user that were requested before this one. Those that were not wanted do not count. $1 mail, $2 most
+// mails in an hour, $3 most in a day.
+const WITHIN = statement(`
+SELECT count(*) < $3::int AND count(*) FILTER (WHERE b.created_at > m.created_at - interval '1 hour') < $2::int AS within
+FROM outbox m JOIN outbox b ON b.user_id = m.user_id AND b.kind = m.kind AND (b.created_at, b.id) < (m.created_at, m.id)
+  AND b.created_at > m.created_at - interval '1 day' AND b.outcome IS DISTINCT FROM 'unwanted'
+WHERE m.id = $1::uuid`);
+
+/** Whether the user of the mail got fewer mails of its kind than these bounds allow, before it was requested. */
+export async function isWithinBudget(
+  tx: SystemTx,
+  { id }: { readonly id: string },
+  { perHour, perDay }: { readonly perHour: number; readonly perDay: number },
+): Promise<boolean> {
+  const [row] = await tx.rows<{ within: boolean }>(WITHIN, [id, perHour, perDay]);
+  return row?.within ?? false;
+}
+
 /** Inserts the mail if the budget of its address allows it. */
 export async function insertBoundedMail(tx: SystemTx, mail: BoundedMail): Promise<void> {
   const { id, kind, subjectId, recipientKey, perHour, perDay, isAllowed, actorId = null } = mail;

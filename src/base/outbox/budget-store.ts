@@ -27,7 +27,7 @@ const wait = (which: string, max: string) => `
   ORDER BY created_at DESC OFFSET ${max} - 1 LIMIT 1)`;
 
 /**
- * Prepares a statement for a database that stores nothing in clear, and one for a database with clear values. Returns
+ * Prepares a statement for a database that stores nothing unsealed, and one for a database with clear values. Returns
  * the function that chooses between them.
  */
 function inBothPhases(write: (toAddress: (lookup: number, key: number) => string) => string) {
@@ -91,12 +91,12 @@ export async function findWaitAnywhere(
   return row?.seconds ?? null;
 }
 
-// The seconds until the oldest counted mail leaves its window. $1 kind, $2 actor, $3 most mails in an hour, $4 most
-// mails in a day.
+// The seconds until the oldest counted mail of the actor leaves its window.
 const waitOfActor = (window: string, max: string) => `
 (SELECT ceil(extract(epoch FROM created_at + interval '${window}' - clock_timestamp()))::int FROM outbox
   WHERE actor_id = $2::uuid AND kind = $1 AND created_at > clock_timestamp() - interval '${window}'
   ORDER BY created_at DESC OFFSET ${max} - 1 LIMIT 1)`;
+// $1 kind, $2 actor, $3 most mails in an hour, $4 most mails in a day.
 const ACTOR_WAIT = statement(
   `SELECT greatest(${waitOfActor('1 hour', '$3::int')}, ${waitOfActor('1 day', '$4::int')}) AS seconds`,
 );

@@ -6,12 +6,19 @@ import type { MailRow } from './kinds.ts';
 const ONCE = `
 ON CONFLICT (organization_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING`;
 const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, user_id, dedupe_key, recipient_lookup';
-// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored in clear, $6 actor, $7
+// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored unsealed, $6 actor, $7
 // user, $8 dedupe key, $9 look-up of the recipient; $2 and $5 to $9 may be null.
 const VALUES = `$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8, decode($9, 'base64')`;
 const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`);
 // $1 to $9 as in VALUES, $10 the time when the mail is due.
 const INSERT_DUE_AT = statement(`INSERT INTO outbox (${NEW}, due_at) VALUES (${VALUES}, $10::timestamptz)${ONCE}`);
+
+/**
+ * SQL: requests mails in the statement of their cause. `wanted` is a query of `id`, `kind`, `subject_id`, `user_id` and
+ * `dedupe_key`, which is not null: while a row with the same kind and key exists, no further row is written.
+ */
+export const requestMailSql = (wanted: string) => `
+INSERT INTO outbox (id, kind, subject_id, user_id, dedupe_key) ${wanted}${ONCE}`;
 
 function valuesOf({ personal }: OrganizationTx | SystemTx, mail: NewMail): unknown[] {
   const { id, organizationId, kind, subjectId, recipientKey, actorId, userId, dedupeKey } = mail;
@@ -164,7 +171,7 @@ const DELETE_OF = statement('DELETE FROM outbox WHERE user_id = $1::uuid');
 const FORGET = statement(`
 UPDATE outbox SET recipient_key = NULL WHERE recipient_lookup = decode($1, 'base64') AND recipient_key IS NOT NULL`);
 
-/** Removes the mails to a user whose account is being closed, and the address in clear from other rows. */
+/** Removes the mails to a user whose account is being closed, and the unsealed address from other rows. */
 export async function deleteMailsOf(tx: SystemTx, userId: string, emailKey: string): Promise<void> {
   await tx.rows(DELETE_OF, [userId]);
   await tx.rows(FORGET, [tx.personal.lookup('outbox.recipient', emailKey)]);

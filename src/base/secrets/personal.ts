@@ -1,5 +1,5 @@
 // How stores write and read personal data: sealed for its row, found by keyed hashes. Only stores use this. While the
-// database still has columns in clear for the previous version (the phase `expanding`), values are also written there,
+// database still has unsealed columns for the previous version (the phase `expanding`), values are also written there,
 // and a value that is not sealed yet is read from there.
 import type { Random } from '../platform/random.ts';
 import type { DataKeys } from './data-keys.ts';
@@ -8,7 +8,7 @@ import { type LookupKey, lookup } from './lookup.ts';
 import { remembering } from './opened.ts';
 import { DataKeyMissing, keyIdOf, SealBroken, seal, unseal } from './sealing.ts';
 
-/** The columns that are sealed, without the ending `_sealed`. All but the last three are beside a column in clear. */
+/** The columns that are sealed, without the ending `_sealed`. All but the last three are beside an unsealed column. */
 export const SEALED_COLUMNS = [
   'users.email',
   'users.name',
@@ -27,6 +27,7 @@ export type LookupColumn =
   | 'invitations.email'
   | 'outbox.recipient'
   | 'sessions.child_reissued'
+  | 'sessions.device'
   | 'one_time_tokens.address'
   | 'one_time_tokens.code';
 
@@ -34,7 +35,7 @@ export type LookupColumn =
 export type Open = <Value extends string | null>(column: SealedColumn, id: string, stored: Value) => Value;
 
 export interface Personal {
-  /** Whether the database stores nothing in clear. Until this is known, it is false. */
+  /** Whether the database stores nothing unsealed. Until this is known, it is false. */
   readonly isSealed: boolean;
   /** Takes note of the phase of the database. */
   notePhase(isSealed: boolean): void;
@@ -44,7 +45,7 @@ export interface Personal {
   noteLookupKey(isOwn: boolean): void;
   /** The sealed text in base64. Raises DataKeyMissing. */
   seal<Value extends string | null>(column: SealedColumn, id: string, text: Value): Value;
-  /** The text for a column in clear: null once the database stores nothing in clear. */
+  /** The text for an unsealed column: null once the database stores nothing unsealed. */
   clear(text: string | null): string | null;
   /** The keyed hash in base64. Raises DataKeyMissing. */
   lookup(column: LookupColumn, text: string): string;

@@ -7,7 +7,7 @@ import { withOperator } from '../line/operator.ts';
 const REASONS = {
   lost: 'the database has lost changes that a process of the service knew, as after a failover to a standby that lagged',
   unwitnessed:
-    'the database was replaced while no process of the service ran, so nobody knows whether changes were lost',
+    'the database was replaced, and no process that has reported so far ran at that time, so nobody knows whether changes were lost',
 } as const;
 
 /** Returns no finding when nothing is in doubt. */

@@ -25,7 +25,7 @@ interface DeleteOptions {
 /** Adds the commands. */
 export function leavingCommands(users: Command, invocation: Invocation): void {
   leaf(users, 'verify <user>', 'Mark the e-mail address of an account as proven').action(act(invocation, verify));
-  leaf(users, 'export <user>', 'Write what is stored of a person as one JSON document')
+  leaf(users, 'export <user>', 'Write what is stored about a person as one JSON document')
     .option('--output <file>', 'write a new file that only you can read; standard output by default')
     .action(act<{ readonly output?: string }>(invocation, writeExport));
   leaf(users, 'delete <user>', 'Close an account for good and erase the personal data of its user')
@@ -98,7 +98,7 @@ function writeExport(invocation: Invocation, { output }: { readonly output?: str
       }
       throw error;
     }
-    const text = `Wrote what is stored of ${account.email} to ${path}.`;
+    const text = `Wrote what is stored about ${account.email} to ${path}.`;
     return { document: { data: { user: account, file: path } }, text };
   });
 }

@@ -63,7 +63,7 @@ const Snapshot = z
 
 const STREAM = z.string().meta({
   description:
-    'Server-sent events: `snapshot` first (those that say `"more": true` are parts of one), or with a valid `Last-Event-ID` the missed events; then `revocation` as they happen (`extended` for kinds that were added later), and `heartbeat` every 3 seconds while every event has been sent.',
+    'Server-sent events: `snapshot` first (those that say `"more": true` are parts of one), or with a valid `Last-Event-ID` the missed events; then `revocation` as they happen (`extended` for kinds that were added later), and `heartbeat` every 3 seconds while the replica knows every event.',
 });
 
 const JSON_TYPE = 'application/json';

@@ -61,7 +61,7 @@ SELECT i.id::text FROM invitations i WHERE i.organization_id = $1::uuid AND i.st
   { table: 'invitations', first: 2 },
 );
 // The look-up of an existing invitation stays, because the invitation was found by it.
-// $1 invitation, $2 organization, $3 e-mail and $4 e-mail key, null once nothing is stored in clear, $5 inviter, null
+// $1 invitation, $2 organization, $3 e-mail and $4 e-mail key, null once nothing is stored unsealed, $5 inviter, null
 // for an operator, $6 lifetime in seconds, $7 sealed e-mail, $8 look-up.
 const UPSERT = statement(`
 INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at, email_sealed, email_lookup)

@@ -96,7 +96,7 @@ function creatingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): 
     });
   return [
     create('/api/v1/organizations', 'createOrganization', 'Create an organization and become its owner'),
-    create('/api/v1/tenants', 'createTenant', 'Create an organization (another name of POST /organizations)'),
+    create('/api/v1/tenants', 'createTenant', 'Create an organization (another name of POST /api/v1/organizations)'),
     endpoint({
       method: 'DELETE',
       url: '/api/v1/organizations/current',

@@ -5,7 +5,7 @@ import type { EmailAddress } from './email.ts';
 
 const UNIQUE_VIOLATION = '23505';
 
-// $1 user, $2 e-mail and $3 its key, null once nothing is stored in clear, $4 e-mail sealed, $5 its look-up, $6 grams.
+// $1 user, $2 e-mail and $3 its key, null once nothing is stored unsealed, $4 e-mail sealed, $5 its look-up, $6 grams.
 const CHANGE = statement(`
 WITH changed AS (
   UPDATE users u SET email = $2, email_key = $3, email_sealed = decode($4, 'base64'), email_lookup = decode($5, 'base64'),

@@ -54,7 +54,7 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 // The hash is written in the same statement. A sign-in with the old password either waits for the lock of the row or
 // reads the new hash.
 // The key of the e-mail stays, because the account was found by it.
-// $1 user, $2 e-mail and $3 name, null once nothing is stored in clear, $4 hash of the password, null for an account
+// $1 user, $2 e-mail and $3 name, null once nothing is stored unsealed, $4 hash of the password, null for an account
 // without a password, $5 and $6 e-mail and name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail,
 // $10 language or null.
 const TAKE_OVER = statement(`

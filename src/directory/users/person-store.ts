@@ -15,7 +15,7 @@ export type AskByEmail = (
 
 /**
  * A statement about the rows of `users u`, or of `invitations i`, with a canonical e-mail. `write` gets the condition.
- * Its first parameter is the look-up. While the database has e-mails in clear, the next one is the e-mail. They are the
+ * Its first parameter is the look-up. While the database has unsealed e-mails, the next one is the e-mail. They are the
  * last parameters of the statement.
  */
 export function byEmail(

@@ -76,7 +76,7 @@ SELECT m.user_id::text FROM memberships m WHERE (SELECT many FROM size) AND m.or
   AND (SELECT ${IS_UNSEALED} FROM users u WHERE u.id = m.user_id)`);
 
 /**
- * The people whose row is not sealed yet, so that no grams say what it contains. None once nothing is stored in clear.
+ * The people whose row is not sealed yet, so that no grams say what it contains. None once nothing is stored unsealed.
  */
 export async function listUnsealed(tx: SystemReader, organizationId: string | null): Promise<string[]> {
   if (tx.personal.isSealed) return [];

@@ -48,7 +48,7 @@ export interface NewUser {
   readonly locale: Language | null;
 }
 
-// $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored in clear, $5 and $6 e-mail and name sealed,
+// $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored unsealed, $5 and $6 e-mail and name sealed,
 // $7 look-up of the e-mail, $8 hash of the password, $9 and $10 grams of name and e-mail, $11 language or null.
 const INSERT = statement(`
 WITH inserted AS (
@@ -133,7 +133,7 @@ export async function lockUser(tx: UserTx, userId: string): Promise<void> {
   await tx.rows(LOCK, [userId]);
 }
 
-// $1 user, $2 name, null once nothing is stored in clear, $3 sealed name, $4 grams of the name.
+// $1 user, $2 name, null once nothing is stored unsealed, $3 sealed name, $4 grams of the name.
 const RENAME = statement(`
 WITH renamed AS (
   UPDATE users SET name = $2, name_sealed = decode($3, 'base64'), updated_at = clock_timestamp()

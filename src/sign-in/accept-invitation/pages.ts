@@ -33,7 +33,7 @@ export function acceptPages(deps: AcceptPageDeps): Endpoint[] {
     url: ACCEPT,
     access: visitor(),
     name: 'AcceptInvitation',
-    summary: 'Read an invitation, and accept it as the own account or a new one',
+    summary: 'Read an invitation, and accept it with the account of the browser or with a new one',
     query: z.object({ return_to: Target.optional() }),
     async show(input) {
       const { view, caller, attempt, answer } = input;

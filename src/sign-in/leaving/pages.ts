@@ -34,7 +34,7 @@ function dataPage(deps: LeavingRouteDeps): Endpoint[] {
     url: DATA,
     access: browser(),
     name: 'OwnData',
-    summary: 'Download a copy of the own data',
+    summary: 'Download a copy of the data of the signed-in user',
     show({ view, attempt }) {
       const { title, intro, download, closeTitle, closeIntro, close } = view.text.ownData;
       const body = html`${wrong(view, attempt)}<p>${intro}</p>
@@ -84,7 +84,7 @@ function closePage(deps: LeavingRouteDeps): Endpoint[] {
     url: CLOSE,
     access: browser(),
     name: 'CloseAccount',
-    summary: 'Close the own account',
+    summary: 'Close the account of the signed-in user',
     async show({ view, caller, attempt }) {
       const { title, goes, sessions, memberships, personal, again, password, submit, question } = view.text.closing;
       const alone = (await listHeld(deps.db.systemReader(), caller.id)).filter(({ isLastOwner }) => isLastOwner);

@@ -14,13 +14,13 @@ export const CloseAccount = z
     }),
     deleteOrganizations: z.array(Id).max(DELETED_WITH_MAX).default([]).meta({
       description:
-        'The ids of organizations that are deleted with the account. Each must have no other owner, no other active member, and not be suspended.',
+        'The ids of organizations that are deleted with the account. Each must have no other owner and no other active member, and must not be suspended.',
     }),
   })
   .meta({ id: 'CloseAccount' });
 
 export const ExportQuery = z.object({
-  cursor: z.string().max(200).optional().meta({ description: 'The `nextCursor` of the page before.' }),
+  cursor: z.string().max(200).optional().meta({ description: 'The `nextCursor` of the previous page.' }),
 });
 
 const ExportedInvitation = z.strictObject({

@@ -60,7 +60,8 @@ function confirmRoute(deps: OwnEmailDeps): Endpoint {
     access: open(),
     limit: 'sign_in',
     id: 'confirmEmailChange',
-    summary: 'Prove the new e-mail, with the token of the link or, as its user, by code; this ends all other sessions',
+    summary:
+      'Prove the new e-mail, by the token of the link or, when signed in, by the code; this ends all other sessions',
     tag: 'Sign-in',
     body: ConfirmEmailChange,
     reply: { 200: enveloped(EmailChanged) },

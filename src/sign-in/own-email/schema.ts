@@ -38,11 +38,11 @@ export const EmailReverted = z
   .strictObject({
     emailReverted: z.literal(true),
     passwordSet: z.literal(false).meta({
-      description: 'The password is gone, because somebody else may know it. Set a new one with resetToken.',
+      description: 'False: the password was removed, because somebody else may know it. Set a new one with resetToken.',
     }),
     resetToken: z.string().meta({
       description:
-        'A one-time token that sets a password (POST /auth/reset-password), as the link of a mail for a new password does. Works for 30 minutes.',
+        'A one-time token that sets a password (POST /api/v1/auth/reset-password), as the link of a mail for a new password does. Works for 30 minutes.',
     }),
     resetTokenExpiresAt: Instant,
   })

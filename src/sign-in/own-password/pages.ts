@@ -28,7 +28,7 @@ function passwordPage(deps: ChangePasswordDeps): Endpoint[] {
     url: PASSWORD,
     access: browser(),
     name: 'Password',
-    summary: 'Change the own password',
+    summary: 'Change the password of the signed-in user',
     query: z.object({ done: z.enum(['changed']) }),
     show({ view, attempt, query }) {
       const { title, intro, current, next, submit, changed, forgotten } = view.text.ownPassword;

@@ -59,6 +59,7 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
     amr: ['pwd'], // RFC 8176 §2
     device: input.device,
     passwordChangedAt: verdict.passwordChangedAt,
+    tellsOfNewDevice: true,
   });
   await publishing(deps, markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax));
   const answer = await answerSession(deps, pending);

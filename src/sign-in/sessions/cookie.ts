@@ -2,7 +2,8 @@
 // (RFC 6265bis §4.1), and checks the origins that may use it.
 import { Problem, problem } from '../../base/errors/problem.ts';
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
-import type { SignedIn } from './open-session.ts';
+import { wideNetworkOf } from '../../base/http/rate-limit.ts';
+import type { Device, SignedIn } from './open-session.ts';
 import type { Refresh } from './refresh.ts';
 
 export interface CookieSettings {
@@ -83,8 +84,8 @@ export function presentedToken(
   return inCookie === null ? null : { token: inCookie, transport: 'cookie' as const };
 }
 
-export function deviceOf(request: RequestInfo) {
-  return { userAgent: request.userAgent, ip: request.ip };
+export function deviceOf(request: RequestInfo): Omit<Device, 'browserKey'> {
+  return { userAgent: request.userAgent, ip: request.ip, network: wideNetworkOf(request.ip) };
 }
 
 /**

@@ -163,7 +163,7 @@ const END_CLOSED = endSessionsStatement({
 // The rows stay until no reader needs them.
 const ERASE = statement(`
 UPDATE sessions SET user_agent = NULL, ip = NULL, user_agent_sealed = NULL, ip_sealed = NULL, child_reissued_to = NULL,
-  child_reissued_lookup = NULL, browser_key = NULL
+  child_reissued_lookup = NULL, browser_key = NULL, device_lookup = NULL
 WHERE user_id = $1::uuid`);
 const DELETE_KEYS = statement('DELETE FROM person_keys WHERE user_id = $1::uuid');
 

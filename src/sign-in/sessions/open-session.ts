@@ -6,6 +6,7 @@ import type { Once } from '../../base/idempotency/once.ts';
 import { newId, newTokenId } from '../../base/platform/random.ts';
 import { type AccessTokenDeps, issueAccessToken } from '../../credentials/tokens/access.ts';
 import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../../credentials/tokens/refresh.ts';
+import { comparedText } from '../notices/known-device.ts';
 import { insertSession, type OpenedSession } from './store.ts';
 import type { Subject } from './subject-store.ts';
 
@@ -22,6 +23,8 @@ export interface SessionDeps extends SignInDeps {
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;
+  /** The network of the address, such as 192.0.2.0/24. It is compared, and not stored. */
+  readonly network: string;
   /** The SHA-256 of the key that a browser keeps for pages. Left out for every other device. */
   readonly browserKey?: Buffer;
 }
@@ -50,6 +53,11 @@ export interface OpenSession {
   readonly device: Device;
   /** When the checked password was set. If the password has changed since then, no session is opened. */
   readonly passwordChangedAt?: Date;
+  /**
+   * Requests a mail to the person if the account has not used the device before. Left out for the session with which an
+   * account begins.
+   */
+  readonly tellsOfNewDevice?: boolean;
 }
 
 /** A stored session whose tokens are not signed yet. They are signed when the transaction has ended. */
@@ -86,6 +94,8 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
     eventId: newId(deps.random, deps.clock),
     passwordChangedAt: input.passwordChangedAt ?? null,
     browserKey: input.device.browserKey ?? null,
+    device: comparedText(input.device),
+    noticeId: input.tellsOfNewDevice ? newId(deps.random, deps.clock) : null,
   });
   if (!stored) throw problem('invalid_credentials'); // the account or the password has changed since the check
   return { sessionId, jti, amr: input.amr, stored };

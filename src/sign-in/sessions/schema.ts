@@ -28,7 +28,8 @@ export const SignedIn = z
     expiresIn: z.int().meta({ description: 'Seconds.' }),
     expiresAt: Instant,
     refreshToken: z.string().optional().meta({
-      description: 'Absent with the cookie transport, and from switch-organization unless the request presented one.',
+      description:
+        'Absent with the cookie transport, and from switch-organization unless the request sent a refresh token.',
     }),
     refreshExpiresAt: Instant,
     sessionId: Id,

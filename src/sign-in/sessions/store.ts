@@ -5,6 +5,7 @@ import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 import { stored } from '../../base/secrets/personal.ts';
 import type { SessionOwner } from '../../directory/users/live-session.ts';
+import { requestNewDeviceMailSql } from '../notices/request-store.ts';
 import {
   type ChangedRow,
   type ChangedSession,
@@ -25,9 +26,10 @@ export interface OpenedSession extends Subject {
 }
 
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address, null once
-// nothing is stored in clear, $13 user agent sealed, $14 address sealed, $7 lifetime of a refresh token in seconds, $8
+// nothing is stored unsealed, $13 user agent sealed, $14 address sealed, $7 lifetime of a refresh token in seconds, $8
 // greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when the checked password was set, null
-// without a password, $12 hash of the browser's key, null without a browser.
+// without a password, $12 hash of the browser's key, null without a browser, $15 look-up of the device, $16 the mail
+// about a new device, null for a sign-in that requests none.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- The checked password must still be the current one. A transaction that replaces it either waits for this statement and
@@ -36,10 +38,10 @@ proven AS MATERIALIZED (SELECT 1 FROM passwords WHERE user_id = $1 AND changed_a
 instant AS MATERIALIZED (SELECT clock_timestamp() AS now),
 opened AS (
   INSERT INTO sessions (id, user_id, organization_id, amr, user_agent, ip, created_at, last_seen_at,
-    idle_expires_at, expires_at, confirmed, confirmed_at, browser_key, user_agent_sealed, ip_sealed)
+    idle_expires_at, expires_at, confirmed, confirmed_at, browser_key, user_agent_sealed, ip_sealed, device_lookup)
   SELECT $3, p.id, c.id, $4::text[], $5, $6, i.now, i.now,
     i.now + least($7::float8, $8::float8) * interval '1 second', i.now + $8::float8 * interval '1 second', $9, i.now, $12::bytea,
-    decode($13, 'base64'), decode($14, 'base64')
+    decode($13, 'base64'), decode($14, 'base64'), decode($15, 'base64')
   FROM instant i CROSS JOIN person p LEFT JOIN chosen c ON true
   WHERE p.status = 'active' AND ($2::text IS NULL OR (c.active AND c.member_active))
     AND ($11::timestamptz IS NULL OR EXISTS (SELECT FROM proven))
@@ -48,7 +50,8 @@ opened AS (
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
   SELECT $10::uuid, organization_id, 'session.opened', user_id, id, json_build_object('amr', $4::text[])::jsonb FROM opened
-)
+),
+noticed AS (${requestNewDeviceMailSql({ mailId: '$16::uuid', lookup: '$15' })})
 SELECT ${SUBJECT_COLUMNS},
   (SELECT created_at FROM opened) AS opened_at, (SELECT idle_expires_at FROM opened) AS idle_expires_at
 FROM person p WHERE $11::timestamptz IS NULL OR EXISTS (SELECT FROM proven)`);
@@ -69,6 +72,10 @@ export interface NewSession {
   readonly passwordChangedAt: Date | null;
   /** The SHA-256 of the key that a browser keeps for pages. Null for every other session. */
   readonly browserKey: Buffer | null;
+  /** The text of the device and its network, of which a keyed hash is stored. */
+  readonly device: string;
+  /** The id of the mail about a new device. Null when the session needs no such mail. */
+  readonly noticeId: string | null;
 }
 
 /** Whether a statement failed because the membership of the session was removed while the statement ran. */
@@ -97,6 +104,8 @@ export async function insertSession(tx: SystemReader, session: NewSession): Prom
     session.browserKey,
     personal.seal('sessions.user_agent', session.id, session.userAgent),
     personal.seal('sessions.ip', session.id, session.ip),
+    personal.lookup('sessions.device', `${session.userId} ${session.device}`),
+    session.noticeId,
   ]);
   if (!row) return null;
   const opened = row.opened_at && { at: row.opened_at, idleExpiresAt: row.idle_expires_at };

@@ -35,7 +35,8 @@ function verifyRoute(deps: VerifyRouteDeps): Endpoint {
     access: open(),
     limit: 'sign_in',
     id: 'verifyEmail',
-    summary: 'Prove an e-mail: as its user by code or token, or with the token of the link and the password or alone',
+    summary:
+      'Prove an e-mail: when signed in, by code or token; otherwise by the token of the link, with or without the password',
     tag: 'Sign-in',
     body: VerifyEmail,
     reply: { 200: enveloped(VerifiedEmail) },

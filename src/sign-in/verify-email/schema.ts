@@ -31,7 +31,7 @@ export const VerifiedEmail = z
     alreadyVerified: z.boolean().meta({ description: 'Whether the e-mail was proven before this request.' }),
     passwordSet: z.boolean().meta({
       description:
-        'False after a proof by the link alone: what an unproven owner had left is gone, the password too. Set a new one with resetToken.',
+        'False after a proof by the link alone: what the person who registered had left in the account was deleted, the password too. Set a new one with resetToken.',
     }),
     resetToken: z.string().nullable().meta({
       description:

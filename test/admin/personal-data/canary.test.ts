@@ -1,34 +1,10 @@
-// The database has no personal data in clear, whatever its people did. Every table is read as text, as in a plain dump.
+// The database has no unsealed personal data, whatever its people did. Every table is read as text, as in a plain dump.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { countingKey } from '../../../src/directory/users/email.ts';
 import { newKey } from '../../base/idempotency/requests.ts';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
-import type { TestDatabase } from '../../support/database.ts';
-
-const TABLES = `SELECT quote_ident(relname) AS name FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1`;
-
-async function dump(database: TestDatabase): Promise<string> {
-  const tables = await database.query<{ name: string }>(TABLES);
-  const rows: string[] = [];
-  for (const { name } of tables) {
-    const found = await database.query<{ row: string }>(`SELECT r::text AS row FROM ${name} AS r`);
-    rows.push(...found.map(({ row }) => `${name}: ${row}`));
-  }
-  return rows.join('\n');
-}
-
-/** The forms in which a value could be stored without a key. */
-function formsOf(value: string): string[] {
-  const bytes = Buffer.from(value);
-  return [
-    value,
-    bytes.toString('hex'),
-    bytes.toString('base64').slice(0, -4),
-    bytes.toString('base64url').slice(0, -4),
-  ];
-}
+import { dump, formsOf } from '../../support/fixtures/dump.ts';
 
 t.test(
   'a dump has no e-mail, name, IP address or user agent of a person after everything that people do',

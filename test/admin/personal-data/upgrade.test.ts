@@ -160,7 +160,7 @@ t.test('the command seals the remaining rows and empties the columns in clear, w
      FROM events, generate_series(1, ${2 * EVENTS_AT_ONCE + 5}) WHERE type = 'session.child_reissued'`,
   );
   const cli = cliOn(database);
-  t.match((await cli('doctor')).stdout, /personal data +is also stored in clear.*tenantry keys seal/);
+  t.match((await cli('doctor')).stdout, /personal data +is also stored unsealed.*tenantry keys seal/);
   const unasked = await cli('keys', 'seal');
   t.match([unasked.status, unasked.stderr], [2, /only if none runs any more/]);
   t.same(await database.query('SELECT phase FROM personal_data'), [{ phase: 'expanding' }], 'nothing was done');
@@ -169,7 +169,7 @@ t.test('the command seals the remaining rows and empties the columns in clear, w
   t.same(await database.query(CLEAR), [NONE]);
   t.same(await database.query(UNSEALED), [NONE]);
   t.same(await networksOf(database), Array(2 * EVENTS_AT_ONCE + 6).fill('192.0.2.77'), 'also in events');
-  t.match((await cli('keys', 'seal')).stdout, /^Nothing is stored in clear/);
+  t.match((await cli('keys', 'seal')).stdout, /^Nothing is stored unsealed/);
   t.match((await cli('doctor')).stdout, /ok +personal data +is sealed/);
 
   // A service that does not know of the new phase yet writes both forms, and only the sealed one is stored.
@@ -192,7 +192,7 @@ t.test('the command seals the remaining rows and empties the columns in clear, w
   t.same(await database.query(CLEAR), [NONE]);
 });
 
-t.test('as long as the previous version writes rows in clear, the phase does not change', async (t) => {
+t.test('as long as the previous version writes unsealed rows, the phase does not change', async (t) => {
   const { database, db, old } = await openBoth(t);
   await sealRows({ db });
   // The row is inserted after everything was sealed, just before the phase is set.

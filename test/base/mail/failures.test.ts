@@ -1,9 +1,7 @@
 // Each reason for which a mail server refuses a mail has its own name, and a sentence that says what to do. Tested with
 // real servers.
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import type { SMTPServerOptions } from 'smtp-server';
 import t, { type Test } from 'tap';
 import { refusalOf } from '../../../src/base/mail/cause.ts';
 import { describeFailure, MAIL_FAILURES, MailRefused } from '../../../src/base/mail/failures.ts';
@@ -11,37 +9,11 @@ import { checkMail, type MailSettings, openMail } from '../../../src/base/mail/s
 import { freePort } from '../../support/servers/process.ts';
 import { keepingLog } from '../outbox/rows.ts';
 import { ELSEWHERE_CERTIFICATE, HERE_CERTIFICATE } from './certificates.ts';
+import { REFUSES_CREDENTIALS, raw, smtp, wantsTls } from './servers.ts';
 
 const MAIL = { to: 'grace@example.com', subject: 's', text: 'https://a.example/#token=very-secret', html: 'h' };
 const settings = { from: 'a@example.com', production: true, log: keepingLog() };
 const noSignal = new AbortController().signal;
-
-/** Starts a server of the package smtp-server. Returns host and port. The server ends with the test. */
-async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<string> {
-  const server = new SMTPServer({ disableReverseLookup: true, authOptional: true, ...options });
-  server.on('error', () => undefined);
-  server.listen(0, host);
-  await once(server.server, 'listening');
-  t.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())));
-  return `${host}:${(server.server.address() as AddressInfo).port}`;
-}
-
-/** Starts a server that handles each connection with the given function. */
-async function raw(t: Test, talk: (socket: Socket) => void): Promise<string> {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    talk(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 /** Returns why the mail is not sent. The doctor must report the same, except when the reason is the mail itself. */
 async function failureOf(
@@ -68,7 +40,6 @@ async function failureOf(
   return error;
 }
 
-const NO_STARTTLS = { disabledCommands: ['STARTTLS'] };
 const PLAIN = { disabledCommands: ['STARTTLS', 'AUTH'] };
 
 t.test('a port without a listener is reported as connection_refused', async (t) => {
@@ -133,24 +104,12 @@ t.test('a server without STARTTLS is refused on every machine except localhost',
 });
 
 t.test('credentials that are refused, missing or not allowed without TLS have their own reasons', async (t) => {
-  const asking: SMTPServerOptions = {
-    ...NO_STARTTLS,
-    allowInsecureAuth: true,
-    authOptional: false,
-    onAuth: (_auth, _session, done) => done(new Error('no such user-1 pass-of-user')),
-  };
-  const refused = await failureOf(t, `smtp://user-1:pass-of-user@${await smtp(t, asking)}`);
+  const refused = await failureOf(t, `smtp://user-1:pass-of-user@${await smtp(t, REFUSES_CREDENTIALS)}`);
   t.equal(refused.code, 'credentials_refused');
   t.match(refused.failure, /^credentials_refused .*535$/);
-  const missing = await failureOf(t, `smtp://${await smtp(t, asking)}`, { about: 'mail' });
+  const missing = await failureOf(t, `smtp://${await smtp(t, REFUSES_CREDENTIALS)}`, { about: 'mail' });
   t.equal(missing.code, 'credentials_required');
-  const tls = await raw(t, (socket) => {
-    socket.write('220 here\r\n');
-    socket.on('data', (chunk) => {
-      const said = chunk.toString();
-      socket.write(said.startsWith('EHLO') ? '250 here\r\n' : '530 5.7.0 Must issue a STARTTLS command first\r\n');
-    });
-  });
+  const tls = await raw(t, wantsTls);
   t.equal((await failureOf(t, `smtp://${tls}`, { about: 'mail' })).code, 'tls_required');
 });
 

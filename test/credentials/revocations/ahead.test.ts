@@ -10,7 +10,10 @@ import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { openService } from '../../support/service.ts';
 import { loseSession, promote } from './set-back.ts';
 
-const LOST_CHANGES = { status: 503, body: { error: 'temporarily_unavailable', error_description: /has lost changes/ } };
+const LOST_CHANGES = {
+  status: 503,
+  body: { error: 'temporarily_unavailable', error_description: /may have lost changes/ },
+};
 
 async function open(t: Test) {
   const database = await createDatabase(t);

@@ -15,7 +15,10 @@ import { openService } from '../../support/service.ts';
 import { loseSession, promote, rowOf } from './set-back.ts';
 
 const SET_BACK = [503, 'database_set_back'];
-const LOST_CHANGES = { status: 503, body: { error: 'temporarily_unavailable', error_description: /has lost changes/ } };
+const LOST_CHANGES = {
+  status: 503,
+  body: { error: 'temporarily_unavailable', error_description: /may have lost changes/ },
+};
 
 async function open(t: Test) {
   const database = await createDatabase(t);

@@ -178,7 +178,7 @@ t.test('every token that cannot be used has the same page, which says what to do
   t.equal(new Set(seen.values()).size, 1, [...seen.keys()].join());
   t.match([...seen.values()][0], /Use the link in the newest mail, or ask the person who invited you/);
   const signedIn = await paste(person, token);
-  t.match(signedIn.seen, 'You have accepted it already? Go to your account');
+  t.match(signedIn.seen, 'Have you accepted it already? Go to your account');
 });
 
 t.test('a text that is no link is refused beside the field, and kept', async (t) => {

@@ -83,7 +83,7 @@ t.test('if two users accept one invitation at once, the second gets invitation_i
       return found;
     },
   });
-  const device = { ip: null, userAgent: null };
+  const device = { ip: null, userAgent: null, network: 'unknown' };
   const times = { refreshTtlSeconds: 86_400, sessionMaxAgeSeconds: 86_400 };
   const loser = acceptByRegistering(
     { ...parts, ...times, db: { ...parts.db, systemReader }, removeClientsOf: async () => [] },

@@ -30,14 +30,14 @@ t.test('a signed-in person sees that the e-mail is not proven, and proves it by 
   for (const by of ['code', 'link']) {
     const user = await register();
     const person = await signedIn(user);
-    t.match((await person.open('/account')).seen, 'not proven yet');
+    t.match((await person.open('/account')).seen, 'not confirmed yet');
     const shown = by === 'link' ? await paste(person, user) : await person.open(PAGE);
     t.notOk(await isProven(user.userId), 'opening the page proves nothing');
     const typed: Record<string, string> = by === 'link' ? {} : { code: user.code };
     const end = await take(person, shown, by === 'link' ? 'confirm' : 'code', typed);
-    t.match(end.seen, 'Your e-mail is proven');
+    t.match(end.seen, 'Your e-mail is confirmed');
     t.ok(await isProven(user.userId));
-    t.notMatch((await person.open('/account')).seen, 'not proven yet');
+    t.notMatch((await person.open('/account')).seen, 'not confirmed yet');
     t.equal((await api.get('/me', { token: user.accessToken })).status, 200);
   }
 });
@@ -48,7 +48,7 @@ t.test('without a sign-in, the password proves it, and a wrong one leaves the li
   const shown = await paste(person, user);
   const wrong = await take(person, shown, 'password', { password: 'something else entirely' });
   t.match([wrong.status, await isProven(user.userId)], [401, false]);
-  t.match((await take(person, wrong, 'password', { password: user.password })).seen, 'Your e-mail is proven');
+  t.match((await take(person, wrong, 'password', { password: user.password })).seen, 'Your e-mail is confirmed');
   t.equal((await api.get('/me', { token: user.accessToken })).status, 200, 'the session lives');
 });
 

@@ -51,7 +51,7 @@ export async function openMailbox(t: Test, port = 0, host = '127.0.0.1'): Promis
           return;
         }
         const recipients = session.envelope.rcptTo.map(({ address }) => address);
-        mails.push({ recipients, ...parse(raw) });
+        mails.push({ recipients, ...parseMail(raw) });
         const woken = waiting;
         waiting = [];
         for (const wake of woken) wake();
@@ -103,7 +103,7 @@ interface Internals {
 }
 
 /** Skips the 0.1 s for which the server waits for clients that send data before its greeting. */
-function greetAtOnce(server: SMTPServer): void {
+export function greetAtOnce(server: SMTPServer): void {
   const internals = server as unknown as Internals;
   const connect = internals.connect.bind(server);
   internals.connect = (...of) => {
@@ -123,7 +123,8 @@ export function tokenIn(mail: ReceivedMail): string {
   return token;
 }
 
-function parse(raw: string): Pick<ReceivedMail, 'raw' | 'headers' | 'text' | 'html'> {
+/** Reads a mail as the server got it. */
+export function parseMail(raw: string): Pick<ReceivedMail, 'raw' | 'headers' | 'text' | 'html'> {
   const { headers, body } = divide(raw);
   const boundary = /boundary="([^"]+)"/.exec(headers.get('content-type') ?? '')?.[1] ?? '';
   const parts = body.split(`--${boundary}`).map((part) => divide(part.replace(/^\r\n/, '')));

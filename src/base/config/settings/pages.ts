@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const PAGES = {
   DEFAULT_LOCALE: z.enum(['en', 'pt', 'es']).default('en').meta({
     description:
-      'The language of pages for a browser that asks for none of the languages that there are, and of mails to people whose language is unknown.',
+      'The language of pages for a browser that asks for none of these languages, and of mails to people whose language is unknown.',
   }),
   BRAND_NAME: z
     .string()

@@ -10,7 +10,7 @@ export const PASSWORDS = {
     .meta({ description: 'open: anyone may register. closed: only people with an invitation may.' }),
   UNVERIFIED_ACCOUNT_TTL: wholeNumber(0, 3650).default(30).meta({
     description:
-      'With REGISTRATION_MODE=verified: an account whose mailbox nobody has proven after so many days is removed, unless somebody uses it. 0 never removes one.',
+      'With REGISTRATION_MODE=verified: an account whose mailbox nobody has proven after this number of days is removed, unless somebody uses it. 0 never removes one.',
   }),
   PASSWORD_MIN_LENGTH: wholeNumber(8, 128)
     .default(8)

@@ -37,7 +37,7 @@ export const TOKENS = {
     .meta({ description: 'The lifetime of a refresh token. Each refresh starts it again.' }),
   SESSION_MAX_AGE: duration(60, 365 * DAY)
     .prefault('90d')
-    .meta({ description: 'The longest lifetime of a session. It ends then even when it is in use.' }),
+    .meta({ description: 'The longest lifetime of a session, which then ends even when it is in use.' }),
   SESSION_RETENTION: duration(0, 3650 * DAY)
     .prefault('30d')
     .meta({

@@ -20,7 +20,7 @@ export const en = {
     body: (brand: string) => `An account at ${brand} was created with this e-mail address. Confirm that it is yours.`,
     link: 'Confirm the address',
     unasked:
-      'If you did not create an account, ignore this mail. Without your confirmation, the address is not proven.',
+      'If you did not create an account, ignore this mail. Without your confirmation, the address stays unconfirmed.',
   },
   resetPassword: {
     subject: 'Set a new password',

@@ -19,7 +19,7 @@ export const es: MailTexts = {
     subject: 'Confirme su dirección de correo',
     body: (brand) => `Se creó una cuenta en ${brand} con esta dirección de correo. Confirme que es suya.`,
     link: 'Confirmar la dirección',
-    unasked: 'Si usted no creó una cuenta, ignore este correo. Sin su confirmación, la dirección no queda comprobada.',
+    unasked: 'Si usted no creó una cuenta, ignore este correo. Sin su confirmación, la dirección queda sin confirmar.',
   },
   resetPassword: {
     subject: 'Establezca una contraseña nueva',

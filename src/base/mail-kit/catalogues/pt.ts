@@ -19,7 +19,8 @@ export const pt: MailTexts = {
     subject: 'Confirme o seu endereço de e-mail',
     body: (brand) => `Uma conta em ${brand} foi criada com este endereço de e-mail. Confirme que ele é seu.`,
     link: 'Confirmar o endereço',
-    unasked: 'Se você não criou uma conta, ignore este e-mail. Sem a sua confirmação, o endereço não é comprovado.',
+    unasked:
+      'Se você não criou uma conta, ignore este e-mail. Sem a sua confirmação, o endereço continua sem confirmação.',
   },
   resetPassword: {
     subject: 'Defina uma nova senha',

@@ -46,7 +46,7 @@ export const es: Catalogue = {
   },
   forgotPassword: {
     title: '¿Olvidó su contraseña?',
-    intro: 'Enviamos un correo a su dirección. Con su enlace o su código, usted elige una contraseña nueva.',
+    intro: 'Le enviamos un correo con un enlace y un código. Con uno de los dos, usted elige una contraseña nueva.',
     email: 'Correo electrónico',
     submit: 'Enviar el correo',
     haveCode: 'Ya tengo un código',
@@ -78,7 +78,7 @@ export const es: Catalogue = {
     intro: 'Abra el enlace del correo de la invitación o péguelo aquí.',
     organization: 'Organización',
     inviter: 'Invitación de',
-    roles: 'Sus roles',
+    roles: 'Sus funciones',
     invited: 'Para',
     until: 'Válida hasta',
     accept: 'Aceptar la invitación',
@@ -116,7 +116,7 @@ export const es: Catalogue = {
     newPassword: 'Contraseña nueva',
     claimSubmit: 'Borrar todo esto y confirmar el correo',
     otherLink: '¿Tiene el enlace de otro correo?',
-    unproven: 'Su correo aún no está confirmado. Hasta entonces no puede invitar a nadie.',
+    unproven: 'Su correo aún no está confirmado. Hasta que lo esté, no puede invitar a nadie.',
   },
   signOut: {
     title: 'Salir',
@@ -155,15 +155,17 @@ export const es: Catalogue = {
   ownEmail: {
     title: 'Correo',
     current: 'Su correo',
-    pending: 'Pendiente de confirmación',
-    asked: 'Un mensaje va de camino al correo nuevo. Aún no ha cambiado nada: abra su enlace o escriba aquí el código.',
+    pending: 'Correo nuevo, aún sin confirmar',
+    asked:
+      'Un mensaje va de camino al correo nuevo. Aún no ha cambiado nada: abra el enlace del mensaje o escriba aquí su código.',
     changed: 'Su correo ha cambiado. La sesión está cerrada en todos los demás dispositivos.',
     codeTitle: 'Confirmar el correo nuevo',
     code: 'Código del mensaje',
     codeHint: 'Ocho cifras. Un mensaje más nuevo sustituye el código.',
     confirm: 'Cambiar el correo',
     askTitle: 'Cambiar el correo',
-    intro: 'Enviamos un mensaje al correo nuevo. Nada cambia antes de que abra su enlace o escriba el código.',
+    intro:
+      'Enviamos un mensaje al correo nuevo. Nada cambia hasta que lo confirme con el enlace o el código del mensaje.',
     newEmail: 'Correo nuevo',
     password: 'Contraseña actual',
     submit: 'Enviar el mensaje',
@@ -209,7 +211,7 @@ export const es: Catalogue = {
     again: 'Puede registrarse de nuevo con el mismo correo, pero como una persona nueva.',
     lonely: 'Eliminar con la cuenta',
     lonelyHint:
-      'Usted es el último propietario y allí no hay nadie más. Todo lo que hay en una organización eliminada se pierde.',
+      'Usted es el último propietario de cada una de estas organizaciones, y no tienen otro miembro activo. Todo lo que hay en una organización eliminada se pierde.',
     blocking:
       'Usted es el último propietario de estas organizaciones. Antes de cerrar la cuenta, haga propietario a otro miembro:',
     lastOwner: 'Antes haga propietario a otro miembro, o seleccione la organización para eliminarla con la cuenta:',
@@ -263,7 +265,7 @@ export const es: Catalogue = {
     link: 'Este no es el enlace del correo. Copie el enlace completo y péguelo aquí.',
     tooLong: (max) => `Use como máximo ${max} caracteres.`,
     tooShort: (min) => `Use al menos ${min} caracteres.`,
-    characters: 'Use una línea de texto que las personas puedan ver.',
+    characters: 'Use una línea de texto visible.',
     common: 'Elija otra contraseña: mucha gente usa esta. Unas palabras sin relación son una buena contraseña.',
     guessable:
       'Elija otra contraseña: esta es fácil de adivinar. Tres o más palabras sin relación son una buena contraseña.',

@@ -276,6 +276,7 @@ export const SessionScalarFieldEnum = {
   ipSealed: 'ipSealed',
   childReissuedLookup: 'childReissuedLookup',
   browserKey: 'browserKey',
+  deviceLookup: 'deviceLookup',
   authenticatedAt: 'authenticatedAt'
 } as const
 

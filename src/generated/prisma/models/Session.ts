@@ -48,6 +48,7 @@ export type SessionMinAggregateOutputType = {
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
   browserKey: runtime.Bytes | null
+  deviceLookup: runtime.Bytes | null
   authenticatedAt: Date | null
 }
 
@@ -75,6 +76,7 @@ export type SessionMaxAggregateOutputType = {
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
   browserKey: runtime.Bytes | null
+  deviceLookup: runtime.Bytes | null
   authenticatedAt: Date | null
 }
 
@@ -103,6 +105,7 @@ export type SessionCountAggregateOutputType = {
   ipSealed: number
   childReissuedLookup: number
   browserKey: number
+  deviceLookup: number
   authenticatedAt: number
   _all: number
 }
@@ -132,6 +135,7 @@ export type SessionMinAggregateInputType = {
   ipSealed?: true
   childReissuedLookup?: true
   browserKey?: true
+  deviceLookup?: true
   authenticatedAt?: true
 }
 
@@ -159,6 +163,7 @@ export type SessionMaxAggregateInputType = {
   ipSealed?: true
   childReissuedLookup?: true
   browserKey?: true
+  deviceLookup?: true
   authenticatedAt?: true
 }
 
@@ -187,6 +192,7 @@ export type SessionCountAggregateInputType = {
   ipSealed?: true
   childReissuedLookup?: true
   browserKey?: true
+  deviceLookup?: true
   authenticatedAt?: true
   _all?: true
 }
@@ -288,6 +294,7 @@ export type SessionGroupByOutputType = {
   ipSealed: runtime.Bytes | null
   childReissuedLookup: runtime.Bytes | null
   browserKey: runtime.Bytes | null
+  deviceLookup: runtime.Bytes | null
   authenticatedAt: Date | null
   _count: SessionCountAggregateOutputType | null
   _min: SessionMinAggregateOutputType | null
@@ -337,6 +344,7 @@ export type SessionWhereInput = {
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  deviceLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   authenticatedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
@@ -367,6 +375,7 @@ export type SessionOrderByWithRelationInput = {
   ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  deviceLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   authenticatedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   user?: Prisma.UserOrderByWithRelationInput
   membership?: Prisma.MembershipOrderByWithRelationInput
@@ -400,6 +409,7 @@ export type SessionWhereUniqueInput = Prisma.AtLeast<{
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  deviceLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   authenticatedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
@@ -430,6 +440,7 @@ export type SessionOrderByWithAggregationInput = {
   ipSealed?: Prisma.SortOrderInput | Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   browserKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  deviceLookup?: Prisma.SortOrderInput | Prisma.SortOrder
   authenticatedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.SessionCountOrderByAggregateInput
   _max?: Prisma.SessionMaxOrderByAggregateInput
@@ -464,6 +475,7 @@ export type SessionScalarWhereWithAggregatesInput = {
   ipSealed?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
+  deviceLookup?: Prisma.BytesNullableWithAggregatesFilter<"Session"> | runtime.Bytes | null
   authenticatedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
 }
 
@@ -490,6 +502,7 @@ export type SessionCreateInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
@@ -520,6 +533,7 @@ export type SessionUncheckedCreateInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
 }
 
@@ -546,6 +560,7 @@ export type SessionUpdateInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
@@ -576,6 +591,7 @@ export type SessionUncheckedUpdateInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
@@ -604,6 +620,7 @@ export type SessionCreateManyInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
 }
 
@@ -630,6 +647,7 @@ export type SessionUpdateManyMutationInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
@@ -658,6 +676,7 @@ export type SessionUncheckedUpdateManyInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
@@ -696,6 +715,7 @@ export type SessionCountOrderByAggregateInput = {
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
   browserKey?: Prisma.SortOrder
+  deviceLookup?: Prisma.SortOrder
   authenticatedAt?: Prisma.SortOrder
 }
 
@@ -723,6 +743,7 @@ export type SessionMaxOrderByAggregateInput = {
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
   browserKey?: Prisma.SortOrder
+  deviceLookup?: Prisma.SortOrder
   authenticatedAt?: Prisma.SortOrder
 }
 
@@ -750,6 +771,7 @@ export type SessionMinOrderByAggregateInput = {
   ipSealed?: Prisma.SortOrder
   childReissuedLookup?: Prisma.SortOrder
   browserKey?: Prisma.SortOrder
+  deviceLookup?: Prisma.SortOrder
   authenticatedAt?: Prisma.SortOrder
 }
 
@@ -869,6 +891,7 @@ export type SessionCreateWithoutUserInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
@@ -897,6 +920,7 @@ export type SessionUncheckedCreateWithoutUserInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
 }
 
@@ -954,6 +978,7 @@ export type SessionScalarWhereInput = {
   ipSealed?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   childReissuedLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   browserKey?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
+  deviceLookup?: Prisma.BytesNullableFilter<"Session"> | runtime.Bytes | null
   authenticatedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
 }
 
@@ -980,6 +1005,7 @@ export type SessionCreateWithoutMembershipInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
 }
@@ -1007,6 +1033,7 @@ export type SessionUncheckedCreateWithoutMembershipInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
 }
 
@@ -1060,6 +1087,7 @@ export type SessionCreateManyUserInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
 }
 
@@ -1086,6 +1114,7 @@ export type SessionUpdateWithoutUserInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
@@ -1114,6 +1143,7 @@ export type SessionUncheckedUpdateWithoutUserInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
@@ -1141,6 +1171,7 @@ export type SessionUncheckedUpdateManyWithoutUserInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
@@ -1167,6 +1198,7 @@ export type SessionCreateManyMembershipInput = {
   ipSealed?: runtime.Bytes | null
   childReissuedLookup?: runtime.Bytes | null
   browserKey?: runtime.Bytes | null
+  deviceLookup?: runtime.Bytes | null
   authenticatedAt?: Date | string | null
 }
 
@@ -1193,6 +1225,7 @@ export type SessionUpdateWithoutMembershipInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
 }
@@ -1220,6 +1253,7 @@ export type SessionUncheckedUpdateWithoutMembershipInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
@@ -1246,6 +1280,7 @@ export type SessionUncheckedUpdateManyWithoutMembershipInput = {
   ipSealed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   childReissuedLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   browserKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  deviceLookup?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   authenticatedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
@@ -1276,6 +1311,7 @@ export type SessionSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  deviceLookup?: boolean
   authenticatedAt?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1306,6 +1342,7 @@ export type SessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  deviceLookup?: boolean
   authenticatedAt?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1336,6 +1373,7 @@ export type SessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  deviceLookup?: boolean
   authenticatedAt?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1366,10 +1404,11 @@ export type SessionSelectScalar = {
   ipSealed?: boolean
   childReissuedLookup?: boolean
   browserKey?: boolean
+  deviceLookup?: boolean
   authenticatedAt?: boolean
 }
 
-export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "userAgentSealed" | "ipSealed" | "childReissuedLookup" | "browserKey" | "authenticatedAt", ExtArgs["result"]["session"]>
+export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo" | "userAgentSealed" | "ipSealed" | "childReissuedLookup" | "browserKey" | "deviceLookup" | "authenticatedAt", ExtArgs["result"]["session"]>
 export type SessionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1414,6 +1453,7 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     ipSealed: runtime.Bytes | null
     childReissuedLookup: runtime.Bytes | null
     browserKey: runtime.Bytes | null
+    deviceLookup: runtime.Bytes | null
     authenticatedAt: Date | null
   }, ExtArgs["result"]["session"]>
   composites: {}
@@ -1864,6 +1904,7 @@ export interface SessionFieldRefs {
   readonly ipSealed: Prisma.FieldRef<"Session", 'Bytes'>
   readonly childReissuedLookup: Prisma.FieldRef<"Session", 'Bytes'>
   readonly browserKey: Prisma.FieldRef<"Session", 'Bytes'>
+  readonly deviceLookup: Prisma.FieldRef<"Session", 'Bytes'>
   readonly authenticatedAt: Prisma.FieldRef<"Session", 'DateTime'>
 }
     

@@ -7,7 +7,7 @@ export const problems = {
   },
   reauthentication_required: {
     title: 'Prove again who you are',
-    detail: 'This needs a fresh proof. Give your current password.',
+    detail: 'Enter your current password to show that it is you.',
   },
   wrong_password: { title: 'Wrong password', detail: 'This is not your current password. Check it.' },
   password_not_set: {
@@ -15,10 +15,10 @@ export const problems = {
     detail: 'Set one with a link by mail: follow the link for a forgotten password.',
   },
   password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
-  email_unchanged: { title: 'E-mail unchanged', detail: 'This is your e-mail already. Give another one.' },
+  email_unchanged: { title: 'E-mail unchanged', detail: 'This is your e-mail already. Enter another one.' },
   email_disputed: {
     title: 'E-mail not possible',
-    detail: 'A change to this e-mail was undone by the owner of the account. Give another one.',
+    detail: 'A change to this e-mail was undone by the owner of the account. Enter another one.',
   },
   password_changed: {
     title: 'Password changed meanwhile',
@@ -26,7 +26,7 @@ export const problems = {
   },
   account_disabled: {
     title: 'Account disabled',
-    detail: 'This account is disabled. Ask your administrator.',
+    detail: 'This account is disabled. Ask the operator of this service.',
   },
   validation_failed: { title: 'Check the form', detail: 'Some fields need your attention.' },
   email_taken: { title: 'E-mail taken', detail: 'An account with this e-mail exists already. Sign in instead.' },
@@ -53,7 +53,7 @@ export const problems = {
   },
   organization_suspended: {
     title: 'Organization suspended',
-    detail: 'This organization is suspended. Ask its owner.',
+    detail: 'This organization is suspended. Ask its owner, or the operator of this service if you are the owner.',
   },
   last_owner: {
     title: 'You are the last owner',
@@ -85,7 +85,10 @@ export const problems = {
     detail: 'The organization can have no more members at the moment. Ask the person who invited you.',
   },
   session_revoked: { title: 'Session ended', detail: 'Your session was ended. Sign in again.' },
-  service_busy: { title: 'The service is busy', detail: 'Many people use the service now. Try again in a moment.' },
+  service_busy: {
+    title: 'The service is busy',
+    detail: 'Many people are using the service now. Try again in a moment.',
+  },
   database_unavailable: {
     title: 'The service is not available',
     detail: 'The service cannot reach its data at the moment. Try again soon.',

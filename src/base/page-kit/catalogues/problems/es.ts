@@ -8,7 +8,7 @@ export const problems: PageProblems = {
   },
   reauthentication_required: {
     title: 'Demuestre otra vez quién es',
-    detail: 'Esto necesita una prueba reciente. Escriba su contraseña actual.',
+    detail: 'Escriba su contraseña actual para mostrar que es usted.',
   },
   wrong_password: { title: 'Contraseña incorrecta', detail: 'Esta no es su contraseña actual. Compruébela.' },
   password_not_set: {
@@ -27,7 +27,7 @@ export const problems: PageProblems = {
   },
   account_disabled: {
     title: 'Cuenta desactivada',
-    detail: 'Esta cuenta está desactivada. Hable con su administrador.',
+    detail: 'Esta cuenta está desactivada. Hable con el operador de este servicio.',
   },
   validation_failed: { title: 'Revise el formulario', detail: 'Algunos campos necesitan su atención.' },
   email_taken: { title: 'Correo ya usado', detail: 'Ya existe una cuenta con este correo. Entre con ella.' },
@@ -54,7 +54,8 @@ export const problems: PageProblems = {
   },
   organization_suspended: {
     title: 'Organización suspendida',
-    detail: 'Esta organización está suspendida. Hable con su propietario.',
+    detail:
+      'Esta organización está suspendida. Hable con su propietario o, si usted es el propietario, con el operador de este servicio.',
   },
   last_owner: {
     title: 'Usted es el último propietario',
@@ -88,7 +89,7 @@ export const problems: PageProblems = {
   session_revoked: { title: 'Sesión terminada', detail: 'Su sesión fue terminada. Entre de nuevo.' },
   service_busy: {
     title: 'El servicio está ocupado',
-    detail: 'Mucha gente usa el servicio ahora. Inténtelo de nuevo en un momento.',
+    detail: 'Mucha gente está usando el servicio ahora. Inténtelo de nuevo en un momento.',
   },
   database_unavailable: {
     title: 'El servicio no está disponible',

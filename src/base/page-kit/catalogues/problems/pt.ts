@@ -8,7 +8,7 @@ export const problems: PageProblems = {
   },
   reauthentication_required: {
     title: 'Prove de novo quem é',
-    detail: 'Isto precisa de uma prova recente. Digite a sua senha atual.',
+    detail: 'Digite a sua senha atual para mostrar que é você.',
   },
   wrong_password: { title: 'Senha incorreta', detail: 'Esta não é a sua senha atual. Confira.' },
   password_not_set: {
@@ -27,7 +27,7 @@ export const problems: PageProblems = {
   },
   account_disabled: {
     title: 'Conta desativada',
-    detail: 'Esta conta está desativada. Fale com o seu administrador.',
+    detail: 'Esta conta está desativada. Fale com o operador deste serviço.',
   },
   validation_failed: { title: 'Verifique o formulário', detail: 'Alguns campos precisam da sua atenção.' },
   email_taken: { title: 'E-mail já usado', detail: 'Já existe uma conta com este e-mail. Entre com ela.' },
@@ -54,7 +54,8 @@ export const problems: PageProblems = {
   },
   organization_suspended: {
     title: 'Organização suspensa',
-    detail: 'Esta organização está suspensa. Fale com o proprietário.',
+    detail:
+      'Esta organização está suspensa. Fale com o proprietário ou, se você é o proprietário, com o operador deste serviço.',
   },
   last_owner: {
     title: 'Você é o último proprietário',
@@ -85,7 +86,7 @@ export const problems: PageProblems = {
   session_revoked: { title: 'Sessão encerrada', detail: 'A sua sessão foi encerrada. Entre novamente.' },
   service_busy: {
     title: 'O serviço está ocupado',
-    detail: 'Muitas pessoas usam o serviço agora. Tente novamente em instantes.',
+    detail: 'Muitas pessoas estão usando o serviço agora. Tente novamente em instantes.',
   },
   database_unavailable: {
     title: 'O serviço não está disponível',
