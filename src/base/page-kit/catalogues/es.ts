@@ -64,8 +64,8 @@ export const es: Catalogue = {
     useLink: 'Usar el enlace del correo',
     again: 'Enviar otro correo',
     changed:
-      'Su contraseña ha cambiado, y la sesión está cerrada en todos los dispositivos. Inicie sesión con la contraseña nueva.',
-    signIn: 'Iniciar sesión',
+      'Su contraseña ha cambiado, y la sesión está cerrada en todos los dispositivos. Entre con la contraseña nueva.',
+    signIn: 'Entrar',
   },
   /** The field for a link from a mail. */
   link: {
@@ -107,7 +107,7 @@ export const es: Catalogue = {
     sent: 'Si su correo aún no está confirmado, un nuevo mensaje está en camino.',
     proven: 'Su correo está confirmado.',
     toAccount: 'Ir a su cuenta',
-    toSignIn: 'Iniciar sesión',
+    toSignIn: 'Entrar',
     byPassword: 'Indique la contraseña de la cuenta para mostrar que usted la creó.',
     password: 'Contraseña',
     notMe: 'No elegí una contraseña, o no fui yo',
