@@ -65,7 +65,10 @@ export const CHAPTERS: readonly Chapter[] = [
   {
     folder: 'sign-in/verify-email',
     urls: ['/api/v1/auth/verify-email', '/api/v1/auth/verify-email/resend', '/verify-email'],
-    routes: ({ verifyEmail }) => [...verifyRoutes(verifyEmail), ...verifyPages(verifyEmail)],
+    routes: ({ verifyEmail, browser }) => [
+      ...verifyRoutes(verifyEmail),
+      ...verifyPages({ ...verifyEmail, ...browser }),
+    ],
   },
   {
     folder: 'sign-in/sessions',

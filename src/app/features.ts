@@ -28,9 +28,9 @@ import type { AccountPageDeps } from '../sign-in/account/pages.ts';
 import { authenticateBrowser } from '../sign-in/browser/authenticate.ts';
 import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
-import { createRequestCount, type RequestCount } from '../sign-in/forgotten-password/request-count.ts';
 import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
+import { createRequestCount, type RequestCount } from '../sign-in/mailbox-proof/request-count.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { OwnEmailDeps } from '../sign-in/own-email/routes.ts';
 import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
@@ -75,8 +75,8 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** The maximum number of mails for a new password that one network has sent to one address in 24 hours. */
-const RESET_MAILS_MAX = 6;
+/** How often in 24 hours one network has mails of one kind sent to one address: for a new password, or to register. */
+const MAILS_OF_NETWORK_MAX = 6;
 /** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
@@ -104,6 +104,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       throttle,
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
+      registrations: requestCountOf(config, parts),
       ...{ cookie, log },
     },
     forgottenPassword: { ...joining, throttle, requests: requestCountOf(config, parts) },
@@ -114,7 +115,10 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       returnTo: returnTo([...config.CORS_ORIGINS, config.PUBLIC_URL, config.PUBLIC_APP_URL ?? config.PUBLIC_URL]),
     },
     account: { ...refreshing, ...changing },
-    verifyEmail: verifyingOf(parts, { ...joining, throttle }),
+    verifyEmail: {
+      ...{ ...joining, ...creating, throttle, authenticateUser: authenticatingUser(parts) },
+      registrationMode: config.REGISTRATION_MODE,
+    },
     ...ownAccountOf(parts, { signing, throttle, cookie }),
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
@@ -169,12 +173,8 @@ function joiningOf(config: Config, parts: Parts): JoinDeps {
 function requestCountOf(config: Config, { clock }: Parts): RequestCount {
   return createRequestCount({
     clock,
-    perDayMax: config.RATE_LIMIT_ENABLED ? RESET_MAILS_MAX : Number.POSITIVE_INFINITY,
+    perDayMax: config.RATE_LIMIT_ENABLED ? MAILS_OF_NETWORK_MAX : Number.POSITIVE_INFINITY,
   });
-}
-
-function verifyingOf(parts: Parts, joining: JoinDeps & Pick<VerifyRouteDeps, 'throttle'>): VerifyRouteDeps {
-  return { ...joining, authenticateUser: authenticatingUser(parts) };
 }
 
 function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {

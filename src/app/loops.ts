@@ -8,6 +8,7 @@ import { removeExpiredKeys } from '../base/idempotency/remove-expired.ts';
 import { removeOverTokens } from '../credentials/one-time/remove-over.ts';
 import { openRemovalOfDeleted } from '../directory/organizations/remove-deleted.ts';
 import { openRaising } from '../directory/roles/raise-holders.ts';
+import { removeExpiredRegistrations } from '../sign-in/registration/end.ts';
 import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
 import type { Parts } from './parts.ts';
 
@@ -28,12 +29,13 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
       await removeExpiredAssertions(db);
       await removeExpiredKeys(db);
       await removeOverTokens(db);
+      await removeExpiredRegistrations(db);
     },
   });
   const { clock, random } = parts;
   const days = config.UNVERIFIED_ACCOUNT_TTL;
   // In the other modes, an account that nobody has proven is an account like any other.
-  const isDue = (config.REGISTRATION_MODE as string) === 'verified' && days > 0;
+  const isDue = config.REGISTRATION_MODE === 'verified' && days > 0;
   const unproven = isDue ? [openRemovalOfUnproven({ db, log, clock, random, publish, days })] : [];
   const alreadyStarted = () => undefined; // a key ring follows its files as soon as it is opened
   return [

@@ -13,7 +13,7 @@ import { createSeenKeys, type SeenKeys } from '../base/http/page-admission.ts';
 import { wideNetworkOf } from '../base/http/rate-limit.ts';
 import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
-import { type MailKit, openMailKit } from '../base/mail-kit/kit.ts';
+import { openMailKit } from '../base/mail-kit/kit.ts';
 import type { MailKind } from '../base/outbox/kinds.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import { type Kit, openKit } from '../base/page-kit/kit.ts';
@@ -25,7 +25,6 @@ import { type DataKeyRing, openDataKeys } from '../credentials/data-keys/ring.ts
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
-import type { CreateDeps } from '../credentials/one-time/create.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
 import { openPasswordPolicy, type PasswordPolicy } from '../credentials/passwords/policy.ts';
 import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
@@ -45,6 +44,7 @@ import { verifyMail } from '../sign-in/mailbox-proof/mail.ts';
 import { newDeviceMail } from '../sign-in/notices/new-device.ts';
 import { passwordChangedMail } from '../sign-in/notices/password-changed.ts';
 import { emailChangeMails } from '../sign-in/own-email/mail.ts';
+import { type RegistrationMailDeps, registrationMail } from '../sign-in/registration/mail.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
 export interface PartsOptions {
@@ -128,7 +128,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const mailKit = openMailKit({ ...kit, urls: config });
-  const kinds = mailKinds({ random, clock: machineClock, mailKit });
+  const isOpen = config.REGISTRATION_MODE !== 'closed';
+  const kinds = mailKinds({ random, clock: machineClock, mailKit, isOpen });
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   return {
     ...tokens,
@@ -209,10 +210,11 @@ async function openRings(
 }
 
 /** Every kind of mail that the outbox sends. */
-function mailKinds({ mailKit, ...deps }: CreateDeps & { readonly mailKit: MailKit }): MailKind[] {
+function mailKinds({ mailKit, isOpen, ...deps }: RegistrationMailDeps): MailKind[] {
   return [
     invitationMail({ ...deps, mailKit }),
     verifyMail({ ...deps, mailKit }),
+    registrationMail({ ...deps, mailKit, isOpen }),
     resetMail({ ...deps, mailKit }),
     passwordChangedMail({ mailKit, networkOf: wideNetworkOf }),
     newDeviceMail({ mailKit, networkOf: wideNetworkOf }),

@@ -8,6 +8,7 @@ import { type Account, getAccount } from '../../directory/users/accounts.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { markEmailVerified } from '../../directory/users/mailbox-store.ts';
 import { findCredentials, insertUser } from '../../directory/users/store.ts';
+import { endRegistrationsOf } from '../../sign-in/registration/end.ts';
 import type { PasswordDeps } from './change-account.ts';
 
 export interface NewAccount {
@@ -45,6 +46,7 @@ export async function createAccount(
       locale: null,
     });
     if (!inserted) throw problem('email_taken', taken);
+    await endRegistrationsOf(tx, email.key);
     if (input.verified) await markEmailVerified(tx, id);
     await record(tx, {
       id: newId(deps.random, deps.clock),

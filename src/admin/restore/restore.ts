@@ -6,6 +6,7 @@ import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import { endAllBefore } from '../../credentials/one-time/consume.ts';
+import { endRegistrationsBefore } from '../../sign-in/registration/end.ts';
 import type { OperatorDeps } from '../sessions/sessions.ts';
 import {
   countEverything,
@@ -54,6 +55,7 @@ export async function endEverything(
       await lockEverything(tx);
       const ended = await markEverythingEnded(tx, instant);
       await endAllBefore(tx, instant);
+      await endRegistrationsBefore(tx, instant);
       await markDecided(tx, lineage);
       const { sessions, users, clients, invitations } = ended;
       await record(tx, {

@@ -23,7 +23,8 @@ BEGIN
   PERFORM set_config('lock_timeout', '150ms', true);
   LOOP
     BEGIN
-      LOCK TABLE organizations, users, memberships, clients, sessions, invitations, one_time_tokens IN EXCLUSIVE MODE;
+      LOCK TABLE organizations, users, memberships, clients, sessions, invitations, one_time_tokens,
+        registrations IN EXCLUSIVE MODE;
       EXIT;
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
       PERFORM pg_sleep(0.1);

@@ -42,6 +42,11 @@ export function contradictions(config: Config, settings: Settings): string[] {
   if (settings.SMTP_URL && /@localhost>?$/i.test(settings.MAIL_FROM)) {
     problems.push('MAIL_FROM: is required in production together with SMTP_URL');
   }
+  if (config.REGISTRATION_MODE === 'verified' && !settings.SMTP_URL) {
+    problems.push(
+      'SMTP_URL: is required in production with REGISTRATION_MODE=verified, because a mail makes the account',
+    );
+  }
   if (!settings.KEYS_DIR) {
     problems.push('KEYS_DIR: is required in production, because development keys are refused');
   }

@@ -15,6 +15,7 @@ const ORIGIN = { at: AT, device: { browser: 'Firefox', system: 'Linux' }, networ
 
 const SAMPLES: { readonly [Name in TemplateName]: About<Name> } = {
   verify_email: PROOF,
+  registration: PROOF,
   reset_password: PROOF,
   account_exists: { reason: 'registered' },
   email_change_confirm: PROOF,

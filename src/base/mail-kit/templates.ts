@@ -39,12 +39,12 @@ export interface Origin {
 
 function proof(
   { about: { code, codeExpiresAt, expiresAt }, texts, language }: TemplateInput<Proof>,
-  { unasked }: { readonly unasked: string },
+  { unasked, linkTerms = texts.linkTerms }: { readonly unasked: string; readonly linkTerms?: MailTexts['linkTerms'] },
 ): Pick<MailContent, 'code' | 'notes'> {
   const terms = codeExpiresAt === null ? [] : [texts.codeTerms(instantText(language, codeExpiresAt))];
   return {
     code: code === null ? undefined : { label: texts.code, digits: code },
-    notes: [texts.linkTerms(instantText(language, expiresAt)), ...terms, unasked],
+    notes: [linkTerms(instantText(language, expiresAt)), ...terms, unasked],
   };
 }
 
@@ -52,6 +52,12 @@ function verifyEmail(input: TemplateInput<Proof>): MailContent {
   const { subject, body, link: label, unasked } = input.texts.verifyEmail;
   const links = [{ label, url: input.links.verifyEmail(input.about.token) }];
   return { subject, paragraphs: [body(input.brand)], links, ...proof(input, { unasked }) };
+}
+
+function registration(input: TemplateInput<Proof>): MailContent {
+  const { subject, body, link: label, linkTerms, unasked } = input.texts.registration;
+  const links = [{ label, url: input.links.verifyEmail(input.about.token) }];
+  return { subject, paragraphs: [body(input.brand)], links, ...proof(input, { unasked, linkTerms }) };
 }
 
 function resetPassword(input: TemplateInput<Proof>): MailContent {
@@ -178,6 +184,7 @@ function organizationSuspended(input: TemplateInput<OrganizationSuspended>): Mai
 /** Every template, by the name of its kind in the outbox. */
 export const TEMPLATES = {
   verify_email: verifyEmail,
+  registration,
   reset_password: resetPassword,
   account_exists: accountExists,
   email_change_confirm: emailChangeConfirm,

@@ -24,9 +24,12 @@ inserted AS (
     count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 hour') AS hour FROM recent) AS counted
   WHERE $7::boolean AND hour < $5::int AND day < $6::int
   RETURNING id
+),
+unchanged AS (
+  UPDATE outbox SET kind = kind
+  WHERE id = (SELECT id FROM recent ORDER BY created_at DESC LIMIT 1) AND NOT EXISTS (SELECT FROM inserted)
 )
-UPDATE outbox SET kind = kind
-WHERE id = (SELECT id FROM recent ORDER BY created_at DESC LIMIT 1) AND NOT EXISTS (SELECT FROM inserted)`);
+SELECT EXISTS (SELECT FROM inserted) AS inserted`);
 
 // The mails to the user that were requested before this one. Those that were not wanted do not count. $1 mail, $2 most
 // mails in an hour, $3 most in a day.
@@ -46,10 +49,12 @@ export async function isWithinBudget(
   return row?.within ?? false;
 }
 
-/** Inserts the mail if the budget of its address allows it. */
-export async function insertBoundedMail(tx: SystemTx, mail: BoundedMail): Promise<void> {
+/** Inserts the mail if the budget of its address allows it. Returns whether it did. */
+export async function insertBoundedMail(tx: SystemTx, mail: BoundedMail): Promise<boolean> {
   const { id, kind, subjectId, recipientKey, perHour, perDay, isAllowed, actorId = null } = mail;
   const found = tx.personal.lookup('outbox.recipient', recipientKey);
   await tx.rows(LOCK_ADDRESS, [found]);
-  await tx.rows(INSERT, [id, kind, subjectId, found, perHour, perDay, isAllowed, actorId]);
+  const values = [id, kind, subjectId, found, perHour, perDay, isAllowed, actorId];
+  const [row] = await tx.rows<{ inserted: boolean }>(INSERT, values);
+  return row?.inserted ?? false;
 }

@@ -52,9 +52,10 @@ export interface BoundedMail {
 }
 
 /**
- * Requests a mail unless the budget of its address is used up. Neither the result nor the work shows which of the two
- * is true. The caller does not nudge the outbox, so that creating the mail does not delay the answer.
+ * Requests a mail unless the budget of its address is used up. The work does not show which of the two is true, and the
+ * answer to whoever asked must not depend on the result. The caller does not nudge the outbox, so that creating the
+ * mail does not delay the answer.
  */
-export function enqueueBounded(tx: SystemTx, mail: BoundedMail): Promise<void> {
+export function enqueueBounded(tx: SystemTx, mail: BoundedMail): Promise<boolean> {
   return insertBoundedMail(tx, mail);
 }

@@ -8,7 +8,7 @@ import { type LookupKey, lookup } from './lookup.ts';
 import { remembering } from './opened.ts';
 import { DataKeyMissing, keyIdOf, SealBroken, seal, unseal } from './sealing.ts';
 
-/** The columns that are sealed, without the ending `_sealed`. All but the last three are beside an unsealed column. */
+/** The columns that are sealed, without the ending `_sealed`. The first five are beside an unsealed column. */
 export const SEALED_COLUMNS = [
   'users.email',
   'users.name',
@@ -18,6 +18,9 @@ export const SEALED_COLUMNS = [
   'person_keys.secret',
   'one_time_tokens.address',
   'outbox.recipient',
+  'registrations.email',
+  'registrations.name',
+  'registrations.organization',
 ] as const;
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];
 
@@ -29,7 +32,9 @@ export type LookupColumn =
   | 'sessions.child_reissued'
   | 'sessions.device'
   | 'one_time_tokens.address'
-  | 'one_time_tokens.code';
+  | 'one_time_tokens.code'
+  | 'registrations.email'
+  | 'registrations.code';
 
 /** Opens a stored value of the row with this id. Null stays null. */
 export type Open = <Value extends string | null>(column: SealedColumn, id: string, stored: Value) => Value;

@@ -24,6 +24,35 @@ export async function findCredentials(tx: SystemReader, emailKey: string): Promi
   return row ?? null;
 }
 
+// A look-up is a keyed hash, so the account after it is any account, and always the same one for an address. After the
+// last one comes the first one. $1 look-up.
+const hashed = (where: string) => `
+(SELECT u.id, p.hash, p.changed_at AS "changedAt", u.email_lookup = decode($1, 'base64') AS "isOwn"
+FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE ${where} ORDER BY u.email_lookup LIMIT 1)`;
+const NEXT_CREDENTIALS = statement(`
+${hashed(`u.email_lookup >= decode($1, 'base64')`)} UNION ALL ${hashed('u.email_lookup IS NOT NULL')} LIMIT 1`);
+
+/** `own` is null when no account has the e-mail. Then `hash` is that of another account, whose check takes as long. */
+export interface CredentialsToCheck {
+  readonly own: Credentials | null;
+  readonly hash: string | null;
+}
+
+/**
+ * The user with this canonical e-mail, or a hash in its place. The hashes of accounts may be of different costs. So a
+ * stranger must see these costs as often for unknown e-mails as for known ones. The hash of another account, by chance,
+ * has each cost as often as the accounts have it.
+ */
+export async function findCredentialsToCheck(tx: SystemReader, emailKey: string): Promise<CredentialsToCheck> {
+  if (!tx.personal.isSealed) {
+    const own = await findCredentials(tx, emailKey);
+    return { own, hash: own?.hash ?? null };
+  }
+  const found = tx.personal.lookup('users.email', emailKey);
+  const [row] = await tx.rows<Credentials & { readonly isOwn: boolean }>(NEXT_CREDENTIALS, [found]);
+  return { own: row?.isOwn ? row : null, hash: row?.hash ?? null };
+}
+
 // $1 user, $2 when the replaced password was set, $3 hash of the new one.
 const REPLACE = statement(`
 WITH locked AS (SELECT id FROM users WHERE id = $1::uuid AND status = 'active' FOR NO KEY UPDATE)
@@ -43,13 +72,14 @@ export interface NewUser {
   readonly email: string;
   readonly emailKey: string;
   readonly name: string;
-  readonly passwordHash: string;
+  /** Null for an account without a password. */
+  readonly passwordHash: string | null;
   /** The language of the person; null when it is unknown. */
   readonly locale: Language | null;
 }
 
 // $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored unsealed, $5 and $6 e-mail and name sealed,
-// $7 look-up of the e-mail, $8 hash of the password, $9 and $10 grams of name and e-mail, $11 language or null.
+// $7 look-up of the e-mail, $8 hash of the password or null, $9 and $10 grams of name and e-mail, $11 language or null.
 const INSERT = statement(`
 WITH inserted AS (
   INSERT INTO users (id, email, email_key, name, email_sealed, name_sealed, email_lookup, locale)
@@ -59,8 +89,9 @@ WITH inserted AS (
 searchable AS (
   INSERT INTO user_search (user_id, name_grams, email_grams)
   SELECT id, $9::text[]::bigint[], $10::text[]::bigint[] FROM inserted
-)
-INSERT INTO passwords (user_id, hash) SELECT id, $8 FROM inserted RETURNING user_id`);
+),
+guarded AS (INSERT INTO passwords (user_id, hash) SELECT id, $8 FROM inserted WHERE $8::text IS NOT NULL)
+SELECT id FROM inserted`);
 
 /** Inserts the user. Returns false, and writes nothing, when the e-mail is taken. */
 export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> {

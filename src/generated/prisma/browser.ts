@@ -48,6 +48,11 @@ export type EmailRevert = Prisma.EmailRevertModel
  */
 export type OneTimeCodeFailures = Prisma.OneTimeCodeFailuresModel
 /**
+ * Model Registration
+ * 
+ */
+export type Registration = Prisma.RegistrationModel
+/**
  * Model PersonalData
  * 
  */

@@ -23,6 +23,7 @@ import { insertUser } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { type ClaimDeps, takeOver } from '../mailbox-proof/claim.ts';
+import { endRegistrationsOf } from '../registration/end.ts';
 import { endAccess } from '../sessions/end-session.ts';
 import {
   answerSession,
@@ -160,10 +161,13 @@ export async function acceptByRegistering(
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
       const account = { userId, name, passwordHash, locale: input.locale, invitation };
-      if (!known) return insertAccount(deps, tx, account);
-      const taken = await takeOver(deps, tx, { ...account, email: invitation.email, ...PROVEN });
-      if (!taken) throw problem('email_taken');
-      revocations = taken;
+      if (!known) await insertAccount(deps, tx, account);
+      else {
+        const taken = await takeOver(deps, tx, { ...account, email: invitation.email, ...PROVEN });
+        if (!taken) throw problem('email_taken');
+        revocations = taken;
+      }
+      await endRegistrationsOf(tx, invitation.emailKey);
     };
     await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };

@@ -19,11 +19,11 @@ import { getOwnOrganization, listOwnOrganizations } from '../../directory/organi
 import { changeProfile, getProfile, type ProfileDeps } from '../../directory/profile/profile.ts';
 import { UserName } from '../../directory/users/schema.ts';
 import type { Caller } from '../../protocol/caller.ts';
+import { VERIFY } from '../password/pages.ts';
 import { type EndSessionDeps, endOtherSessions, endOwnSession } from '../sessions/end-session.ts';
 import { listOwnSessions } from '../sessions/list-sessions.ts';
 import type { Refresh, RefreshDeps } from '../sessions/refresh.ts';
 import { switchOrganization } from '../sessions/switch-organization.ts';
-import { VERIFY } from '../verify-email/pages.ts';
 import { accountPage, badge, DEVICES, deviceText, ORGANIZATIONS, PROFILE } from './frame.ts';
 
 export interface AccountPageDeps extends ProfileDeps, EndSessionDeps, RefreshDeps, MemberChangeDeps {

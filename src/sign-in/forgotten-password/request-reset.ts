@@ -7,8 +7,8 @@ import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { findAccountByMailbox } from '../../directory/users/mailbox-store.ts';
+import type { RequestCount } from '../mailbox-proof/request-count.ts';
 import { RESET_MAIL } from './mail.ts';
-import type { RequestCount } from './request-count.ts';
 
 export interface RequestResetDeps {
   readonly db: Database;

@@ -19,6 +19,7 @@ import { parseEmail } from '../../directory/users/email.ts';
 import { raiseEpochs, raiseMembershipEpochs } from '../../directory/users/epoch-store.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
+import { endRegistrationsOf } from '../registration/end.ts';
 import { eraseSessionsOf } from '../sessions/ending-store.ts';
 import { type HeldOrganization, listHeld, listHeldIds } from './close-store.ts';
 import { enqueueClosedMail } from './mail.ts';
@@ -166,6 +167,7 @@ async function erase(
   await deleteTokensOf(tx, userId);
   await deleteKeptOf(tx, userId);
   await deleteMailsOf(tx, userId, parseEmail(email)?.key ?? email);
+  await endRegistrationsOf(tx, parseEmail(email)?.key ?? email); // others may have tried to register the address
   await enqueueClosedMail(tx, newId(deps.random, deps.clock), account);
   const closed = { type: 'user.closed', organizationId: null, targetId: userId } as const;
   await record(tx, { id: newId(deps.random, deps.clock), actorId, ...closed });

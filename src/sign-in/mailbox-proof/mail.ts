@@ -36,12 +36,12 @@ export function verifyMail(deps: CreateDeps & { readonly mailKit: MailKit }): Ma
 }
 
 /** Requests the mail for an account, unless the budget of its address is used up. */
-export function enqueueVerifyMail(
+export async function enqueueVerifyMail(
   deps: CreateDeps,
   tx: SystemTx,
   { userId, emailKey }: { readonly userId: string; readonly emailKey: string },
 ): Promise<void> {
-  return enqueueBounded(tx, {
+  await enqueueBounded(tx, {
     ...{ id: newId(deps.random, deps.clock), kind: VERIFY_MAIL, subjectId: userId, recipientKey: emailKey },
     ...{ perHour: PER_HOUR_MAX, perDay: PER_DAY_MAX, isAllowed: true },
   });

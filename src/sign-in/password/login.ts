@@ -7,7 +7,7 @@ import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import { findOrganizationId } from '../../directory/organizations/store.ts';
 import { countingKey, type EmailAddress, parseEmail } from '../../directory/users/email.ts';
-import { findCredentials, updateHash } from '../../directory/users/store.ts';
+import { findCredentialsToCheck, updateHash } from '../../directory/users/store.ts';
 import { chooseOrganization } from '../sessions/choose-organization.ts';
 import { markSurplusEnded } from '../sessions/ending-store.ts';
 import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from '../sessions/open-session.ts';
@@ -78,9 +78,9 @@ async function countOrganizations(deps: LoginDeps, input: Login): Promise<void> 
 
 async function checkPassword(deps: LoginDeps, email: EmailAddress | null, password: string) {
   // The query and the hash also run for a text that is not an e-mail address, so that every outcome takes the same
-  // work.
-  const account = await findCredentials(deps.db.systemReader(), email?.key ?? '');
-  const { matches, needsRehash } = await deps.passwords.verify(password, account?.hash ?? null);
+  // work. For an unknown e-mail, the hash is that of another account.
+  const { own: account, hash } = await findCredentialsToCheck(deps.db.systemReader(), email?.key ?? '');
+  const { matches, needsRehash } = await deps.passwords.verify(password, hash);
   if (!account || !matches) return null;
   return { userId: account.id, passwordChangedAt: account.changedAt, staleHash: needsRehash ? account.hash : null };
 }

@@ -13,13 +13,17 @@ import { OrganizationName } from '../../directory/organizations/schema.ts';
 import { Email, UserName } from '../../directory/users/schema.ts';
 import { onTheWayTo, Target, targetOf } from '../browser/continue.ts';
 import { type BrowserDeps, HOME, SIGN_IN, signInBrowser } from '../browser/cookie.ts';
+import { type RequestRegistrationDeps, requestRegistration } from '../registration/request-registration.ts';
 import { type LoginDeps, login } from './login.ts';
 import { type RegisterDeps, register } from './register.ts';
 import { Login } from './schema.ts';
 
-export interface PasswordPageDeps extends BrowserDeps, LoginDeps, RegisterDeps {}
+export interface PasswordPageDeps extends BrowserDeps, LoginDeps, RegisterDeps, RequestRegistrationDeps {}
 
-const REGISTER = '/register';
+/** The page to register. A browser keeps the id of a registration for this purpose. */
+export const REGISTER = '/register';
+/** The page on which people prove an e-mail. */
+export const VERIFY = '/verify-email';
 /** The page on which people say that they have forgotten the password. */
 export const FORGOT_PASSWORD = '/forgot-password';
 const Notice = z.enum(['signed-out', 'ended']);
@@ -54,7 +58,7 @@ function signInPage(deps: PasswordPageDeps): Endpoint[] {
         title: view.text.signIn.title,
         body: html`${wrong(view, attempt)}${noticeOf(view, notice)}${signInForm(view, attempt, target)}
 <p class="after"><a href="${FORGOT_PASSWORD}">${view.text.signIn.forgotten}</a></p>
-${deps.registrationMode === 'open' && registerLink(view, target)}`,
+${deps.registrationMode !== 'closed' && registerLink(view, target)}`,
       });
     },
     form: {
@@ -116,9 +120,17 @@ function registerPage(deps: PasswordPageDeps): Endpoint[] {
       keeps: ['name', 'email', 'organizationName', 'return_to'],
       limit: 'sign_in',
       limitAs: 'register',
-      send({ view, form: sent, caller, request, answer }) {
+      async send({ view, form: sent, caller, request, answer }) {
         const { name, email, password, organizationName = null, return_to: returnTo } = sent;
         const asked = { name, email, password, organizationName, organizationSlug: null, locale: view.language };
+        if (deps.registrationMode === 'verified') {
+          const id = await requestRegistration(deps, { ...asked, network: request.network });
+          view.keepToken(REGISTER, id);
+          const target = deps.returnTo(returnTo);
+          return seeOther(
+            `${VERIFY}?${new URLSearchParams({ done: 'registered', ...(target && { return_to: target.href }) })}`,
+          );
+        }
         return signInBrowser(deps, { caller, request, answer, returnTo }, (device) =>
           register(deps, { ...asked, device }),
         );

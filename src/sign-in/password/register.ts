@@ -1,6 +1,6 @@
-// Registers a user. If the request names an organization, it also creates the organization with its owner and its
-// trial. All of this and the session are written in one transaction.
-
+// Registers a user whose account works at once (REGISTRATION_MODE=open). If the request names an organization, it also
+// creates the organization with its owner and its trial. All of this and the session are written in one transaction.
+// With REGISTRATION_MODE=verified, registration/request-registration.ts is in place of this file.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
@@ -19,6 +19,7 @@ import {
 import { parseEmail } from '../../directory/users/email.ts';
 import { findCredentials, insertUser } from '../../directory/users/store.ts';
 import { enqueueVerifyMail } from '../mailbox-proof/mail.ts';
+import { endRegistrationsOf } from '../registration/end.ts';
 import {
   answerSession,
   type Device,
@@ -32,7 +33,7 @@ export interface RegisterDeps extends SessionDeps, InsertOrganizationDeps {
   readonly db: Database;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
-  readonly registrationMode: 'open' | 'closed';
+  readonly registrationMode: 'open' | 'verified' | 'closed';
 }
 
 export interface Register {
@@ -55,7 +56,7 @@ export interface Registered extends SignedIn {
  * service_busy.
  */
 export async function register(deps: RegisterDeps, input: Register, once: Once = WITHOUT_KEY): Promise<Registered> {
-  if (deps.registrationMode === 'closed') throw problem('registration_closed');
+  if (deps.registrationMode !== 'open') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   await deps.passwordPolicy.assertGood(input.password, passwordContext(email.address, input));
@@ -76,6 +77,7 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
   async function write(tx: SystemTx): Promise<() => Promise<Registered>> {
     await once.begin(tx);
     if (!(await insertUser(tx, user))) throw problem('email_taken');
+    await endRegistrationsOf(tx, user.emailKey);
     await recordOwn(deps, tx, user.id, 'user.registered');
     await enqueueVerifyMail(deps, tx, { userId: user.id, emailKey: user.emailKey });
     const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };

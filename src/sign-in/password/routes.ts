@@ -5,13 +5,14 @@ import { type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
 import { preferredLanguage } from '../../base/page-kit/language.ts';
 import { acceptByRegistering, type JoinDeps } from '../accept-invitation/accept-invitation.ts';
+import { type RequestRegistrationDeps, requestRegistration } from '../registration/request-registration.ts';
 import { assertSameSite, type CookieSettings, deliver, deviceOf } from '../sessions/cookie.ts';
 import { SignedIn } from '../sessions/schema.ts';
 import { type LoginDeps, login } from './login.ts';
 import { type RegisterDeps, register } from './register.ts';
-import { Login, Register, Registered } from './schema.ts';
+import { Login, Register, Registered, RegistrationRequested } from './schema.ts';
 
-export interface PasswordRouteDeps extends LoginDeps, RegisterDeps, JoinDeps {
+export interface PasswordRouteDeps extends LoginDeps, RegisterDeps, RequestRegistrationDeps, JoinDeps {
   readonly cookie: CookieSettings;
 }
 
@@ -33,10 +34,10 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
     access: open(),
     limit: 'sign_in',
     id: 'register',
-    summary: 'Create an account, optionally with an organization, and sign in',
+    summary: 'Create an account, optionally with an organization, and sign in; or ask for the mail that creates it',
     tag: 'Sign-in',
     body: Register,
-    reply: { 201: enveloped(Registered) },
+    reply: { 201: enveloped(Registered), 202: enveloped(RegistrationRequested) },
     idempotent: true,
     problems: [
       'email_taken',
@@ -61,9 +62,18 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
         );
       }
       const { email, password, name, organizationName = null, organizationSlug = null } = body;
-      const input = { email, password, name, organizationName, organizationSlug, locale, device: deviceOf(request) };
+      const asked = { email, password, name, organizationName, organizationSlug, locale };
+      if (deps.registrationMode === 'verified') {
+        return once(
+          (kept) => requestRegistration(deps, { ...asked, network: request.network }, kept),
+          (registrationId, answer) => {
+            answer.status(202);
+            return { data: { requested: true, registrationId } };
+          },
+        );
+      }
       return once(
-        (kept) => register(deps, input, kept),
+        (kept) => register(deps, { ...asked, device: deviceOf(request) }, kept),
         (signed, answer) => deliver(deps, answer, signed, body.transport),
       );
     },

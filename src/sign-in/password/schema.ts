@@ -1,6 +1,6 @@
 // The wire shapes of registering and of signing in with a password.
 import { z } from 'zod';
-import { Secret } from '../../base/http/wire.ts';
+import { Id, Secret } from '../../base/http/wire.ts';
 import { OrganizationName, OrganizationReference, Slug, Subscription } from '../../directory/organizations/schema.ts';
 import { Email, UserName } from '../../directory/users/schema.ts';
 import { InvitationToken } from '../accept-invitation/schema.ts';
@@ -41,5 +41,15 @@ export const Login = z
     message: 'must name the same organization as organization, or be left out',
   })
   .meta({ id: 'Login' });
+
+/** With REGISTRATION_MODE=verified. The answer says nothing about the address. */
+export const RegistrationRequested = z
+  .strictObject({
+    requested: z.literal(true),
+    registrationId: Id.meta({
+      description: 'Proves the registration together with the code of the mail: POST /auth/verify-email.',
+    }),
+  })
+  .meta({ id: 'RegistrationRequested' });
 
 export const Registered = SignedIn.extend({ subscription: Subscription.nullable() }).meta({ id: 'Registered' });

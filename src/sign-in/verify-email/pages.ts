@@ -1,10 +1,11 @@
 // The page that proves an address: by the link of a mail, or by its code for people who are signed in. Every form acts
-// with the token that its page has shown, and opening the link uses nothing up.
+// with the token that its page has shown, and opening the link uses nothing up. Whoever has just registered types the
+// code here, too: the browser keeps the id of the registration.
 import { z } from 'zod';
 import { invalid, Problem } from '../../base/errors/problem.ts';
 import type { Endpoint } from '../../base/http/endpoint.ts';
 import { page, type Redirect, seeOther, visitor } from '../../base/http/page.ts';
-import { Secret } from '../../base/http/wire.ts';
+import { Id, Secret } from '../../base/http/wire.ts';
 import { done, wrong } from '../../base/page-kit/blocks.ts';
 import { type Attempt, FRESH, field, form, hidden } from '../../base/page-kit/form.ts';
 import { type Html, html } from '../../base/page-kit/html.ts';
@@ -12,42 +13,60 @@ import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
 import { linkForm, PastedLink, readToken, tokenField } from '../../base/page-kit/link.ts';
 import type { Caller } from '../../protocol/caller.ts';
-import { HOME, SIGN_IN } from '../browser/cookie.ts';
+import { NIL_ID } from '../../protocol/id.ts';
+import { onTheWayTo, Target, targetOf } from '../browser/continue.ts';
+import { type BrowserDeps, HOME, SIGN_IN } from '../browser/cookie.ts';
+import { REGISTER, VERIFY } from '../password/pages.ts';
 import { VerifyCode } from './schema.ts';
 import { requestVerifyMail, type VerifyDeps, verifyAsUser, verifyByMailbox, verifyByPassword } from './verify-email.ts';
+import { isRegistrationToken, verifyRegistrationByCode } from './verify-registration.ts';
 
-export const VERIFY = '/verify-email';
+export interface VerifyPageDeps extends VerifyDeps, BrowserDeps {}
+
 const REFUSED = ['invalid_or_expired_token'] as const;
 
 /** Without a step, the form brings the token of a link. */
 const VerifyForm = z.strictObject({
   token: PastedLink.optional(),
-  step: z.enum(['confirm', 'password', 'claim', 'code', 'resend']).optional(),
+  step: z.enum(['confirm', 'password', 'claim', 'code', 'resend', 'registration']).optional(),
   password: Secret.optional(),
   newPassword: Secret.optional(),
   code: VerifyCode.optional(),
+  registrationId: Id.optional(),
+  return_to: Target.optional(),
 });
 
-export function verifyPages(deps: VerifyDeps): Endpoint[] {
+export function verifyPages(deps: VerifyPageDeps): Endpoint[] {
   return page({
     url: VERIFY,
     access: visitor(),
     name: 'VerifyEmail',
     summary: 'Prove an e-mail by the link or the code of a mail',
-    query: z.object({ done: z.enum(['proven', 'sent']) }),
-    show({ view, caller, attempt, query }) {
+    query: z.object({ done: z.enum(['proven', 'sent', 'registered']), return_to: Target.optional() }),
+    async show(input) {
+      const { view, caller, attempt, query } = input;
       const { title } = view.text.verifyEmail;
-      if (query.done === 'proven' && !attempt.problem) return layout(view, { title, body: provenText(view) });
+      const target = targetOf(deps, input);
+      if (query.done === 'proven' && !attempt.problem) return layout(view, { title, body: provenText(view, target) });
+      const registered = registrationOf(view, attempt, query.done);
+      if (registered) {
+        return layout(view, {
+          title,
+          body: html`${wrong(view, attempt)}${registeredForms(view, attempt, registered, target)}`,
+        });
+      }
       const isDead = attempt.problem?.code === 'invalid_or_expired_token';
       if (isDead) view.forgetToken();
       const token = isDead ? null : tokenOf(view, attempt);
       const notice = query.done === 'sent' && !attempt.problem && done(view.text.verifyEmail.sent);
-      const shown = token === null ? arrival(view, caller, attempt) : proofForms(view, caller, attempt, token);
+      const isNew = token !== null && !caller && (await isRegistrationToken(deps, token));
+      const shown =
+        token === null ? arrival(view, caller, attempt) : proofForms(view, caller, attempt, { token, isNew });
       return layout(view, { title, body: html`${wrong(view, attempt)}${notice}${shown}` });
     },
     form: {
       schema: VerifyForm,
-      keeps: ['token', 'step'],
+      keeps: ['token', 'step', 'registrationId', 'return_to'],
       limit: 'sign_in',
       limitAs: 'verifyEmail',
       send: (input) => takeStep(deps, input),
@@ -73,8 +92,16 @@ interface Sent {
   readonly request: { readonly network: string };
 }
 
-async function takeStep(deps: VerifyDeps, { view, caller, form: sent, request: { network } }: Sent): Promise<Redirect> {
-  const { step, code, password, newPassword } = sent;
+async function takeStep(
+  deps: VerifyPageDeps,
+  { view, caller, form: sent, request: { network } }: Sent,
+): Promise<Redirect> {
+  const { step, code, password, newPassword, registrationId } = sent;
+  if (step === 'registration') {
+    if (code === undefined) throw invalid('code', 'is required');
+    await verifyRegistrationByCode(deps, { registrationId: registrationId ?? NIL_ID, code });
+    return proven(view, deps.returnTo(sent.return_to));
+  }
   if (caller && step === 'resend') {
     await requestVerifyMail(deps, caller);
     return seeOther(`${VERIFY}?done=sent`);
@@ -103,15 +130,31 @@ async function takeStep(deps: VerifyDeps, { view, caller, form: sent, request: {
   return seeOther(VERIFY);
 }
 
-function proven(view: View): Redirect {
+function proven(view: View, target: URL | null = null): Redirect {
   view.forgetToken();
-  return seeOther(`${VERIFY}?done=proven`);
+  return seeOther(`${VERIFY}?${new URLSearchParams({ done: 'proven', ...(target && { return_to: target.href }) })}`);
 }
 
-function provenText(view: View): Html {
+function provenText(view: View, target: URL | null): Html {
   const { proven: text, toAccount, toSignIn } = view.text.verifyEmail;
-  const way = view.isSignedIn ? HOME : SIGN_IN;
+  const way = view.isSignedIn ? HOME : onTheWayTo(target, SIGN_IN);
   return html`${done(text)}<p class="after"><a href="${way}">${view.isSignedIn ? toAccount : toSignIn}</a></p>`;
+}
+
+/** The id of the registration that this browser has just sent, or whose code it has just typed. */
+function registrationOf(view: View, { typed, problem }: Attempt, done: string | undefined): string | null {
+  if (problem) return typed.step === 'registration' ? (typed.registrationId ?? null) : null;
+  return done === 'registered' ? view.keptToken(REGISTER) : null;
+}
+
+function registeredForms(view: View, attempt: Attempt, id: string, target: URL | null): Html {
+  const { registered, code, codeHint, confirm } = view.text.verifyEmail;
+  const fields = html`${hidden('step', 'registration')}${hidden('registrationId', id)}${hidden('return_to', target?.href)}
+${field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' })}`;
+  return html`${!attempt.problem && done(registered)}
+${form(view, { action: VERIFY, submit: confirm, fields })}
+${linkForm(view, FRESH, { path: VERIFY })}
+<p class="after"><a href="${onTheWayTo(target, REGISTER)}">${view.text.verifyEmail.registerAgain}</a></p>`;
 }
 
 function arrival(view: View, caller: Caller | null, attempt: Attempt): Html {
@@ -128,8 +171,14 @@ ${linkForm(view, attempt, { path: VERIFY, codes: isByCode ? [] : REFUSED })}
 ${caller && form(view, { action: VERIFY, submit: resend, look: 'plain', fields: step('resend') })}`;
 }
 
-function proofForms(view: View, caller: Caller | null, attempt: Attempt, token: string): Html {
-  const text = view.text.verifyEmail;
+interface ShownLink {
+  readonly token: string;
+  /** Whether it is the link of a registration, which has no account yet. */
+  readonly isNew: boolean;
+}
+
+function proofForms(view: View, caller: Caller | null, attempt: Attempt, { token, isNew }: ShownLink): Html {
+  const text = { ...view.text.verifyEmail, ...(isNew && view.text.verifyEmail.ofRegistration) };
   const acting = (step: string) => html`${tokenField(token)}${hidden('step', step)}`;
   const another = html`<details class="after"><summary>${text.otherLink}</summary>
 ${linkForm(view, FRESH, { path: VERIFY })}

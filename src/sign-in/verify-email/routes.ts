@@ -6,15 +6,16 @@ import { enveloped } from '../../base/http/wire.ts';
 import { preferredLanguage } from '../../base/page-kit/language.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { VerifiedEmail, VerifyEmail, VerifyMailRequested } from './schema.ts';
+import type { Verified } from './verified.ts';
 import {
   type Proof,
   requestVerifyMail,
-  type Verified,
   type VerifyDeps,
   verifyAsUser,
   verifyByMailbox,
   verifyByPassword,
 } from './verify-email.ts';
+import { verifyRegistrationByCode } from './verify-registration.ts';
 
 export interface VerifyRouteDeps extends VerifyDeps {
   /** The caller of a request with an access token. Raises the error that says why the token is refused. */
@@ -28,6 +29,8 @@ export function verifyRoutes(deps: VerifyRouteDeps): Endpoint[] {
   return [verifyRoute(deps), resendRoute(deps)];
 }
 
+const CODE_ALONE = 'A code needs the access token of its user, or the registrationId of a registration.';
+
 function verifyRoute(deps: VerifyRouteDeps): Endpoint {
   return endpoint({
     method: 'POST',
@@ -36,13 +39,14 @@ function verifyRoute(deps: VerifyRouteDeps): Endpoint {
     limit: 'sign_in',
     id: 'verifyEmail',
     summary:
-      'Prove an e-mail: when signed in, by code or token; otherwise by the token of the link, with or without the password',
+      'Prove an e-mail: when signed in, by code or token; otherwise by the token of the link, with or without the password, or by the code with the id of a registration',
     tag: 'Sign-in',
     body: VerifyEmail,
     reply: { 200: enveloped(VerifiedEmail) },
     problems: [
       'invalid_or_expired_token',
       'verification_for_another',
+      'registration_closed',
       'invalid_credentials',
       'unauthenticated',
       'invalid_token',
@@ -53,14 +57,17 @@ function verifyRoute(deps: VerifyRouteDeps): Endpoint {
       'organization_access_denied',
     ],
     handle: async ({ body, request: { authorization, acceptLanguage, network } }) => {
-      const { token, code, password } = body;
+      const { token, code, password, registrationId } = body;
       if (authorization !== undefined) {
         if (password !== undefined) throw withoutUse('password', 'with an access token');
+        if (registrationId !== undefined) throw withoutUse('registrationId', 'with an access token');
         const caller = await deps.authenticateUser(authorization, { alsoSuspended: true });
         return { data: answerOf(await verifyAsUser(deps, caller, proofOf(token, code))) };
       }
-      if (token === undefined)
-        throw problem('unauthenticated', { detail: 'A code needs the access token of its user.' });
+      if (registrationId !== undefined) {
+        return { data: answerOf(await verifyRegistrationByCode(deps, { registrationId, code: code ?? '' })) };
+      }
+      if (token === undefined) throw problem('unauthenticated', { detail: CODE_ALONE });
       const verified =
         password === undefined
           ? await verifyByMailbox(deps, { token, newPassword: null, locale: preferredLanguage(acceptLanguage) })

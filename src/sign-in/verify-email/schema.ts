@@ -1,6 +1,6 @@
 // The wire shapes of proving an address.
 import { z } from 'zod';
-import { Instant, Secret } from '../../base/http/wire.ts';
+import { Id, Instant, Secret } from '../../base/http/wire.ts';
 
 // The schema allows any text, so that every text that is no token or code gets the same answer as an expired one.
 export const VerifyToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
@@ -9,10 +9,15 @@ export const VerifyCode = z.string().min(1, 'must not be empty').max(64, 'must h
 export const VerifyEmail = z
   .strictObject({
     token: VerifyToken.optional().meta({ description: 'The token of the link. Leave out code then.' }),
-    code: VerifyCode.optional().meta({ description: 'The eight digits of the mail, with an access token.' }),
+    code: VerifyCode.optional().meta({
+      description: 'The eight digits of the mail, with an access token or with registrationId.',
+    }),
     password: Secret.optional().meta({
       description:
-        'The password of the account, with token and without an access token. It shows that you are the person who registered.',
+        'The password of the account or of the registration, with token and without an access token. It shows that you are the person who registered.',
+    }),
+    registrationId: Id.optional().meta({
+      description: 'What POST /auth/register answered with REGISTRATION_MODE=verified, with code.',
     }),
   })
   .refine(({ token, code }) => (token === undefined) !== (code === undefined), {
@@ -23,6 +28,10 @@ export const VerifyEmail = z
     path: ['password'],
     message: 'must be left out together with code',
   })
+  .refine(({ code, registrationId }) => code !== undefined || registrationId === undefined, {
+    path: ['registrationId'],
+    message: 'must be given together with code',
+  })
   .meta({ id: 'VerifyEmail' });
 
 export const VerifiedEmail = z
@@ -31,7 +40,7 @@ export const VerifiedEmail = z
     alreadyVerified: z.boolean().meta({ description: 'Whether the e-mail was proven before this request.' }),
     passwordSet: z.boolean().meta({
       description:
-        'False after a proof by the link alone: what the person who registered had left in the account was deleted, the password too. Set a new one with resetToken.',
+        'False after a proof by the link alone: what the person who registered had typed or left in the account was deleted, the password too. Set a new one with resetToken.',
     }),
     resetToken: z.string().nullable().meta({
       description:

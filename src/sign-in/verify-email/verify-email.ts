@@ -1,16 +1,15 @@
 // Proves the address of an account with the link or the code of a mail. A person who is signed in, or knows the
 // password, is the one who registered, so nothing else changes. Any other person who has the link owns the mailbox, but
 // may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in.
-import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
+// The link of a registration that has no account yet makes one: verify-registration.ts.
+import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { consumeCode, consumeToken, findOneTime } from '../../credentials/one-time/consume.ts';
-import { type CreatedOneTime, createOneTime } from '../../credentials/one-time/create.ts';
+import { createOneTime } from '../../credentials/one-time/create.ts';
 import { lockOwner } from '../../credentials/one-time/store.ts';
-import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
 import { countingKey, parseEmail } from '../../directory/users/email.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
@@ -20,26 +19,16 @@ import { findCredentials } from '../../directory/users/store.ts';
 import { findAddressee, isAbout } from '../mailbox-proof/addressee.ts';
 import { type ClaimDeps, claimUnproven, lockHeld } from '../mailbox-proof/claim.ts';
 import { enqueueVerifyMail, VERIFY_MAIL } from '../mailbox-proof/mail.ts';
-import type { LoginThrottle } from '../password/throttle.ts';
+import { AGAIN, PROVEN, type Verified } from './verified.ts';
+import {
+  isRegistrationToken,
+  type VerifyRegistrationDeps,
+  verifyRegistrationByMailbox,
+  verifyRegistrationByPassword,
+} from './verify-registration.ts';
 
-export interface VerifyDeps extends ClaimDeps, PublishDeps {
-  readonly db: Database;
-  readonly passwords: Passwords;
-  readonly passwordPolicy: PasswordPolicy;
-  readonly throttle: LoginThrottle;
-}
+export interface VerifyDeps extends ClaimDeps, PublishDeps, VerifyRegistrationDeps {}
 
-/** What the account is like after the proof. */
-export interface Verified {
-  /** Whether the address was proven before. */
-  readonly isAgain: boolean;
-  readonly isPasswordSet: boolean;
-  /** Sets a password. Null unless this proof has removed the password. */
-  readonly reset: Pick<CreatedOneTime<'reset_password'>, 'token' | 'expiresAt'> | null;
-}
-
-const AGAIN: Verified = { isAgain: true, isPasswordSet: true, reset: null };
-const PROVEN: Verified = { isAgain: false, isPasswordSet: true, reset: null };
 const ATTEMPTS_MAX = 5;
 
 /** The token of the link, or the code of the mail. */
@@ -51,6 +40,8 @@ export type Proof = { readonly token: string } | { readonly code: string };
  * invalid_or_expired_token.
  */
 export async function verifyAsUser(deps: VerifyDeps, caller: SessionOwner, proof: Proof): Promise<Verified> {
+  // The link of a registration belongs to nobody who can be signed in.
+  if ('token' in proof && (await isRegistrationToken(deps, proof.token))) throw problem('verification_for_another');
   const verdict = await deps.db.system(async (tx): Promise<Verified | 'refused' | 'another'> => {
     if ('token' in proof) {
       const found = await findOneTime(tx, VERIFY_MAIL, proof.token);
@@ -88,7 +79,7 @@ export interface ByPassword {
 export async function verifyByPassword(deps: VerifyDeps, input: ByPassword): Promise<Verified> {
   const { token, password, network } = input;
   const user = await findProvable(deps.db.systemReader(), token);
-  if (!user) throw problem('invalid_or_expired_token');
+  if (!user) return verifyRegistrationByPassword(deps, input);
   const counted = countingKey(user.email);
   deps.throttle.begin(counted, network);
   let isRight: boolean;
@@ -128,7 +119,7 @@ export interface ByMailbox {
 export async function verifyByMailbox(deps: VerifyDeps, input: ByMailbox): Promise<Verified> {
   const { token, newPassword } = input;
   const user = await findProvable(deps.db.systemReader(), token);
-  if (!user) throw problem('invalid_or_expired_token');
+  if (!user) return verifyRegistrationByMailbox(deps, input);
   let passwordHash: string | null = null;
   if (newPassword !== null) {
     const weakness = await deps.passwordPolicy.judge(newPassword, { email: user.email, name: '' });

@@ -5,6 +5,7 @@ import { countingKey } from '../../../src/directory/users/email.ts';
 import { newKey } from '../../base/idempotency/requests.ts';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
 import { dump, formsOf } from '../../support/fixtures/dump.ts';
+import { openService } from '../../support/service.ts';
 
 t.test(
   'a dump has no e-mail, name, IP address or user agent of a person after everything that people do',
@@ -16,6 +17,7 @@ t.test(
       registered: `${word()}@example.com`,
       invited: `${word()}@example.com`,
       pending: `${word()}@example.com`,
+      waiting: `${word()}@example.com`,
       name: `Name ${word()}`,
       renamed: `Renamed ${word()}`,
       guest: `Guest ${word()}`,
@@ -46,6 +48,9 @@ t.test(
     const joining = { ...registering(invitation.token, canary.guest), password };
     t.equal((await api.post('/invitations/accept', joining, { headers })).status, 200);
     t.equal((await inviting.invite(canary.pending)).status, 201);
+    const { api: verified } = await openService(t, database, { REGISTRATION_MODE: 'verified' });
+    const waiting = { email: canary.waiting, password, name: canary.name, organizationName: canary.guest };
+    t.equal((await verified.post('/auth/register', waiting, { headers })).status, 202);
     const found = await api.get(`/users?q=${encodeURIComponent(canary.guest)}`, { token: owner.accessToken });
     t.match(found.body.data, [{ name: canary.guest, email: canary.invited }]);
 

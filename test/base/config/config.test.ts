@@ -118,7 +118,7 @@ t.test('a wrong value is refused with the name of its variable', async (t) => {
     SESSION_MAX_AGE: ['59', '366d'],
     SESSIONS_PER_USER_MAX: ['0'],
     REFRESH_REUSE_GRACE: ['61', '2m'],
-    REGISTRATION_MODE: ['verified', 'on'],
+    REGISTRATION_MODE: ['Verified', 'on'],
     PASSWORD_MIN_LENGTH: ['7', '129'],
     PASSWORD_HASH_MEMORY_KIB: ['19455', '1024'],
     PASSWORD_HASH_ITERATIONS: ['1'],
@@ -204,6 +204,7 @@ t.test('production refuses values that are suitable only for development', async
   t.same(problemsOf({ ...PRODUCTION, TRUSTED_PROXIES: '10.0.0.0/8,fd00::/8' }), []);
   t.strictSame(namesIn(problemsOf({ ...PRODUCTION, PUBLIC_APP_URL: 'http://app.example.com' })), ['PUBLIC_APP_URL']);
   t.strictSame(namesIn(problemsOf({ ...PRODUCTION, SMTP_URL: 'smtps://mail.example.com' })), ['MAIL_FROM']);
+  t.strictSame(namesIn(problemsOf({ ...PRODUCTION, REGISTRATION_MODE: 'verified' })), ['SMTP_URL']);
   const mail = { SMTP_URL: 'smtps://u:p@mail.example.com:465', MAIL_FROM: 'Acme <no-reply@example.com>' };
   t.same(problemsOf({ ...PRODUCTION, ...mail }), []);
   const mixed = problemsOf({ ...PRODUCTION, CORS_ORIGINS: 'https://app.example.com,http://app.example.com' });

@@ -11,6 +11,7 @@ export function samplesWith(text: string): { readonly [Name in TemplateName]: Ab
   const origin = { at: AT, device: { browser: text, system: text }, network: text };
   return {
     verify_email: proof,
+    registration: proof,
     reset_password: proof,
     account_exists: { reason: 'registered' },
     email_change_confirm: proof,

@@ -35,6 +35,7 @@ const NAMES = [
 
 /** The links of the mail of each kind. */
 const LINKS: Readonly<Record<TemplateName, readonly string[]>> = {
+  registration: [`/verify-email#token=${TOKEN}`],
   verify_email: [`/verify-email#token=${TOKEN}`],
   reset_password: [`/reset-password#token=${TOKEN}`],
   account_exists: ['/sign-in', '/forgot-password'],
@@ -46,7 +47,8 @@ const LINKS: Readonly<Record<TemplateName, readonly string[]>> = {
   invitation: [`/invitations/accept#token=${TOKEN}`],
   organization_suspended: [],
 };
-const WITH_CODE = new Set<TemplateName>(['verify_email', 'reset_password', 'email_change_confirm']);
+const isProof = (kind: TemplateName) => kind === 'verify_email' || kind === 'registration';
+const WITH_CODE = new Set<TemplateName>(['verify_email', 'registration', 'reset_password', 'email_change_confirm']);
 
 function everyMail(text: string) {
   return KINDS.flatMap((kind) =>
@@ -146,7 +148,7 @@ t.test('a mail server receives each mail with the names as they are written', as
     for (const { kind, language, ...written } of everyMail(name)) {
       const to = `reader-${index}-${kind}-${language}@example.com`;
       await send?.({ to, ...written }, noSignal);
-      const mail = await (kind === 'verify_email' ? mailbox.nextProof(to) : mailbox.next(to));
+      const mail = await (isProof(kind) ? mailbox.nextProof(to) : mailbox.next(to));
       t.same(mail.recipients, [to]);
       t.notOk(mail.headers.has('bcc'));
       t.equal(mail.headers.get('auto-submitted'), 'auto-generated');

@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { wholeNumber } from '../fields.ts';
 
 export const PASSWORDS = {
-  REGISTRATION_MODE: z
-    .enum(['open', 'closed'])
-    .default('open')
-    .meta({ description: 'open: anyone may register. closed: only people with an invitation may.' }),
+  REGISTRATION_MODE: z.enum(['open', 'verified', 'closed']).default('open').meta({
+    description:
+      'open: anyone may register, and the account works at once. verified: anyone may register, and the account exists once a mail has proven the mailbox; the answer never says which e-mails have an account. closed: only people with an invitation may.',
+  }),
   UNVERIFIED_ACCOUNT_TTL: wholeNumber(0, 3650).default(30).meta({
     description:
       'With REGISTRATION_MODE=verified: an account whose mailbox nobody has proven after this number of days is removed, unless somebody uses it. 0 never removes one.',

@@ -22,6 +22,15 @@ export const en = {
     unasked:
       'If you did not create an account, ignore this mail. Without your confirmation, the address stays unconfirmed.',
   },
+  registration: {
+    subject: 'Finish your registration',
+    body: (brand: string) =>
+      `Somebody asked for an account at ${brand} with this e-mail address. It exists once you confirm that the address is yours.`,
+    link: 'Confirm the address',
+    linkTerms: (until: string) => `The link works once, until ${until}.`,
+    unasked:
+      'If it was not you, ignore this mail and give the code to nobody: without your confirmation, no account is created.',
+  },
   resetPassword: {
     subject: 'Set a new password',
     body: (brand: string) => `Somebody asked for a new password for your account at ${brand}.`,

@@ -21,6 +21,15 @@ export const es: MailTexts = {
     link: 'Confirmar la dirección',
     unasked: 'Si usted no creó una cuenta, ignore este correo. Sin su confirmación, la dirección queda sin confirmar.',
   },
+  registration: {
+    subject: 'Complete su registro',
+    body: (brand) =>
+      `Alguien pidió una cuenta en ${brand} con esta dirección de correo. Existirá cuando usted confirme que la dirección es suya.`,
+    link: 'Confirmar la dirección',
+    linkTerms: (until) => `El enlace funciona una vez, hasta el ${until}.`,
+    unasked:
+      'Si no fue usted, ignore este correo y no dé el código a nadie: sin su confirmación, no se crea ninguna cuenta.',
+  },
   resetPassword: {
     subject: 'Establezca una contraseña nueva',
     body: (brand) => `Alguien pidió una contraseña nueva para su cuenta en ${brand}.`,

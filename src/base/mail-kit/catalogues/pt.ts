@@ -22,6 +22,15 @@ export const pt: MailTexts = {
     unasked:
       'Se você não criou uma conta, ignore este e-mail. Sem a sua confirmação, o endereço continua sem confirmação.',
   },
+  registration: {
+    subject: 'Conclua o seu cadastro',
+    body: (brand) =>
+      `Alguém pediu uma conta em ${brand} com este endereço de e-mail. Ela existe depois que você confirmar que o endereço é seu.`,
+    link: 'Confirmar o endereço',
+    linkTerms: (until) => `O link funciona uma vez, até ${until}.`,
+    unasked:
+      'Se não foi você, ignore este e-mail e não dê o código a ninguém: sem a sua confirmação, nenhuma conta é criada.',
+  },
   resetPassword: {
     subject: 'Defina uma nova senha',
     body: (brand) => `Alguém pediu uma nova senha para a sua conta em ${brand}.`,

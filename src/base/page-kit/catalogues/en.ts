@@ -115,6 +115,15 @@ export const en = {
     claimSubmit: 'Delete all this and confirm the e-mail',
     otherLink: 'Do you have the link of another mail?',
     unproven: 'Your e-mail is not confirmed yet. You cannot invite anybody until it is.',
+    registered:
+      'If you can register with this e-mail, a mail is on its way. It has a link, and a code for the form below.',
+    registerAgain: 'Register again to get another mail',
+    ofRegistration: {
+      byPassword: 'Enter the password that you chose when you registered.',
+      claim:
+        'You get an account with the password that you choose here. What somebody else has typed is dropped: the name, the password and the organization.',
+      claimSubmit: 'Create the account with this password',
+    },
   },
   signOut: {
     title: 'Sign out',

@@ -117,6 +117,15 @@ export const es: Catalogue = {
     claimSubmit: 'Borrar todo esto y confirmar el correo',
     otherLink: '¿Tiene el enlace de otro correo?',
     unproven: 'Su correo aún no está confirmado. Hasta que lo esté, no puede invitar a nadie.',
+    registered:
+      'Si es posible registrarse con este correo, un mensaje está en camino. Contiene un enlace y un código para el formulario de abajo.',
+    registerAgain: 'Registrarse de nuevo para recibir otro correo',
+    ofRegistration: {
+      byPassword: 'Indique la contraseña que eligió al registrarse.',
+      claim:
+        'Usted recibe una cuenta con la contraseña que elija aquí. Lo que otra persona escribió se descarta: el nombre, la contraseña y la organización.',
+      claimSubmit: 'Crear la cuenta con esta contraseña',
+    },
   },
   signOut: {
     title: 'Salir',

@@ -116,6 +116,15 @@ export const pt: Catalogue = {
     claimSubmit: 'Apagar tudo isso e confirmar o e-mail',
     otherLink: 'Você tem o link de outro e-mail?',
     unproven: 'O seu e-mail ainda não foi confirmado. Até confirmá-lo, você não pode convidar ninguém.',
+    registered:
+      'Se for possível se cadastrar com este e-mail, uma mensagem está a caminho. Ela tem um link e um código para o formulário abaixo.',
+    registerAgain: 'Cadastrar-se de novo para receber outro e-mail',
+    ofRegistration: {
+      byPassword: 'Informe a senha que você escolheu ao se cadastrar.',
+      claim:
+        'Você recebe uma conta com a senha que escolher aqui. O que outra pessoa digitou é descartado: o nome, a senha e a organização.',
+      claimSubmit: 'Criar a conta com esta senha',
+    },
   },
   signOut: {
     title: 'Sair',

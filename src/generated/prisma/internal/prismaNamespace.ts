@@ -403,6 +403,7 @@ export const ModelName = {
   OneTimeToken: 'OneTimeToken',
   EmailRevert: 'EmailRevert',
   OneTimeCodeFailures: 'OneTimeCodeFailures',
+  Registration: 'Registration',
   PersonalData: 'PersonalData',
   Password: 'Password',
   Organization: 'Organization',
@@ -439,7 +440,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "userSearch" | "personKey" | "oneTimeToken" | "emailRevert" | "oneTimeCodeFailures" | "personalData" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
+    modelProps: "user" | "userSearch" | "personKey" | "oneTimeToken" | "emailRevert" | "oneTimeCodeFailures" | "registration" | "personalData" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -884,6 +885,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.OneTimeCodeFailuresCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.OneTimeCodeFailuresCountAggregateOutputType> | number
+        }
+      }
+    }
+    Registration: {
+      payload: Prisma.$RegistrationPayload<ExtArgs>
+      fields: Prisma.RegistrationFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.RegistrationFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.RegistrationFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>
+        }
+        findFirst: {
+          args: Prisma.RegistrationFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.RegistrationFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>
+        }
+        findMany: {
+          args: Prisma.RegistrationFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>[]
+        }
+        create: {
+          args: Prisma.RegistrationCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>
+        }
+        createMany: {
+          args: Prisma.RegistrationCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.RegistrationCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>[]
+        }
+        delete: {
+          args: Prisma.RegistrationDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>
+        }
+        update: {
+          args: Prisma.RegistrationUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>
+        }
+        deleteMany: {
+          args: Prisma.RegistrationDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.RegistrationUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.RegistrationUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>[]
+        }
+        upsert: {
+          args: Prisma.RegistrationUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RegistrationPayload>
+        }
+        aggregate: {
+          args: Prisma.RegistrationAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateRegistration>
+        }
+        groupBy: {
+          args: Prisma.RegistrationGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RegistrationGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.RegistrationCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RegistrationCountAggregateOutputType> | number
         }
       }
     }
@@ -2559,6 +2634,25 @@ export const OneTimeCodeFailuresScalarFieldEnum = {
 export type OneTimeCodeFailuresScalarFieldEnum = (typeof OneTimeCodeFailuresScalarFieldEnum)[keyof typeof OneTimeCodeFailuresScalarFieldEnum]
 
 
+export const RegistrationScalarFieldEnum = {
+  id: 'id',
+  emailSealed: 'emailSealed',
+  emailLookup: 'emailLookup',
+  nameSealed: 'nameSealed',
+  organizationSealed: 'organizationSealed',
+  passwordHash: 'passwordHash',
+  locale: 'locale',
+  tokenHash: 'tokenHash',
+  codeHash: 'codeHash',
+  wrongCodes: 'wrongCodes',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  codeExpiresAt: 'codeExpiresAt'
+} as const
+
+export type RegistrationScalarFieldEnum = (typeof RegistrationScalarFieldEnum)[keyof typeof RegistrationScalarFieldEnum]
+
+
 export const PersonalDataScalarFieldEnum = {
   id: 'id',
   phase: 'phase',
@@ -3175,6 +3269,7 @@ export type GlobalOmitConfig = {
   oneTimeToken?: Prisma.OneTimeTokenOmit
   emailRevert?: Prisma.EmailRevertOmit
   oneTimeCodeFailures?: Prisma.OneTimeCodeFailuresOmit
+  registration?: Prisma.RegistrationOmit
   personalData?: Prisma.PersonalDataOmit
   password?: Prisma.PasswordOmit
   organization?: Prisma.OrganizationOmit

@@ -57,6 +57,7 @@ export const ModelName = {
   OneTimeToken: 'OneTimeToken',
   EmailRevert: 'EmailRevert',
   OneTimeCodeFailures: 'OneTimeCodeFailures',
+  Registration: 'Registration',
   PersonalData: 'PersonalData',
   Password: 'Password',
   Organization: 'Organization',
@@ -173,6 +174,25 @@ export const OneTimeCodeFailuresScalarFieldEnum = {
 } as const
 
 export type OneTimeCodeFailuresScalarFieldEnum = (typeof OneTimeCodeFailuresScalarFieldEnum)[keyof typeof OneTimeCodeFailuresScalarFieldEnum]
+
+
+export const RegistrationScalarFieldEnum = {
+  id: 'id',
+  emailSealed: 'emailSealed',
+  emailLookup: 'emailLookup',
+  nameSealed: 'nameSealed',
+  organizationSealed: 'organizationSealed',
+  passwordHash: 'passwordHash',
+  locale: 'locale',
+  tokenHash: 'tokenHash',
+  codeHash: 'codeHash',
+  wrongCodes: 'wrongCodes',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  codeExpiresAt: 'codeExpiresAt'
+} as const
+
+export type RegistrationScalarFieldEnum = (typeof RegistrationScalarFieldEnum)[keyof typeof RegistrationScalarFieldEnum]
 
 
 export const PersonalDataScalarFieldEnum = {

@@ -45,6 +45,7 @@ t.test('the roles of the service own no object, and have no privileges except on
       'the hash of a secret cannot be selected',
     );
     await t.rejects(ask('SELECT 1 FROM client_assertions'), { code: '42501' });
+    await t.rejects(ask('SELECT 1 FROM registrations'), { code: '42501' });
     await t.rejects(ask('SET ROLE tenantry_system'), { code: '42501' });
     await ask('SET row_security = off');
     await t.rejects(ask('SELECT id FROM sessions'), { code: '42501' }, 'the policies cannot be switched off');

@@ -1,0 +1,81 @@
+// Makes the account of a registration whose mailbox is proven. Of several registrations of one address, the first that
+// is proven becomes the account, and all others end. If the address got an account in another way meanwhile, nothing
+// changes.
+import type { SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { recordOwn } from '../../base/events/record.ts';
+import type { Language } from '../../base/page-kit/language.ts';
+import { newId } from '../../base/platform/random.ts';
+import {
+  type InsertOrganizationDeps,
+  insertOrganization,
+  type SlugChoice,
+} from '../../directory/organizations/insert-organization.ts';
+import { type EmailAddress, parseEmail } from '../../directory/users/email.ts';
+import { findAccountByMailbox, markEmailVerified } from '../../directory/users/mailbox-store.ts';
+import { insertUser } from '../../directory/users/store.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { type ClaimDeps, takeOver } from '../mailbox-proof/claim.ts';
+import { deleteRegistrationsOf } from './store.ts';
+
+export interface OpenAccountDeps extends ClaimDeps, InsertOrganizationDeps {}
+
+export interface AccountToOpen {
+  readonly registration: { readonly id: string; readonly email: string };
+  /** The hash of the token by which the mailbox was proven, in hexadecimal digits. Null for a proof by code. */
+  readonly tokenHash: string | null;
+  readonly name: string;
+  /** Null leaves the account without a password. */
+  readonly passwordHash: string | null;
+  readonly locale: Language | null;
+  readonly organization: { readonly name: string; readonly slug: SlugChoice } | null;
+}
+
+export interface OpenedAccount {
+  readonly userId: string;
+  readonly email: EmailAddress;
+  readonly revocations: readonly Revocation[];
+}
+
+/**
+ * Uses the registration up. An account with this address that nobody has proven is taken over, without what its
+ * unproven owner left. Raises invalid_or_expired_token, which undoes the transaction, when the address has a proven or
+ * disabled account, or the registration has ended, expired or got a newer token. The caller publishes the revocations.
+ */
+export async function openAccount(deps: OpenAccountDeps, tx: SystemTx, asked: AccountToOpen): Promise<OpenedAccount> {
+  const { registration, tokenHash, organization } = asked;
+  const email = parseEmail(registration.email);
+  if (!email) throw problem('invalid_or_expired_token');
+  // The row of the user comes before the registrations, as everywhere. It lets one transaction of the address pass.
+  const { userId, revocations } = await storeUser(deps, tx, email, asked);
+  const ended = await deleteRegistrationsOf(tx, email.key);
+  const own = ended.find(({ id }) => id === registration.id);
+  if (!own?.isLive || (tokenHash !== null && own.tokenHash !== tokenHash)) throw problem('invalid_or_expired_token');
+  if (organization) {
+    const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: userId, actorId: userId };
+    await insertOrganization(deps, tx, { ...toCreate, ...organization });
+  }
+  return { userId, email, revocations };
+}
+
+async function storeUser(
+  deps: OpenAccountDeps,
+  tx: SystemTx,
+  { address, key }: EmailAddress,
+  { name, passwordHash, locale }: AccountToOpen,
+): Promise<{ readonly userId: string; readonly revocations: readonly Revocation[] }> {
+  const known = await findAccountByMailbox(tx, key);
+  if (known) {
+    const taking = { userId: known.id, email: address, name, passwordHash, locale, reason: 'mailbox_proven' } as const;
+    const revocations = known.canBeTakenOver ? await takeOver(deps, tx, taking) : null;
+    if (!revocations) throw problem('invalid_or_expired_token');
+    return { userId: known.id, revocations };
+  }
+  const userId = newId(deps.random, deps.clock);
+  const user = { id: userId, email: address, emailKey: key, name, passwordHash, locale };
+  if (!(await insertUser(tx, user))) throw problem('invalid_or_expired_token');
+  await markEmailVerified(tx, userId);
+  await recordOwn(deps, tx, userId, 'user.registered');
+  await recordOwn(deps, tx, userId, 'user.email_verified');
+  return { userId, revocations: [] };
+}
