@@ -6,6 +6,7 @@ import { openApi } from '../test/support/client.ts';
 import { newAccount } from '../test/support/fixtures/accounts.ts';
 import type { BoundTally, BoundTask } from './bound.ts';
 import type { Tally, Task } from './load.ts';
+import { pageLines } from './pages.ts';
 import { type Figure, inTurns, median, table } from './paired.ts';
 import { UNREACHED_LIMITS } from './settings.ts';
 import { residentMegabytes, serviceProcess, startWorker, type Worker } from './worker.ts';
@@ -23,6 +24,7 @@ const roundMilliseconds = quick ? 1_000 : 2_500;
 interface Bench {
   /** The service's process. */
   readonly pid: number;
+  readonly port: number;
   readonly load: (task: Omit<Task, 'milliseconds' | 'port'>, port?: number) => Promise<Tally>;
   readonly bound: (...args: string[]) => Promise<Worker>;
   readonly accounts: readonly { email: string; password: string; accessToken: string; refreshToken: string }[];
@@ -61,21 +63,25 @@ async function refreshes({ pid, load, bound, accounts }: Bench, otherDatabase: s
   return { ...figure, name: 'refreshes', against: 'one UPDATE and two signatures', aim: 0.6 };
 }
 
-async function reads({ pid, load, bound, accounts }: Bench): Promise<Figure[]> {
+/** Also returns the lines about pages, which are compared with the same bound. */
+async function reads({ pid, port, load, bound, accounts }: Bench): Promise<{ figures: Figure[]; pages: string[] }> {
   const bare = await bound('requests');
-  const { port } = await bare.hello<{ port: number }>();
+  const { port: barePort } = await bare.hello<{ port: number }>();
   const get = (path: string, headers: Record<string, string> = {}) =>
     ({ method: 'GET', path, headers, connections: CONNECTIONS }) as const;
   const authorization = `Bearer ${accounts[0]?.accessToken}`;
-  const constant = { pid: bare.pid, round: () => load(get('/constant'), port) };
+  const constant = { pid: bare.pid, round: () => load(get('/constant'), barePort) };
   const me = await inTurns(rounds, { pid, round: () => load(get('/api/v1/me', { authorization })) }, constant);
   const jwks = await inTurns(rounds, { pid, round: () => load(get('/.well-known/jwks.json')) }, constant);
+  const requests = quick ? 100 : 500;
+  const pages = await pageLines({ port, bare: { port: barePort, path: '/constant' }, requests });
   bare.end();
   const against = 'a bare Fastify route';
-  return [
+  const figures = [
     { ...me, name: 'GET /me', against, aim: 0.35 },
     { ...jwks, name: 'GET JWKS', against, aim: 0.9 },
   ];
+  return { figures, pages };
 }
 
 function task(concurrency: number): BoundTask {
@@ -136,13 +142,14 @@ await withTestbed({ name: 'bench', disposable: false }, async (testbed) => {
     const api = openApi(service.url);
     const accounts = [];
     for (let user = 0; user < USERS; user += 1) accounts.push(await newAccount(api));
-    const bench = { pid: service.child.pid ?? 0, load, bound, accounts };
-    const figures = [...(await reads(bench)), await refreshes(bench, testbed.postgres.adminUrl), await logins(bench)];
+    const bench = { pid: service.child.pid ?? 0, port: service.port, load, bound, accounts };
+    const { figures: read, pages } = await reads(bench);
+    const figures = [...read, await refreshes(bench, testbed.postgres.adminUrl), await logins(bench)];
     await service.end('SIGTERM');
     console.log(
       `${table(figures)}\n${availableParallelism()} cores, medians of ${rounds} rounds of ${roundMilliseconds} ms\n`,
     );
-    return (await startAndMemory(testbed, loader, accounts)).join('\n');
+    return [...pages, ...(await startAndMemory(testbed, loader, accounts))].join('\n');
   } finally {
     for (const worker of workers) worker.end();
   }

@@ -14,7 +14,7 @@ export function urlsPage(declared: readonly DeclaredEndpoint[]): string {
   return `# URLs
 
 Every URL of the service, who may call it, and the file that declares it. [openapi.yaml](../openapi.yaml) describes the
-requests and answers.
+requests and answers of the API, but not the pages.
 
 | method | URL | access | declared in |
 |---|---|---|---|

@@ -36,8 +36,9 @@ const FORGOTTEN_AT_ONCE = 5_000;
 
 /**
  * Creates an empty map that remembers each event for `rememberedSeconds` from the time it was first added. Every token
- * that the event concerns was issued before that time. Only revoked keys are never forgotten: somebody who has a leaked
- * key can sign new tokens at any time. `seconds` is a clock that never steps: a step must not drop an event too early.
+ * that the event concerns was issued before that time. Revoked keys are never forgotten, because somebody who has a
+ * leaked key can sign new tokens at any time. The newest event about everything is kept, too. `seconds` is a clock
+ * that never steps: a step must not drop an event too early.
  */
 export function createRevocationMap(seconds: () => number, rememberedSeconds: number): RevocationMap {
   const sessions = createAgingMap<number>();

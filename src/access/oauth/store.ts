@@ -6,9 +6,9 @@ import type { VerifiedRefreshToken } from '../../credentials/tokens/refresh.ts';
 
 const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
 
-// A change of the user raises the user's epoch, and makes older tokens stale. A change of any membership raises it too,
-// but makes only the tokens for that organization stale. So the token is usable only if each epoch after the token's
-// has the revocation of a membership. Revocations are kept longer than a token lives.
+// A change that ends all older tokens of the user, such as a new password, raises the user's epoch. A change of any
+// membership raises it too, but makes only the tokens for that organization stale. So the token is usable only if each
+// epoch after the token's has the revocation of a membership. Revocations are kept longer than a token lives.
 const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.epoch) FROM revocations r
   WHERE r.kind = 'user' AND r.subject = u.id AND r.epoch > $3::int AND r.epoch <= u.epoch
     AND r.membership_organization_id IS NOT NULL)`;

@@ -121,8 +121,8 @@ function detailTable({ details = [] }: MailContent): Html | null {
   if (details.length === 0) return null;
   const rows = details.map(
     ([name, value]) => html`<tr>
-<th scope="row" align="start" valign="top" class="quiet" style="padding: 2px 16px 2px 0; font-weight: 400; text-align: start; color: #545c66">${name}</th>
-<td valign="top" style="padding: 2px 0">${sentence(value)}</td>
+<th scope="row" align="start" valign="top" class="quiet" style="padding: 2px 16px 2px 0; font-weight: 400; text-align: start; white-space: nowrap; color: #545c66">${name}</th>
+<td valign="top" width="100%" style="padding: 2px 0">${sentence(value)}</td>
 </tr>\n`,
   );
   return html`<table cellpadding="0" cellspacing="0" border="0" style="margin: 0 0 16px; font-size: 16px; line-height: 1.5">

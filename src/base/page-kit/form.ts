@@ -69,7 +69,8 @@ export function field(view: View, attempt: Attempt, asked: Field): Html {
   const isPlain = type === 'text' && autocomplete !== 'off';
   const described = [...(hint === undefined ? [] : [`${id}-hint`]), ...(wrong === null ? [] : [`${id}-problem`])];
   const isSecret = type === 'password';
-  const shown = isSecret ? '' : (attempt.typed[name] ?? value ?? '');
+  // An empty field that was refused stays empty, because its problem is about that.
+  const shown = isSecret ? '' : (attempt.typed[name] ?? (wrong === null ? value : undefined) ?? '');
   const input = html`<input id="${id}" name="${name}" type="${type}" autocomplete="${autocomplete}"${
     shown !== '' && html` value="${shown}"`
   }${!isOptional && html` required`}${!isPlain && html` autocapitalize="none" spellcheck="false"`}${

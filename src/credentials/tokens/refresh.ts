@@ -69,7 +69,10 @@ export async function verifyRefreshToken(deps: RefreshTokenDeps, token: string):
   return { claims, kid: verified.kid, expired: claims.exp <= now.getTime() / 1000 };
 }
 
-/** The parts of a refresh token that decide whether it is revoked. Only its session counts: no epoch makes it stale. */
+/**
+ * The parts of a refresh token that decide whether it is revoked: its session, its signing key and the time of its
+ * issue. No epoch makes it stale.
+ */
 export function revocableOf({ claims, kid }: Pick<VerifiedRefreshToken, 'claims' | 'kid'>): RevocableToken {
   const { sub: id, sid: sessionId, iat: issuedAt } = claims;
   return { id, sessionId, epoch: Number.MAX_SAFE_INTEGER, organizationId: null, issuedAt, keyId: kid };

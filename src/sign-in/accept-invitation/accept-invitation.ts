@@ -71,9 +71,9 @@ const PROVEN = { reason: 'mailbox_proven' } as const;
  * Makes the signed-in user a member. The user's session then acts for the organization. Raises invitation_invalid,
  * tenant_mismatch, invitation_for_another, already_member, team_member_limit, session_revoked, account_disabled,
  * organization_access_denied, organization_suspended. For a refresh token it also raises invalid_refresh_token,
- * session_expired and too_many_requests. None of these errors uses up the invitation. The refresh token is exchanged
- * after the commit. So the user has already joined when refresh_token_reused, or an error because the session has
- * ended, is raised.
+ * session_expired and too_many_requests. Before the commit, no error uses up the invitation. The refresh token is
+ * exchanged after the commit. So the user has already joined when refresh_token_reused, or an error because the session
+ * has ended, is raised.
  */
 export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller, input: JoinAsUser): Promise<SignedIn> {
   const { token, refreshToken, limitRefresh } = input;

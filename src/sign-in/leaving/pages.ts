@@ -147,7 +147,7 @@ ${names(organizations)}</div>`;
 }
 
 function names(organizations: readonly { readonly name: string }[]): Html {
-  return html`<ul>${organizations.map(({ name }) => html`<li dir="auto">${name}</li>`)}</ul>`;
+  return html`<ul>${organizations.map(({ name }) => html`<li><bdi>${name}</bdi></li>`)}</ul>`;
 }
 
 function closedPage(): Endpoint[] {

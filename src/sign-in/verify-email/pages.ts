@@ -17,6 +17,7 @@ import { VerifyCode } from './schema.ts';
 import { requestVerifyMail, type VerifyDeps, verifyAsUser, verifyByMailbox, verifyByPassword } from './verify-email.ts';
 
 export const VERIFY = '/verify-email';
+const REFUSED = ['invalid_or_expired_token'] as const;
 
 /** Without a step, the form brings the token of a link. */
 const VerifyForm = z.strictObject({
@@ -116,17 +117,21 @@ function provenText(view: View): Html {
 function arrival(view: View, caller: Caller | null, attempt: Attempt): Html {
   const { intro, code, codeHint, confirm, resend } = view.text.verifyEmail;
   const step = (name: string, fields?: Html) => html`${hidden('step', name)}${fields}`;
-  const asked = field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' });
+  const isByCode = attempt.typed.step === 'code';
+  const asked = field(view, attempt, {
+    ...{ name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' },
+    codes: isByCode ? REFUSED : [],
+  });
   return html`<p>${intro}</p>
 ${caller && form(view, { action: VERIFY, submit: confirm, fields: step('code', asked) })}
-${linkForm(view, attempt, { path: VERIFY })}
+${linkForm(view, attempt, { path: VERIFY, codes: isByCode ? [] : REFUSED })}
 ${caller && form(view, { action: VERIFY, submit: resend, look: 'plain', fields: step('resend') })}`;
 }
 
 function proofForms(view: View, caller: Caller | null, attempt: Attempt, token: string): Html {
   const text = view.text.verifyEmail;
   const acting = (step: string) => html`${tokenField(token)}${hidden('step', step)}`;
-  const another = html`<details class="after"><summary>${view.text.link.label}</summary>
+  const another = html`<details class="after"><summary>${text.otherLink}</summary>
 ${linkForm(view, FRESH, { path: VERIFY })}
 </details>`;
   if (caller) return html`${form(view, { action: VERIFY, submit: text.confirm, fields: acting('confirm') })}${another}`;

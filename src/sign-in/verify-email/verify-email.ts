@@ -2,7 +2,7 @@
 // password, is the one who registered, so nothing else changes. Any other person who has the link owns the mailbox, but
 // may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in.
 import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
@@ -131,7 +131,8 @@ export async function verifyByMailbox(deps: VerifyDeps, input: ByMailbox): Promi
   if (!user) throw problem('invalid_or_expired_token');
   let passwordHash: string | null = null;
   if (newPassword !== null) {
-    await deps.passwordPolicy.assertGood(newPassword, { email: user.email, name: '' });
+    const weakness = await deps.passwordPolicy.judge(newPassword, { email: user.email, name: '' });
+    if (weakness) throw invalid('newPassword', weakness.message);
     passwordHash = await deps.passwords.hash(newPassword);
   }
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {

@@ -93,7 +93,7 @@ export interface Guest {
   readonly email: string;
   readonly userId: string;
   accept(token: string): Promise<Reply>;
-  /** Ends the membership that the round created. */
+  /** Ends the membership that `accept` created. */
   letGo(): Promise<void>;
 }
 

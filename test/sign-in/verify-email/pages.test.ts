@@ -59,6 +59,8 @@ t.test('the other way deletes what somebody else has left, and sets a new passwo
   t.match(shown.seen, 'as organizações sem outro membro', 'the page says what is deleted');
   const weak = await take(person, shown, 'claim', { newPassword: 'short' });
   t.match([weak.status, await isProven(user.userId)], [422, false]);
+  t.match(weak.text, 'id="field-newPassword-problem"', 'the problem is beside the new password');
+  t.notMatch(weak.text, 'id="field-password-problem"');
   await take(person, weak, 'claim', { newPassword: 'seven green bicycles' });
   t.ok(await isProven(user.userId));
   t.equal((await api.get('/me', { token: user.accessToken })).status, 401);
@@ -76,5 +78,9 @@ t.test('an invalid link and the link of another account prove nothing, and the p
   t.notOk(await isProven(user.userId));
   const dead = await take(person, await paste(person, { ...user, token: 'A'.repeat(43) }), 'confirm');
   t.match([dead.status, dead.seen], [422, 'Link or code not valid']);
+  t.match(dead.text, 'id="field-token-problem"', 'the problem is beside the link');
+  const wrong = await take(person, await person.open(PAGE), 'code', { code: '00000000' });
+  t.match([wrong.status, wrong.text], [422, 'id="field-code-problem"']);
+  t.notMatch(wrong.text, 'id="field-token-problem"');
   t.match((await take(person, await person.open(PAGE), 'resend')).seen, 'a new mail is on its way');
 });

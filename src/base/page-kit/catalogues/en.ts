@@ -113,6 +113,7 @@ export const en = {
       'You get the account, and everything that somebody else has left in it is deleted: the password, all sessions, service clients, sent invitations, and the organizations without another member.',
     newPassword: 'New password',
     claimSubmit: 'Delete all this and confirm the e-mail',
+    otherLink: 'Do you have the link of another mail?',
     unproven: 'Your e-mail is not confirmed yet. You cannot invite anybody until it is.',
   },
   signOut: {

@@ -115,6 +115,7 @@ export const es: Catalogue = {
       'Usted recibe la cuenta, y se borra todo lo que otra persona dejó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones sin otro miembro.',
     newPassword: 'Contraseña nueva',
     claimSubmit: 'Borrar todo esto y confirmar el correo',
+    otherLink: '¿Tiene el enlace de otro correo?',
     unproven: 'Su correo aún no está confirmado. Hasta que lo esté, no puede invitar a nadie.',
   },
   signOut: {

@@ -114,6 +114,7 @@ export const pt: Catalogue = {
       'Você recebe a conta, e tudo o que outra pessoa deixou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações sem outro membro.',
     newPassword: 'Nova senha',
     claimSubmit: 'Apagar tudo isso e confirmar o e-mail',
+    otherLink: 'Você tem o link de outro e-mail?',
     unproven: 'O seu e-mail ainda não foi confirmado. Até confirmá-lo, você não pode convidar ninguém.',
   },
   signOut: {

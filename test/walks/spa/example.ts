@@ -1,0 +1,116 @@
+// Starts one of the example applications by the command of its README, opens it in a real browser, and reads the mails
+// on its page of mails.
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import type { Test } from 'tap';
+import { type Chromium, startChromium } from '../../support/pages/chromium.ts';
+import { decode } from '../../support/pages/markup.ts';
+import { fillPostgresFolder } from '../../support/servers/postgres.ts';
+import { freePort, type ServerProcess, startProcess } from '../../support/servers/process.ts';
+import { PROGRAM_ENVIRONMENT } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const README = readFileSync(join(ROOT, 'examples/spa/README.md'), 'utf8');
+
+export type Variant = 'hosted' | 'own-forms';
+
+export interface Example {
+  readonly browser: Chromium;
+  /** The address of the application. */
+  readonly url: string;
+  readonly tenantry: string;
+  /** Waits for the next mail to the address with a link to this path that no earlier call has returned. */
+  mail(to: string, path: string): Promise<{ readonly link: string; readonly code: string | null }>;
+}
+
+/**
+ * Starts the application. `settings` are environment variables of Tenantry. They may only move its data, and turn off
+ * the limits of one network, from which all people of a test come.
+ */
+export async function startExample(
+  t: Test,
+  variant: Variant,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Example> {
+  const command = `node examples/spa/start.mjs --${variant}`;
+  if (!README.includes(command)) throw new Error(`the README does not have the command ${command}`);
+  const [, ...args] = command.split(' ');
+  const [port, service, mails] = [await freePort(), await freePort(), await freePort()];
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-spa-'));
+  chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root, and would keep its data elsewhere
+  fillPostgresFolder(join(folder, 'postgres'));
+  const environment = { ...PROGRAM_ENVIRONMENT, DATA_DIR: folder, RATE_LIMIT_ENABLED: 'false', ...settings };
+  const process = startProcess(
+    '/usr/bin/env',
+    [
+      ...['-i', '-C', ROOT, ...Object.entries(environment).map(([name, value]) => `${name}=${value}`)],
+      ...[globalThis.process.execPath, ...args],
+      ...['--port', String(port), '--tenantry-port', String(service), '--mails-port', String(mails)],
+    ],
+    'SIGTERM',
+  );
+  t.teardown(async () => {
+    await process.end('SIGTERM');
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await process.printed(/^The application is ready at /);
+  return {
+    browser: await startChromium(t, {}),
+    url: addressIn(process, /^The application is ready at (http:\S+)/m),
+    tenantry: `http://localhost:${service}`,
+    mail: readMails(addressIn(process, /^Mails that Tenantry would send are at (http:\S+)/m)),
+  };
+}
+
+function addressIn(process: ServerProcess, line: RegExp): string {
+  const address = line.exec(process.output())?.[1];
+  if (!address) throw new Error(`${line} is not in: ${process.output()}`);
+  return address;
+}
+
+const ARTICLE = /<h2>.*?<\/h2><p>to (.*?)<\/p><pre>(.*?)<\/pre>/gs;
+
+function readMails(page: string): Example['mail'] {
+  const taken = new Set<string>();
+  return async (to, path) => {
+    let found: { link: string; code: string | null } | undefined;
+    await until(async () => {
+      const text = await (await fetch(page)).text();
+      for (const [, receiver = '', content = ''] of text.matchAll(ARTICLE)) {
+        const mail = plain(content);
+        const link = mail.match(/http\S+#token=[\w-]+/)?.[0];
+        if (plain(receiver) !== to || !link || !new URL(link).pathname.endsWith(path) || taken.has(link)) continue;
+        taken.add(link);
+        found = { link, code: /^\s*(\d{4} ?\d{4})\s*$/m.exec(mail)?.[1] ?? null };
+        return true;
+      }
+      return false;
+    });
+    if (!found) throw new Error(`there is no mail to ${to}`);
+    return found;
+  };
+}
+
+function plain(markup: string): string {
+  const texts = markup.replace(/<[^>]*>/g, '');
+  return decode(texts).replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
+}
+
+/** Clicks a button or a link of this name. */
+export async function press(page: Page, role: 'button' | 'link', name: string): Promise<void> {
+  await page.getByRole(role, { name, exact: true }).click();
+}
+
+/** Waits for the page with this heading. */
+export async function arrive(page: Page, heading: string): Promise<void> {
+  await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+}
+
+/** What no script of the page can read or keep. */
+export function secretsIn(page: Page): Promise<string> {
+  return page.evaluate('document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })');
+}
