@@ -17,7 +17,7 @@ const TESTS = Symbol.for('tenantry.tests');
 const OWN_TAP = 'tap-of:';
 const DOMAIN = new URL('./domain.ts', import.meta.url).href;
 /** The time in which resources that a file has left open may close on their own, which takes long on a busy machine. */
-const CLOSING_MS = Number(process.env['TEST_CLOSING_MS'] ?? 60_000);
+const CLOSING_MS = Number(process.env.TEST_CLOSING_MS ?? 60_000);
 const POLL_MS = 20;
 
 const tests = new Map<string, Test>();

@@ -82,13 +82,18 @@ function explain(error, rows, alert) {
   }
   const rest = error.issues.filter(({ path, message }) => {
     const row = rows.find(({ field }) => field.name === path);
-    row?.complain(`${row.field.label}: ${message}.`);
+    row?.complain(sentenceOf(row.field.label, message));
     return !row;
   });
   const about = rows.find(({ field }) => field.codes?.includes(error.code));
   about?.complain(wordsFor(error));
-  const words = rest.map(({ path, message }) => h('p', {}, `${path}: ${message}.`));
+  const words = rest.map(({ path, message }) => h('p', {}, sentenceOf(path, message)));
   if (!about) show(alert, refusal(error), words);
   const wrong = rows.find(({ input }) => input.getAttribute('aria-invalid') === 'true');
   (wrong?.input ?? alert).focus();
+}
+
+/** An issue is a sentence for the person, such as for a weak password, or goes on after the name of the field. */
+function sentenceOf(name, message) {
+  return /^\p{Lu}/u.test(message) ? message : `${name} ${message}.`;
 }

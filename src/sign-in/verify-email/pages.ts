@@ -22,6 +22,7 @@ import { requestVerifyMail, type VerifyDeps, verifyAsUser, verifyByMailbox, veri
 import { isRegistrationToken, verifyRegistrationByCode } from './verify-registration.ts';
 
 export interface VerifyPageDeps extends VerifyDeps, BrowserDeps {}
+
 const REFUSED = ['invalid_or_expired_token'] as const;
 
 /** Without a step, the form brings the token of a link. */
@@ -149,7 +150,7 @@ function registrationOf(view: View, { typed, problem }: Attempt, done: string | 
 function registeredForms(view: View, attempt: Attempt, id: string, target: URL | null): Html {
   const { registered, code, codeHint, confirm } = view.text.verifyEmail;
   const fields = html`${hidden('step', 'registration')}${hidden('registrationId', id)}${hidden('return_to', target?.href)}
-${field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code', codes: REFUSED })}`;
+${field(view, attempt, { name: 'code', label: code, hint: codeHint, autocomplete: 'one-time-code' })}`;
   return html`${!attempt.problem && done(registered)}
 ${form(view, { action: VERIFY, submit: confirm, fields })}
 ${linkForm(view, FRESH, { path: VERIFY })}

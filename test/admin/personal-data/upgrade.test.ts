@@ -20,7 +20,7 @@ const UNSEALED = `
 SELECT (SELECT count(*) FROM users WHERE email_sealed IS NULL OR email_lookup IS NULL OR name_sealed IS NULL)::int AS users,
   (SELECT count(*) FROM sessions WHERE user_agent_sealed IS NULL OR ip_sealed IS NULL)::int AS sessions,
   (SELECT count(*) FROM invitations WHERE email_sealed IS NULL OR email_lookup IS NULL)::int AS invitations,
-  (SELECT count(*) FROM outbox WHERE recipient_lookup IS NULL)::int AS outbox`;
+  (SELECT count(*) FROM outbox WHERE recipient_key IS NOT NULL AND recipient_lookup IS NULL)::int AS outbox`;
 const NONE = { users: 0, sessions: 0, invitations: 0, outbox: 0 };
 
 async function openBoth(t: Parameters<typeof openService>[0]) {

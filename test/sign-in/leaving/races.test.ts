@@ -54,6 +54,9 @@ async function hasOneOwner(t: Test, organizationId: string) {
   t.equal(owners.length, 1, 'the organization has an owner');
 }
 
+/** On a busy machine, a request of a race may have waited too long for a connection, which says nothing else. */
+const BUSY = 'service_busy';
+
 t.test('an invitation that is accepted while the account closes leaves no member without an account', async (t) => {
   for (let round = 0; round < rounds(12); round += 1) {
     const guest = await newAccountWithoutOrganization(api, { email: freshEmail() });
@@ -128,8 +131,8 @@ t.test('neither a refresh nor a sign-in at the same moment opens anything that o
       return elsewhere.post('/auth/login', { email, password });
     })) as [Reply, ...Reply[]];
     t.equal(closed.status, 204, closed.text);
-    for (const { status, body, text } of others) {
-      t.ok(status === 200 || status === 401, text);
+    for (const { status, body, text, code } of others) {
+      t.ok(status === 200 || status === 401 || code === BUSY, text);
       if (status !== 200) continue;
       t.equal((await api.get('/me', { token: body.data.accessToken })).status, 401);
       t.equal((await api.post('/auth/refresh', { refreshToken: body.data.refreshToken })).status, 401);
@@ -150,7 +153,7 @@ t.test('of several closings of one account one succeeds, and one event says so',
       ),
     );
     t.equal(replies.filter(({ status }) => status === 204).length, 1, codesOf(replies).join(' '));
-    for (const { status, text } of replies) t.ok(status === 204 || status === 401, text);
+    for (const { status, text, code } of replies) t.ok(status === 204 || status === 401 || code === BUSY, text);
     await isGone(t, account.userId);
   }
 });

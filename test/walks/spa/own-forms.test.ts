@@ -60,7 +60,8 @@ t.test('register, prove the e-mail, invite, accept, switch', async (t) => {
   t.same(await violationsOf(page), []);
   await fill(page, { Name: 'Ada Lovelace', 'E-mail': email, Password: 'short', Organization: 'Analytical Engines' });
   await press(page, 'button', 'Register');
-  await refused(page, 'at least');
+  await refused(page, 'Use at least');
+  t.notMatch((await page.locator('.problem').allTextContents()).join(' '), '..', 'in a whole sentence');
   await fill(page, { Password: PASSWORD });
   await press(page, 'button', 'Register');
   await arrive(page, 'Your account');

@@ -76,7 +76,14 @@ function linkForms(token) {
   return [
     form({ fields: [{ ...known, codes: ['invalid_credentials'] }], submit: 'Prove my e-mail', send: byPassword }),
     h('h2', {}, 'Somebody else has registered my e-mail'),
-    h('p', {}, 'Then take the account over. Its name, its password and its sessions end.'),
+    h('p', {}, 'Then take the account over. Everything that somebody else has left in it is deleted:'),
+    h(
+      'ul',
+      {},
+      h('li', {}, 'the name, the password and every session;'),
+      h('li', {}, 'invitations and service clients;'),
+      h('li', {}, 'organizations without another member.'),
+    ),
     form({ submit: 'Take the account over', look: 'danger', send: claim }),
     claimed,
   ];

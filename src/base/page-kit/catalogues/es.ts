@@ -64,8 +64,8 @@ export const es: Catalogue = {
     useLink: 'Usar el enlace del correo',
     again: 'Enviar otro correo',
     changed:
-      'Su contraseña ha cambiado, y la sesión está cerrada en todos los dispositivos. Inicie sesión con la contraseña nueva.',
-    signIn: 'Iniciar sesión',
+      'Su contraseña ha cambiado, y la sesión está cerrada en todos los dispositivos. Entre con la contraseña nueva.',
+    signIn: 'Entrar',
   },
   /** The field for a link from a mail. */
   link: {
