@@ -143,7 +143,7 @@ type Revocations struct {
 	sessions   map[string]time.Time
 	epochs     map[string]seen[int64]
 	suspended  map[string]seen[event]
-	keys       map[string]bool // never forgotten: whoever has a leaked key can sign new tokens
+	keys       map[string]bool // never forgotten: somebody who has a leaked key can sign new tokens
 }
 
 type seen[T any] struct {

@@ -75,7 +75,7 @@ class Revocations:
             key, change = ("organization", event["org"]), (event["at"], event["state"] == "suspended")
             self.known[key] = (max(change, self.known.get(key, (change, 0))[0]), now)  # the later change counts
         elif kind == "key":
-            self.keys.add(event["kid"])  # never forgotten: whoever has a leaked key can sign new tokens
+            self.keys.add(event["kid"])  # never forgotten: somebody who has a leaked key can sign new tokens
         elif kind == "everything":
             self.not_before = max(self.not_before, event["not_before"])
 

@@ -3,8 +3,9 @@
 // at Tenantry.
 import { facts, h, link, show } from '../shared/dom.mjs';
 import { form, refusal } from '../shared/form.mjs';
-import { again, start } from '../shared/router.mjs';
-import { call, onChange, refresh, session, signOut, switchTo } from '../shared/session.mjs';
+import { again } from '../shared/router.mjs';
+import { run } from '../shared/run.mjs';
+import { call, session, signOut, switchTo } from '../shared/session.mjs';
 
 const TENANTRY = document.querySelector('meta[name=tenantry]').content;
 const PAGES = { '/': homePage, '/deals': dealsPage };
@@ -78,22 +79,4 @@ function showBar(signed) {
   show(document.querySelector('#bar'), signed ? [tabs, button] : [link('/', 'Deals')]);
 }
 
-let wasSignedIn = false;
-onChange((signed) => {
-  showBar(signed);
-  const hasEnded = wasSignedIn && signed === null;
-  wasSignedIn = signed !== null;
-  // Here, in another tab, or at Tenantry: the person signs in again.
-  if (hasEnded) void again();
-});
-
-// The cookie is there after a sign-in at Tenantry. Without one, the answer is 401, and the person signs in.
-const problem = await refresh().then(
-  () => null,
-  (error) => error,
-);
-showBar(session());
-await start(pageFor);
-if (problem !== null && problem.code !== 'invalid_refresh_token') {
-  document.querySelector('#page').prepend(refusal(problem));
-}
+await run({ pageFor, showBar, needsSession: () => true });

@@ -2,8 +2,9 @@
 // API of Tenantry. The links of mails lead to the paths below (PUBLIC_APP_URL).
 import { h, link, show } from '../shared/dom.mjs';
 import { form, refusal } from '../shared/form.mjs';
-import { again, go, start } from '../shared/router.mjs';
-import { askPasswordBy, call, onChange, refresh, session, signOut, take } from '../shared/session.mjs';
+import { go } from '../shared/router.mjs';
+import { run } from '../shared/run.mjs';
+import { askPasswordBy, call, session, signOut, take } from '../shared/session.mjs';
 import { accountPage } from './pages/account.mjs';
 import { dataPage } from './pages/data.mjs';
 import { devicesPage } from './pages/devices.mjs';
@@ -99,23 +100,5 @@ function askPassword() {
   });
 }
 
-let wasSignedIn = false;
-onChange((signed) => {
-  showBar(signed);
-  // The session has ended here or in another tab: no page of the account stays open.
-  const hasEnded = wasSignedIn && signed === null;
-  wasSignedIn = signed !== null;
-  if (hasEnded && Object.hasOwn(OWN, location.pathname)) void again();
-});
 askPasswordBy(askPassword);
-
-// Whoever has a session in the cookie is signed in after this. Everybody else sees the form, or why there is no answer.
-const problem = await refresh().then(
-  () => null,
-  (error) => error,
-);
-showBar(session());
-await start(pageFor);
-if (problem !== null && problem.code !== 'invalid_refresh_token') {
-  document.querySelector('#page').prepend(refusal(problem));
-}
+await run({ pageFor, showBar, needsSession: () => Object.hasOwn(OWN, location.pathname) });

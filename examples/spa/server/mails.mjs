@@ -1,5 +1,5 @@
 // A page that shows the mails which Tenantry would send, for people who try the example without a mail server. It only
-// listens on this machine: whoever reads the mails of somebody can take over the account.
+// listens on this machine: a person who reads the mails of another can take over the account.
 import { createServer } from 'node:http';
 
 const POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

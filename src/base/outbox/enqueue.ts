@@ -33,6 +33,9 @@ export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail & { readonl
   return dueAt ? insertMailDueAt(tx as SystemTx, row, dueAt) : insertMail(tx, row);
 }
 
+/** The most mails of one kind to one address, or to the address of one user, in an hour and in 24 hours. */
+export const ADDRESS_BUDGET = { perHour: 5, perDay: 20 } as const;
+
 /**
  * A mail for an address that may have no account, or that may belong to a person other than the one who requests it.
  */
@@ -52,9 +55,9 @@ export interface BoundedMail {
 }
 
 /**
- * Requests a mail unless the budget of its address is used up. The work does not show which of the two is true, and the
- * answer to whoever asked must not depend on the result. The caller does not nudge the outbox, so that creating the
- * mail does not delay the answer.
+ * Requests a mail unless the budget of its address is used up. The work does not show which of the two is true, and
+ * the answer to the person who asked must not depend on the result. The caller does not nudge the outbox, so that
+ * creating the mail does not delay the answer.
  */
 export function enqueueBounded(tx: SystemTx, mail: BoundedMail): Promise<boolean> {
   return insertBoundedMail(tx, mail);

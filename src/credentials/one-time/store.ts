@@ -7,7 +7,7 @@ const UNENDED = 'o.used_at IS NULL AND o.ended_at IS NULL';
 const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
 const TODAY = `(clock_timestamp() AT TIME ZONE 'UTC')::date`;
 
-/** A one-time token. It proves that whoever presents it has received its mail. */
+/** A one-time token. It proves that the person who presents it has received its mail. */
 export interface OneTime {
   readonly id: string;
   readonly userId: string;

@@ -47,3 +47,9 @@ export function countingKey(typed: string): string {
   const spelling = typed.normalize('NFKC').trim().toLowerCase();
   return createHash('sha256').update(spelling).digest('base64url');
 }
+
+/** The part of an address before the @, which names an account whose owner has told no name. */
+export function localPartOf(address: string): string {
+  const [local = address] = address.split('@');
+  return local;
+}

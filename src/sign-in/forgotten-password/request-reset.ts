@@ -2,7 +2,7 @@
 // the same for every address, and while no mail can be sent.
 import type { Database } from '../../base/database/db.ts';
 import { invalid } from '../../base/errors/problem.ts';
-import { enqueueBounded } from '../../base/outbox/enqueue.ts';
+import { ADDRESS_BUDGET, enqueueBounded } from '../../base/outbox/enqueue.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { parseEmail } from '../../directory/users/email.ts';
@@ -23,9 +23,6 @@ export interface RequestReset {
   readonly network: string;
 }
 
-const PER_HOUR_MAX = 5;
-const PER_DAY_MAX = 20;
-
 /**
  * Requests the mail. For an unknown address this writes the same row, and the mail is never sent, as for a disabled
  * account: `prepare` decides that when the mail is due. A mail beyond the budget of the address is not requested.
@@ -39,6 +36,5 @@ export async function requestReset(deps: RequestResetDeps, { email, network }: R
   // The id of the user is not written into the column with a foreign key, which would cost a look-up for a known user.
   const subjectId = account?.id ?? newId(deps.random, deps.clock);
   const mail = { id: newId(deps.random, deps.clock), kind: RESET_MAIL, subjectId, recipientKey: key };
-  const bounds = { perHour: PER_HOUR_MAX, perDay: PER_DAY_MAX, isAllowed };
-  await deps.db.system((tx) => enqueueBounded(tx, { ...mail, ...bounds }));
+  await deps.db.system((tx) => enqueueBounded(tx, { ...mail, ...ADDRESS_BUDGET, isAllowed }));
 }

@@ -13,7 +13,7 @@ import { lockOwner } from '../../credentials/one-time/store.ts';
 import { markSentRevoked } from '../../directory/invitations/store.ts';
 import { markDeleted } from '../../directory/organizations/delete-store.ts';
 import { lockOrganizations } from '../../directory/rights/store.ts';
-import { parseEmail } from '../../directory/users/email.ts';
+import { localPartOf, parseEmail } from '../../directory/users/email.ts';
 import { takeOverUnproven } from '../../directory/users/mailbox-store.ts';
 import type { Receiver } from '../../directory/users/receiver-store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
@@ -78,9 +78,8 @@ export async function takeOver(
   { reason, name, ...taken }: Takeover,
 ): Promise<readonly Revocation[] | null> {
   const { userId, email } = taken;
-  const [ownName = email] = email.split('@');
   const emailKey = parseEmail(email)?.key ?? '';
-  if (!(await takeOverUnproven(tx, { ...taken, emailKey, name: name ?? ownName }))) return null;
+  if (!(await takeOverUnproven(tx, { ...taken, emailKey, name: name ?? localPartOf(email) }))) return null;
   await recordOwn(deps, tx, userId, 'user.claimed');
   await markSentRevoked(tx, userId, 'account_claimed');
   await endAll(tx, userId, EVERY_PURPOSE);

@@ -2,7 +2,7 @@
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
-import { enqueueBounded } from '../../base/outbox/enqueue.ts';
+import { ADDRESS_BUDGET, enqueueBounded } from '../../base/outbox/enqueue.ts';
 import { type MailKind, newestOnly } from '../../base/outbox/kinds.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type CreateDeps, createOneTime } from '../../credentials/one-time/create.ts';
@@ -12,8 +12,6 @@ import { findReceiver } from '../../directory/users/receiver-store.ts';
 
 /** The kind of the mail in the outbox, and the purpose of its token. The subject of the row is the user. */
 export const VERIFY_MAIL = 'verify_email';
-const PER_HOUR_MAX = 5;
-const PER_DAY_MAX = 20;
 
 /** Returns the mail kind for the outbox. The mail is unwanted once the address is proven or the account is disabled. */
 export function verifyMail(deps: CreateDeps & { readonly mailKit: MailKit }): MailKind {
@@ -43,6 +41,6 @@ export async function enqueueVerifyMail(
 ): Promise<void> {
   await enqueueBounded(tx, {
     ...{ id: newId(deps.random, deps.clock), kind: VERIFY_MAIL, subjectId: userId, recipientKey: emailKey },
-    ...{ perHour: PER_HOUR_MAX, perDay: PER_DAY_MAX, isAllowed: true },
+    ...{ ...ADDRESS_BUDGET, isAllowed: true },
   });
 }

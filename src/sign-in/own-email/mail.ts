@@ -6,7 +6,7 @@ import { problem } from '../../base/errors/problem.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
 import { findActorWait } from '../../base/outbox/budget-store.ts';
-import { enqueue, enqueueBounded } from '../../base/outbox/enqueue.ts';
+import { ADDRESS_BUDGET, enqueue, enqueueBounded } from '../../base/outbox/enqueue.ts';
 import { type MailKind, newestOnly } from '../../base/outbox/kinds.ts';
 import { findRecipient, sealRecipient } from '../../base/outbox/recipient-store.ts';
 import { newId } from '../../base/platform/random.ts';
@@ -20,8 +20,6 @@ import { lockSession } from '../../directory/users/session-store.ts';
 
 export const CONFIRM_MAIL = 'email_change_confirm';
 export const NOTICE_MAIL = 'email_change_notice';
-// The budget of these mails to one address, and of these mails that one user requests, to any address.
-const BUDGET = { perHour: 5, perDay: 20 };
 const TOO_MANY =
   'You have asked for another e-mail too often: open the newest mail, or try again after the seconds in Retry-After.';
 
@@ -45,11 +43,11 @@ export async function enqueueConfirmMail(
   asked: { readonly userId: string; readonly email: EmailAddress; readonly sessionId: string },
 ): Promise<void> {
   const { userId, email, sessionId } = asked;
-  const retryAfterSeconds = await findActorWait(tx, CONFIRM_MAIL, userId, BUDGET);
+  const retryAfterSeconds = await findActorWait(tx, CONFIRM_MAIL, userId, ADDRESS_BUDGET);
   if (retryAfterSeconds > 0) throw problem('too_many_requests', { detail: TOO_MANY, retryAfterSeconds });
   const id = newId(deps.random, deps.clock);
   const row = { id, kind: CONFIRM_MAIL, subjectId: userId, recipientKey: email.key, actorId: userId };
-  await enqueueBounded(tx, { ...row, ...BUDGET, isAllowed: true });
+  await enqueueBounded(tx, { ...row, ...ADDRESS_BUDGET, isAllowed: true });
   await sealRecipient(tx, id, { email: email.address, locale: null, about: sessionId });
 }
 

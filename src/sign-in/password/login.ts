@@ -11,7 +11,7 @@ import { findCredentialsToCheck, updateHash } from '../../directory/users/store.
 import { chooseOrganization } from '../sessions/choose-organization.ts';
 import { markSurplusEnded } from '../sessions/ending-store.ts';
 import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from '../sessions/open-session.ts';
-import type { LoginThrottle } from './throttle.ts';
+import { countAttempt, type LoginThrottle } from './throttle.ts';
 
 export interface LoginDeps extends SessionDeps, PublishDeps {
   readonly db: Database;
@@ -42,17 +42,9 @@ export interface Login {
 export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   const email = parseEmail(input.email);
   await countOrganizations(deps, input);
-  const counted = countingKey(input.email);
-  deps.throttle.begin(counted, input.address);
-  let verdict: Awaited<ReturnType<typeof checkPassword>>;
-  try {
-    verdict = await checkPassword(deps, email, input.password);
-  } catch (error) {
-    deps.throttle.undecided(counted, input.address);
-    throw error;
-  }
+  const check = () => checkPassword(deps, email, input.password);
+  const verdict = await countAttempt(deps.throttle, countingKey(input.email), input.address, check);
   if (!verdict) throw problem('invalid_credentials');
-  deps.throttle.succeeded(counted, input.address);
   const pending = await storeSession(deps, deps.db.systemReader(), {
     userId: verdict.userId,
     organization: await chooseOrganization(deps, verdict.userId, input.organization),

@@ -95,3 +95,26 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
     },
   };
 }
+
+/**
+ * Counts an attempt, runs the check of its password, and returns the verdict. A falsy verdict is a wrong password,
+ * which stays counted. An error of the check says nothing about the password, so the attempt does not count. Raises
+ * the errors of the check, and too_many_requests.
+ */
+export async function countAttempt<Verdict>(
+  throttle: LoginThrottle,
+  account: string,
+  address: string,
+  check: () => Promise<Verdict>,
+): Promise<Verdict> {
+  throttle.begin(account, address);
+  let verdict: Verdict;
+  try {
+    verdict = await check();
+  } catch (error) {
+    throttle.undecided(account, address);
+    throw error;
+  }
+  if (verdict) throttle.succeeded(account, address);
+  return verdict;
+}

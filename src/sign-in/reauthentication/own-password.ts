@@ -5,7 +5,7 @@ import { refusedToken } from '../../base/errors/refused-token.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import { countingKey } from '../../directory/users/email.ts';
 import type { Caller } from '../../protocol/caller.ts';
-import type { LoginThrottle } from '../password/throttle.ts';
+import { countAttempt, type LoginThrottle } from '../password/throttle.ts';
 import { findOwnCredentials, type OwnCredentials } from './store.ts';
 
 export interface OwnPasswordDeps {
@@ -42,15 +42,6 @@ export async function assertPassword(
   own: OwnCredentials & { readonly hash: string },
   { password, network }: TypedPassword,
 ): Promise<void> {
-  const counted = countingKey(own.email);
-  throttle.begin(counted, network);
-  let matches: boolean;
-  try {
-    ({ matches } = await passwords.verify(password, own.hash));
-  } catch (error) {
-    throttle.undecided(counted, network);
-    throw error;
-  }
-  if (!matches) throw problem('wrong_password');
-  throttle.succeeded(counted, network);
+  const check = async () => (await passwords.verify(password, own.hash)).matches;
+  if (!(await countAttempt(throttle, countingKey(own.email), network, check))) throw problem('wrong_password');
 }

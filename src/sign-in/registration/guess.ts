@@ -1,5 +1,5 @@
-// Guesses the code of a registration. Only whoever registered knows its id, so the owner of the mailbox alone cannot
-// activate the password of a stranger by a code.
+// Guesses the code of a registration. Only the person who registered knows its id, so the owner of the mailbox
+// alone cannot activate the password of a stranger by a code.
 import type { SystemTx } from '../../base/database/db.ts';
 import { writeToLog } from '../../credentials/one-time/store.ts';
 import { guessCode, type Registration } from './store.ts';

@@ -3,7 +3,7 @@
 import type { SystemTx } from '../../base/database/db.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
-import { enqueueBounded } from '../../base/outbox/enqueue.ts';
+import { ADDRESS_BUDGET, enqueueBounded } from '../../base/outbox/enqueue.ts';
 import type { MailKind } from '../../base/outbox/kinds.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { CreateDeps } from '../../credentials/one-time/create.ts';
@@ -15,8 +15,6 @@ import { lockRegistration, type Registration, updateProof } from './store.ts';
 
 /** The kind of the mail in the outbox. The subject of the row is the registration. */
 export const REGISTRATION_MAIL = 'registration';
-const PER_HOUR_MAX = 5;
-const PER_DAY_MAX = 20;
 
 export interface RegistrationMailDeps extends CreateDeps {
   readonly mailKit: MailKit;
@@ -36,8 +34,8 @@ export function registrationMail(deps: RegistrationMailDeps): MailKind {
   };
 }
 
-// A registration with the address of an account gets a token and a code, too, which are in no mail. So whoever
-// registered sees the same for every code that they guess.
+// A registration with the address of an account gets a token and a code, too, which are in no mail. So the
+// person who registered sees the same for every code that they guess.
 async function write(deps: RegistrationMailDeps, tx: SystemTx, registration: Registration): Promise<Mail | null> {
   const { id, email, locale } = registration;
   const [token, code] = [newToken(deps.random), newCode(deps.random)];
@@ -62,6 +60,6 @@ export function enqueueRegistrationMail(
 ): Promise<boolean> {
   return enqueueBounded(tx, {
     ...{ id: newId(deps.random, deps.clock), kind: REGISTRATION_MAIL, subjectId: id, recipientKey: emailKey },
-    ...{ perHour: PER_HOUR_MAX, perDay: PER_DAY_MAX, isAllowed },
+    ...{ ...ADDRESS_BUDGET, isAllowed },
   });
 }

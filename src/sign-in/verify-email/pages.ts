@@ -1,6 +1,6 @@
 // The page that proves an address: by the link of a mail, or by its code for people who are signed in. Every form acts
-// with the token that its page has shown, and opening the link uses nothing up. Whoever has just registered types the
-// code here, too: the browser keeps the id of the registration.
+// with the token that its page has shown, and opening the link uses nothing up. A person who has just registered
+// types the code here, too: the browser keeps the id of the registration.
 import { z } from 'zod';
 import { invalid, Problem } from '../../base/errors/problem.ts';
 import type { Endpoint } from '../../base/http/endpoint.ts';

@@ -3,7 +3,7 @@
 // may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in.
 // The link of a registration that has no account yet makes one: verify-registration.ts.
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
-import { invalid, problem } from '../../base/errors/problem.ts';
+import { problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
@@ -19,6 +19,8 @@ import { findCredentials } from '../../directory/users/store.ts';
 import { findAddressee, isAbout } from '../mailbox-proof/addressee.ts';
 import { type ClaimDeps, claimUnproven, lockHeld } from '../mailbox-proof/claim.ts';
 import { enqueueVerifyMail, VERIFY_MAIL } from '../mailbox-proof/mail.ts';
+import { countAttempt } from '../password/throttle.ts';
+import { hashNewPassword } from './new-password.ts';
 import { AGAIN, PROVEN, type Verified } from './verified.ts';
 import {
   isRegistrationToken,
@@ -80,18 +82,13 @@ export async function verifyByPassword(deps: VerifyDeps, input: ByPassword): Pro
   const { token, password, network } = input;
   const user = await findProvable(deps.db.systemReader(), token);
   if (!user) return verifyRegistrationByPassword(deps, input);
-  const counted = countingKey(user.email);
-  deps.throttle.begin(counted, network);
-  let isRight: boolean;
-  try {
+  const check = async () => {
     const account = await findCredentials(deps.db.systemReader(), parseEmail(user.email)?.key ?? '');
-    ({ matches: isRight } = await deps.passwords.verify(password, account?.hash ?? null));
-  } catch (error) {
-    deps.throttle.undecided(counted, network);
-    throw error;
+    return (await deps.passwords.verify(password, account?.hash ?? null)).matches;
+  };
+  if (!(await countAttempt(deps.throttle, countingKey(user.email), network, check))) {
+    throw problem('invalid_credentials', { detail: 'This is not the password of the account.' });
   }
-  if (!isRight) throw problem('invalid_credentials', { detail: 'This is not the password of the account.' });
-  deps.throttle.succeeded(counted, network);
   const verified = await deps.db.system(async (tx): Promise<Verified | null> => {
     await lockOwner(tx, user.id);
     const used = await consumeToken(tx, VERIFY_MAIL, token);
@@ -120,12 +117,7 @@ export async function verifyByMailbox(deps: VerifyDeps, input: ByMailbox): Promi
   const { token, newPassword } = input;
   const user = await findProvable(deps.db.systemReader(), token);
   if (!user) return verifyRegistrationByMailbox(deps, input);
-  let passwordHash: string | null = null;
-  if (newPassword !== null) {
-    const weakness = await deps.passwordPolicy.judge(newPassword, { email: user.email, name: '' });
-    if (weakness) throw invalid('newPassword', weakness.message);
-    passwordHash = await deps.passwords.hash(newPassword);
-  }
+  const passwordHash = await hashNewPassword(deps, newPassword, user.email);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const verdict = await publishing(
       deps,

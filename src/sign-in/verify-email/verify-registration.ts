@@ -1,28 +1,25 @@
 // Proves the mailbox of a registration that has no account yet, which then gets one. Who proves that they know the
 // password of the registration, or have its id, is the person who registered. Any other person who has the link owns
 // the mailbox, and gets an account without what somebody else typed: the name, the password and the organization. So
-// nobody activates the password of a stranger, and whoever registers an address again and again cannot keep its owner
-// from an account.
+// nobody activates the password of a stranger, and a person who registers an address again and again cannot keep its
+// owner from an account.
 import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
-import { invalid, problem } from '../../base/errors/problem.ts';
+import { problem } from '../../base/errors/problem.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { createOneTime } from '../../credentials/one-time/create.ts';
 import { readCode, tokenHash } from '../../credentials/one-time/text.ts';
-import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { chooseSlug } from '../../directory/organizations/insert-organization.ts';
-import { countingKey } from '../../directory/users/email.ts';
-import type { LoginThrottle } from '../password/throttle.ts';
+import { countingKey, localPartOf } from '../../directory/users/email.ts';
+import { countAttempt, type LoginThrottle } from '../password/throttle.ts';
 import { guessRegistration } from '../registration/guess.ts';
 import { type AccountToOpen, type OpenAccountDeps, openAccount } from '../registration/open-account.ts';
 import { findByTokenHash, type Registration } from '../registration/store.ts';
+import { hashNewPassword, type NewPasswordDeps } from './new-password.ts';
 import { PROVEN, type Verified } from './verified.ts';
 
-export interface VerifyRegistrationDeps extends OpenAccountDeps, PublishDeps {
+export interface VerifyRegistrationDeps extends OpenAccountDeps, PublishDeps, NewPasswordDeps {
   readonly db: Database;
-  readonly passwords: Passwords;
-  readonly passwordPolicy: PasswordPolicy;
   readonly throttle: LoginThrottle;
   readonly registrationMode: 'open' | 'verified' | 'closed';
 }
@@ -59,17 +56,10 @@ export async function verifyRegistrationByPassword(
   { token, password, network }: { readonly token: string; readonly password: string; readonly network: string },
 ): Promise<Verified> {
   const registration = await getByToken(deps, token);
-  const counted = countingKey(registration.email);
-  deps.throttle.begin(counted, network);
-  let isRight: boolean;
-  try {
-    ({ matches: isRight } = await deps.passwords.verify(password, registration.passwordHash));
-  } catch (error) {
-    deps.throttle.undecided(counted, network);
-    throw error;
+  const check = async () => (await deps.passwords.verify(password, registration.passwordHash)).matches;
+  if (!(await countAttempt(deps.throttle, countingKey(registration.email), network, check))) {
+    throw problem('invalid_credentials', { detail: 'This is not the password of the registration.' });
   }
-  if (!isRight) throw problem('invalid_credentials', { detail: 'This is not the password of the registration.' });
-  deps.throttle.succeeded(counted, network);
   return openOwn(deps, registration, tokenHash(token));
 }
 
@@ -100,13 +90,8 @@ export async function verifyRegistrationByMailbox(
 ): Promise<Verified> {
   const { token, newPassword, locale } = asked;
   const registration = await getByToken(deps, token);
-  const [name = registration.email] = registration.email.split('@');
-  let passwordHash: string | null = null;
-  if (newPassword !== null) {
-    const weakness = await deps.passwordPolicy.judge(newPassword, { email: registration.email, name: '' });
-    if (weakness) throw invalid('newPassword', weakness.message);
-    passwordHash = await deps.passwords.hash(newPassword);
-  }
+  const name = localPartOf(registration.email);
+  const passwordHash = await hashNewPassword(deps, newPassword, registration.email);
   const proof = { registration, tokenHash: tokenHash(token) };
   return open(deps, { ...proof, name, passwordHash, locale, organization: null });
 }

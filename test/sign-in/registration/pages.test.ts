@@ -69,7 +69,7 @@ t.test('the page of the link asks for the password of the registration', async (
   t.match([dead.status, dead.seen], [422, 'Link or code not valid']);
 });
 
-t.test('whoever did not register gets the account with a password of their own', async (t) => {
+t.test('a person who did not register gets the account with a password of their own', async (t) => {
   const { email, token } = await pending();
   const owner = openVisitor(service.url, { language: 'es' });
   const shown = await paste(owner, token);

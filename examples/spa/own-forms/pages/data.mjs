@@ -38,8 +38,8 @@ function exportForm() {
 }
 
 /**
- * Whoever is the last owner of an organization has to say what becomes of it. The answer names these organizations, and
- * those that may be deleted with the account.
+ * The last owner of an organization has to say what becomes of it. The answer names these organizations, and those
+ * that may be deleted with the account.
  */
 function closeForm() {
   const owned = h('div', {});

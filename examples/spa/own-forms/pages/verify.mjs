@@ -53,8 +53,8 @@ function resendForm() {
 }
 
 /**
- * Without a session, the password shows that the person who opens the link is the one who registered. Whoever did not
- * register takes the account over, and what the other person left in it is gone.
+ * Without a session, the password shows that the person who opens the link is the one who registered. Anybody else
+ * takes the account over, and what the other person left in it is gone.
  */
 function linkForms(token) {
   if (token === null) {
