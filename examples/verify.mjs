@@ -13,7 +13,10 @@ try {
   console.log(JSON.stringify(payload, null, 2));
 } catch (error) {
   const isUnreachable = !error.code || ['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC'].includes(error.code);
-  const reason = isUnreachable ? `cannot fetch the key set of ${issuer} (${error.message})` : error.code;
+  const found = error.payload?.[error.claim]; // the claim of the token that differs from the expected value
+  const reason = isUnreachable
+    ? `cannot fetch the key set of ${issuer} (${error.message})`
+    : `${error.code}: ${error.message}${found === undefined ? '' : `; the token has ${JSON.stringify(found)}`}`;
   console.error(`refused: ${reason}`);
   process.exit(1);
 }

@@ -10,6 +10,7 @@ import { doctorCommand } from './doctor/doctor.ts';
 import { keysCommands } from './keys.ts';
 import { CommandLine } from './line/command-line.ts';
 import type { Invocation } from './line/invocation.ts';
+import { ReaderClosed, watchOutput } from './line/output.ts';
 import { describeError, Interrupted } from './line/refusal.ts';
 import { mailCommands } from './mail.ts';
 import { migrateCommand } from './migrate.ts';
@@ -38,8 +39,8 @@ export interface CommandRun extends Omit<Invocation, 'endWith'> {
 
 /**
  * Runs one command and returns its exit code. 0 means done, 1 means failed or a difference found, 2 means wrong usage,
- * and 128 or more means ended by a signal. After a signal, this function does not wait for the command. The resources
- * of the command are released when its work ends, or when the process ends.
+ * and 128 or more means ended by a signal. After a signal, and when standard output fails, this function does not wait
+ * for the command. The resources of the command are released when its work ends, or when the process ends.
  */
 export async function runCommand({ args, serve, ...given }: CommandRun): Promise<number> {
   const { stdout, stderr, signal } = given;
@@ -49,31 +50,35 @@ export async function runCommand({ args, serve, ...given }: CommandRun): Promise
   };
   const helpTexts: string[] = [];
   const interruption = interrupted(signal);
-  stdout.on('error', ignoreClosedReader);
+  const output = watchOutput(stdout);
   try {
     const root = program({ ...given, endWith }, { serve, onHelp: (text) => helpTexts.push(text) });
     root.hook('preAction', (_, command) => {
-      if (DRAINING.includes(command.name())) interruption.ignore();
+      if (!DRAINING.includes(command.name())) return;
+      interruption.ignore();
+      output.ignore();
     });
-    await Promise.race([root.parseAsync(args, { from: 'user' }), interruption.raised]);
+    const ended = root.parseAsync(args, { from: 'user' }).catch(acceptHelp);
+    await Promise.race([ended, interruption.raised, output.failed]);
+    await output.written();
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0; // the user asked for the help or the version
+    if (error instanceof ReaderClosed) return exitCode;
     if (error instanceof Interrupted) return SIGNALLED + (constants.signals[error.signal] ?? 0);
-    const { code, detail, exitCode } = describeError(error);
+    const { code, detail, exitCode: failed } = describeError(error);
     // A command that only contains other commands prints the list of these commands.
     const help = code === 'usage' ? helpTexts.join('') : '';
     const text = help === '' ? `tenantry: ${detail}${code === 'usage' ? ' (add --help for the usage)' : ''}\n` : help;
     stderr.write(args.includes('--json') ? `${JSON.stringify({ error: { code, detail } })}\n` : text);
-    return exitCode;
+    return failed;
   } finally {
     interruption.ignore();
   }
 }
 
-/** The reader of the output, such as `head`, may close it early. */
-function ignoreClosedReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+/** Raises the error again, unless it says that the user asked for the help or the version. */
+function acceptHelp(error: unknown): void {
+  if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
 }
 
 /**

@@ -18,7 +18,8 @@ export const OAUTH_ERRORS = {
   },
   invalid_grant: {
     status: 400,
-    description: 'The refresh token is no longer valid, or belongs to another client: let the user sign in again.',
+    description:
+      'This client cannot use the refresh token. Either its session does not act for the organization of the client, and the token still works elsewhere, or the token is no longer valid: then let the user sign in again.',
   },
   unauthorized_client: { status: 400, description: 'This client may not use this grant_type.' },
   unsupported_grant_type: { status: 400, description: 'Use the grant_type client_credentials or refresh_token.' },
