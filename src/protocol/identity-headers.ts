@@ -15,7 +15,7 @@ export type IdentityHeader = (typeof IDENTITY_HEADERS)[number];
 
 /**
  * All identity headers of a principal. Lists are separated by commas; the names of roles are percent-encoded (RFC
- * 3986), because they may have any letter. `x-permissions-elsewhere` is `true` if only the check endpoint knows the
+ * 3986), because they may contain any letter. `x-permissions-elsewhere` is `true` if only the check endpoint knows the
  * permissions.
  */
 export function identityHeaders(principal: Principal): Record<IdentityHeader, string> {

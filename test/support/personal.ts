@@ -9,7 +9,7 @@ import { createPersonal, type LookupColumn, type Personal } from '../../src/base
 import { openDataKeys } from '../../src/credentials/data-keys/ring.ts';
 import { testDataKeys } from './data-keys.ts';
 
-/** Seals and opens like a service on a database that stores nothing in clear. */
+/** Seals and opens like a service on a database that stores no personal data unsealed. */
 export const testPersonal: Personal = createPersonal(testDataKeys, systemRandom);
 testPersonal.notePhase(true);
 

@@ -38,8 +38,8 @@ function permissionsOf({ grants }: CachedGrants): number {
 }
 
 /**
- * An empty scope counts as nothing. In any other scope, a name and its value take about as much as two permissions and
- * their text.
+ * An empty scope counts as nothing. In any other scope, each name with its value counts as two permissions, and the
+ * text of the scope as further ones.
  */
 function weightOf(scope: Scope): number {
   const names = Object.keys(scope);

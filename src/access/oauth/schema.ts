@@ -54,7 +54,7 @@ const instant = () => z.int().meta({ description: 'Seconds since 1970.' });
 const ActiveToken = z
   .strictObject({
     active: z.literal(true),
-    token_type: z.enum(['Bearer', 'refresh_token']).meta({ description: 'Only `Bearer` is an access token.' }),
+    token_type: z.enum(['Bearer', 'refresh_token']).meta({ description: 'Only `Bearer` marks an access token.' }),
     client_id: z.string(),
     sub: z.string(),
     aud: z.string(),

@@ -54,7 +54,7 @@ function assertHarmless(root: unknown): void {
   let nodes = 0;
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     nodes += 1;
-    if (next.depth > DEPTH_MAX || nodes > NODES_MAX) throw refuse('is nested too deeply or has too many members');
+    if (next.depth > DEPTH_MAX || nodes > NODES_MAX) throw refuse('is nested too deeply or has too many values');
     const { value, depth } = next;
     if (typeof value === 'string') assertText(value);
     else if (typeof value === 'object' && value !== null) {

@@ -68,7 +68,8 @@ const redisUrl = z
   }, 'must have a password if it has a user');
 
 /**
- * The URL of one Redis server, or the URLs of nodes of one cluster. Only the first URL may have a user and a password.
+ * The URL of one Redis server, or the URLs of nodes of one cluster. Either only the first URL has a user and a password,
+ * or all have the same.
  */
 export const redisUrls = z
   .string()
@@ -83,7 +84,7 @@ export const redisUrls = z
       .map((url) => new URL(url))
       .map(({ username, password }) => `${username}:${password}`);
     return others.every((other) => other === first || other === ':');
-  }, 'must have the same user and password for every node, or only in the first')
+  }, 'must have the same user and password in every URL, or only in the first')
   .refine(
     (urls) => urls.length === 1 || urls.every((url) => /^(\/0*)?$/.test(new URL(url).pathname)),
     'must not name a database together with several nodes: a cluster has only one database',

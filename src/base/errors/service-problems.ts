@@ -25,7 +25,7 @@ export const SERVICE_PROBLEMS = {
   database_not_writable: {
     status: 503,
     title: 'Database not writable',
-    detail: 'The database stores no changes now, and reading works: try again after the seconds in Retry-After.',
+    detail: 'The database stores no changes now, but reading works: try again after the seconds in Retry-After.',
   },
   database_set_back: {
     status: 503,

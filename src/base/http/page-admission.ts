@@ -98,8 +98,8 @@ async function findCaller(
 }
 
 /**
- * Whether a page of this service sent the form. A browser that sends Sec-Fetch-Site says so there, and may then send
- * `Origin: null`, because pages have Referrer-Policy: no-referrer. Any other browser must send the origin.
+ * Whether a page of this service sent the form. If the browser sends Sec-Fetch-Site, this header decides, and `Origin`
+ * may be `null`, because pages have Referrer-Policy: no-referrer. Any other browser must send the origin.
  */
 function isOwnForm(own: string, { headers }: FastifyRequest): boolean {
   const { origin, 'sec-fetch-site': site } = headers;

@@ -36,7 +36,7 @@ export function seal(key: DataKey, place: string, text: string, random: Random):
   return Buffer.concat([id, nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The id of the key that sealed these bytes. Raises SealBroken for bytes that no key has sealed. */
+/** The id of the key that sealed these bytes. Raises SealBroken if there are too few bytes for a seal. */
 export function keyIdOf(sealed: Buffer, place: string): string {
   if (sealed.length < HEAD_BYTES + TAG_BYTES) throw new SealBroken(`The sealed value of ${place} is cut off`);
   return sealed.toString('hex', 0, KEY_ID_BYTES);

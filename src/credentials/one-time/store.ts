@@ -164,7 +164,7 @@ const END = statement(`
 UPDATE one_time_tokens o SET ended_at = clock_timestamp()
 WHERE o.user_id = $1::uuid AND o.purpose = ANY($2::text[]) AND ${UNENDED}`);
 
-/** Ends the tokens of these purposes. */
+/** Ends the user's tokens of these purposes. */
 export async function markEnded(tx: SystemTx, userId: string, purposes: readonly Purpose[]): Promise<void> {
   await tx.rows(END, [userId, purposes]);
 }

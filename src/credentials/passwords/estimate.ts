@@ -57,7 +57,7 @@ function guessesOf({ guessesLog10, sequence }: ReturnType<typeof check>): number
 const isWordByChance = (token: string) => token.length <= 5 && /[a-z].?[A-Z]/.test(token);
 const CHANCE_ADDITION = 1;
 
-// Keyboard patterns, sequences, repetitions and dates alone. Attackers know many more of them than the estimator.
+// The parts of a password that is made only of patterns. Attackers know many more patterns than the estimator.
 const PATTERNS: ReadonlySet<string> = new Set(['spatial', 'sequence', 'repeat', 'date', 'regex']);
 const PATTERN_PENALTY = 4;
 

@@ -26,7 +26,7 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, pg_is_in_r
   coalesce(ceil(extract(epoch FROM l.doubted_at)), 0)::float8 AS "doubtedBefore"
 FROM (VALUES (1)) one (row) LEFT JOIN database_lineage l ON true`);
 const SERVER = serverWith(CURRENT_LINEAGE);
-// Some hosted servers have no timeline, or do not let others read it.
+// Some hosted servers have no timeline, or do not let the role of the service read it.
 const SERVER_WITHOUT_LINEAGE = serverWith("'unknown'");
 
 /** Reads what PostgreSQL reports about its state. Raises DatabaseUnavailable. */

@@ -17,7 +17,7 @@ const ScopeKey = z
   .refine((key) => !(key in {}) && key !== 'prototype', 'must not be a name that every object has');
 
 // The text is stored as it was sent. Two texts that differ by a space or in their Unicode form are different values.
-// Programs compare the text, so it need not show anything to people.
+// Only programs compare the text, so it need not have a visible character.
 const CleanText = line(200, 0);
 export const ScopeText = z
   .string()

@@ -33,7 +33,7 @@ import {
 /** A role with at most this number of members is changed in one transaction. */
 export const HOLDERS_AT_ONCE_MAX = 500;
 
-/** A slice has few users, because every other commit waits until the log has what the slice wrote. */
+/** A slice has few users, because the commits of other transactions wait until PostgreSQL's log has the slice. */
 export const SLICE_USERS = 100;
 
 const CHECK_EVERY_MS = 2_000;

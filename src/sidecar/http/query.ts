@@ -29,7 +29,7 @@ function decoded(text: string): string {
 }
 
 const PATH_LENGTH_MAX = 1024;
-// The path contains a token if the question mark was escaped or the address was built wrongly.
+// The path may contain a token if the question mark was escaped or the address was built wrongly.
 const TOKEN_LIKE = /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g;
 
 /** The path of a target, for logs. The query is left out and token-like text removed, because both may have secrets. */

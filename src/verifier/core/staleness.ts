@@ -16,8 +16,8 @@ export interface RevocationPolicy {
   /** Whether the source has the revocations of this organization. Null stands for users without an organization. */
   covers(organizationId: string | null): boolean;
   /**
-   * Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. A token that
-   * is not known is accepted only if all are.
+   * Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. Without
+   * the text of the token, which cannot be introspected then, it resolves only with `onStale: 'allow'`.
    */
   whenStale(token: string | undefined): Promise<void>;
   close(): void;

@@ -1,5 +1,5 @@
 // Invalid RSA signatures of every class: another length, number, padding, hash or scheme. If a key is used, it is the
-// right private key, so that each signature has only the error in its name.
+// right private key, so that each signature has only the error that its name states.
 import { constants, createHash, createHmac, createPublicKey, type KeyObject, privateEncrypt, sign } from 'node:crypto';
 import { rsa, type Signature } from '../../support/forge.ts';
 
