@@ -1,5 +1,5 @@
-// Generated bodies and query values for the routes of sign-in, of one's own account and for creating organizations: each
-// answer is a success or a refusal with a code, never an internal error. The same seed gives the same bodies.
+// Generated bodies and query values for the routes of sign-in, of one's own account and for creating organizations:
+// each answer is a success or a refusal with a code, never an internal error. The same seed gives the same bodies.
 import t from 'tap';
 import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
