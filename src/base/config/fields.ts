@@ -68,8 +68,8 @@ const redisUrl = z
   }, 'must have a password if it has a user');
 
 /**
- * The URL of one Redis server, or the URLs of nodes of one cluster. Either only the first URL has a user and a password,
- * or all have the same.
+ * The URL of one Redis server, or the URLs of nodes of one cluster. Either only the first URL has a user and a
+ * password, or all have the same.
  */
 export const redisUrls = z
   .string()
