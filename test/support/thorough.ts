@@ -1,7 +1,7 @@
 // The number of times that a test repeats a race or tries generated input. It is reduced by default, and full with
 // TEST_THOROUGH=1, which the check of every change sets. No assertion depends on this number.
 
-const isThorough = process.env.TEST_THOROUGH === '1';
+export const isThorough = process.env.TEST_THOROUGH === '1';
 
 /** Returns the number of rounds of a race. A thorough run has `thorough` rounds. */
 export function rounds(thorough: number): number {

@@ -2,11 +2,11 @@
 // language. The tests in looks/ check what the page looks like.
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
-import { CATALOGUES, LANGUAGES } from '../../src/base/page-kit/language.ts';
+import { CATALOGUES } from '../../src/base/page-kit/language.ts';
 import { freshEmail, PASSWORD } from '../directory/invitations/inviting.ts';
 import { newProvenAccount } from '../support/fixtures/accounts.ts';
 import { fill, send } from '../support/pages/filling.ts';
-import { NARROW } from '../support/pages/look.ts';
+import { NARROW, ways } from '../support/pages/look.ts';
 import { follow, openInvitingPages, PAGE, signIn } from './invited.ts';
 
 const inviting = await openInvitingPages(t);
@@ -18,52 +18,50 @@ function isHidden(t: Test, page: Page, link: string): void {
   t.notMatch(page.url(), '#');
 }
 
-for (const scripts of [true, false]) {
-  for (const language of LANGUAGES) {
-    const text = CATALOGUES[language];
-    const opened = () => browser.open({ javaScriptEnabled: scripts, locale: language, viewport: NARROW });
+for (const { language, scripts, how } of ways()) {
+  const text = CATALOGUES[language];
+  const opened = () => browser.open({ javaScriptEnabled: scripts, locale: language, viewport: NARROW });
 
-    t.test(`register and accept: ${language}, scripts ${scripts}`, async (t) => {
-      const { page, context, faults } = await opened();
-      const email = freshEmail();
-      const link = await linkFor(email);
-      await follow(page, link, language, scripts);
-      isHidden(t, page, link);
-      t.match(await page.locator('dl').textContent(), email);
-      await fill(page, { [text.register.name]: 'Grace', [text.register.password]: 'short' });
-      await send(page, text.invitation.createAndJoin);
-      t.match(await page.locator('.problem').allTextContents(), [/\d+/], 'the problem stands beside the password');
-      await fill(page, { [text.register.password]: PASSWORD });
-      await send(page, text.invitation.createAndJoin);
-      t.equal(new URL(page.url()).pathname, '/account');
-      await page.getByRole('link', { name: text.account.organizations }).click();
-      t.match(await page.locator('tbody').textContent(), text.organizations.current);
-      await follow(page, link, language, scripts);
-      t.equal(await page.locator('h1').textContent(), text.invitation.deadTitle, 'the link is used up');
-      t.same(faults, []);
-      await context.close();
-    });
+  t.test(`register and accept: ${how}`, async (t) => {
+    const { page, context, faults } = await opened();
+    const email = freshEmail();
+    const link = await linkFor(email);
+    await follow(page, link, language, scripts);
+    isHidden(t, page, link);
+    t.match(await page.locator('dl').textContent(), email);
+    await fill(page, { [text.register.name]: 'Grace', [text.register.password]: 'short' });
+    await send(page, text.invitation.createAndJoin);
+    t.match(await page.locator('.problem').allTextContents(), [/\d+/], 'the problem stands beside the password');
+    await fill(page, { [text.register.password]: PASSWORD });
+    await send(page, text.invitation.createAndJoin);
+    t.equal(new URL(page.url()).pathname, '/account');
+    await page.getByRole('link', { name: text.account.organizations }).click();
+    t.match(await page.locator('tbody').textContent(), text.organizations.current);
+    await follow(page, link, language, scripts);
+    t.equal(await page.locator('h1').textContent(), text.invitation.deadTitle, 'the link is used up');
+    t.same(faults, []);
+    await context.close();
+  });
 
-    t.test(`sign in and accept, after another e-mail: ${language}, scripts ${scripts}`, async (t) => {
-      const { page, context, faults } = await opened();
-      const [other, invited] = [await member(), await member()];
-      await page.goto('/sign-in');
-      await signIn(page, other.email, language);
-      const link = await linkFor(invited.email);
-      await follow(page, link, language, scripts);
-      t.equal(await page.locator('.notice').textContent(), text.invitation.forAnother(other.email, invited.email));
-      await send(page, text.invitation.signOut);
-      isHidden(t, page, link);
-      t.equal(await page.locator('.notice').textContent(), text.invitation.hasAccount);
-      await page.getByRole('link', { name: text.invitation.signInFirst }).click();
-      await signIn(page, invited.email, language);
-      t.equal(page.url(), `http://localhost:3000${PAGE}`, 'back at the invitation');
-      await send(page, text.invitation.accept);
-      t.equal(new URL(page.url()).pathname, '/account');
-      t.same(faults, []);
-      await context.close();
-    });
-  }
+  t.test(`sign in and accept, after another e-mail: ${how}`, async (t) => {
+    const { page, context, faults } = await opened();
+    const [other, invited] = [await member(), await member()];
+    await page.goto('/sign-in');
+    await signIn(page, other.email, language);
+    const link = await linkFor(invited.email);
+    await follow(page, link, language, scripts);
+    t.equal(await page.locator('.notice').textContent(), text.invitation.forAnother(other.email, invited.email));
+    await send(page, text.invitation.signOut);
+    isHidden(t, page, link);
+    t.equal(await page.locator('.notice').textContent(), text.invitation.hasAccount);
+    await page.getByRole('link', { name: text.invitation.signInFirst }).click();
+    await signIn(page, invited.email, language);
+    t.equal(page.url(), `http://localhost:3000${PAGE}`, 'back at the invitation');
+    await send(page, text.invitation.accept);
+    t.equal(new URL(page.url()).pathname, '/account');
+    t.same(faults, []);
+    await context.close();
+  });
 }
 
 t.test('a second link replaces the first one, in a new page and in the page that is open', async (t) => {

@@ -8,8 +8,9 @@ import axe from 'axe-core';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { debianProgram } from '../servers/debian.ts';
 import type { Lifetime } from '../servers/process.ts';
+import { isThorough } from '../thorough.ts';
 
-/** People can look at the pages here after a test. */
+/** People can look at the pages here after a thorough run. */
 const SCREENSHOTS = fileURLToPath(new URL('../../../.data/screenshots', import.meta.url));
 
 export interface Chromium {
@@ -107,8 +108,9 @@ export function cramped(page: Page): Promise<string[]> {
   });
 }
 
-/** Writes a picture of the whole page into .data/screenshots. */
+/** Writes a picture of the whole page into .data/screenshots, in a thorough run only. */
 export async function screenshot(page: Page, name: string): Promise<void> {
+  if (!isThorough) return;
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }

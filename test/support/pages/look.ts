@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { LANGUAGES, type Language } from '../../../src/base/page-kit/language.ts';
-import { cases } from '../thorough.ts';
+import { cases, isThorough } from '../thorough.ts';
 import { cramped, screenshot, violationsOf } from './chromium.ts';
 
 export type ColorScheme = 'light' | 'dark';
@@ -15,6 +15,24 @@ export function languagesFor(colorScheme: ColorScheme): Language[] {
   return (colorScheme === 'light' ? LANGUAGES : LANGUAGES.toReversed()).slice(0, cases(LANGUAGES.length));
 }
 
+/** How a person uses pages in a walk. */
+export interface Way {
+  readonly language: Language;
+  /** Whether the browser runs scripts. */
+  readonly scripts: boolean;
+  /** A short name of this way, for titles and addresses. */
+  readonly how: string;
+}
+
+/** The ways in which people walk. A short run has one with scripts, and one without scripts in another language. */
+export function ways(): Way[] {
+  const all = [...LANGUAGES, ...LANGUAGES].map((language, index) => {
+    const scripts = index < LANGUAGES.length;
+    return { language, scripts, how: `${language}-${scripts ? 'scripts' : 'plain'}` };
+  });
+  return isThorough ? all : all.filter((_, index) => index === 0 || index === all.length - 1);
+}
+
 export interface Look {
   /** The name of the pictures. */
   readonly name: string;
@@ -25,8 +43,8 @@ export interface Look {
 }
 
 /**
- * Checks that the open page is in its language, is accessible, and fits a narrow and a wide screen. Pictures are in
- * .data/screenshots. The page must be narrow, and is wide afterwards.
+ * Checks that the open page is in its language, is accessible, and fits a narrow and a wide screen. A thorough run
+ * writes pictures into .data/screenshots. The page must be narrow, and is wide afterwards.
  */
 export async function lookAt(t: Test, page: Page, { name, language, colorScheme, fully }: Look): Promise<void> {
   const what = `${name} ${language} ${colorScheme}`;

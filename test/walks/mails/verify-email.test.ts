@@ -7,19 +7,16 @@ import { wrongFor } from '../../sign-in/forgotten-password/forgotten.ts';
 import { expire, openProving, type Registered, sentTo } from '../../sign-in/verify-email/proving.ts';
 import { startChromium } from '../../support/pages/chromium.ts';
 import { fill, send } from '../../support/pages/filling.ts';
+import { ways } from '../../support/pages/look.ts';
 
 const PAGE = '/verify-email';
 
 const { database, mailbox, service, register, isProven, api } = await openProving(t);
 const browser = await startChromium(t, { 'localhost:3000': new URL(service.url).host });
 
-for (const [javaScriptEnabled, language] of [
-  [true, 'en'],
-  [false, 'pt'],
-] as const) {
+for (const { language, scripts: javaScriptEnabled, how } of ways()) {
   const text = CATALOGUES[language];
   const { confirm } = text.verifyEmail;
-  const how = `${language}, scripts ${javaScriptEnabled}`;
   const opened = () => browser.open({ javaScriptEnabled, locale: language });
 
   /** Comes by the link of the mail. Without scripts, the person pastes it. */

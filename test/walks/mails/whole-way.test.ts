@@ -3,10 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
-import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';
+import { CATALOGUES } from '../../../src/base/page-kit/language.ts';
 import { createDatabase } from '../../support/database.ts';
 import { startChromium, violationsOf } from '../../support/pages/chromium.ts';
 import { fill, send } from '../../support/pages/filling.ts';
+import { type Way, ways } from '../../support/pages/look.ts';
 import { openMailbox, type ReceivedMail } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
 
@@ -33,13 +34,10 @@ async function linkTo(email: string, path: string): Promise<string> {
   }
 }
 
-for (const [javaScriptEnabled, language] of [
-  [true, 'en'],
-  [false, 'es'],
-] as const) {
+for (const way of ways()) {
   const title = 'register, prove, invite, accept, sign out, reset, change the e-mail, take it back, export, close';
-  t.test(`${title}: ${language}, scripts ${javaScriptEnabled}`, async (t) => {
-    const walk = await startWalk(t, javaScriptEnabled, language);
+  t.test(`${title}: ${way.how}`, async (t) => {
+    const walk = await startWalk(t, way);
     await register(walk);
     await inviteGuest(walk);
     await resetPassword(walk);
@@ -53,15 +51,15 @@ for (const [javaScriptEnabled, language] of [
 
 type Walk = Awaited<ReturnType<typeof startWalk>>;
 
-async function startWalk(t: Test, scripts: boolean, language: Language) {
+async function startWalk(t: Test, { language, scripts, how }: Way) {
   const text = CATALOGUES[language];
   const opened = await browser.open({ javaScriptEnabled: scripts, locale: language });
   const look = async (page: Page, name: string) => {
     if (scripts) t.same(await violationsOf(page), [], name); // the check is a script
   };
   return {
-    ...{ t, text, scripts, language, look, ...opened },
-    email: `ada-${language}@example.com`,
+    ...{ t, text, scripts, language, how, look, ...opened },
+    email: `ada-${how}@example.com`,
     async isDone(words: string) {
       t.equal(await opened.page.getByRole('status').textContent(), words);
       await look(opened.page, words);
@@ -90,11 +88,11 @@ async function startWalk(t: Test, scripts: boolean, language: Language) {
   };
 }
 
-async function register({ page, text, email, language, follow, isDone }: Walk): Promise<void> {
+async function register({ page, text, email, how, follow, isDone }: Walk): Promise<void> {
   await page.goto('/register');
   await fill(page, {
     ...{ [text.register.name]: 'Ada Lovelace', [text.register.email]: email },
-    ...{ [text.register.password]: FIRST, [text.register.organization]: `Engines ${language}` },
+    ...{ [text.register.password]: FIRST, [text.register.organization]: `Engines ${how}` },
   });
   await send(page, text.register.submit);
   await follow(page, linkIn(await mailbox.nextProof(email)), true);
@@ -103,8 +101,8 @@ async function register({ page, text, email, language, follow, isDone }: Walk): 
 }
 
 /** An application of the organization invites, because there is no page for that. The guest becomes an owner, too. */
-async function inviteGuest({ t, text, email, language, scripts, follow }: Walk): Promise<void> {
-  const guestEmail = `grace-${language}@example.com`;
+async function inviteGuest({ t, text, email, how, language, scripts, follow }: Walk): Promise<void> {
+  const guestEmail = `grace-${how}@example.com`;
   const { accessToken: token } = (await api.post('/auth/login', { email, password: FIRST })).body.data;
   const invited = await api.post('/invitations', { email: guestEmail, roles: [{ role: 'owner' }] }, { token });
   t.equal(invited.status, 201, invited.text);
@@ -114,7 +112,7 @@ async function inviteGuest({ t, text, email, language, scripts, follow }: Walk):
   await send(page, text.invitation.createAndJoin);
   t.equal(new URL(page.url()).pathname, '/account');
   await page.getByRole('link', { name: text.account.organizations }).click();
-  t.match(await page.locator('tbody').textContent(), `Engines ${language}`);
+  t.match(await page.locator('tbody').textContent(), `Engines ${how}`);
   t.same(faults, []);
   await context.close();
 }
@@ -131,8 +129,8 @@ async function resetPassword({ page, text, email, follow, isDone }: Walk): Promi
   await isDone(text.resetPassword.changed);
 }
 
-async function changeEmail({ t, page, text, email, language, follow, isDone, signIn }: Walk): Promise<void> {
-  const next = `new-${language}@example.com`;
+async function changeEmail({ t, page, text, email, how, follow, isDone, signIn }: Walk): Promise<void> {
+  const next = `new-${how}@example.com`;
   await signIn(email, SECOND);
   await page.goto('/account/email');
   await fill(page, { [text.ownEmail.newEmail]: next, [text.ownEmail.password]: SECOND });
