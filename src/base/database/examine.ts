@@ -1,5 +1,5 @@
-// Checks the version, roles, policies, migrations and clock of a database, and reports to a person. This check reports
-// every finding. A start of the service stops at the first finding.
+// Checks the version, migrations, roles, policies, writes and clock of a database, and reports every finding to a
+// person. The start of the service makes some of these checks too, but stops at the first failure.
 import type pg from 'pg';
 import type { Clock } from '../platform/clock.ts';
 import { assertMigrated } from './migrate.ts';
@@ -34,7 +34,8 @@ export async function findLoginProblem(urls: DatabaseUrls, ownerUrl: string | un
 
 /**
  * Explains why a role of the service cannot connect. Returns a DatabaseRefused that says what to do when PostgreSQL
- * refused the role or its password and the owner can connect. Returns the error unchanged in any other case.
+ * refused the role or its password and the owner can connect. If the owner cannot connect either, returns the error of
+ * the owner. Returns the error unchanged in any other case.
  */
 export async function explainLoginError(error: unknown, ownerUrl: string | undefined): Promise<unknown> {
   const { code = '', message } = error as Error & { readonly code?: string };

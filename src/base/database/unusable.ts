@@ -1,5 +1,4 @@
-// Explains to an operator why a database cannot be used. The start of the service and every command use these
-// sentences.
+// Explains to an operator why a database cannot be used. The start of the service and the commands use these sentences.
 import { DatabaseBusy, DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
 
 export interface Unusable {

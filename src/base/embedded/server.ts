@@ -87,8 +87,8 @@ export async function spawnServer(
 }
 
 /**
- * Takes over a server that still runs on this data folder with the same settings. Stops a server with other settings,
- * and removes the pid file of a server that has ended.
+ * Takes over a server that still runs on this data folder with the same settings. Stops a server that has other
+ * settings or does not answer, and removes the pid file of a server that has ended.
  */
 export async function adoptServer(
   folders: ServerFolders,

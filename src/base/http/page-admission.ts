@@ -18,14 +18,16 @@ export interface PageGuard {
   readonly seenKeys: SeenKeys;
 }
 
-/** The page to which people go who are not signed in. With this query it says that their session has ended. */
+/**
+ * The page to which people who are not signed in are sent. With the query ENDED it says that their session has ended.
+ */
 const SIGN_IN = '/sign-in';
 const ENDED = '?notice=ended';
 /** A page is for people who come to this service. No other origin may read it. */
 const CORS = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers'];
 
 /**
- * Admits a visitor or a signed-in browser to a page. Sends a browser that has to sign in to the page for it. Raises
+ * Admits a visitor or a signed-in browser to a page. Sends a browser without a live session to the sign-in page. Raises
  * too_many_requests and cross_site_request.
  */
 export async function admitVisit(

@@ -201,7 +201,8 @@ function keyedRequest(
   { caller, query, params }: Pick<Input, 'caller' | 'query' | 'params'>,
 ): KeyedRequest {
   const { method, url, access } = declared;
-  // The organization of a token may change between two attempts of a user who acts for no organization in particular.
+  // A route for all signed-in users acts for no particular organization, and the organization of the token may change
+  // between two attempts.
   const organizationId = access.kind === 'signed_in' ? null : (caller?.organizationId ?? null);
   const who = caller === null ? 'anybody' : `${caller.kind} ${caller.id}`;
   // The body is taken as it was sent. What validation makes of it may differ between versions of the service.

@@ -45,7 +45,7 @@ export interface ServerOptions {
   readonly handlerTimeoutMs?: number;
 }
 
-/** Ends the connections of a server that stops. The options are those of endConnections. */
+/** Ends the connections of a server that stops. `idleMs` is the option of endConnections. */
 export type Farewell = (options: { readonly idleMs: number }) => Promise<void>;
 
 const BODY_BYTES_MAX = 64 * 1024;

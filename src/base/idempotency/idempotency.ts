@@ -32,7 +32,7 @@ export interface KeyedRequest {
   readonly key: string;
   /** The caller and the route. The same key means another request in another scope. */
   readonly scope: string;
-  /** The signed-in user with the permission that the route needs, if any. Null for anybody. */
+  /** The signed-in user with the permission that the route needs, if any. Null for a caller who is not signed in. */
   readonly caller: KeyedCaller | null;
   /** The organization in whose transaction the answer is written, or null for the system scope. */
   readonly organizationId: string | null;
@@ -135,8 +135,8 @@ async function attempt(
 }
 
 /**
- * Returns the function that finds the kept answer of the same request. It raises the errors of the RepeatGuard, and
- * idempotency_key_reused for another request.
+ * Returns the function that finds the kept answer of the same request. It raises the errors of the RepeatGuard,
+ * idempotency_key_reused for another request, and idempotency_answer_lost.
  */
 function answerFinder(deps: IdempotencyDeps) {
   const findKept = keptFinder(deps.repeatGuard.sql);

@@ -1,5 +1,5 @@
 // What an operation does when its request has an Idempotency-Key. The answer is written in the transaction of the
-// change, so a crash at any moment leaves both or neither.
+// change, so a crash at any moment leaves both the change and the answer, or neither.
 import type { OrganizationTx, SystemTx } from '../database/db.ts';
 
 /** The part of a request with an Idempotency-Key that its operation sees. */

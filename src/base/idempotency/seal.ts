@@ -32,7 +32,10 @@ export function isSameFingerprint(one: Buffer, other: Buffer): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-/** Seals an answer for the row. Nobody can move it to another row, because the id of the row is sealed with it. */
+/**
+ * Seals an answer for the row. Nobody can move it to another row, because the id of the row is authenticated together
+ * with the answer.
+ */
 export function seal(key: string, secret: Buffer, row: Buffer, answer: string, random: Random): Buffer {
   const nonce = random.bytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, derive(key, secret, 'answer'), nonce).setAAD(row);
