@@ -32,7 +32,7 @@ export interface RedisConnection {
 
 export interface RedisTarget {
   readonly settings: RedisSettings;
-  /** The key that all commands use. In a cluster, the connection goes to the node that has this key. */
+  /** The key that the commands of the work use. In a cluster, the connection goes to the node that has this key. */
   readonly key: string;
   /** The longest wait for an answer, in ms. */
   readonly answerMs: number;
