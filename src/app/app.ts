@@ -97,7 +97,7 @@ function limitsOf(config: Config) {
   };
 }
 
-/** Converts an error of a feature into the problem for the caller; null for an unexpected error. */
+/** Returns the problem for an error of a feature; null for an unexpected error. */
 function translate(error: unknown) {
   if (error instanceof PasswordQueueFull)
     return problem('service_busy', { retryAfterSeconds: error.retryAfterSeconds, isUnchanged: true });

@@ -1,5 +1,4 @@
-// Finds settings that contradict each other, audiences that no service could check, and settings that production
-// refuses.
+// Finds settings that contradict each other, audiences that must not be used, and settings that production refuses.
 import { isReservedAudience } from './audience.ts';
 import type { Config, Settings } from './config.ts';
 import { isEverybody } from './everybody.ts';

@@ -103,7 +103,7 @@ type Verdict = 'answer' | 'busy' | 'silence' | 'failure';
 
 /**
  * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not
- * answer, or another outage, which says nothing about other calls.
+ * answer, or there was another outage, which says nothing about other calls.
  */
 function verdictOf(error: unknown, waitedMs: number): Verdict {
   if (!isOutage(error)) return 'answer'; // an error that PostgreSQL returned is an answer too

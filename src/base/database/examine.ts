@@ -11,7 +11,7 @@ import { explainUnusable } from './unusable.ts';
 export interface Finding {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';
-  /** The text says what was found. Unless the status is `ok`, it also says what to do. */
+  /** What was found. If something is wrong and the remedy is known, the text also says what to do. */
   readonly detail: string;
 }
 

@@ -139,9 +139,9 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
 }
 
-// A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a
-// few seconds only, lets the other queries run, and tries again. Its waits take less time in total than other processes
-// wait for the lock of the migrations.
+// A statement that waits for the lock of a table makes every later query of that table wait behind it. So a migration
+// waits a few seconds only, lets the other queries run, and tries again. Its waits take less time in total than other
+// processes wait for the lock of the migrations.
 const LOCK_WAIT_MS = 3_000;
 const LOCK_PAUSE_MS = 1_000;
 const LOCK_TRIES = 12;

@@ -7,7 +7,7 @@ export interface Unusable {
   readonly detail: string;
 }
 
-// A wrong password or role, no such database.
+// A wrong password or role, or no such database.
 const REFUSED = /^(28\w{3}|3D000)$/;
 const REMEDIES: Readonly<Record<NotWritable, string>> = {
   read_only: 'check that DATABASE_URL leads to the primary, and that default_transaction_read_only is off',

@@ -18,7 +18,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** The start failed. It may succeed with another port, or a moment later. */
+/** The start failed. A second start may succeed, with another port or a moment later. */
 export class TransientStartError extends Error {}
 
 const START_MILLISECONDS_MAX = 120_000;

@@ -110,8 +110,8 @@ function isOwnForm(own: string, { headers }: FastifyRequest): boolean {
 }
 
 /**
- * The keys of browsers that were good in this process a while ago. They may be bad by now, so this decides only whether
- * a key is worth a question to PostgreSQL.
+ * The keys of browsers that this process has seen to be good. A key may have become bad since, so this decides only
+ * whether a key is worth a query to PostgreSQL.
  */
 export interface SeenKeys {
   has(key: string): boolean;

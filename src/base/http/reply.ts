@@ -93,7 +93,9 @@ function conditionsOf(declared: Endpoint, request: FastifyRequest): Conditions {
   return conditions;
 }
 
-/** Judges the conditions of a GET. Returns whether the caller has the representation already, which is a 304 answer. */
+/**
+ * Judges the conditions of a GET. Returns whether the caller has the representation already. The answer is then 304.
+ */
 function isKnown(request: FastifyRequest, etag: string): boolean {
   const { headers } = request.raw;
   if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return false;

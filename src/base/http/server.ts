@@ -125,7 +125,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     }
   });
   for (const declared of options.endpoints) mountEndpoint(app, declared, guard);
-  // Requests to unknown paths are counted before the body is read, as for every route.
+  // Requests to unknown paths are counted before the body is read, as requests to routes are.
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
     draw(request, reply, 'other', `ip ${networkOf(request.ip)}`).then(() => done(unknownRoute(request.url)), done);

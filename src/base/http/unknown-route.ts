@@ -1,4 +1,5 @@
-// Answers a request that no endpoint matches. Its path is unknown, or the path is known but does not have the method.
+// Answers a request that no endpoint matches. Its path is unknown, or the path is known but does not support the
+// method.
 import { type Problem, problem } from '../errors/problem.ts';
 import type { Endpoint } from './endpoint.ts';
 

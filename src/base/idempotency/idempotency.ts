@@ -36,7 +36,7 @@ export interface KeyedRequest {
   readonly caller: KeyedCaller | null;
   /** The organization in whose transaction the answer is written, or null for the system scope. */
   readonly organizationId: string | null;
-  /** Everything that decides what the request does, in a text that does not depend on the form of the request. */
+  /** Everything that decides what the request does, as a text that does not depend on the order of members. */
   readonly content: string;
   readonly assertMayRepeat?: AssertMayRepeat | undefined;
 }

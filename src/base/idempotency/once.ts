@@ -4,7 +4,10 @@ import type { OrganizationTx, SystemTx } from '../database/db.ts';
 
 /** The part of a request with an Idempotency-Key that its operation sees. */
 export interface Once {
-  /** Whether the answer is kept. Then everything that it contains must be known before the transaction ends. */
+  /**
+   * Whether the answer is kept. If it is, everything that the answer contains must be known before the transaction
+   * ends.
+   */
   readonly isKept: boolean;
   /**
    * The first step of the transaction. Raises idempotency_key_in_use when another request with the key is running now.

@@ -42,7 +42,7 @@ export function seal(key: string, secret: Buffer, row: Buffer, answer: string, r
   return Buffer.concat([nonce, cipher.update(answer, 'utf8'), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** Opens what `seal` returned. Raises when anything of it, of the row or of the secrets differs. */
+/** Opens what `seal` returned. Raises when the sealed bytes, the row or one of the secrets differs. */
 export function unseal(key: string, secret: Buffer, row: Buffer, sealed: Buffer): string {
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const decipher = createDecipheriv(CIPHER, derive(key, secret, 'answer'), nonce, { authTagLength: TAG_BYTES });

@@ -1,6 +1,6 @@
-// The template of each kind of mail. It is a pure function from what the mail is about to its content. The name and the
-// organization of a registration are in no mail, because anybody can choose them for any address. All other names are
-// made safe here (names.ts).
+// The template of each kind of mail. It is a pure function from what the mail is about to its content. The mails of a
+// registration contain neither the name nor the organization that was typed, because anybody can type them for any
+// address. The names in other mails are made safe here (names.ts).
 import type { Language } from '../page-kit/language.ts';
 import type { MailTexts } from './catalogues/catalogue.ts';
 import { instantText } from './dates.ts';

@@ -95,7 +95,7 @@ function step(place: Place, text: string, at: number): void {
     if (sign !== '<') return;
     place.state = 'tag';
     place.tag = /^<\/?([a-z0-9]*)/i.exec(text.slice(at))?.[1]?.toLowerCase() ?? '';
-    // The name of the tag is no attribute: the blank after it begins the first one.
+    // The name of the tag is no attribute: the blank after the name begins the first attribute.
     place.attribute = '<';
   } else if (place.state === 'tag') {
     if (sign === '>') place.state = 'text';
