@@ -1,5 +1,6 @@
 // Opens the parts that features share: database, keys, revocations and others. features.ts chooses the parts of each
-// feature. The key rings watch their files from the moment they are opened. loops.ts starts the other background work.
+// feature. The key rings watch their files, and the feed sends heartbeats, from the moment they are opened. loops.ts
+// starts the other background work.
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
 import { suspendedMail } from '../admin/organizations/suspended-mail.ts';
