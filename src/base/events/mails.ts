@@ -13,7 +13,7 @@ export const MAIL_EVENTS = {
     ...{ actor: ['operator'], target: 'mail', organization: 'maybe', data: about },
   },
   'mail.dropped': {
-    when: 'An operator dropped a waiting or dead mail. It is not sent any more, unless it was being sent at that moment.',
+    when: 'An operator dropped a waiting or dead mail. It is never sent, unless it was being sent at that moment.',
     ...{ actor: ['operator'], target: 'mail', organization: 'maybe', data: about },
   },
 } as const satisfies EventsOf<'mail'>;
