@@ -1,5 +1,6 @@
 // A pool of connections to PostgreSQL with its client of Prisma, and the queue before it. The queue gives each
-// organization, user or network a fair share of the connections. So the pool itself never has to queue.
+// organization, user or network a fair share of the connections. So the statements and transactions of requests do not
+// queue in the pool itself.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';

@@ -121,7 +121,8 @@ function commandLine(folders: ServerFolders, port: number, disposable: boolean):
   return [program, '-D', folders.data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
 }
 
-// The working directory of a postmaster is its data folder, and it keeps its command line. Its children change theirs.
+// The working directory of a postmaster is its data folder, and it keeps its command line. Its child processes change
+// their command lines.
 function postmasterCommand(pid: number, data: string): string[] | undefined {
   try {
     const inside = statSync(`/proc/${pid}/cwd`);

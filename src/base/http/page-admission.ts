@@ -27,8 +27,8 @@ const ENDED = '?notice=ended';
 const CORS = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers'];
 
 /**
- * Admits a visitor or a signed-in browser to a page. Sends a browser without a live session to the sign-in page. Raises
- * too_many_requests and cross_site_request.
+ * Admits a visitor or a signed-in browser to a page. If the page is only for signed-in browsers, sends any other
+ * browser to the sign-in page. Raises too_many_requests and cross_site_request.
  */
 export async function admitVisit(
   declared: Endpoint,

@@ -93,7 +93,8 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown
 
 const UNREADABLE: readonly ProblemCode[] = ['data_key_missing', 'personal_data_unreadable'];
 /**
- * Paths that programs call. For an unknown path below them, no problem is a page, whatever a proxy passes on in Accept.
+ * Paths that programs call. The 404 and 405 answers below these paths are never pages, whatever a proxy passes on in
+ * Accept.
  */
 const FOR_PROGRAMS = /^\/(?:api|oauth|verify|docs|assets|\.well-known|healthz|readyz)(?:[/?]|$)/;
 

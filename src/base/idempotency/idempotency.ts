@@ -65,7 +65,7 @@ export interface KeySlot {
 export interface Idempotency {
   /**
    * Returns the kept answer of the key, or runs the work. Raises the errors of the RepeatGuard, of `assertMayRepeat`
-   * and of the work, and idempotency_key_in_use, idempotency_key_reused, idempotency_answer_lost, too_many_requests.
+   * and of the work, and idempotency_key_in_use, idempotency_key_reused, idempotency_answer_lost and too_many_requests.
    */
   run(
     request: KeyedRequest,

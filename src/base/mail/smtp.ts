@@ -1,5 +1,5 @@
-// Sends a mail by SMTP. Without a mail server, prints the mail for a developer. The caller decides the content of a
-// mail, when it is sent, and what follows a failure.
+// Sends a mail by SMTP. Without a mail server, the mail is printed for a developer, or waits in production. The caller
+// decides the content of a mail, when it is sent, and what follows a failure.
 import type { Log } from '../platform/log.ts';
 import { refusalOf } from './cause.ts';
 import { headerText } from './header-text.ts';

@@ -1,5 +1,6 @@
-// The log of the process. It has JSON lines, or readable lines on a development terminal. Callers log ids and never
-// secrets. The masking below is only a second protection.
+// The log of the process. It has JSON lines, or readable lines on a development terminal. Callers log ids and no
+// secrets. Only mails that are printed for a developer contain secrets (base/mail/smtp.ts). The masking below is only a
+// second protection.
 import type { Writable } from 'node:stream';
 import {
   type DestinationStream,
