@@ -1,5 +1,5 @@
-// Makes text that people have chosen safe for the header of a mail. A mail program decodes encoded words (RFC 2047) in a
-// header, some of them even where they are not allowed. So a name that looks like an encoded word would be shown as
+// Makes text that people have chosen safe for the header of a mail. A mail program decodes encoded words (RFC 2047) in
+// a header, some of them even where they are not allowed. So a name that looks like an encoded word would be shown as
 // different text from what was checked.
 
 /** Texts are cut to this many characters, because mail programs rarely show more of a subject. */
