@@ -123,7 +123,7 @@ async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
   }
 }
 
-/** A key that was revoked earlier must not sign again because its file has come back. */
+/** A key that was revoked earlier must not sign again when its file has come back. */
 async function refuseRevoked({ parts }: App): Promise<void> {
   const { refuseRevokedKeys } = await import('./credentials/revocations/revoke-key.ts');
   const rings = [parts.accessKeys, parts.refreshKeys];

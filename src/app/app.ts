@@ -32,8 +32,8 @@ export interface App {
   /** Makes the service not ready. Every request is still served. */
   drain(): void;
   /**
-   * Makes the service not ready and ends its connections: every answer tells its client to close the connection, and no
-   * new connections are accepted after a short time. Resolves when every connection has ended.
+   * Makes the service not ready and ends its connections: the last answer on each connection tells the client to close
+   * it, and after a short time no new connections are accepted. Resolves when every connection has ended.
    */
   leave(): Promise<void>;
   /** Finishes running requests and closes everything that was opened. */
@@ -41,8 +41,8 @@ export interface App {
 }
 
 /**
- * Opens the service without listening. Raises when the service cannot start, because a key is missing or both uses
- * share a key.
+ * Opens the service without listening. Raises when the service cannot start, for example because a key is missing, or
+ * because access tokens and refresh tokens would have the same key.
  */
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, log, root, handlerTimeoutMs } = options;
@@ -97,7 +97,7 @@ function limitsOf(config: Config) {
   };
 }
 
-/** Converts an error of a feature into the problem for the caller; null for an unexpected error. */
+/** Returns the problem for an error of a feature; null for an unexpected error. */
 function translate(error: unknown) {
   if (error instanceof PasswordQueueFull)
     return problem('service_busy', { retryAfterSeconds: error.retryAfterSeconds, isUnchanged: true });

@@ -1,5 +1,5 @@
-// The list of the feature folders that have endpoints, with the URLs of each. Each folder declares its endpoints in its
-// routes.ts, and its pages in its pages.ts.
+// The list of the folders that have endpoints, with the URLs of each. A folder declares the endpoints of the API in
+// routes.ts and its pages in pages.ts.
 import { checkRoutes } from '../access/checks/routes.ts';
 import { clientRoutes } from '../access/clients/routes.ts';
 import { forwardRoutes } from '../access/forward-auth/routes.ts';
@@ -40,9 +40,9 @@ import { verifyRoutes } from '../sign-in/verify-email/routes.ts';
 import type { Features } from './features.ts';
 
 export interface Chapter {
-  /** The folder below src/. The routes.ts and the pages.ts in this folder declare the endpoints. */
+  /** The folder below src/. Its routes.ts, its pages.ts, or both declare the endpoints. */
   readonly folder: string;
-  /** Every URL of the folder, as these files declare it. */
+  /** The URLs of the folder, as these files declare them. */
   readonly urls: readonly string[];
   readonly routes: (features: Features, docsRoot: string | null) => Endpoint[];
 }
@@ -261,7 +261,10 @@ export function describeEndpoints(docsRoot: string, chapters: readonly Chapter[]
   return declare(chapters, features, docsRoot);
 }
 
-/** Returns the endpoints of the chapters. Raises an error unless each folder declares exactly the URLs in its list. */
+/**
+ * Returns the endpoints of the chapters. Raises an error unless each folder declares exactly the URLs in its list, or
+ * no URL at all.
+ */
 function declare(chapters: readonly Chapter[], features: Features, docsRoot: string | null): DeclaredEndpoint[] {
   return chapters.flatMap(({ folder, urls, routes }) => {
     const endpoints = routes(features, docsRoot);

@@ -1,5 +1,5 @@
-// The dependencies of each feature. Each feature has one object literal, whose type the feature itself declares. When a
-// wing needs a function of a later wing, the function is passed in here.
+// The dependencies of each feature. Each feature gets one object, whose type the feature itself declares. When a wing
+// needs a function of a later wing, the function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
 import { removeClientsOf } from '../access/clients/change-client.ts';
 import type { ClientDeps } from '../access/clients/run-change.ts';
@@ -75,7 +75,10 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** How often in 24 hours one network has mails of one kind sent to one address: for a new password, or to register. */
+/**
+ * The maximum number of mails of one kind, for a new password or to register, that one network may cause to one address
+ * in 24 hours.
+ */
 const MAILS_OF_NETWORK_MAX = 6;
 /** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
@@ -181,7 +184,7 @@ function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {
   return async (...asked) => userOf(await parts.authenticate(...asked));
 }
 
-/** What signed-in users do with their own accounts. */
+/** The dependencies of the features with which signed-in users manage their own accounts. */
 function ownAccountOf(
   parts: Parts,
   { signing, throttle, cookie }: Pick<LeavingRouteDeps, 'throttle' | 'cookie'> & { readonly signing: SignInDeps },
@@ -200,7 +203,7 @@ function ownAccountOf(
   };
 }
 
-/** The functions by which every request is authenticated and authorized. */
+/** The functions by which the server authenticates and authorizes requests, and recognizes repeated ones. */
 export function composeGuard(config: Config, parts: Parts): Omit<Guard, 'draw'> {
   const { db, revocations } = parts;
   const [idleSeconds, graceSeconds] = [config.REFRESH_TOKEN_TTL, config.REFRESH_REUSE_GRACE];

@@ -1,4 +1,4 @@
-// The list of all background work. The loops are started in the order of the list and stopped together. The heartbeats
+// The list of the background work. The loops are started in the order of the list and stopped together. The heartbeats
 // of the feed are not in the list, because they end with the connections of the feed, before the server closes.
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
 import { openRemovalOfUnproven } from '../admin/accounts/remove-unproven.ts';
@@ -34,7 +34,7 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
   });
   const { clock, random } = parts;
   const days = config.UNVERIFIED_ACCOUNT_TTL;
-  // In the other modes, an account that nobody has proven is an account like any other.
+  // In the other modes, an account whose mailbox nobody has proven is an account like any other.
   const isDue = config.REGISTRATION_MODE === 'verified' && days > 0;
   const unproven = isDue ? [openRemovalOfUnproven({ db, log, clock, random, publish, days })] : [];
   const alreadyStarted = () => undefined; // a key ring follows its files as soon as it is opened
@@ -57,7 +57,7 @@ export function startLoops(loops: readonly BackgroundWork[]): void {
   for (const loop of loops) loop.start();
 }
 
-/** Stops every loop, even when one of them fails. Then raises the first error. */
+/** Stops every loop, even when one of them fails. Then raises the first error, if there is one. */
 export async function stopLoops(loops: readonly BackgroundWork[]): Promise<void> {
   const stops = await Promise.allSettled(loops.map(async (loop) => loop.stop()));
   for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;

@@ -1,6 +1,6 @@
 // Opens the parts that features share: database, keys, revocations and others. features.ts chooses the parts of each
-// feature. Only the key rings watch their folders from the moment they are opened; loops.ts starts all other background
-// work.
+// feature. The key rings watch their files, and the feed sends heartbeats, from the moment they are opened. loops.ts
+// starts the other background work.
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
 import { suspendedMail } from '../admin/organizations/suspended-mail.ts';
@@ -55,7 +55,7 @@ export interface PartsOptions {
   readonly log: FastifyBaseLogger;
   /** How passwords are hashed. By default, the configuration decides. */
   readonly passwords?: Passwords;
-  /** How passwords are estimated. By default, in a thread of their own. */
+  /** How the strength of passwords is estimated. By default, a separate thread does this. */
   readonly strength?: Strength;
   /** Replaces the bounds of the service for PostgreSQL. */
   readonly databaseBounds?: DatabaseBounds;
@@ -68,7 +68,10 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly audiences: readonly string[];
   readonly db: Database;
   readonly log: FastifyBaseLogger;
-  /** The clock of this machine. `clock` is the same, but it raises clock_skewed while it cannot be trusted. */
+  /**
+   * The clock of this machine. `clock` gives the same time, but raises clock_skewed while the clock of this machine
+   * cannot be trusted.
+   */
   readonly machineClock: Clock;
   readonly revocations: Revocations;
   /** Makes this process refuse at once what a commit has revoked, and the other processes soon after. Never raises. */
@@ -91,7 +94,10 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
 /** Has room for about 18,000 tokens of members with few permissions. */
 const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Opens the parts. Raises when the service cannot start, because a key is missing or both uses share a key. */
+/**
+ * Opens the parts. Raises when the service cannot start, for example because a key is missing, or because access tokens
+ * and refresh tokens would have the same key.
+ */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
   const dataKeys = await openUsableDataKeys(options);
@@ -193,7 +199,7 @@ async function openRings(
       use: 'access',
       retentionSeconds: accessKeyRetention(config),
       // Refresh tokens are checked by the service alone, and each replica follows its own files. A refresh key that is
-      // lost by mistake must not sign everybody out, so only an operator's command revokes one for good.
+      // lost by mistake must not sign everybody out, so only an operator's command revokes a refresh key for good.
       async onGone({ kid, file }) {
         if (await revoke(kid)) log.warn({ kid, file }, 'signing key revoked for good, because its file was deleted');
       },

@@ -8,7 +8,10 @@ export interface AgingMap<Value> {
   put(id: string, value: Value): void;
   /** Drops at most `most` entries that are too old. Returns whether more such entries may be left. */
   drop(isOld: (value: Value) => boolean, most: number): boolean;
-  /** All entries. The map may change during the iteration: an entry that stays in the map is returned once. */
+  /**
+   * All entries. The map may change during the iteration: an entry that is neither added again nor dropped is returned
+   * once.
+   */
   entries(): Generator<readonly [string, Value]>;
 }
 

@@ -2,7 +2,7 @@
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
 export const REFRESH_TOKEN_TYPE = 'rt+jwt';
-/** The client_id in the tokens of users who signed in with a password at the service itself. */
+/** The client_id in the tokens of users who signed in at the service itself. */
 export const FIRST_PARTY_CLIENT = 'tenantry';
 /** The longest lifetime of an access token that any configuration allows, in seconds. */
 export const ACCESS_TTL_MAX_SECONDS = 900;
@@ -82,7 +82,7 @@ function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }
 
-// Claims of user tokens only. A client's token with one of them would be accepted as both kinds.
+// Claims of user tokens only. A payload that has one of them is not that of a client's token.
 const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'rep', 'roles', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a service client's token. The caller checks the values. */

@@ -8,7 +8,9 @@ export type EpochRevocation = Extract<Revocation, { readonly epoch: number }>;
 export interface EpochMap {
   /** Adds an event. Returns whether the event was new. */
   add(revocation: EpochRevocation): boolean;
-  /** Whether the token is older than a change of its user or client, of its user's membership or of a role. */
+  /**
+   * Whether the token is older than a change of its user or client, of its user's membership or of one of its roles.
+   */
   isStale(token: RevocableToken): boolean;
   /**
    * The newest known epoch of a user or client, 0 for none. With an organization, the newest known epoch of the user or

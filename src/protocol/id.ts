@@ -2,7 +2,7 @@
 const WRITTEN = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ID = new RegExp(WRITTEN, 'i');
 
-/** Whether a text has the shape of an id, in upper or lower case. Such a text is never read as a name. */
+/** Whether a text has the shape of an id, in upper or lower case. Such a text is never read as a slug or a name. */
 export function isIdShaped(text: string): boolean {
   return ID.test(text);
 }

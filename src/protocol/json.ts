@@ -1,5 +1,5 @@
-// Reads JSON strictly: valid UTF-8, no byte order mark, no repeated member (RFC 7515 §4, RFC 8259 §4), and no number
-// that JSON.parse silently turns into another one.
+// Reads JSON strictly: valid UTF-8, no byte order mark, no repeated member (RFC 7515 §4, RFC 8259 §4), no -0, and no
+// number that JSON.parse silently turns into 0 or infinity.
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

@@ -1,11 +1,11 @@
-// The files that pages load, such as their stylesheet. The name of a file has the hash of its content.
+// The files that pages load, such as their stylesheet. The name of each file contains a hash of its content.
 import { z } from 'zod';
 import { problem } from '../errors/problem.ts';
 import { type Endpoint, endpoint, open } from '../http/endpoint.ts';
 
 const FOR_EVER = 'public, max-age=31536000, immutable';
 
-/** The route of the files. The kit of the server has them. */
+/** The route of the files, which are in the kit of the server. */
 export function assetRoutes(): Endpoint[] {
   return [
     endpoint({

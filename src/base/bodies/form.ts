@@ -1,4 +1,5 @@
-// Reads the bodies of OAuth endpoints. Accepts one media type, strict encoding, and every parameter at most once.
+// Reads the forms that OAuth endpoints and pages get. Accepts one media type, strict encoding, and each parameter at
+// most once.
 
 import { readForm } from '../../protocol/form.ts';
 import { problem } from '../errors/problem.ts';

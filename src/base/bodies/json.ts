@@ -1,6 +1,6 @@
-// Reads JSON bodies. Accepts one media type and strict UTF-8. Refuses repeated members, numbers that would be stored as
-// other numbers, keys that change prototypes, bodies that are too deep or too large, and strings that PostgreSQL cannot
-// store.
+// Reads JSON bodies. Accepts one media type and strict UTF-8. Refuses repeated members, -0, numbers that would become 0
+// or infinite, keys that change prototypes, bodies that are nested too deeply or have too many values, and strings that
+// PostgreSQL cannot store.
 import { decodeJson, findJsonFlaw } from '../../protocol/json.ts';
 import { invalid, problem } from '../errors/problem.ts';
 

@@ -5,7 +5,8 @@ import { type FieldIssue, problem } from '../errors/problem.ts';
 const ISSUES_MAX = 20;
 
 /**
- * Returns what the schema makes of the value. Raises validation_failed with the issues. `part` is where the value was.
+ * Returns what the schema makes of the value. Raises validation_failed with the issues. `part` is the part of the
+ * request that has the value.
  */
 export function validate(schema: z.ZodType, value: unknown, part: '' | 'query' | 'path'): unknown {
   const parsed = schema.safeParse(value);

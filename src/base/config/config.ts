@@ -1,5 +1,5 @@
 // Reads and validates the environment, once. The schemas in settings/ are also the documentation of every variable:
-// docs/configuration.md and .env.example are generated from them. No other file reads process.env.
+// docs/configuration.md and .env.example are generated from them. Only main.ts reads process.env.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { OperatorError } from '../errors/operator-error.ts';
@@ -46,7 +46,10 @@ const Environment = z.object(ENVIRONMENT);
 /** The validated variables, before defaults that depend on other variables are filled in. */
 export type Settings = z.output<typeof Environment>;
 
-/** The frozen settings with every default filled in. Durations are in seconds. */
+/**
+ * The frozen settings with every default filled in. Durations are in seconds, except UNVERIFIED_ACCOUNT_TTL and
+ * TRIAL_DAYS, which are in days.
+ */
 export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'KEYS_DIR' | 'DOCS_ENABLED' | 'SHUTDOWN_DELAY'>> & {
   /** The issuer of every token. */
   readonly PUBLIC_URL: string;
@@ -67,8 +70,8 @@ export class ConfigRefused extends OperatorError {
 }
 
 /**
- * Collects the text of every variable that is set: the value of NAME, or the content of the file that NAME_FILE names,
- * without its last line break. An empty value counts as unset.
+ * Collects the text of every variable that is set: the value of NAME, or for a `secret` variable the content of the
+ * file that NAME_FILE names, without its last line break. An empty NAME or NAME_FILE counts as unset.
  */
 function collect(env: NodeJS.ProcessEnv): { values: Record<string, string>; problems: string[] } {
   const values: Record<string, string> = {};
@@ -89,7 +92,10 @@ function collect(env: NodeJS.ProcessEnv): { values: Record<string, string>; prob
   return { values, problems };
 }
 
-/** Reads the environment. Raises ConfigRefused, which lists every problem at once. */
+/**
+ * Reads the environment. Raises ConfigRefused with a list of the problems. Contradictions between variables are looked
+ * for only when each variable is valid by itself.
+ */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const { values, problems } = collect(env);
   const parsed = Environment.safeParse(values);

@@ -1,4 +1,4 @@
-// Settings that are valid alone but not together, and settings that production refuses.
+// Finds settings that contradict each other, audiences that must not be used, and settings that production refuses.
 import { isReservedAudience } from './audience.ts';
 import type { Config, Settings } from './config.ts';
 import { isEverybody } from './everybody.ts';
@@ -22,7 +22,7 @@ export function contradictions(config: Config, settings: Settings): string[] {
   if (config.HSTS_INCLUDE_SUBDOMAINS && !config.PUBLIC_URL.startsWith('https://')) {
     problems.push('HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https');
   }
-  if (config.TOKEN_AUDIENCE === '*') problems.push('TOKEN_AUDIENCE: must not be *, which no service could tell apart');
+  if (config.TOKEN_AUDIENCE === '*') problems.push('TOKEN_AUDIENCE: must not be *, a pattern for some verifiers');
   for (const audience of settings.TOKEN_AUDIENCES) {
     if (isReservedAudience(audience, config.PUBLIC_URL) && audience !== config.TOKEN_AUDIENCE) {
       problems.push(
@@ -44,7 +44,7 @@ export function contradictions(config: Config, settings: Settings): string[] {
   }
   if (config.REGISTRATION_MODE === 'verified' && !settings.SMTP_URL) {
     problems.push(
-      'SMTP_URL: is required in production with REGISTRATION_MODE=verified, because a mail makes the account',
+      'SMTP_URL: is required in production with REGISTRATION_MODE=verified, because a mail completes each registration',
     );
   }
   if (!settings.KEYS_DIR) {

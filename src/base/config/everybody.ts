@@ -1,4 +1,4 @@
-// Whether a list of addresses and CIDR ranges contains almost every address, even when no single range does.
+// Whether a list of addresses and CIDR ranges contains half of the internet or more, even when no single range does.
 import { isIPv4 } from 'node:net';
 
 /** A range of numbers, with both ends. */

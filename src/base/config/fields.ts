@@ -35,7 +35,10 @@ export function isOrigin(value: string): boolean {
   return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 }
 
-/** The mail server. Every other part of a URL is refused, so that no typing error turns TLS off. */
+/**
+ * The URL of the mail server. A path, a fragment, and a query other than ?tls=optional are refused, so that a typing
+ * error does not turn TLS off.
+ */
 export const smtpUrl = z
   .url({ protocol: /^smtps?$/, error: 'must be a smtp:// or smtps:// URL', abort: true })
   .refine((value) => {
@@ -68,8 +71,8 @@ const redisUrl = z
   }, 'must have a password if it has a user');
 
 /**
- * The URL of one Redis server, or the URLs of nodes of one cluster. Either only the first URL has a user and a
- * password, or all have the same.
+ * The URL of one Redis server, or the URLs of nodes of one cluster. Each further URL has the user and the password of
+ * the first one, or has neither.
  */
 export const redisUrls = z
   .string()
@@ -108,7 +111,7 @@ export const mailbox = z
   )
   .refine((value) => !value.includes(' <') || isVisible(value.split(' <', 1)[0] ?? ''), 'must have a visible name');
 
-/** A time in seconds may be written 900, 900s, 15m, 12h or 30d. */
+/** A duration, written as 900, 900s, 15m, 12h or 30d. The value is in seconds. */
 export function duration(low: number, high: number) {
   return z
     .string()

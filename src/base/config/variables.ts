@@ -1,5 +1,5 @@
-// The variables of the environment for tables. The description, default and bounds of each variable are taken from the
-// schemas in settings/.
+// The variables of the environment as the documentation lists them. The description, default and bounds of each
+// variable are taken from the schemas in settings/.
 import { z } from 'zod';
 import { TOPICS } from './config.ts';
 
@@ -11,7 +11,7 @@ export interface Variable {
   readonly secret: boolean;
   /** The default, as it is written in the environment; '' when the variable has no default. */
   readonly fallback: string;
-  /** The choices or bounds; '' when any text is allowed. */
+  /** The choices or bounds; '' for a variable that has neither. */
   readonly values: string;
 }
 

@@ -1,5 +1,6 @@
-// Answers requests that never reach a route. They are malformed, have headers that are too large or never end, have an
-// unknown expectation, or request a tunnel. The answers have the headers and the body of every other refusal.
+// Answers the requests that the framework never gets. They are malformed, have headers that are too large or never end,
+// have an unknown expectation, or request a tunnel. The answers have the same headers and the same form of body as
+// other refusals.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -22,7 +23,7 @@ export interface HandWritten {
 
 /**
  * Returns the function for 'clientError', and listens to the other events after which no route gets the request.
- * `headers` are those of every answer. `unknownRoute` returns the refusal of a tunnel.
+ * `headers` are added to each answer. `unknownRoute` returns the refusal of a tunnel.
  */
 export function answerByHand(
   server: Server,
@@ -87,7 +88,7 @@ export function answerByHand(
     answerBroken(error, socket) {
       const connection = connections.of(socket);
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-      // Node reports further bytes of a broken connection again.
+      // Node may report the same connection again when further bytes arrive.
       else if (!connection?.isBroken) endInOrder(connection, socket, problem(CODES[error.code ?? ''] ?? 'bad_request'));
     },
   };

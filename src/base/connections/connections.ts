@@ -1,6 +1,7 @@
-// Watches the connections of the HTTP server: which requests of a connection still wait for their answer, and since
+// Watches the connections of the HTTP server: how many requests of a connection still wait for their answer, and since
 // when the connection is idle. A client may send several requests before the first answer (RFC 9112 §9.3.2), and it
-// assigns the answers by their order. So nothing may be written to a connection while an earlier request waits.
+// assigns the answers by their order. So an answer may be written to a connection only when no earlier request waits
+// for its answer.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -14,7 +15,7 @@ export class Connection {
   latest: { readonly request: IncomingMessage; readonly response: ServerResponse } | null = null;
   /** When the last answer was complete, or when the connection was opened, in the milliseconds of `monotonicMs`. */
   idleSinceMs = monotonicMs();
-  /** True once bytes that are not a request have arrived, so that nothing more is read from the connection. */
+  /** True once bytes have arrived that no route can answer. Later bytes of the connection are then ignored. */
   isBroken = false;
   #waiting: { readonly atMost: number; readonly act: () => void } | null = null;
 
@@ -25,7 +26,7 @@ export class Connection {
   add(request: IncomingMessage, response: ServerResponse): void {
     this.unanswered += 1;
     this.latest = { request, response };
-    // Node emits this once, after the whole answer, and also when the connection ends before that.
+    // Node emits this event exactly once: after the whole answer, or when the connection ends before that.
     response.on('close', () => {
       this.unanswered -= 1;
       this.idleSinceMs = monotonicMs();
@@ -33,7 +34,7 @@ export class Connection {
     });
   }
 
-  /** Calls `act` as soon as at most this number of requests waits for an answer. Only the first call counts. */
+  /** Calls `act` as soon as at most this number of requests wait for an answer. Only the first call counts. */
   whenUnanswered(atMost: number, act: () => void): void {
     this.#waiting ??= { atMost, act };
     this.#act();

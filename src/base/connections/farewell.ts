@@ -1,5 +1,5 @@
-// Ends the connections of a server that stops, without losing a request. The last answer on each connection tells
-// the client to close it. A connection without a request ends after it was idle for a while.
+// Ends the connections of a server that stops, without losing a request that is answered in time. The last answer on
+// each connection tells the client to close it. A connection without a request ends after it was idle for a while.
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../platform/clock.ts';
 import type { Connections } from './connections.ts';

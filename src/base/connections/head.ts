@@ -1,12 +1,12 @@
-// The checks of a request's head that Node does not do. Node keeps only one of some repeated headers and reports
-// nothing, while a proxy in front may have read another one.
+// The checks of a request's head that Node does not do. When certain headers are repeated, Node keeps only the first
+// one and reports nothing, while a proxy in front may have read another one.
 import type { IncomingMessage } from 'node:http';
 import { isHost } from '../../protocol/host.ts';
 import { type Problem, problem } from '../errors/problem.ts';
 
 const FIELDS_MAX = 100;
 
-/** The headers that have one value, spelled as in messages. A request may have each of them once. */
+/** The headers that have one value, spelled as in messages. A request may have each of them at most once. */
 const SINGLE = new Map(
   [
     'Authorization',
@@ -28,7 +28,10 @@ const SINGLE = new Map(
 /** The last good host. Almost every request has the same one. */
 let lastHost: string | undefined;
 
-/** Returns the refusal of a head that two readers could understand differently; null for any other head. */
+/**
+ * Returns the refusal of a head that has too many headers, or that two readers could understand differently. Returns
+ * null for any other head.
+ */
 export function judgeHead({ headers, rawHeaders, httpVersion }: IncomingMessage): Problem | null {
   if (rawHeaders.length > 2 * FIELDS_MAX) {
     return problem('headers_too_large', { detail: `Send at most ${FIELDS_MAX} headers.` });

@@ -12,7 +12,7 @@ export interface AvailabilityOptions {
   readonly systemUrl: string;
   readonly appPool: pg.Pool;
   readonly systemPool: pg.Pool;
-  /** How long a connection may take. */
+  /** How long opening a connection may take. */
   readonly connectMs: number;
   readonly log: Log;
 }
@@ -79,7 +79,7 @@ function endIdleOf(pool: pg.Pool): void {
   for (let left = pool.idleCount; left > 0; left -= 1) take().catch(() => undefined);
 }
 
-/** Follows which connections the pools have. */
+/** Follows which connections of the pools are in use. */
 function trackConnections(pools: readonly pg.Pool[]): Connections {
   const busy = new Set<pg.PoolClient>();
   for (const pool of pools) {

@@ -1,6 +1,6 @@
 // A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
-// answers again: the circuit breaker probes it on its own connections, and refuses every request at once. outage.ts
-// decides which errors are an outage.
+// answers again: the circuit breaker probes PostgreSQL on connections of its own, and refuses every request at once.
+// outage.ts decides which errors are an outage.
 import { createPauseWatch } from '../loops/pause-watch.ts';
 import { Running } from '../loops/running.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
@@ -17,8 +17,8 @@ export interface Breaker {
 
 export interface BreakerOptions {
   /**
-   * Probes PostgreSQL on connections of its own. Resolves with its answer and rejects with its error. It must settle by
-   * itself, after a few seconds at most.
+   * Probes PostgreSQL on connections of its own. Resolves when PostgreSQL answers, and otherwise rejects. The promise
+   * must settle by itself, after a few seconds at most.
    */
   readonly probe: () => Promise<unknown>;
   /** Called when the work that waited while the breaker opened is abandoned, so that its connections can be closed. */
@@ -28,7 +28,7 @@ export interface BreakerOptions {
   readonly timing?: Timing;
 }
 
-/** A refusal that takes no longer than this delays no request, so it does not open the breaker. */
+/** A failure that comes within this time delays no request, so it does not open the breaker. */
 const SLOW_MS = 100;
 /** Work that takes longer than this makes the breaker probe whether PostgreSQL answers at all. */
 const SUSPECT_MS = 1_000;
@@ -38,7 +38,9 @@ const PROBE_EVERY_MS = 500;
  * packet.
  */
 const PROBES_MAX = 4;
-/** After a pause of this process that was longer than this, answers may have arrived that nobody has read. */
+/**
+ * After a pause of this process that was longer than this, answers may have arrived that this process has not read yet.
+ */
 const OWN_PAUSE_MS_MAX = 300;
 const OWN_PAUSE_TICK_MS = 100;
 /**
@@ -101,7 +103,7 @@ type Verdict = 'answer' | 'busy' | 'silence' | 'failure';
 
 /**
  * What an error says after a wait of `waitedMs`: PostgreSQL answered, no connection was free, PostgreSQL did not
- * answer, or another outage, which says nothing about other calls.
+ * answer, or there was another outage, which says nothing about other calls.
  */
 function verdictOf(error: unknown, waitedMs: number): Verdict {
   if (!isOutage(error)) return 'answer'; // an error that PostgreSQL returned is an answer too
@@ -142,7 +144,10 @@ function watchOwnPauses(timing: Timing) {
   let excused = 0;
   pauses.start();
   return {
-    /** When the last pause since `begun` ended. Null if there was none, or if too many silences were excused by one. */
+    /**
+     * When the last pause since `begun` ended. Null if there was none, or if too many silences in a row were excused by
+     * pauses.
+     */
     resumedSince(begun: number): number | null {
       const resumedAt = pauses.resumedAt();
       return begun >= resumedAt || excused >= OWN_SILENCES_MAX ? null : resumedAt;
@@ -160,9 +165,10 @@ function watchOwnPauses(timing: Timing) {
 const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
- * Creates a closed breaker. It opens when work, or a probe because of slow work, ends without an answer of PostgreSQL.
- * It closes at the first answer of any kind. A lack of free connections alone neither opens nor closes it. If this
- * process did not run meanwhile, the cause of the silence may be this process, so the breaker probes once more first.
+ * Creates a closed breaker. It opens when work, or a probe that slow work has caused, ends without an answer of
+ * PostgreSQL. It closes at the first answer to work, and at the first probe that ends in any other way. A lack of free
+ * connections alone neither opens nor closes it. If this process did not run meanwhile, the cause of the silence may be
+ * this process, so the breaker first probes again.
  */
 export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });

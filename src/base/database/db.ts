@@ -1,6 +1,6 @@
 // The connection to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx
-// the rows of one user, a SystemTx everything. Only `db.system` reaches all organizations. Search for that name to find
-// every use. The queries belong to the stores.
+// the rows of one user, and a SystemTx the rows of all organizations. Only `db.system` and `db.systemReader` reach all
+// organizations. Search for these names to find their uses. The queries belong to the stores.
 import type pg from 'pg';
 import type { Prisma } from '../../generated/prisma/client.ts';
 import type { Log } from '../platform/log.ts';
@@ -23,7 +23,7 @@ declare const scope: unique symbol;
 
 /**
  * Runs single statements. A timestamp is returned as a Date, and jsonb is returned parsed. The statement must cast a
- * bigint.
+ * bigint to another type.
  */
 export interface Reader<Scope extends string> {
   readonly [scope]?: Scope;
@@ -62,14 +62,15 @@ export interface SystemOptions {
 
 export interface ReaderOptions {
   /**
-   * True for lists, and for other statements that may read many rows. Only a few of them run at once for one requester.
+   * True for lists, and for other statements that may read many rows. Only a few of them run at once for one
+   * organization, user or network.
    */
   readonly bulk?: boolean;
 }
 
 /**
- * Every call raises DatabaseUnavailable when PostgreSQL cannot answer, and DatabaseBusy when the share of the
- * organization, user or network is used up for too long. An error that `work` throws undoes the whole
+ * Each call that queries PostgreSQL raises DatabaseUnavailable when PostgreSQL cannot answer, and DatabaseBusy when the
+ * share of the organization, user or network is used up for too long. An error that `work` throws undoes the whole
  * transaction and is raised unchanged. When `work` returns, its writes are committed. Therefore, a refusal whose writes
  * must be kept is returned as a verdict, and the caller throws it. `work` may run more than once: see `retryConflicts`.
  */
@@ -104,7 +105,7 @@ export interface DatabaseOptions {
   readonly appUrl: string;
   /** postgres:// URL of the system role, which has its own policies. */
   readonly systemUrl: string;
-  /** Connections of each of the two pools. */
+  /** The maximum number of connections of each of the two pools. */
   readonly poolSize: number;
   readonly log: Log;
   /** Seals and opens personal data. Without it, statements with personal data raise DataKeyMissing. */
@@ -254,7 +255,10 @@ interface TransactionOptions {
 
 const requesterSubject = () => currentRequester()?.subject ?? null;
 
-/** The organization's own share; the requester's share for work in the scope of a user. */
+/**
+ * Whose share the work takes: that of the organization, or, in the scope of a user, that of the requester. Without a
+ * requester, the share of the user.
+ */
 function subjectOf(scoped: OrganizationScope | { userId: string }): string {
   if ('organizationId' in scoped) return organizationSubject(scoped.organizationId);
   return requesterSubject() ?? userSubject(scoped.userId);

@@ -1,5 +1,5 @@
-// Checks the version, roles, policies, migrations and clock of a database, and reports to a person. This check reports
-// every finding. A start of the service stops at the first finding.
+// Checks the version, migrations, roles, policies, writes and clock of a database, and reports every finding to a
+// person. The start of the service makes some of these checks too, but stops at the first failure.
 import type pg from 'pg';
 import type { Clock } from '../platform/clock.ts';
 import { assertMigrated } from './migrate.ts';
@@ -11,7 +11,7 @@ import { explainUnusable } from './unusable.ts';
 export interface Finding {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';
-  /** The text says what was found. Unless the status is `ok`, it also says what to do. */
+  /** What was found. If something is wrong and the remedy is known, the text also says what to do. */
   readonly detail: string;
 }
 
@@ -34,7 +34,8 @@ export async function findLoginProblem(urls: DatabaseUrls, ownerUrl: string | un
 
 /**
  * Explains why a role of the service cannot connect. Returns a DatabaseRefused that says what to do when PostgreSQL
- * refused the role or its password and the owner can connect. Returns the error unchanged in any other case.
+ * refused the role or its password and the owner can connect. If the owner cannot connect either, returns the error of
+ * the owner. Returns the error unchanged in any other case.
  */
 export async function explainLoginError(error: unknown, ownerUrl: string | undefined): Promise<unknown> {
   const { code = '', message } = error as Error & { readonly code?: string };

@@ -41,8 +41,8 @@ export function readMigrations(directory: string): Migration[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-// Git may check a file out with CRLF. Different line ends are not an edit, so a file has one checksum for each kind of
-// line end.
+// Git may check a file out with CRLF. Different line ends are not an edit, so the checksum of the file with either kind
+// of line end is accepted.
 function readMigration(name: string, raw: Buffer): Migration {
   const bytes = raw.toString('latin1'); // latin1 has one character for each byte, so no byte is lost
   const lf = Buffer.from(bytes.replaceAll('\r\n', '\n'), 'latin1');
@@ -94,7 +94,8 @@ const APPLIED =
 
 /**
  * Applies the pending migrations and returns their names. Any number of processes may call this at once. One process
- * applies the migrations. The others wait up to `lockTimeoutMs` and then find nothing to do. Raises MigrationRefused.
+ * applies the migrations. The others wait for it, for at most `lockTimeoutMs`, and then find nothing to do. Raises
+ * MigrationRefused.
  */
 export async function migrate(client: pg.Client, directory: string, lockTimeoutMs = 60_000): Promise<string[]> {
   const migrations = readMigrations(directory);
@@ -138,9 +139,9 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
 }
 
-// A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a
-// few seconds only, lets the other queries run, and tries again. In total it waits for less time than other processes
-// wait for this one.
+// A statement that waits for the lock of a table makes every later query of that table wait behind it. So a migration
+// waits a few seconds only, lets the other queries run, and tries again. Its waits take less time in total than other
+// processes wait for the lock of the migrations.
 const LOCK_WAIT_MS = 3_000;
 const LOCK_PAUSE_MS = 1_000;
 const LOCK_TRIES = 12;
@@ -162,14 +163,14 @@ async function runBetweenLocks(client: pg.Client, sql: string): Promise<void> {
   }
 }
 
-// A deadlock with a running service has undone the whole message, too.
+// A deadlock with a running service undoes the whole message, as a lock timeout does, so both may be tried again.
 function isLockTimeout(error: unknown): boolean {
   return ['55P03', '40P01'].includes((error as { code?: string }).code ?? '');
 }
 
 /**
  * Raises MigrationRefused unless the database is exactly at the version of the folder. The role only needs the right to
- * read.
+ * read the table of the migrations.
  */
 export async function assertMigrated(client: pg.Client, directory: string): Promise<void> {
   const { rows: table } = await client.query<{ found: boolean }>(

@@ -1,5 +1,6 @@
-// Prepares a database for the service: checks its version, creates the roles, applies the migrations. Returns the
-// addresses of the two roles.
+// Prepares a database for the service: checks its version, its migrations and the two roles of the service. With the
+// role that owns the tables, it first creates the roles and applies the migrations. Returns the addresses of the two
+// roles.
 import pg from 'pg';
 import { assertMigrated, migrate } from './migrate.ts';
 import { APP_ROLE, assertServerVersion, assertServiceRole, ensureServiceRoles, roleUrl, SYSTEM_ROLE } from './roles.ts';
@@ -19,7 +20,9 @@ export interface PrepareOptions {
   readonly onMigrated?: (names: readonly string[]) => void;
 }
 
-/** Runs work on its own connection, and closes it. Raises the connection's error. */
+/**
+ * Runs work on its own connection, and then closes the connection. Raises the error of the connection or of the work.
+ */
 export async function withClient<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
     connectionString,

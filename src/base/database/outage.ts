@@ -53,9 +53,9 @@ const OUTAGE_KINDS = new Set<unknown>([
   'TlsConnectionError',
   'TransactionAlreadyClosed',
 ]);
-// These codes of Prisma mean that PostgreSQL cannot be reached, refuses the connection or timed out, that the
-// connection was closed, or that the pool timed out. The others mean a transaction that could not begin, was lost, or
-// was undone because of a conflict.
+// Most of these codes of Prisma mean that PostgreSQL cannot be reached, refuses the connection or timed out, that the
+// connection was closed, or that the pool timed out. P2028 means a transaction that could not begin or was lost, and
+// P2034 a transaction that was undone because of a conflict.
 const OUTAGE_PRISMA_CODES = new Set([
   'P1000',
   'P1001',
@@ -124,7 +124,7 @@ export function asUnavailable(error: unknown): DatabaseUnavailable {
 }
 
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
-const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // it took longer than statement_timeout
+const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // it took longer than statement_timeout, or was cancelled
 
 function hasCode(error: unknown, codes: ReadonlySet<unknown>): boolean {
   return errorsIn(error).some(({ code, originalCode }) => codes.has(code) || codes.has(originalCode));

@@ -1,5 +1,6 @@
 // A pool of connections to PostgreSQL with its client of Prisma, and the queue before it. The queue gives each
-// organization, user or network a fair share of the connections. So the pool itself never has to queue.
+// organization, user or network a fair share of the connections. So the statements and transactions of requests do not
+// queue in the pool itself.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -30,8 +31,8 @@ export type Use = 'statement' | 'transaction' | 'bulk';
 export interface Pool {
   readonly connections: pg.Pool;
   /**
-   * Runs the work when its turn has come. `subject` names whose share the work uses, if the current requester does not
-   * decide that. Raises DatabaseBusy when the work would have to wait for too long.
+   * Runs the work when its turn has come. `subject` names whose share the work uses; null for the service itself.
+   * Raises DatabaseBusy when the queue is full, when the work has waited for too long, or when its requester is gone.
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
   /**
@@ -108,8 +109,8 @@ const holders = new AsyncLocalStorage<{ holds: boolean }>();
 const isHolding = () => holders.getStore()?.holds === true;
 
 /**
- * Runs the work, which holds a connection until it ends. If the work needs a second connection, it gets the reserved
- * one. If it had to wait for its share, it would wait for itself.
+ * Runs the work, which holds a connection until it ends. If the work needs a second connection, it waits for that as
+ * the service's own work does. If it waited for its own share, it could wait for itself.
  */
 export async function whileHolding<T>(work: () => Promise<T>): Promise<T> {
   const holder = { holds: true };
@@ -153,8 +154,8 @@ function openConnections({ url, size, name, log, bounds, statementMs = bounds.st
 const STATEMENTS_MAX = 500;
 
 /**
- * Returns the function that names the statements of Prisma, which keeps a named statement prepared. Past
- * STATEMENTS_MAX, further statements stay unnamed.
+ * Returns the function that names the statements of Prisma. A statement with a name stays prepared. Once STATEMENTS_MAX
+ * statements have names, further statements stay unnamed.
  */
 function createStatementNames(): (query: { sql: string }) => string {
   const names = new Map<string, string>();

@@ -5,7 +5,8 @@ import { DatabaseNotWritable, DatabaseUnavailable, notWritable } from './outage.
 import { type Statement, statement } from './statement.ts';
 
 /**
- * Connects once and queries one row. Raises the error of PostgreSQL or of the network, after `withinMs` at the latest.
+ * Connects once and queries one row. Raises the error of PostgreSQL or of the network. The connection and the query may
+ * each take `withinMs`.
  */
 export async function askServer(connectionString: string, withinMs: number): Promise<void> {
   const client = new pg.Client({
@@ -36,7 +37,7 @@ FROM (SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = '
 
 /**
  * The SQL of the lineage of a database as a text: its server and the timeline of that server. The lineage changes with
- * every failover, with a backup that is restored to a point in time, and when the data moves to another server. A
+ * every failover, with a backup that is restored to a point in time, and when the data is loaded into another server. A
  * restart and a crash do not change it. PostgreSQL refuses the expression on a standby.
  */
 export const CURRENT_LINEAGE = `(SELECT system_identifier::text FROM pg_control_system())
@@ -47,7 +48,7 @@ export function assertWritten(row: { readonly readOnly: boolean } | undefined): 
   if (row?.readOnly !== false) throw new DatabaseNotWritable('read_only');
 }
 
-/** How long an outcome of the probe counts, so that frequent calls cause no load. */
+/** How long a success of the probe counts, so that frequent calls cause little load. */
 const COUNTS_MS = 1_000;
 /** How long a refused write of a request counts although a probe could write. */
 const REFUSAL_COUNTS_MS = 10_000;

@@ -131,7 +131,10 @@ interface RoleFacts {
   is_system: boolean;
 }
 
-/** Raises DatabaseRefused, with the name of the role, when row-level security does not apply to it. */
+/**
+ * Raises DatabaseRefused, with the name of the role, when row-level security does not apply to it, or when its
+ * memberships are not those of the expected role.
+ */
 export async function assertServiceRole(client: pg.Client, expected: 'app' | 'system'): Promise<void> {
   const { rows } = await client.query<RoleFacts>(ROLE_FACTS, [APP_ROLE, SYSTEM_ROLE]);
   const facts = rows[0];

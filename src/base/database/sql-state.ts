@@ -1,14 +1,14 @@
 // Reads from an error why PostgreSQL refused a statement. A single statement of a reader raises the driver's own error.
 // A transaction raises an error of Prisma that contains the error of its adapter (P2003 for a model, P2010 for a raw
-// statement), or for a BEGIN or COMMIT the error of the adapter itself. That one contains the driver's error, or only a
-// kind.
+// statement), or for a BEGIN or COMMIT the error of the adapter itself. The error of the adapter contains the driver's
+// error, or only a kind.
 
 const FOREIGN_KEY = '23503';
 // The classes of SQLSTATE begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system
 // (EPIPE) is not an SQLSTATE.
 const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 
-/** The members of these errors that say what happened. */
+/** The properties of these errors that say what happened. */
 export interface ErrorShape {
   readonly code?: unknown;
   /** The driver has the name of the constraint, and the adapter of Prisma an object with it. */
@@ -17,12 +17,12 @@ export interface ErrorShape {
   readonly cause?: unknown;
   /** Node puts the errors of several addresses into one error. */
   readonly errors?: unknown;
-  /** The adapter of Prisma keeps the code and the message of PostgreSQL in these members. */
+  /** The adapter of Prisma keeps the code and the message of PostgreSQL in these properties. */
   readonly originalCode?: unknown;
   readonly originalMessage?: unknown;
   /** The adapter of Prisma has a kind for each error. An error of a socket or of TLS has only that. */
   readonly kind?: unknown;
-  /** Prisma keeps the error of the adapter in this member. */
+  /** Prisma keeps the error of the adapter in this property. */
   readonly meta?: { readonly driverAdapterError?: unknown };
 }
 

@@ -1,4 +1,4 @@
-// How the service reaches PostgreSQL: on this machine, or by a network on which others may read and change everything.
+// How the service reaches PostgreSQL: on this machine, or over a network, with or without TLS.
 import pg from 'pg';
 import type { Config } from '../config/config.ts';
 import { isLocalHost } from '../platform/local-host.ts';

@@ -1,5 +1,4 @@
-// Explains to an operator why a database cannot be used. The start of the service and every command use these
-// sentences.
+// Explains to an operator why a database cannot be used. The start of the service and the commands use these sentences.
 import { DatabaseBusy, DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
 
 export interface Unusable {
@@ -8,7 +7,7 @@ export interface Unusable {
   readonly detail: string;
 }
 
-// A wrong password or role, no such database.
+// A wrong password or role, or no such database.
 const REFUSED = /^(28\w{3}|3D000)$/;
 const REMEDIES: Readonly<Record<NotWritable, string>> = {
   read_only: 'check that DATABASE_URL leads to the primary, and that default_transaction_read_only is off',

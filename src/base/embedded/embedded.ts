@@ -1,6 +1,6 @@
-// A private PostgreSQL server, for the start with one command and for tests. This file starts it, takes it over, stops
-// it, and creates the owner role with its database. Other files own files and users (files.ts), the process
-// (server.ts), the lock (lock.ts), and everything inside the database (migrations).
+// A private PostgreSQL server, for the start with one command and for tests. This file starts the server, takes it
+// over, stops it, and creates the owner role with its database. Other files are responsible for files and users
+// (files.ts), the process (server.ts), and the lock (lock.ts). The migrations create everything inside the database.
 
 import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';

@@ -154,7 +154,8 @@ function parentForRoot(directory: string, onNotice: (line: string) => void): str
   if (noted === relocated && existsSync(relocated)) return relocated;
   if (noted === undefined) setAside(relocated, directory, onNotice);
   else followMove(noted, relocated);
-  // mkdir applies the umask to the mode. With a strict umask the user could not enter, so chmod sets the mode.
+  // mkdir applies the umask to the mode. With a strict umask the user of PostgreSQL could not enter, so chmod sets the
+  // mode.
   for (const folder of [RELOCATED, relocated]) {
     mkdirSync(folder, { recursive: true });
     chmodSync(folder, 0o755);

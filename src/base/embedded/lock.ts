@@ -10,7 +10,10 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Identifies a process. A later process with the same number has another mark. */
+/**
+ * Identifies a process. A later process with the same number has another mark, if the system reports when a process
+ * started.
+ */
 export interface ProcessMark {
   readonly pid: number;
   /** Clock ticks from boot to the start of the process; empty where the system does not report it. */

@@ -26,8 +26,8 @@ export type Identity = { readonly uid: number; readonly gid: number } | Record<s
 export const SERVER_ENVIRONMENT = { TZ: 'UTC', LC_ALL: 'C' };
 
 /**
- * Finds a folder with bin/, lib/ and share/ whose programs this user can run. When the user cannot reach the installed
- * folder, copies it below `folder`. Raises with a sentence that says what to do.
+ * Finds a folder with bin/, lib/ and share/ whose programs this user can run. When the user cannot run the installed
+ * programs, copies them below `folder`. Raises with a sentence that says what to do.
  */
 export function usableNative(folder: string, identity: Identity): string {
   const { root, version } = findPackage();

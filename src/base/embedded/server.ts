@@ -18,7 +18,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** The start failed. It may succeed with another port, or a moment later. */
+/** The start failed. A second start may succeed, with another port or a moment later. */
 export class TransientStartError extends Error {}
 
 const START_MILLISECONDS_MAX = 120_000;
@@ -87,8 +87,8 @@ export async function spawnServer(
 }
 
 /**
- * Takes over a server that still runs on this data folder with the same settings. Stops a server with other settings,
- * and removes the pid file of a server that has ended.
+ * Takes over a server that still runs on this data folder with the same settings. Stops a server that has other
+ * settings or does not answer, and removes the pid file of a server that has ended.
  */
 export async function adoptServer(
   folders: ServerFolders,
@@ -121,7 +121,8 @@ function commandLine(folders: ServerFolders, port: number, disposable: boolean):
   return [program, '-D', folders.data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
 }
 
-// The working directory of a postmaster is its data folder, and it keeps its command line. Its children change theirs.
+// The working directory of a postmaster is its data folder, and it keeps its command line. Its child processes change
+// their command lines.
 function postmasterCommand(pid: number, data: string): string[] | undefined {
   try {
     const inside = statSync(`/proc/${pid}/cwd`);

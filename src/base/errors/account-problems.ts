@@ -1,4 +1,4 @@
-// The problems of people who look after their own account: the proof of who they are, and their password.
+// The problems of people who look after their own account: the proof of who they are, their password and their e-mail.
 import type { ProblemKind } from './service-problems.ts';
 
 export const ACCOUNT_PROBLEMS = {

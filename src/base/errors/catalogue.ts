@@ -1,5 +1,5 @@
-// The table of problems. It has every code that a caller can get, with its status, title and default sentence.
-// docs/problems.md is generated from the table.
+// The table of problems. It has every code of a problem, with its status, title and default sentence. The errors of
+// OAuth are in oauth.ts. docs/problems.md is generated from the table.
 
 import { ACCOUNT_PROBLEMS } from './account-problems.ts';
 import { MAILBOX_PROBLEMS } from './mailbox-problems.ts';

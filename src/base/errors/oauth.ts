@@ -1,4 +1,4 @@
-// The table of OAuth errors (RFC 6749 §5.2). OAuth endpoints send every refusal in this form and never as a problem.
+// The table of OAuth errors (RFC 6749 §5.2). OAuth endpoints send their refusals in this form, and not as problems.
 
 interface OAuthErrorKind {
   readonly status: number;
@@ -35,8 +35,8 @@ export const OAUTH_ERRORS = {
   },
   server_error: { status: 500, description: 'The service failed: try again.' },
   /**
-   * This code is for "temporary overloading or maintenance" (RFC 6749 §4.1.2.1). The cause is too many requests, or a
-   * database that cannot be reached.
+   * This code is for "temporary overloading or maintenance" (RFC 6749 §4.1.2.1). Causes are, for example, too many
+   * requests and a database that cannot be reached.
    */
   temporarily_unavailable: {
     status: 503,

@@ -1,5 +1,5 @@
-// The problems that refuse an access token. The guard of every route raises them, and so does a transaction that finds
-// the session of the caller ended.
+// The problems that refuse an access token. The guard of the routes raises them, and so does a transaction that finds
+// that the session of the caller has ended.
 import { type Problem, problem } from './problem.ts';
 
 /** RFC 6750 §3.1: the challenge names the error, so that the caller knows that a new token may help. */

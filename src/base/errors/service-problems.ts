@@ -1,5 +1,5 @@
-// The problems of the service itself: it is busy, or lacks what it needs. catalogue.ts has all other problems.
-// base/http/problems.ts adds to their sentences whether the request may have changed something.
+// The problems of the service itself: it is busy, or lacks what it needs. The table in catalogue.ts joins them with all
+// other problems. base/http/problems.ts adds to their sentences whether the request may have changed something.
 
 export interface ProblemKind {
   readonly status: number;

@@ -7,7 +7,7 @@ import { z } from 'zod';
  */
 export type ActorKind = 'user' | 'client' | 'operator' | 'system';
 
-/** The object of an event. The installation has no id. */
+/** What an event is about. The installation has no id. */
 export type TargetKind =
   | 'user'
   | 'session'
@@ -34,7 +34,7 @@ export type EventsOf<Noun extends string> = Readonly<Record<`${Noun}.${string}`,
 
 /**
  * A value about the person of the event, sealed. `key` is the id of its key in `person_keys`. When the person is
- * erased, the keys are deleted, and nobody can read the value any more.
+ * erased, all keys of the person are deleted, and nobody can read the value any more.
  */
 export const sealedForPerson = z.strictObject({ key: z.uuid(), sealed: z.base64() });
 
@@ -43,5 +43,5 @@ export const nothing = z.strictObject({});
 
 export const count = z.int().nonnegative();
 
-/** Names of roles, permissions, fields. */
+/** Names, such as those of roles, permissions or fields. */
 export const words = z.array(z.string()).readonly();

@@ -1,4 +1,4 @@
-// Events about mails that could not be sent.
+// Events about mails that an operator retried or dropped.
 import { z } from 'zod';
 import type { EventsOf } from './kind.ts';
 
@@ -13,7 +13,7 @@ export const MAIL_EVENTS = {
     ...{ actor: ['operator'], target: 'mail', organization: 'maybe', data: about },
   },
   'mail.dropped': {
-    when: 'An operator dropped a waiting or dead mail. It is never sent.',
+    when: 'An operator dropped a waiting or dead mail. It is never sent, unless it was being sent at that moment.',
     ...{ actor: ['operator'], target: 'mail', organization: 'maybe', data: about },
   },
 } as const satisfies EventsOf<'mail'>;

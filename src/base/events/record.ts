@@ -1,5 +1,5 @@
-// Every change records one event in its own transaction. The code that reads events (audit, webhooks, mail) is in other
-// folders.
+// Writes events. A change records its events in its own transaction. The code that reads events (audit, webhooks, mail)
+// is in other folders.
 import type { OrganizationTx, SystemTx, UserTx } from '../database/db.ts';
 import type { Clock } from '../platform/clock.ts';
 import { newId, type Random } from '../platform/random.ts';
@@ -37,7 +37,7 @@ export async function record(tx: OrganizationTx | UserTx | SystemTx, event: NewE
   await tx.models.event.createMany({ data: [{ ...event, data: { ...event.data } as Record<string, string> }] });
 }
 
-/** The types of events that users cause about their own accounts, and that have no data. */
+/** The types that `recordOwn` accepts: events that users cause about their own accounts, without data. */
 export type OwnEventType =
   | 'user.registered'
   | 'user.email_verified'

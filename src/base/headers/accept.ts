@@ -11,7 +11,9 @@ const QUALITY = /;[ \t]*q=([^;]*)/;
 const WEIGHT = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
 const RANGES_MAX = 50;
 
-/** Returns the ranges of the header. Leaves out malformed ranges and ranges with a malformed weight. */
+/**
+ * Returns the first RANGES_MAX ranges of the header. Leaves out malformed ranges and ranges with a malformed weight.
+ */
 function rangesOf(accept: string): Range[] {
   return accept
     .toLowerCase()

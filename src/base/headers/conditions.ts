@@ -53,7 +53,7 @@ function read(sent: SentHeaders, name: string, shown: string): Tags | null {
   return tags;
 }
 
-/** Returns the tags of If-None-Match on a GET request. A malformed header only means that nothing is known. */
+/** Returns the tags of If-None-Match on a GET request. A malformed header counts as absent. */
 export function knownTags(ifNoneMatch: string | string[] | undefined): Tags | null {
   return typeof ifNoneMatch === 'string' ? readTags(ifNoneMatch) : null;
 }

@@ -1,5 +1,5 @@
-// Reads the organization that a request names in its headers, and raises the problems. protocol/tenant-headers.ts has
-// the rules. The headers never override the organization of a token.
+// Reads the organization that a request names in its headers, and raises the problems about these headers.
+// protocol/tenant-headers.ts has the rules. The headers never override the organization of a token.
 
 import type { Principal } from '../../protocol/caller.ts';
 import {
@@ -39,8 +39,8 @@ function referencesOf(named: NamedTenants): readonly string[] {
 }
 
 /**
- * Compares the organization of a token with the headers. Raises tenant_mismatch, or bad_request when the headers
- * differ.
+ * Compares the organization of a token with the headers. Raises tenant_mismatch, or bad_request when the headers name
+ * two organizations.
  */
 export function assertOwnTenant(caller: Principal, references: readonly string[]): void {
   const outcome = compareTenants(caller, references);

@@ -4,7 +4,7 @@ import { type Endpoint, endpoint, open } from '../http/endpoint.ts';
 
 /**
  * A function that checks one dependency. It raises or returns `failed` when the dependency cannot be used. It returns
- * `degraded` when the dependency cannot be used but requests can be served without it. The reason is a word for
+ * `degraded` when the dependency works in part or not at all, but requests can be served. The reason is a word for
  * programs.
  */
 export type Check = () => Promise<Outcome> | Outcome;
@@ -16,7 +16,7 @@ const Ready = z
     status: z.enum(['ready', 'not_ready']),
     checks: z.record(z.string(), z.enum(['ok', 'degraded', 'failed'])).meta({
       description:
-        'The state of each dependency. A degraded dependency cannot be used, but requests are served without it.',
+        'The state of each dependency. A degraded dependency works in part or not at all, but requests are served.',
     }),
     reasons: z
       .record(z.string(), z.string())

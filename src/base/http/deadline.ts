@@ -9,7 +9,7 @@ import type { Place } from '../platform/list.ts';
 export interface TimeLimits {
   /** How long a request may take. */
   readonly requestMs: number;
-  /** How long its body may take to arrive. It is shorter, so that the operation has time left. */
+  /** How long its body may take to arrive. This time is shorter than requestMs, so that the operation has time left. */
   readonly bodyMs: number;
 }
 
@@ -34,13 +34,13 @@ export class Deadline {
     this.#limits = limits;
     this.#running = running;
     this.#place = running.begin(this);
-    // Node emits this once, after the whole answer, and also when the client disconnects before that.
+    // Node emits this event exactly once: after the whole answer, or when the client disconnects before that.
     reply.raw.on('close', () => this.#atClose());
   }
 
   /**
-   * Calls the listener when the connection ends, or when the answer has been sent because the time was over. Returns
-   * the function that removes the listener.
+   * Calls the listener when the whole answer has been sent, or when the connection ends before that. Returns the
+   * function that removes the listener.
    */
   onClose(listener: () => void): () => void {
     if (this.#reply.raw.closed) {
@@ -94,7 +94,7 @@ export class Deadline {
     });
   }
 
-  /** Whether the body is being read and has not arrived. Then the sender is slow, and not the service. */
+  /** Whether the body is being read and has not arrived completely. Then the sender is slow, and not the service. */
   #isBodySlow(): boolean {
     const { raw } = this.#request;
     return raw.readableFlowing === true && !raw.complete;

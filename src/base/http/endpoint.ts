@@ -1,5 +1,5 @@
 // A route is a declaration of method, path, access, limit and schemas, with one call of an operation. `endpoint()` is
-// the only way to create a route. The server refuses every other route (see server.ts).
+// the only way to create a route. The server refuses a route that was created in any other way (see server.ts).
 import type { z } from 'zod';
 import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Principal } from '../../protocol/caller.ts';
 import type { OAuthErrorCode } from '../errors/oauth.ts';
@@ -25,12 +25,15 @@ export type PageAccess = { readonly kind: 'visitor' } | { readonly kind: 'browse
 /** Everyone may call the endpoint. */
 export const open = () => ({ kind: 'open' }) as const;
 interface OrClient {
-  /** A service client of the organization may also call the endpoint. */
+  /**
+   * Service clients may also call the endpoint. An endpoint that needs an organization admits only those of an
+   * organization.
+   */
   readonly orClient: true;
 }
 
 /**
- * Everyone with a valid access token may call the endpoint. With `alsoSuspended` the organization of the token may be
+ * Every user with a valid access token may call the endpoint. With `alsoSuspended` the organization of the token may be
  * suspended. Endpoints for a user's own session use this, so that the session can leave that organization.
  */
 export function signedIn(or: OrClient): { readonly kind: 'signed_in'; alsoSuspended: boolean; readonly orClient: true };
@@ -42,13 +45,13 @@ export function signedIn(also?: { readonly alsoSuspended: boolean }): {
 export function signedIn({ alsoSuspended = false, orClient = false } = {}) {
   return { kind: 'signed_in', alsoSuspended, orClient } as const;
 }
-/** Every caller that acts for an organization may call the endpoint, with any permissions. */
+/** Every user who acts for an organization may call the endpoint, whatever their permissions. */
 export function member(): { readonly kind: 'member'; readonly orClient: false };
 export function member(or: OrClient): { readonly kind: 'member'; readonly orClient: true };
 export function member(or?: OrClient) {
   return { kind: 'member', orClient: or !== undefined } as const;
 }
-/** Every caller with the permission in the organization that the token acts for may call the endpoint. */
+/** Every user with the permission in the organization of the request may call the endpoint. */
 export function needs(permission: string): { readonly kind: 'needs'; permission: string; readonly orClient: false };
 export function needs(
   permission: string,
@@ -87,7 +90,7 @@ export type Limit = 'sign_in' | 'session' | 'client' | 'other' | 'none';
 
 /**
  * The format of requests and errors of an endpoint: JSON and problems, or forms and OAuth errors (RFC 6749 §3.2, §5.2),
- * or forms and pages. A successful answer is JSON in the first two formats.
+ * or forms and pages. In the first two formats, a successful answer is JSON, unless it is a RawReply.
  */
 export type Wire = 'json' | 'oauth' | 'page';
 
@@ -213,13 +216,14 @@ export interface Definition<A extends Access, B, Q, P> {
    */
   readonly streams?: boolean;
   /**
-   * True when the endpoint takes an Idempotency-Key. Then `handle` calls `once`. Neither service clients nor platform
-   * administrators may call it: a RepeatGuard judges users and members.
+   * True when the endpoint takes an Idempotency-Key. Then `handle` calls `once`. Its access must be open, or for users
+   * or members only, because a RepeatGuard judges no service client and no platform administrator.
    */
   readonly idempotent?: true;
   /**
-   * The representation of the resource, whose hash is its ETag: true for the schema of the reply itself. A GET and an
-   * answer with the resource carry the ETag. A change honours If-Match, and `handle` calls `assertVersion`.
+   * The representation of the resource, whose hash is its ETag: true for the schema of the reply itself. The answer to
+   * a GET, and any other answer with the resource, carries the ETag. A change honours If-Match, and `handle` calls
+   * `assertVersion`.
    */
   readonly versioned?: true | Schema;
   /** True when the request is about a resource of another service, so that its conditions are not judged here. */

@@ -1,7 +1,7 @@
 // A rate limit for work of which one part must not use up the allowance of the other parts: a session refreshes for
 // several organizations, and one of them may refuse it again and again.
 
-/** One key of an allowance. */
+/** What is counted for one key of an allowance. */
 export interface Count {
   readonly max: number;
   readonly remaining: number;
@@ -32,7 +32,7 @@ export interface LimitDeps {
 /**
  * Returns a function that runs work if the allowance of its key is not used up, and counts it afterwards. Work that
  * fails as `isApart` says counts for its part, which has an allowance of the same size. Work that is running counts,
- * too, so that simultaneous requests cannot pass together.
+ * too, so that simultaneous requests cannot exceed the allowance together.
  */
 export function createLimitAround() {
   const running = new Map<string, number>();

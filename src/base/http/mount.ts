@@ -171,7 +171,10 @@ function ignoreLate(request: FastifyRequest, reply: FastifyReply, error: unknown
   return reply;
 }
 
-/** The size limit of the endpoint. An endpoint without its own limit has the limit of the server. */
+/**
+ * The size limit of the endpoint. Without one, a smaller limit applies to signing in, forms and pages, and the limit of
+ * the server applies to all other endpoints.
+ */
 function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: number } {
   if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
   return limit === 'sign_in' || wire !== 'json' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
@@ -183,9 +186,9 @@ function isForAll({ access, limit }: Endpoint): boolean {
 }
 
 /**
- * Runs before the body is read. A call of an open route counts against the allowance of the network. A call of any
- * other route counts against the allowance of the principal. Of the guard, only the calls that may read PostgreSQL run
- * for the requester.
+ * Runs before the body is read. Unless the route has another limit, a call of an open route counts against the
+ * allowance of the network, and a call of any other route counts against the allowance of the principal. Only those
+ * functions of the guard that may read PostgreSQL run for the requester.
  */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   if (declared.wire === 'page') return admitVisit(declared, guard, request, reply);
@@ -221,16 +224,16 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
 }
 
 /**
- * Whether the endpoint also serves a suspended organization. Platform administrators act for no organization, so they
- * can activate even their own suspended organization.
+ * Whether the endpoint also serves a suspended organization. The endpoints for platform administrators do, so that
+ * administrators can activate even their own suspended organization.
  */
 function alsoSuspended({ access }: Endpoint): boolean {
   return access.kind === 'platform' || (access.kind === 'signed_in' && access.alsoSuspended);
 }
 
 /**
- * Returns the caller in the organization of the request. Tenant headers may name the organization, but the token always
- * decides.
+ * Returns the caller in the organization of the request. Tenant headers choose it only for a user whose token names no
+ * organization. Otherwise they must name the organization of the token.
  */
 async function inTenant(
   guard: Guard,
@@ -267,7 +270,7 @@ async function assertAllowed(
   }
 }
 
-/** A client may call only a route that allows clients. Its permissions then decide. */
+/** A client may call only a route that allows clients. If the route needs a permission, the client must have it. */
 function assertClientAllowed(access: Access, caller: ClientCaller): void {
   const allowsClients = access.kind === 'client' || ('orClient' in access && access.orClient);
   if (!allowsClients) throw problem('user_required');

@@ -1,4 +1,5 @@
-// Answers every error at an OAuth endpoint in the form of RFC 6749 §5.2, whichever layer raised it.
+// Answers the errors of requests to OAuth endpoints in the form of RFC 6749 §5.2, whichever layer raised them. Only a
+// request that the framework itself cannot read gets a problem.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OAuthError, type OAuthErrorCode } from '../errors/oauth.ts';
 import type { Problem } from '../errors/problem.ts';
@@ -38,7 +39,7 @@ export function wireOf({ routeOptions }: FastifyRequest): Endpoint['wire'] | und
 }
 
 /**
- * Returns a function that says whether a request is for an OAuth endpoint, even if the endpoint does not have the
+ * Returns a function that says whether a request is for an OAuth endpoint, even if the endpoint does not support its
  * method.
  */
 export function oauthRequests(endpoints: readonly Endpoint[]): (request: FastifyRequest) => boolean {

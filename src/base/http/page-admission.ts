@@ -18,15 +18,17 @@ export interface PageGuard {
   readonly seenKeys: SeenKeys;
 }
 
-/** The page to which people go who are not signed in. With this query it says that their session has ended. */
+/**
+ * The page to which people who are not signed in are sent. With the query ENDED it says that their session has ended.
+ */
 const SIGN_IN = '/sign-in';
 const ENDED = '?notice=ended';
 /** A page is for people who come to this service. No other origin may read it. */
 const CORS = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers'];
 
 /**
- * Admits a visitor or a signed-in browser to a page. Sends a browser that has to sign in to the page for it. Raises
- * too_many_requests and cross_site_request.
+ * Admits a visitor or a signed-in browser to a page. If the page is only for signed-in browsers, sends any other
+ * browser to the sign-in page. Raises too_many_requests and cross_site_request.
  */
 export async function admitVisit(
   declared: Endpoint,
@@ -108,8 +110,8 @@ function isOwnForm(own: string, { headers }: FastifyRequest): boolean {
 }
 
 /**
- * The keys of browsers that were good in this process a while ago. They may be bad by now, so this decides only whether
- * a key is worth a question to PostgreSQL.
+ * The keys of browsers that this process has seen to be good. A key may have become bad since, so this decides only
+ * whether a key is worth a query to PostgreSQL.
  */
 export interface SeenKeys {
   has(key: string): boolean;

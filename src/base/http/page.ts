@@ -1,6 +1,6 @@
-// A page is a declaration of path, access, form and limit, with one function that shows it and one that does what its
-// form asks for. `page()` is the only way to create one. It makes a route that shows the page, and, for a page with a
-// form, a route of the same URL to which the form is sent.
+// A page is a declaration of path, access, form and limit, with one function that shows it and, for a page with a form,
+// one that does what the form asks for. `page()` is the only way to create one. It makes a route that shows the page,
+// and, for a page with a form, a route of the same URL to which the form is sent.
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { validate } from '../bodies/validate.ts';

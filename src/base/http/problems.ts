@@ -1,5 +1,5 @@
-// Converts any thrown error into application/problem+json (RFC 9457). Messages of libraries, SQL and stack traces are
-// never sent.
+// Converts any thrown error into a problem (RFC 9457), and sends it as JSON or as a page. Messages of libraries, SQL
+// and stack traces are never sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseBusy, DatabaseNotWritable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
@@ -11,8 +11,7 @@ import { problemPage } from '../page-kit/problem-page.ts';
 import { DataKeyMissing, SealBroken } from '../secrets/sealing.ts';
 import { pagePolicy } from './security-headers.ts';
 
-// The problem for each error code of the framework. Every other error of the framework with a 4xx status becomes
-// bad_request.
+// The problems for error codes of the framework and of Node. Any other error with a 4xx status becomes bad_request.
 const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
@@ -93,7 +92,10 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown
 }
 
 const UNREADABLE: readonly ProblemCode[] = ['data_key_missing', 'personal_data_unreadable'];
-/** URLs that programs call. Their problems are never pages, whatever a proxy passes on in Accept. */
+/**
+ * Paths that programs call. The 404 and 405 answers below these paths are never pages, whatever a proxy passes on in
+ * Accept.
+ */
 const FOR_PROGRAMS = /^\/(?:api|oauth|verify|docs|assets|\.well-known|healthz|readyz)(?:[/?]|$)/;
 
 /** Whether a person with a browser made the request: it is for a page or for no route, and it prefers HTML. */

@@ -42,12 +42,14 @@ const KEYS_MAX = 50_000;
 
 /**
  * Returns the network of an address. An IPv4 address is its own network. The network of an IPv6 address is its /64,
- * because one machine has a whole /64. All values from a proxy that are not addresses share one key, so a sender gains
- * nothing by inventing them.
+ * because one machine may have a whole /64. All values from a proxy that are not addresses share one key, so a sender
+ * gains nothing by inventing them.
  */
 export const networkOf = rememberAddresses((ip) => (isIP(ip) === 0 ? 'unknown' : normalizeIP(ip, IPV6_SUBNET)));
 
-/** Returns the address without its last part. The result identifies a network, but not a person. */
+/**
+ * Returns the /24 of an IPv4 address or the /48 of an IPv6 address. The result identifies a network, but not a person.
+ */
 export const wideNetworkOf = rememberAddresses((ip) => {
   const network = normalizeIP(ip, 48); // an IPv4 address inside an IPv6 address becomes IPv4
   return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');

@@ -93,7 +93,9 @@ function conditionsOf(declared: Endpoint, request: FastifyRequest): Conditions {
   return conditions;
 }
 
-/** Judges the conditions of a GET. Returns whether the caller has the representation already, which is a 304 answer. */
+/**
+ * Judges the conditions of a GET. Returns whether the caller has the representation already. The answer is then 304.
+ */
 function isKnown(request: FastifyRequest, etag: string): boolean {
   const { headers } = request.raw;
   if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return false;
@@ -201,7 +203,8 @@ function keyedRequest(
   { caller, query, params }: Pick<Input, 'caller' | 'query' | 'params'>,
 ): KeyedRequest {
   const { method, url, access } = declared;
-  // The organization of a token may change between two attempts of a user who acts for no organization in particular.
+  // A route for all signed-in users acts for no particular organization, and the organization of the token may change
+  // between two attempts.
   const organizationId = access.kind === 'signed_in' ? null : (caller?.organizationId ?? null);
   const who = caller === null ? 'anybody' : `${caller.kind} ${caller.id}`;
   // The body is taken as it was sent. What validation makes of it may differ between versions of the service.

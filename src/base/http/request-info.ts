@@ -101,8 +101,8 @@ export class FastifyRequestInfo implements RequestInfo {
 }
 
 /**
- * What an operation sets of its answer. It is applied only when the answer is sent, so that a late answer has no
- * effect.
+ * The headers and the status that an operation sets. They are applied only when the answer is sent, so that a late
+ * operation has no effect.
  */
 export class PreparedAnswer implements Answer {
   readonly #headers: (readonly [name: string, value: string])[] = [];

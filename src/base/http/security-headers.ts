@@ -1,5 +1,5 @@
-// The security headers of every answer. The headers are always the same, so helmet computes them once and not for each
-// request.
+// The security headers of every answer. They are always the same, so helmet computes them once and not for each
+// request. Only the content security policy is replaced by pages and by the API reference.
 import helmet from '@fastify/helmet';
 import Fastify from 'fastify';
 
@@ -35,8 +35,9 @@ export async function securityHeaders(options: {
 }
 
 /**
- * The policy of a page. It loads its style, its scripts and its images from this service, and nothing else. `targets`
- * are the origins to which its form may lead: browsers apply form-action also to the redirect after a form.
+ * The policy of a page. The page loads its style, its scripts and its images from this service, and nothing else. An
+ * image may also be a data URL. `targets` are the origins to which its form may lead: browsers apply form-action also
+ * to the redirect after a form.
  */
 export function pagePolicy(targets: readonly string[] = []): string {
   const formAction = ["'self'", ...targets].join(' ');

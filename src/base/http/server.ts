@@ -45,7 +45,7 @@ export interface ServerOptions {
   readonly handlerTimeoutMs?: number;
 }
 
-/** Ends the connections of a server that stops. The options are those of endConnections. */
+/** Ends the connections of a server that stops. `idleMs` is the option of endConnections. */
 export type Farewell = (options: { readonly idleMs: number }) => Promise<void>;
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -125,7 +125,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     }
   });
   for (const declared of options.endpoints) mountEndpoint(app, declared, guard);
-  // Requests to unknown paths are counted before the body is read, as for every route.
+  // Requests to unknown paths are counted before the body is read, as requests to routes are.
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
     draw(request, reply, 'other', `ip ${networkOf(request.ip)}`).then(() => done(unknownRoute(request.url)), done);

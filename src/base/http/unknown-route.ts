@@ -1,10 +1,11 @@
-// Answers a request that no endpoint matches. Its path is unknown, or the path is known but does not have the method.
+// Answers a request that no endpoint matches. Its path is unknown, or the path is known but does not support the
+// method.
 import { type Problem, problem } from '../errors/problem.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /**
  * Returns a function that maps a request target to its problem. A known path gets 405 with the Allow header (RFC 9110
- * §15.5.6), any other path gets 404.
+ * §15.5.6), and any other path gets 404.
  */
 export function unknownRoutes(endpoints: readonly Endpoint[]): (target: string) => Problem {
   const methods = new Map<string, Set<string>>();

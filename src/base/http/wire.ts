@@ -1,5 +1,5 @@
-// The parts that wire schemas share. Every string is valid Unicode without control characters, and is validated after
-// normalization (NFC). Every object refuses unknown members.
+// The parts that wire schemas share. A text is valid Unicode without control characters, and is validated after
+// normalization (NFC). A secret stays unchanged. The objects refuse unknown members.
 import { z } from 'zod';
 import { isEmptyOrVisible } from '../platform/visible.ts';
 
@@ -68,5 +68,5 @@ const digits = (low: number, high: number, fallback: number) =>
     .prefault(String(fallback))
     .meta({ type: 'integer', minimum: low, maximum: high, default: fallback });
 
-/** `?limit=&offset=` of every list. */
+/** The query `?limit=&offset=` of a list. */
 export const PageQuery = z.strictObject({ limit: digits(1, 100, 20), offset: digits(0, 1_000_000, 0) });

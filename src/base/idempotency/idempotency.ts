@@ -32,11 +32,11 @@ export interface KeyedRequest {
   readonly key: string;
   /** The caller and the route. The same key means another request in another scope. */
   readonly scope: string;
-  /** The signed-in user with the permission that the route needs, if any. Null for anybody. */
+  /** The signed-in user with the permission that the route needs, if any. Null for a caller who is not signed in. */
   readonly caller: KeyedCaller | null;
   /** The organization in whose transaction the answer is written, or null for the system scope. */
   readonly organizationId: string | null;
-  /** Everything that decides what the request does, in a text that does not depend on the form of the request. */
+  /** Everything that decides what the request does, as a text that does not depend on the order of members. */
   readonly content: string;
   readonly assertMayRepeat?: AssertMayRepeat | undefined;
 }
@@ -65,7 +65,7 @@ export interface KeySlot {
 export interface Idempotency {
   /**
    * Returns the kept answer of the key, or runs the work. Raises the errors of the RepeatGuard, of `assertMayRepeat`
-   * and of the work, and idempotency_key_in_use, idempotency_key_reused, idempotency_answer_lost, too_many_requests.
+   * and of the work, and idempotency_key_in_use, idempotency_key_reused, idempotency_answer_lost and too_many_requests.
    */
   run(
     request: KeyedRequest,
@@ -135,8 +135,8 @@ async function attempt(
 }
 
 /**
- * Returns the function that finds the kept answer of the same request. It raises the errors of the RepeatGuard, and
- * idempotency_key_reused for another request.
+ * Returns the function that finds the kept answer of the same request. It raises the errors of the RepeatGuard,
+ * idempotency_key_reused for another request, and idempotency_answer_lost.
  */
 function answerFinder(deps: IdempotencyDeps) {
   const findKept = keptFinder(deps.repeatGuard.sql);

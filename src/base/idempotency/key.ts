@@ -12,7 +12,8 @@ export const KEY_LENGTH_MIN = 16;
 export const KEY_LENGTH_MAX = 255;
 
 const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
-const BARE = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+$/; // visible ASCII without quotes, commas, semicolons, backslashes
+// Visible ASCII without quotes, commas, semicolons or backslashes.
+const BARE = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+$/;
 
 /** Returns the key without quotes; null when the request has none. Raises bad_request for a malformed or second key. */
 export function readIdempotencyKey(sent: SentHeaders): string | null {

@@ -1,5 +1,4 @@
-// Removes the answers of requests with an Idempotency-Key that have expired. The loop that removes ended sessions calls
-// this.
+// Removes the expired answers of requests with an Idempotency-Key. The loop that removes ended sessions calls this.
 import type { Database } from '../database/db.ts';
 import { deleteSomeExpired } from './store.ts';
 

@@ -1,5 +1,6 @@
-// How the caller of a repeat is judged before it gets a kept answer, which may contain a secret. What the judgement
-// needs is read by the statement that finds the answer, so no replica answers a session that has ended elsewhere.
+// How the caller of a repeat is judged before the caller gets a kept answer, which may contain a secret. What the
+// judgement needs is read by the statement that finds the answer, so no replica answers a session that has ended
+// elsewhere.
 
 /** The rights of a member at the moment of the repeat. */
 export interface Held {

@@ -32,14 +32,17 @@ export function isSameFingerprint(one: Buffer, other: Buffer): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-/** Seals an answer for the row. Nobody can move it to another row, because the id of the row is sealed with it. */
+/**
+ * Seals an answer for the row. Nobody can move it to another row, because the id of the row is authenticated together
+ * with the answer.
+ */
 export function seal(key: string, secret: Buffer, row: Buffer, answer: string, random: Random): Buffer {
   const nonce = random.bytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, derive(key, secret, 'answer'), nonce).setAAD(row);
   return Buffer.concat([nonce, cipher.update(answer, 'utf8'), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** Opens what `seal` returned. Raises when anything of it, of the row or of the secrets differs. */
+/** Opens what `seal` returned. Raises when the sealed bytes, the row or one of the secrets differs. */
 export function unseal(key: string, secret: Buffer, row: Buffer, sealed: Buffer): string {
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const decipher = createDecipheriv(CIPHER, derive(key, secret, 'answer'), nonce, { authTagLength: TAG_BYTES });

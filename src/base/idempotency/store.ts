@@ -12,7 +12,7 @@ export interface KeptRow {
   readonly caller: unknown;
 }
 
-/** Who repeats a request. All are null for anybody. */
+/** Who repeats a request. All ids are null for a caller who is not signed in. */
 export interface Repeating {
   readonly organizationId: string | null;
   readonly userId: string | null;

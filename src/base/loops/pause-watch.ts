@@ -1,5 +1,6 @@
 // Notices that this process did not run for a while: it was stopped, its machine was suspended, or something blocked
-// the event loop. What the process then believes to be missing, such as an answer, may only not have been read yet.
+// the event loop. What the process then believes to be missing, such as an answer, may have arrived without being read
+// yet.
 import { systemTiming, type Timing } from './timing.ts';
 
 export interface PauseWatch {
@@ -16,7 +17,7 @@ export interface PauseWatch {
 export interface PauseWatchOptions {
   /** A shorter pause is not noticed. */
   readonly pauseMsMax: number;
-  /** How often the watch looks. A pause may seem longer by this time. */
+  /** How often the watch looks. A pause may seem longer by up to this time. */
   readonly tickMs: number;
   readonly timing?: Timing;
   /** Called once for each pause. */

@@ -1,5 +1,5 @@
-// Notices what takes longer than a limit, with one timer for all. A timer for each request or statement would cost more
-// than watching it, because almost none of them gets slow.
+// Notices which requests or statements take longer than a limit, with one timer for all of them. Almost none of them
+// gets slow, so a timer for each would cost too much.
 import { List, type Place } from '../platform/list.ts';
 import { workForService } from '../platform/requester.ts';
 import { systemTiming, type Timing } from './timing.ts';
@@ -64,7 +64,7 @@ export class Running<Item> {
         this.#onOverdue(run.item);
       }
     } finally {
-      // After an error of `onOverdue`, the others must be noticed too.
+      // After an error of `onOverdue`, the other overdue items must be noticed too.
       const next = this.#firstInTime();
       if (next) this.#arm(Math.max(0, Math.ceil(this.#leftMs(next))));
       else this.#isArmed = false;

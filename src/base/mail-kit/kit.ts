@@ -1,4 +1,4 @@
-// What every mail of an installation shares, and the function that writes a mail: one kind, one language.
+// What every mail of an installation shares, and the function that writes a mail of one kind in one language.
 import type { Branding } from '../page-kit/branding.ts';
 import type { Language } from '../page-kit/language.ts';
 import type { MailTexts } from './catalogues/catalogue.ts';

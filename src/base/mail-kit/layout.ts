@@ -11,7 +11,7 @@ export interface MailLink {
   readonly url: string;
 }
 
-/** What a mail says. Names of people are in it as nameInSentence() returns them. */
+/** What a mail says. Names that people choose are in it as nameInSentence() returns them. */
 export interface MailContent {
   readonly subject: string;
   /** The first sentences. */
@@ -78,7 +78,8 @@ const STYLE = html`<style>
 function htmlOf(frame: MailFrame, content: MailContent): Html {
   const { language, branding, footer } = frame;
   const title = plainSentence(content.subject);
-  // The body has its language and direction once more, because many mail programs drop the element around it.
+  // The outer table has the language and the direction once more, because many mail programs drop the elements around
+  // it.
   return html`<!doctype html>
 <html lang="${language}" dir="ltr">
 <head>

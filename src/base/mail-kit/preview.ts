@@ -1,5 +1,5 @@
-// Every mail of the installation in every language, with invented people. Operators can look at them before anybody
-// receives one.
+// A sample of each kind of mail in each language, with invented people. Operators can look at the samples before
+// anybody receives a mail.
 import { createTransport } from 'nodemailer';
 import { LANGUAGES, type Language } from '../page-kit/language.ts';
 import { type MailKit, writeMail } from './kit.ts';
@@ -35,7 +35,7 @@ export interface PreviewedMail extends WrittenMail {
   readonly language: Language;
 }
 
-/** Writes every mail. */
+/** Writes one mail of each kind in each language. */
 export function previewMails(kit: MailKit): PreviewedMail[] {
   return (Object.keys(TEMPLATES) as TemplateName[]).flatMap((kind) =>
     LANGUAGES.map((language) => {

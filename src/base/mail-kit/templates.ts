@@ -1,6 +1,6 @@
-// The template of each kind of mail. It is a pure function from what the mail is about to its content. What a stranger
-// can choose without being known to the receiver, such as the name at a registration, is in no mail. All other names
-// are made safe here (names.ts).
+// The template of each kind of mail. It is a pure function from what the mail is about to its content. The mails of a
+// registration contain neither the name nor the organization that was typed, because anybody can type them for any
+// address. The names in other mails are made safe here (names.ts).
 import type { Language } from '../page-kit/language.ts';
 import type { MailTexts } from './catalogues/catalogue.ts';
 import { instantText } from './dates.ts';
@@ -29,7 +29,7 @@ export interface Proof {
   readonly codeExpiresAt: Date | null;
 }
 
-/** Where something was done. The device is what its user agent claims (sign-in/notices/device-name.ts). */
+/** When and where something was done. The device is what its user agent claims (sign-in/notices/device-name.ts). */
 export interface Origin {
   readonly at: Date;
   readonly device: { readonly browser: string; readonly system: string | null } | null;

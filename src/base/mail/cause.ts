@@ -1,5 +1,5 @@
-// Converts an error of nodemailer into a failure of the table. The code of nodemailer names the step. The original code
-// names the error of the system or of TLS.
+// Converts an error of nodemailer into a failure of the table in failures.ts. The code of nodemailer is the kind of the
+// error, `command` is the step, and the original code is that of the system or of TLS.
 import { type MailFailure, MailRefused } from './failures.ts';
 
 interface SmtpError {

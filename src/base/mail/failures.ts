@@ -1,5 +1,5 @@
-// The reasons why a mail was not accepted. Each cause has a stable code and a sentence that says what to do. The log,
-// the doctor and the list of mails use these sentences.
+// The reasons why a mail was not sent. Each reason has a stable code, and a sentence that says what to do or what
+// follows. The log, the doctor and the list of mails use these sentences.
 
 /** The sentence of each code. */
 export const MAIL_FAILURES = {
@@ -38,8 +38,8 @@ export const MAIL_FAILURES = {
 export type MailFailure = keyof typeof MAIL_FAILURES;
 
 /**
- * A mail was not accepted. The error never contains the text of the server, because that text may repeat the mail or
- * the address.
+ * A mail was not sent. The error never contains the text of the server, because that text may repeat the mail or the
+ * address.
  */
 export class MailRefused extends Error {
   override readonly name = 'MailRefused';

@@ -2,7 +2,7 @@
 // a header, some of them even where they are not allowed. So a name that looks like an encoded word would be shown as
 // different text from what was checked.
 
-/** Texts are cut to this many characters, because a mail program shows no more of a subject. */
+/** Texts are cut to this many characters, because mail programs rarely show more of a subject. */
 const HEADER_LENGTH_MAX = 200;
 
 /**

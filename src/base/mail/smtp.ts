@@ -1,5 +1,5 @@
-// Sends a mail by SMTP. Without a mail server, prints the mail for a developer. The caller decides the content of a
-// mail, when it is sent, and what follows a failure.
+// Sends a mail by SMTP. Without a mail server, the mail is printed for a developer, or waits in production. The caller
+// decides the content of a mail, when it is sent, and what follows a failure.
 import type { Log } from '../platform/log.ts';
 import { refusalOf } from './cause.ts';
 import { headerText } from './header-text.ts';
@@ -13,14 +13,14 @@ export interface Mail {
 }
 
 /**
- * A mail to send. Its id becomes the Message-ID, so that a receiver recognizes a repeated mail. Without an id, the
+ * A mail to send. Its id becomes the Message-ID, so that a receiver can recognize a repeated mail. Without an id, the
  * Message-ID is random.
  */
 export type OutgoingMail = Mail & { readonly id?: string };
 
 /**
- * A function that sends one mail. Resolves when the server has accepted the mail. Raises MailRefused when the server
- * refuses it or the signal aborts.
+ * A function that sends one mail. Resolves when the server has accepted the mail. Otherwise raises MailRefused, also
+ * when the signal aborts.
  */
 export type SendMail = (mail: OutgoingMail, signal: AbortSignal) => Promise<void>;
 

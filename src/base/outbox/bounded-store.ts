@@ -1,5 +1,5 @@
-// The query of mails that are requested for an address which may belong to somebody else. It does the same work whether
-// the mail is within the budget of the address or not, so that its time says nothing.
+// The queries of mails that are requested for an address which may belong to somebody else. A request does the same
+// work whether the mail is within the budget of the address or not, so that its duration reveals nothing.
 import { type SystemTx, statement } from '../database/db.ts';
 import type { BoundedMail } from './enqueue.ts';
 
@@ -9,8 +9,8 @@ const LOCK_ADDRESS = statement(
 );
 
 // When the mail is not requested, the statement instead updates the newest row of the address without a change, which
-// takes as long. $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 most mails in an hour, $6 most in a day,
-// $7 whether the mail may be requested at all, $8 the user who requests it.
+// takes about as long. $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 most mails in an hour, $6 most in
+// a day, $7 whether the mail may be requested at all, $8 the user who requests it.
 const INSERT = statement(`
 WITH recent AS MATERIALIZED (
   SELECT id, created_at FROM outbox WHERE recipient_lookup = decode($4, 'base64') AND kind = $2
@@ -31,15 +31,15 @@ unchanged AS (
 )
 SELECT EXISTS (SELECT FROM inserted) AS inserted`);
 
-// The mails to the user that were requested before this one. Those that were not wanted do not count. $1 mail, $2 most
-// mails in an hour, $3 most in a day.
+// The mails of the same kind to the user that were requested before this one. Those that were not wanted do not count.
+// $1 mail, $2 most mails in an hour, $3 most in a day.
 const WITHIN = statement(`
 SELECT count(*) < $3::int AND count(*) FILTER (WHERE b.created_at > m.created_at - interval '1 hour') < $2::int AS within
 FROM outbox m JOIN outbox b ON b.user_id = m.user_id AND b.kind = m.kind AND (b.created_at, b.id) < (m.created_at, m.id)
   AND b.created_at > m.created_at - interval '1 day' AND b.outcome IS DISTINCT FROM 'unwanted'
 WHERE m.id = $1::uuid`);
 
-/** Whether the user of the mail got fewer mails of its kind than these bounds allow, before it was requested. */
+/** Whether fewer mails of this kind than the bounds allow were requested for the user before this mail. */
 export async function isWithinBudget(
   tx: SystemTx,
   { id }: { readonly id: string },

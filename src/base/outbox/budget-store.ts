@@ -1,5 +1,5 @@
-// The queries of budgets. They count the mails of a kind that were requested in the last 24 hours, by actor and
-// address.
+// The queries of budgets. They count the mails of a kind that were requested in the last hour or in the last 24 hours,
+// by organization, actor and address.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../database/db.ts';
 
 // The lock is held until the commit. Concurrent transactions of several organizations therefore run one after another,
@@ -9,8 +9,8 @@ const LOCK_BUDGET = statement(
 );
 
 /**
- * Locks the budgets of the address and the actor. Other transactions that request such a mail wait for this
- * transaction.
+ * Locks the budgets of the address and the actor. Other transactions that request a mail to this address or of this
+ * actor wait for this transaction.
  */
 export async function lockBudgets(tx: OrganizationTx, recipientKey: string, actorId: string): Promise<void> {
   // The previous version locks the address itself.
@@ -19,8 +19,8 @@ export async function lockBudgets(tx: OrganizationTx, recipientKey: string, acto
   await tx.rows(LOCK_BUDGET, [actorId]); // the two locks are always taken in this order, which prevents deadlocks
 }
 
-// The seconds until the oldest counted mail leaves the window of 24 hours and one more mail is allowed. $5 kind;
-// `which` and `max` contain the other parameters.
+// The seconds until the oldest of the last `max` mails leaves the window of 24 hours and one more mail is allowed. Null
+// when one more mail is allowed now. $5 kind; `which` and `max` contain the other parameters.
 const wait = (which: string, max: string) => `
 (SELECT ceil(extract(epoch FROM created_at + interval '1 day' - clock_timestamp()))::int FROM outbox
   WHERE ${which} AND kind = $5 AND created_at > clock_timestamp() - interval '1 day'
@@ -91,7 +91,7 @@ export async function findWaitAnywhere(
   return row?.seconds ?? null;
 }
 
-// The seconds until the oldest counted mail of the actor leaves its window.
+// The seconds until the oldest of the last `max` mails of the actor leaves the window. Null as above.
 const waitOfActor = (window: string, max: string) => `
 (SELECT ceil(extract(epoch FROM created_at + interval '${window}' - clock_timestamp()))::int FROM outbox
   WHERE actor_id = $2::uuid AND kind = $1 AND created_at > clock_timestamp() - interval '${window}'

@@ -27,7 +27,7 @@ export interface MailBounds {
 
 /**
  * Returns the seconds until one more mail is within every bound; 0 when it is allowed now. Locks the address and the
- * actor until the end of the transaction. The counts across organizations reveal nothing about a single organization.
+ * actor until the end of the transaction. The counts across organizations do not show which organization caused a mail.
  */
 export async function lockedMailWait(
   deps: { readonly db: Database },

@@ -55,9 +55,9 @@ export interface BoundedMail {
 }
 
 /**
- * Requests a mail unless the budget of its address is used up. The work does not show which of the two is true, and
- * the answer to the person who asked must not depend on the result. The caller does not nudge the outbox, so that
- * creating the mail does not delay the answer.
+ * Requests a mail unless the budget of its address is used up. The duration of the work does not show whether the mail
+ * was requested, and the answer to the person who asked must not depend on the result. The caller does not nudge the
+ * outbox, so that creating the mail does not delay the answer.
  */
 export function enqueueBounded(tx: SystemTx, mail: BoundedMail): Promise<boolean> {
   return insertBoundedMail(tx, mail);

@@ -19,8 +19,8 @@ import {
 } from './operator-store.ts';
 
 /**
- * `unwanted`: its subject had ended before the mail was sent. `dropped`: an operator dropped it. `done`: sent or
- * unwanted. The previous version, which ended the mail, did not record which.
+ * `dead`: every attempt has failed. `unwanted`: the mail was no longer wanted before it was sent. `dropped`: an
+ * operator dropped it. `done`: sent or unwanted, but the previous version, which ended the mail, did not record which.
  */
 export const MAIL_STATES = ['waiting', 'dead', 'sent', 'unwanted', 'dropped', 'done'] as const;
 export type MailState = (typeof MAIL_STATES)[number];
@@ -51,7 +51,10 @@ export interface MailsChanged {
 /** The maximum number of mails that one transaction changes. */
 const MAILS_PER_TRANSACTION = 50;
 
-/** Lists the mails of the last 30 days, the newest first. With the state null, lists the mails of every state. */
+/**
+ * Lists the mails of the outbox, the newest first. The outbox keeps settled mails for 30 days. With the state null,
+ * lists the mails of every state.
+ */
 export async function listMails(
   { db }: Pick<MailOperatorDeps, 'db'>,
   state: MailState | null,

@@ -89,7 +89,7 @@ const DROP = statement(`
 UPDATE outbox SET due_at = NULL, done_at = clock_timestamp(), outcome = 'dropped'
 WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${CHANGED}`);
 
-/** Of these mails, drops those that are dead or waiting, so that they are never sent. */
+/** Of these mails, drops those that are dead or waiting. No further attempt to send them is made. */
 export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(DROP, [ids]);
 }

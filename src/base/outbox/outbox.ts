@@ -1,6 +1,6 @@
-// The outbox claims due mails of its kinds, and creates and sends them. When that fails, it tries again later. Any
-// number of processes may do this at once. One process at a time claims a row. A row with an unknown kind belongs to a
-// newer version of the program, and stays for that version.
+// The outbox claims due mails of its kinds, and creates and sends them. A mail that fails is tried again later, until
+// its attempts are used up. Any number of processes may do this at once, but only one at a time has the claim on a row.
+// A row with an unknown kind belongs to a newer version of the program, and stays for that version.
 import type { Database } from '../database/db.ts';
 import { openLoop } from '../loops/loop.ts';
 import { MAIL_MS_MAX, type SendMail } from '../mail/smtp.ts';
@@ -22,7 +22,10 @@ export interface Outbox {
   follow(): void;
   /** Checks the outbox now. Call it after the commit that requested a mail. */
   nudge(): void;
-  /** Sends the due mails. Resolves when each mail is sent or has failed. Raises DatabaseUnavailable. */
+  /**
+   * Sends the due mails. Resolves when each of them is sent, is postponed, is no longer wanted, or has failed. Raises
+   * DatabaseUnavailable.
+   */
   sendDue(): Promise<void>;
   /**
    * Claims no more mails, and waits for the mails that are being sent. A mail that takes too long is aborted and tried

@@ -1,5 +1,5 @@
 // The queries about the receiver of a mail whose address belongs to no account, or no longer does. A trigger removes
-// the receiver when the mail is sent, given up or dropped.
+// the receiver when the mail is no longer due: it was sent or dropped, is no longer wanted, or is dead.
 import { type SystemTx, statement } from '../database/db.ts';
 
 export interface Recipient {

@@ -28,7 +28,7 @@ function valuesOf({ personal }: OrganizationTx | SystemTx, mail: NewMail): unkno
   return [id, organizationId, kind, subjectId, clear, actorId, userId, dedupeKey, found].map((value) => value ?? null);
 }
 
-/** Inserts a mail that is due now. Does nothing when a row with the same dedupe key exists. */
+/** Inserts a mail that is due now. Does nothing when a row with the same organization, kind and dedupe key exists. */
 export async function insertMail(tx: OrganizationTx | SystemTx, mail: NewMail): Promise<void> {
   await tx.rows(INSERT, valuesOf(tx, mail));
 }

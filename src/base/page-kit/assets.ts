@@ -19,7 +19,7 @@ export interface Assets {
   find(name: string): Asset | null;
 }
 
-/** The script of the pages is a module that loads the others. */
+/** The script of the pages is a module that imports these scripts. */
 const SCRIPTS = ['confirm', 'copy', 'link', 'show-password'];
 
 /** Reads the assets once. */

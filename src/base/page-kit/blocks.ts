@@ -61,7 +61,7 @@ ${offset + limit < total && link(offset + limit, next, 'next')}
 </nav>`;
 }
 
-/** Asks before something that cannot be undone. `back` is the page to which a person returns who does not want it. */
+/** Asks before something that cannot be undone. `back` is the page to which a person returns instead. */
 export function confirm(view: View, question: string, asked: Form & { readonly back: string }): Html {
   return html`<p>${question}</p>
 <div class="choices">

@@ -9,7 +9,7 @@ export interface Branding {
   readonly logo: { readonly mediaType: 'image/svg+xml' | 'image/png'; readonly bytes: Buffer } | null;
   /** CSS that follows the stylesheet: the colours, and then the file of the operator. */
   readonly css: string;
-  /** The colour as it is used for the icon. */
+  /** The colour for the icon and for the buttons of mails: a shade with enough contrast to the light background. */
   readonly accent: string;
 }
 

@@ -1,6 +1,6 @@
-// What a page binds to a browser, by a random key in a cookie that no other site and no script can read. Nothing is
-// stored. A nonce is the proof that a form was made for the browser that sends it, and for this purpose. A sealed token
-// opens only in the browser for which it was sealed, and for the same purpose.
+// What a page binds to a browser, by a random key in a cookie that no other site and no script can read. The service
+// stores nothing of it. A nonce is the proof that a form was made for the browser that sends it, and for this purpose.
+// A sealed token opens only in the browser for which it was sealed, and for the same purpose.
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../platform/random.ts';
 import { type DataKey, seal, unseal } from '../secrets/sealing.ts';

@@ -1,4 +1,5 @@
-// Instants in the language of a page. Pages know no time zone of a person, so a time of day is in UTC, and says so.
+// Instants in the language of a page. Pages do not know the time zone of a person, so days and times are in UTC. A time
+// of day says so.
 
 const UNITS = [
   ['day', 86_400],

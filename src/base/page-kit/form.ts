@@ -1,5 +1,5 @@
 // Forms, their fields and their buttons. A form is sent by POST and holds the nonce of its purpose, which is the path
-// to which it is sent. Every field has a label, and its problem stands beside it.
+// to which it is sent. Every visible field has a label, and its problem stands beside it.
 import type { Problem, ProblemCode } from '../errors/problem.ts';
 import { type Html, html, NO_HTML } from './html.ts';
 import type { View } from './kit.ts';
@@ -57,7 +57,7 @@ export interface Field {
   readonly isOptional?: boolean;
   /** The value before anything was typed. */
   readonly value?: string;
-  /** Problems that are about this field although they name none. */
+  /** The codes of problems that are about this field although they name no field. */
   readonly codes?: readonly ProblemCode[];
 }
 

@@ -1,5 +1,5 @@
-// The template of every page. It escapes each value, unless the value is Html itself, and there is no way around that.
-// A place where escaping is not enough, such as an unquoted attribute, is refused.
+// The template function of pages and of the HTML of mails. It escapes each value, unless the value is Html itself, and
+// there is no way around that. A place where escaping is not enough, such as an unquoted attribute, is refused.
 
 /** Text that is HTML already. Only `html` makes it. */
 export class Html {
@@ -62,7 +62,7 @@ function textOf(value: Value, gap: Gap): string {
   return escapeText(text.toWellFormed());
 }
 
-/** A path of this service, a fragment, or a URL of the web. Never a scheme that runs code. */
+/** A path of this service, a query, a fragment, or an http or https URL. Never a scheme that runs code. */
 function isHarmlessUrl(text: string): boolean {
   return /^(?:https?:\/\/|\/(?![/\\])|#|\?)[^\s\\]*$/i.test(text);
 }
@@ -95,7 +95,7 @@ function step(place: Place, text: string, at: number): void {
     if (sign !== '<') return;
     place.state = 'tag';
     place.tag = /^<\/?([a-z0-9]*)/i.exec(text.slice(at))?.[1]?.toLowerCase() ?? '';
-    // The name of the tag is no attribute: the blank after it begins the first one.
+    // The name of the tag is no attribute: the blank after the name begins the first attribute.
     place.attribute = '<';
   } else if (place.state === 'tag') {
     if (sign === '>') place.state = 'text';

@@ -62,8 +62,8 @@ export interface Visit {
 
 const YEAR_SECONDS = 365 * 86_400;
 /**
- * How long a browser keeps the token of a link: a person signs in or registers in this time, and then returns to its
- * page.
+ * How long a browser keeps the token of a link: a person signs in or registers in this time, and then returns to the
+ * page of the link.
  */
 const KEPT_SECONDS = 1800;
 

@@ -21,8 +21,8 @@ export function languageOf(tag: string | undefined): Language | null {
 }
 
 /**
- * Returns the first language that the header asks for and that there is. A range is shortened from its end until it
- * fits: pt-BR asks for pt. Returns null if none fits.
+ * Returns the language of the service that the header prefers. A range is shortened from its end until it fits: pt-BR
+ * asks for pt. Returns null if none fits.
  */
 export function preferredLanguage(header: string | undefined): Language | null {
   const ranges = (header ?? '')

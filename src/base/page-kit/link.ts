@@ -1,5 +1,6 @@
 // The one-time token of a link from a mail. It is in the fragment of the link, which no browser sends. So a script puts
-// it into a field, and without scripts a person pastes the whole link there. Only a form that was sent has the token.
+// it into a field, and without scripts a person pastes the whole link there. The service gets the token only when the
+// form is sent.
 import { z } from 'zod';
 import { invalid, type ProblemCode } from '../errors/problem.ts';
 import { type Attempt, field, form, hidden, isAbout } from './form.ts';
@@ -39,7 +40,7 @@ function partsOf({ origin, pathname: path, hash, username, password }: URL) {
 }
 
 export interface LinkField {
-  /** The path of the page. The links in mails lead there. */
+  /** The path of the page. Without PUBLIC_APP_URL, the links in mails lead there. */
   readonly path: string;
   /** The problems that are about the token, besides that of a text without a token. */
   readonly codes?: readonly ProblemCode[];

@@ -1,6 +1,7 @@
 // Shares a number of places fairly between subjects, such as organizations. While subjects wait, the one with the
 // fewest places is served first. A subject that is alone may take more places, but one place stays free for the next
-// subject. The queue and the wait are bounded. The service's own work is not bounded and has a place of its own.
+// subject. The number of tasks of one subject that wait is bounded, and so is the time that a task waits, unless
+// `waitMs` is Infinity. The service's own tasks may wait in any number, and places may be reserved for them.
 import { List, type Place } from './list.ts';
 import type { Requester } from './requester.ts';
 

@@ -1,5 +1,6 @@
-// The log of the process. It has JSON lines, or readable lines on a development terminal. Callers log ids and never
-// secrets. The masking below is only a second protection.
+// The log of the process. It has JSON lines, or readable lines on a development terminal. Callers log ids and no
+// secrets. Only mails that are printed for a developer contain secrets (base/mail/smtp.ts). The masking below is only a
+// second protection.
 import type { Writable } from 'node:stream';
 import {
   type DestinationStream,
@@ -62,7 +63,7 @@ export interface LogOptions {
 /** The destination of each log that writes lines of JSON. */
 const destinations = new WeakMap<object, { write(line: string): unknown }>();
 
-/** An object that writes lines of JSON, as all logs of openLog do unless they are for people. */
+/** Opens a log that writes lines of JSON, as every log of openLog does unless it is for people. */
 function openLines(settings: LoggerOptions, destination: DestinationStream): Logger {
   const log = pino(settings, destination);
   destinations.set(log, destination);
@@ -96,7 +97,7 @@ function descriptorOf(stream: Writable): number | null {
   return typeof fd === 'number' ? fd : null;
 }
 
-/** Opens the log. With `pretty` the lines are for people, otherwise each line is one JSON object. */
+/** Opens the log. With `pretty` the lines are for people. Otherwise each line is one JSON object. */
 export function openLog(options: LogOptions): Logger {
   const settings = {
     level: options.level,

@@ -1,4 +1,5 @@
-// The page of a list, which is the answer of every list endpoint. Finding and counting rows belongs to the stores.
+// The page of a list, which is the answer of an endpoint that lists in pages. Finding and counting rows belongs to the
+// stores.
 
 /** The requested page: at most `limit` rows, after the first `offset` rows. */
 export interface Page {

@@ -1,4 +1,4 @@
-// The only source of randomness in the service: the operating system's generator.
+// The source of randomness that operations get: the operating system's generator. Tests may pass another one.
 import { randomBytes } from 'node:crypto';
 import { v4, v7 } from 'uuid';
 import type { Clock } from './clock.ts';

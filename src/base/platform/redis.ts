@@ -1,5 +1,5 @@
-// Connections to Redis. A connection ends at its first error. It neither hangs nor reconnects. `holdRedis` opens the
-// next connection. The commands belong to the callers.
+// Connections to Redis. A connection that breaks has ended: it neither hangs nor reconnects, and `holdRedis` opens the
+// next one. The commands belong to the callers.
 import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperatorError } from '../errors/operator-error.ts';
@@ -32,7 +32,7 @@ export interface RedisConnection {
 
 export interface RedisTarget {
   readonly settings: RedisSettings;
-  /** The key that all commands use. In a cluster, the connection goes to the node that has this key. */
+  /** The key that the commands of the work use. In a cluster, the connection goes to the node that has this key. */
   readonly key: string;
   /** The longest wait for an answer, in ms. */
   readonly answerMs: number;

@@ -16,7 +16,10 @@ export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
 
-/** Whether the text is empty or has a visible character. Every description must pass this check. */
+/**
+ * Whether the text is empty or has a visible character. A text that may be empty, such as a description, must pass this
+ * check.
+ */
 export function isEmptyOrVisible(text: string): boolean {
   return text === '' || isVisible(text);
 }

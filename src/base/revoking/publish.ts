@@ -1,5 +1,5 @@
-// Publishes revocations after their commit. Every operation that revokes something uses this file. The rows are written
-// by the SQL in sql.ts. Remembering revocations belongs to credentials/revocations.
+// Publishes revocations after their commit. Operations that revoke something use this file. The rows are written by the
+// SQL in sql.ts. Remembering revocations belongs to credentials/revocations.
 import type { Revocation } from '../../protocol/revocation.ts';
 
 export interface PublishDeps {

@@ -1,11 +1,11 @@
-// The SQL that writes revocations. It is one part of a WITH clause, so that a change and its revocation are one
+// The SQL that writes revocations. Each is one part of a WITH clause, so that a change and its revocation are one
 // statement. The caller publishes the revocations after the commit: see publish.ts. The SQL that reads whether a key is
-// revoked is here, too, because every wing has statements that ask PostgreSQL for the present state of a token.
+// revoked is here, too, because several wings have statements that ask PostgreSQL for the present state of a token.
 
 /** A condition: the key was revoked. `kid` is an SQL expression of type text, null for an unknown key. */
 export const isKeyRevokedSql = (kid: string) => `EXISTS (SELECT FROM revoked_keys WHERE kid = ${kid})`;
 
-/** Revokes the sessions that `from` selects. Its rows have `id`. */
+/** Revokes the sessions that `from` selects. The rows of `from` have `id`. */
 export const revokingSessions = (from: string) =>
   `INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ${from}`;
 
@@ -28,7 +28,7 @@ export const revokingMemberships = (from: string) =>
 
 /**
  * Revokes the tokens for one organization that name a role and that have a lower epoch of the roles. The rows of `from`
- * have the `id` of the organization, the `epoch` of its roles, and `role_name`, as older tokens have it.
+ * have the `id` of the organization, the `epoch` of its roles, and `role_name`, the name of the role in older tokens.
  */
 export const revokingRole = (from: string) =>
   `INSERT INTO revocations (id, kind, subject, epoch, membership_organization_id, role_name)

@@ -24,7 +24,7 @@ function missing(): never {
   throw new DataKeyMissing('This process has no data keys');
 }
 
-/** For a process that never touches personal data. Any use raises DataKeyMissing. */
+/** For a process that never touches personal data. Sealing, opening and look-ups raise DataKeyMissing. */
 export const NO_DATA_KEYS: DataKeys = {
   sealingKey: missing,
   find: () => undefined,

@@ -1,6 +1,6 @@
 // Finds parts of sealed texts. A text is stored as the keyed hashes of all its parts of one, two and three characters.
-// A text that contains the query has all parts of the query. The other direction holds for at most three characters, so
-// the result of a longer query has to be opened and compared.
+// A text that contains the query has all parts of the query. The reverse is true only for a query of at most three
+// characters, so the texts that a longer query finds have to be opened and compared.
 import { type LookupKey, lookup } from './lookup.ts';
 
 const LONGEST = 3;

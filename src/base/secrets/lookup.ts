@@ -7,7 +7,7 @@ export type LookupKey = KeyObject;
 
 /**
  * HMAC-SHA-256 (RFC 2104) of the purpose and the text. The purpose keeps the hashes of different columns apart, so
- * equal values in two tables have different hashes. It has no NUL.
+ * equal values in two columns have different hashes. The purpose contains no NUL.
  */
 export function lookup(key: LookupKey, purpose: string, text: string): Buffer {
   return createHmac('sha256', key).update(`${purpose}\0${text}`).digest();

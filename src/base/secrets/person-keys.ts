@@ -1,6 +1,6 @@
-// Personal data in rows that are never changed, such as events. Each value has a key of its own, which is stored,
-// sealed, in the table `person_keys` as a key of the person. Once the keys of a person are deleted, nobody can read the
-// values, and the rows stay as they are.
+// Seals and opens personal data in rows that are never changed, such as events. Each value has a key of its own, which
+// is stored, sealed, in the table `person_keys` as a key of the person. Once the keys of a person are deleted, nobody
+// can read the values, and the rows stay as they are.
 import { createSecretKey } from 'node:crypto';
 import { newTokenId, type Random } from '../platform/random.ts';
 import type { Open, Personal } from './personal.ts';

@@ -1,6 +1,6 @@
-// How stores write and read personal data: sealed for its row, found by keyed hashes. Only stores use this. While the
-// database still has unsealed columns for the previous version (the phase `expanding`), values are also written there,
-// and a value that is not sealed yet is read from there.
+// How stores write and read personal data: sealed for its row, found by keyed hashes. While the database still has
+// unsealed columns for the previous version (the phase `expanding`), values are also written there, and a value that is
+// not sealed yet is read from there.
 import type { Random } from '../platform/random.ts';
 import type { DataKeys } from './data-keys.ts';
 import { gramsOf, gramsOfQuery, type SearchedGrams } from './grams.ts';
@@ -44,7 +44,7 @@ export interface Personal {
   readonly isSealed: boolean;
   /** Takes note of the phase of the database. */
   notePhase(isSealed: boolean): void;
-  /** A keyed hash of nothing, in base64. It shows whether a database belongs to the lookup key. */
+  /** The keyed hash of an empty text, in base64. It shows whether a database belongs to the lookup key. */
   lookupCheck(): string;
   /** Takes note of whether the lookup key belongs to the database. With a wrong key, look-ups raise DataKeyMissing. */
   noteLookupKey(isOwn: boolean): void;

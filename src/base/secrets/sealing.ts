@@ -1,6 +1,7 @@
 // Seals a text so that only a holder of the data key can read it (AES-256-GCM, NIST SP 800-38D). The sealed bytes are
-// `key id (4) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`. The place of the value is sealed with it, so that a value that was
-// moved to another row or column does not open. The files of the keys belong to credentials/data-keys.
+// `key id (4) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`. The place of the value is authenticated with the ciphertext, so
+// that a value that was moved to another row or column does not open. The files of the keys belong to
+// credentials/data-keys.
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import type { Random } from '../platform/random.ts';
 
@@ -42,7 +43,10 @@ export function keyIdOf(sealed: Buffer, place: string): string {
   return sealed.toString('hex', 0, KEY_ID_BYTES);
 }
 
-/** Opens what `seal` has sealed for the same place. Raises SealBroken when anything differs. */
+/**
+ * Opens what `seal` has sealed for the same place. Raises DataKeyMissing when another key has sealed the bytes, and
+ * SealBroken when anything else differs.
+ */
 export function unseal(key: DataKey, place: string, sealed: Buffer): string {
   if (keyIdOf(sealed, place) !== key.id) throw new DataKeyMissing(`The key ${key.id} has not sealed ${place}`);
   const nonce = sealed.subarray(KEY_ID_BYTES, HEAD_BYTES);

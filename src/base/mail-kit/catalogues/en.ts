@@ -1,5 +1,6 @@
-// The texts of mails in English. The other languages have the same keys. A name that a function gets is safe
-// already. It must not touch a letter, a digit or a sign of an address: a space or the end of the sentence follows it.
+// The texts of mails in English. The other languages have the same keys. A name that a function gets is safe already.
+// In the text, a name must not touch a letter, a digit or a sign of an address: a space or the end of the sentence
+// follows the name.
 
 export const en = {
   footer: (brand: string) => `${brand} sent this mail automatically. Nobody reads answers to it.`,

@@ -1,4 +1,5 @@
-// The problems that people meet on pages, in English. Every other problem has the text `other`.
+// The problems that people meet on pages, in English. Any other problem has the text `failure` if its status is 500 or
+// more, and else the text `other`.
 
 export const problems = {
   invalid_credentials: {
@@ -17,7 +18,7 @@ export const problems = {
   password_unchanged: { title: 'Password unchanged', detail: 'This is your current password. Choose another one.' },
   email_unchanged: { title: 'E-mail unchanged', detail: 'This is your e-mail already. Enter another one.' },
   email_disputed: {
-    title: 'E-mail not possible',
+    title: 'E-mail not accepted',
     detail: 'A change to this e-mail was undone by the owner of the account. Enter another one.',
   },
   password_changed: {
