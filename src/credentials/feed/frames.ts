@@ -52,7 +52,7 @@ export async function* snapshotFrames(
   }
 }
 
-/** The JSON document, in chunks. An event of an added kind follows its form for the previous version. */
+/** The JSON document, in chunks. An event of an added kind follows its form for the previous version, if it has one. */
 export async function* documentChunks(
   { cursor, snapshot }: { readonly cursor: string; readonly snapshot: boolean },
   slices: AsyncIterable<readonly Revocation[]>,

@@ -1,6 +1,6 @@
 // Limits on open streams. The total is limited to bound sockets and memory. Each client and each organization has a
-// limit, so that none can use up the slots of the others. All organizations together have a limit, so that there is
-// always a slot for clients of the installation, which verify the tokens of all users.
+// limit, so that none can use up the slots of the others. All organizations together have a limit, so that they leave
+// slots for the clients of the installation, which verify the tokens of all users.
 import { problem } from '../../base/errors/problem.ts';
 
 export interface FeedSlots {

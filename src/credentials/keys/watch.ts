@@ -21,7 +21,7 @@ export interface KeyWatch {
    * process alive.
    */
   start(): void;
-  /** Begins a thorough reading. Raises the errors of `read`, and LoopStopped after `close`. */
+  /** Makes a thorough reading. Raises the errors of `read`, and LoopStopped after `close`. */
   readNow(): Promise<void>;
   close(): Promise<void>;
 }

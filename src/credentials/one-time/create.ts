@@ -34,10 +34,10 @@ export interface CreatedOneTime<For extends Purpose> {
 }
 
 /**
- * Makes a token, and a code if the purpose has codes. All former ones of the same user and purpose end; for
+ * Makes a token, and a code if the purpose has codes. All former tokens of the same user and purpose end; for
  * `revert_email` only those with the same address. Call this in `prepare` of a kind of mail, so that no token waits in
- * the outbox, and each attempt to send the mail replaces the token of the former one. Locks the row of the user. Raises
- * DataKeyMissing.
+ * the outbox, and each attempt to send the mail replaces the token of the attempt before. Locks the row of the user.
+ * Raises DataKeyMissing.
  */
 export async function createOneTime<For extends Purpose>(
   { random, clock }: CreateDeps,

@@ -56,7 +56,7 @@ function readStored(stored: string, wanted: PasswordParameters): StoredHash | nu
 }
 
 // Two iterations over 19 MiB take about 50 ms. The result is the time that a full queue needs to become empty, rounded
-// up.
+// up to whole seconds, and at most a minute.
 function drainSeconds({ parameters, concurrency, queueMax }: PasswordsOptions): number {
   const hashSeconds = (0.05 * parameters.memoryKiB * parameters.iterations) / (2 * 19_456);
   return Math.min(60, Math.max(1, Math.ceil((hashSeconds * queueMax) / concurrency)));

@@ -66,8 +66,9 @@ function matchesContext(password: string, context: PasswordContext): boolean {
 }
 
 /**
- * Returns why a password must not be set, or null if it may be set, without the estimate. `minLength` is in Unicode
- * code points after NFC. No rule requires certain kinds of characters (NIST SP 800-63B-4 section 3.1.1.2).
+ * Makes all checks except the estimate of guesses. Returns why a password must not be set, or null if it passes.
+ * `minLength` is in Unicode code points after NFC. No rule requires certain kinds of characters (NIST SP 800-63B-4
+ * section 3.1.1.2).
  */
 export function judgePassword(password: string, context: PasswordContext, minLength: number): PasswordVerdict | null {
   if (isBeyondAnyPassword(password)) return TOO_LONG;

@@ -30,7 +30,7 @@ export function isRandom(text: string): boolean {
 
 /**
  * Whether a text may be a word, an abbreviation or a number that a person chose. The text may be part of a `whole`
- * password. The function knows nothing about other scripts.
+ * password. The function returns true for every text that is not printable ASCII.
  */
 export function isLikeWord(text: string, whole = text): boolean {
   const different = new Set(text.toLowerCase()).size;

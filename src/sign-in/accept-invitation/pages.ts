@@ -1,5 +1,5 @@
 // The page on which people accept an invitation. It shows an invitation only to a browser that has brought its token,
-// and every form acts with the token of the invitation that was shown.
+// and the forms of its steps act with the token of the invitation that was shown.
 import { z } from 'zod';
 import { invalid, Problem } from '../../base/errors/problem.ts';
 import type { Endpoint } from '../../base/http/endpoint.ts';
