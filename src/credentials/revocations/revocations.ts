@@ -113,7 +113,10 @@ function watchClock({ log, limits }: RevocationsDeps, clock: Clock, timing: Timi
   });
 }
 
-/** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
+/**
+ * Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired; revoked
+ * keys, and the newest event about everything, are never forgotten.
+ */
 export function openRevocations(deps: RevocationsDeps): Revocations {
   // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
   const { timing = systemTiming, clock = systemClock } = deps;

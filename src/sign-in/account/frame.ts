@@ -11,7 +11,10 @@ export const DEVICES = '/account/devices';
 export const ORGANIZATIONS = '/account/organizations';
 export const DATA = '/account/data';
 
-/** Returns a page of the account, with the links to the others. `current` is its path. */
+/**
+ * Returns a page of the account, with the links to the others. `current` is the path of the link that is marked as the
+ * current one.
+ */
 export function accountPage(view: View, current: string, { title, body }: { title: string; body: Html }): Html {
   const { account, layout: texts } = view.text;
   const links = [

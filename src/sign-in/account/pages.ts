@@ -31,7 +31,10 @@ export interface AccountPageDeps extends ProfileDeps, EndSessionDeps, RefreshDep
   readonly clock: Clock;
 }
 
-/** The field of the form that ends sessions has the id of one, or this word for all others. */
+/**
+ * The field of the form that ends sessions has the id of one session, or this word for all sessions but the current
+ * one.
+ */
 const OTHERS = 'others';
 const ROWS = 20;
 /** The value of the select for the language that the service chooses. */

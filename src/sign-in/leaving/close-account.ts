@@ -1,5 +1,5 @@
-// Closes an account: for its user, for an operator, and for the service itself. Everything that belongs to the person
-// is removed in one transaction. What stays is a row without personal data.
+// Closes an account: for its user, for an operator, and for the service itself. One transaction removes the personal
+// data, the sessions and the memberships. The row of the account stays, without personal data.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -65,7 +65,8 @@ const NAMED_MAX = 100;
 /**
  * Closes the account. Raises last_owner with the organizations that need another owner or may be deleted,
  * last_administrator (only for the user), validation_failed for an organization that is not to be deleted,
- * session_revoked, and not_found when there is no such account. Returns null if the closing is no longer wanted.
+ * session_revoked, service_busy, and not_found when there is no such account. Returns null if the closing is no longer
+ * wanted.
  */
 export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<Closed | null> {
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
@@ -80,9 +81,8 @@ export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<C
   throw problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
 }
 
-// The organizations are locked before the user, as in every change of members. While the user is locked, nobody can
-// add a membership. A membership that was added before that has an organization that is not locked, so the work begins
-// again.
+// The organizations are locked before the user, as in every change of members. While the user is locked, nobody can add
+// a membership. If a membership was added just before that, its organization is not locked, so the work begins again.
 async function closeIn(
   deps: ClosingDeps,
   tx: SystemTx,
@@ -107,7 +107,7 @@ async function closeIn(
 
 /** Whether an organization whose last owner leaves can be deleted with the account. */
 export function canBeDeletedBy(caller: SessionOwner | null) {
-  // The platform has suspended the organization, and decides what becomes of it.
+  // The platform decides what becomes of an organization that it has suspended, so its owner cannot delete it.
   return ({ hasOthers, status }: HeldOrganization) => !hasOthers && (caller === null || status === 'active');
 }
 
@@ -174,7 +174,10 @@ async function erase(
   return [...raised, ...ended, ...suspended];
 }
 
-/** Removes the rows of the deleted organizations for a short time. A loop of the service removes what is left. */
+/**
+ * Removes the rows of the deleted organizations, but begins with no further one after two seconds. A loop of the
+ * service removes what is left.
+ */
 async function removeRows(deps: ClosingDeps, organizations: readonly HeldOrganization[]): Promise<void> {
   const begun = monotonicMs();
   for (const { id } of organizations) {

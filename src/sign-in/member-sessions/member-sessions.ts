@@ -47,7 +47,7 @@ export async function listMemberSessions(
 }
 
 /**
- * Ends all of a member's sessions in the organization. Returns the number of live sessions. Raises not_found for a user
+ * Ends all of a member's sessions in the organization. Returns how many of them were live. Raises not_found for a user
  * who is not a member, member_outranks_you, and the errors of lockAndAuthorize.
  */
 export async function endMemberSessions(
@@ -71,8 +71,8 @@ export async function endMemberSession(
 }
 
 /**
- * Checks the rights in the same transaction. Callers may end their own sessions, and the sessions of members whom they
- * outrank.
+ * Ends the sessions, and checks the rights of the caller in the same transaction. Callers may end their own sessions,
+ * and the sessions of members whom they outrank.
  */
 function endAuthorized(
   deps: MemberSessionDeps,
