@@ -30,7 +30,10 @@ export interface ClosingDeps extends PublishDeps {
   readonly random: Random;
   /** Makes the outbox send the mail at once. Left out where no outbox runs: the service finds the mail. */
   readonly nudgeOutbox?: () => void;
-  /** Ends the administration of the platform by the user. Returns false if nobody else administers the platform. */
+  /**
+   * Ends the administration of the platform by the user. Returns false, and changes nothing, if no other active user
+   * administers the platform and `evenLast` is false.
+   */
   readonly endAdministration: (
     tx: SystemTx,
     userId: string,

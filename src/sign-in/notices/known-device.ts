@@ -26,7 +26,7 @@ export function comparedOf({
   return { name: JSON.stringify([browser, system]), network };
 }
 
-/** The same as one text. */
+/** The name and the network of `comparedOf` as one text. */
 export function comparedText(device: { readonly userAgent: string | null; readonly network: string }): string {
   const { name, network } = comparedOf(device);
   return `${name} ${network}`;

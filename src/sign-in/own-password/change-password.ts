@@ -32,8 +32,8 @@ export interface ChangePassword {
 /**
  * Changes the password, and ends the user's other sessions, all older access tokens, and the tokens of mails that could
  * open the account. Returns an access token for the session, and no refresh token. Raises validation_failed,
- * wrong_password, password_not_set, password_unchanged, password_changed, too_many_requests, service_busy and
- * session_revoked. None of these changes anything.
+ * wrong_password, password_not_set, password_unchanged, password_changed, account_disabled, too_many_requests,
+ * service_busy and session_revoked. None of these changes the account or its sessions.
  */
 export async function changePassword(
   deps: ChangePasswordDeps,

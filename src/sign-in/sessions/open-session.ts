@@ -35,7 +35,7 @@ export interface SignedIn {
   readonly tokenType: 'Bearer';
   readonly expiresIn: number;
   readonly expiresAt: string;
-  /** Undefined with the cookie transport, and after a switch of the organization whose request had no refresh token. */
+  /** Undefined with the cookie transport, and when the request renewed only the access token. */
   readonly refreshToken: string | undefined;
   readonly refreshExpiresAt: string;
   readonly sessionId: string;
@@ -60,7 +60,10 @@ export interface OpenSession {
   readonly tellsOfNewDevice?: boolean;
 }
 
-/** A stored session whose tokens are not signed yet. They are signed when the transaction has ended. */
+/**
+ * A stored session whose tokens are not signed yet. They are signed when the transaction has ended; `keepSession` is
+ * the exception.
+ */
 export interface PendingSession {
   readonly sessionId: string;
   readonly jti: string;

@@ -61,7 +61,7 @@ export async function admitToken(
   return verified;
 }
 
-/** The second half of `refresh`. It exchanges the token in the database. Raises the other problems of `refresh`. */
+/** The second half of `refresh`. It exchanges the token in the database. Raises the problems of `refresh`. */
 export async function exchange(
   deps: RefreshDeps,
   token: VerifiedRefreshToken,
