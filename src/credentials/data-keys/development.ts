@@ -1,5 +1,5 @@
 // The first data key and the lookup key of a machine that has none, so that a fresh clone starts with one command. In
-// production an operator creates them, and production does not start with a data key of this file as the key that
+// production an operator creates them, and a process in production refuses to start if this file has made the key that
 // seals.
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';

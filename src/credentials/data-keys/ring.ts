@@ -110,7 +110,7 @@ class LiveDataKeys implements DataKeyRing {
         ...refused.map(({ file, reason }) => `Refused ${JSON.stringify(file)}: ${reason}.`),
         ...(canSeal
           ? []
-          : [first ? `The earliest key seals from ${first.activeFrom.toISOString()} on only.` : 'No key can seal.']),
+          : [first ? `The earliest key seals only from ${first.activeFrom.toISOString()} on.` : 'No key can seal.']),
         ...(lookup ? [] : [`${LOOKUP_FILE} is missing.`]),
         'For a new installation, make the keys by `tenantry keys generate`. If there is data already, put the folder back:',
         'without these keys, nobody can read the personal data in the database.',

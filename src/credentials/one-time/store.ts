@@ -7,7 +7,10 @@ const UNENDED = 'o.used_at IS NULL AND o.ended_at IS NULL';
 const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
 const TODAY = `(clock_timestamp() AT TIME ZONE 'UTC')::date`;
 
-/** A one-time token. It proves that the person who presents it has received its mail. */
+/**
+ * A one-time token. It is given only to a person who can read the mail of its address, so whoever presents it has
+ * proven that.
+ */
 export interface OneTime {
   readonly id: string;
   readonly userId: string;
@@ -109,7 +112,7 @@ const USE = statement(`
 UPDATE one_time_tokens o SET used_at = clock_timestamp()
 WHERE o.token_hash = decode($2, 'hex') AND o.purpose = $1 AND ${LIVE} RETURNING ${COLUMNS}`);
 
-/** Uses the live token with this hash. Of several calls at once, one gets the token. */
+/** Uses the live token with this hash. Of several calls at the same time, one gets the token. */
 export async function markUsed(tx: SystemTx, purpose: Purpose, hash: string): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(USE, [purpose, hash]));
 }

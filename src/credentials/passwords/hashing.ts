@@ -34,8 +34,8 @@ export interface Passwords {
 export interface PasswordsOptions {
   parameters: PasswordParameters;
   /**
-   * The number of hashes at once, about one for each core, because argon2 shares its threads with asynchronous
-   * signatures.
+   * The number of hashes that run at the same time, about one for each core, because argon2 shares its threads with
+   * asynchronous signatures.
    */
   concurrency: number;
   /** Hashes that may wait for their turn. */

@@ -1,5 +1,5 @@
-// Decides which passwords may be set: their length, their characters, the list of common ones, the words of their
-// context and how many guesses they take. strength.ts is responsible for the estimate, and hashing.ts for hashing.
+// Decides which passwords may be set: their length, their characters, the list of common ones, the words of the
+// account, and how many guesses they take. strength.ts is responsible for the estimate, and hashing.ts for hashing.
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { foldPassword, isCommonPassword } from './blocklist.ts';
 import { type Strength, StrengthUnknown } from './strength.ts';

@@ -1,7 +1,7 @@
 // Estimates passwords in a thread of their own, which exists only while passwords are being set and for a minute
 // afterwards. So the event loop never waits for an estimate, and the memory of the dictionaries is free again
-// afterwards. The thread makes one estimate after another, and serves requesters such as networks in turn, so that
-// nobody keeps it busy for all others.
+// afterwards. The thread makes one estimate after another, and serves requesters such as networks in turn, so that no
+// requester can keep the thread from the others.
 import { Worker } from 'node:worker_threads';
 import { FairQueue } from '../../base/platform/fair-queue.ts';
 import { currentRequester, workForService } from '../../base/platform/requester.ts';
@@ -28,7 +28,9 @@ export class StrengthUnknown extends Error {
   override readonly name = 'StrengthUnknown';
 }
 
-/** Many people may set passwords at once. A waiting estimate takes little memory beside that of its request. */
+/**
+ * Many people may set passwords at the same time. A waiting estimate takes little memory beside that of its request.
+ */
 const WAITING_MAX = 1_000;
 /** A network may register ten times a minute (RATE_LIMIT_SIGN_IN), unless an operator allows more. */
 const WAITING_PER_REQUESTER_MAX = 16;

@@ -1,6 +1,6 @@
 // The queries that bring back the epochs which a database has lost. New tokens get the epochs of the database.
-// Processes and verifiers remember higher ones, and would refuse these tokens as older than a change. So the epochs are
-// raised to what is remembered, and the revocations are written again for processes that do not remember them. Each
+// Processes and verifiers remember higher epochs, and would refuse these tokens as older than a change. So the epochs
+// are raised to what is remembered, and the revocations are written again for processes that do not remember them. Each
 // statement only raises epochs or adds missing revocations, so any number of processes may run it, any number of times.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { EpochRevocation } from '../../protocol/epoch-map.ts';

@@ -16,8 +16,8 @@ export interface RevokeKeyDeps extends PublishDeps {
 }
 
 /**
- * Revokes the key with this RFC 7638 thumbprint. Any number of processes may do so at once: one of them writes the
- * revocation. Returns false if the key was revoked before. Raises DatabaseUnavailable.
+ * Revokes the key with this RFC 7638 thumbprint. Any number of processes may do so at the same time: one of them writes
+ * the revocation. Returns false if the key was revoked before. Raises DatabaseUnavailable.
  */
 export async function revokeSigningKey(deps: RevokeKeyDeps, kid: string): Promise<boolean> {
   const commit = deps.db.system(async (tx) => {

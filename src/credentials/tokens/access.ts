@@ -34,7 +34,9 @@ export interface AccessGrant {
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   readonly amr: readonly string[];
-  /** The end of the session. No token of the session lives longer. */
+  /**
+   * When the session ends if nobody uses it again. The access token expires by then, but lives for a second at least.
+   */
   readonly notAfter: Date;
   /**
    * The organization that the token acts for, with the epochs of the user's membership and of the organization's roles.

@@ -1,5 +1,5 @@
-// A signed-in user changes their password. The session of the request goes on; everything else that the old password
-// could open, or that was opened with it, ends.
+// A signed-in user changes their password. The session of the request goes on. The other sessions, the older access
+// tokens, and the tokens of mails that could open the account end.
 import type { SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';

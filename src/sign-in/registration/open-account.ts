@@ -1,6 +1,6 @@
 // Makes the account of a registration whose mailbox is proven. Of several registrations of one address, the first that
-// is proven becomes the account, and all others end. If the address got an account in another way meanwhile, nothing
-// changes.
+// is proven becomes the account, and the other registrations end. If the address got an account in another way
+// meanwhile, nothing changes.
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';

@@ -29,12 +29,12 @@ locked_in AS (
 // presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
 // other, and each reads the clock once. If the subject must not get a token, the statement changes nothing. If nobody
-// may use the presented token any more, two parties have tokens of the session, so the statement ends the session. That
-// end is committed with its event and its revocation. $1 user, $2 organization to act for (id or slug) or null, $3
-// session, $4 jti of a new child, $5 jti and $6 parent of the presented token, $7 seconds of grace, $8 lifetime of a
-// refresh token in seconds, $9 whether the session acts for $2 from now on, $10 organization for which the session must
-// act, or null for any, $11 look-up of the network of the request, $12 the key of the presented token, $13 whether the
-// database has certainly lost no token of the session.
+// may use the presented token any more, a copy of it is probably in use, so the statement ends the session. That end is
+// committed with its event and its revocation. $1 user, $2 organization to act for (id or slug) or null, $3 session, $4
+// jti of a new child, $5 jti and $6 parent of the presented token, $7 seconds of grace, $8 lifetime of a refresh token
+// in seconds, $9 whether the session acts for $2 from now on, $10 organization for which the session must act, or null
+// for any, $11 look-up of the network of the request, $12 the key of the presented token, $13 whether the database has
+// certainly lost no token of the session.
 //
 // Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
 // second statement, with $13, ends it. Without $13, the statement changes nothing in this case.
