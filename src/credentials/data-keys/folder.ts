@@ -1,5 +1,5 @@
 // The data key files of a folder: `<instant>Z.jwk` for each data key, and `lookup.jwk`. The instant is the time from
-// which the key seals. Every reading reads all files, but parses and decrypts only those that have changed.
+// which the key seals. Every reading reads all key files, but parses and decrypts only those that have changed.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

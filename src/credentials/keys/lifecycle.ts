@@ -1,5 +1,5 @@
-// What an operator does to a folder of keys: list, rotate, prune, revoke. All but the first add or remove files, and
-// the key rings of running processes follow. The commands are in cli/.
+// What an operator does to a folder of keys: list, rotate, prune, revoke. Each of these except list adds or removes
+// files, and the key rings of running processes follow. The commands are in cli/.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../../base/errors/operator-error.ts';

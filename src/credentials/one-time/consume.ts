@@ -30,8 +30,8 @@ export async function findOneTime(tx: SystemReader, purpose: Purpose, token: str
 /**
  * Uses a token and returns it, or null if the text is not a live token of this purpose. Of several calls at the same
  * time, one gets the token, and the others get null. Using a token for `revert_email` also ends the user's
- * `revert_email` tokens about later changes, so that nobody can set the later addresses again. Locks the row of the
- * user. If the transaction is undone, the token is unused.
+ * `revert_email` tokens about later changes, so that nobody can restore the later addresses. Locks the row of the user.
+ * If the transaction is undone, the token is unused.
  */
 export async function consumeToken(tx: SystemTx, purpose: Purpose, token: string): Promise<OneTime | null> {
   const hash = tokenHash(token);

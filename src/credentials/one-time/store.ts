@@ -8,8 +8,8 @@ const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
 const TODAY = `(clock_timestamp() AT TIME ZONE 'UTC')::date`;
 
 /**
- * A one-time token. It is given only to a person who can read the mail of its address, so whoever presents it has
- * proven that.
+ * A one-time token. Only somebody who can read the mail of its address gets it, so the person who presents it has
+ * proven that they can.
  */
 export interface OneTime {
   readonly id: string;

@@ -57,8 +57,8 @@ function guessesOf({ guessesLog10, sequence }: ReturnType<typeof check>): number
 const isWordByChance = (token: string) => token.length <= 5 && /[a-z].?[A-Z]/.test(token);
 const CHANCE_ADDITION = 1;
 
-// The kinds of parts of which a password is made that has only patterns. Attackers know many more patterns than the
-// estimator.
+// The kinds of parts that are patterns. A password that has only such parts counts as weaker, because attackers know
+// many more patterns than the estimator.
 const PATTERNS: ReadonlySet<string> = new Set(['spatial', 'sequence', 'repeat', 'date', 'regex']);
 const PATTERN_PENALTY = 4;
 

@@ -1,4 +1,4 @@
-// Hashes and verifies passwords: prepares the form of the text, and limits the hashes in progress. Verifying for an
+// Hashes and verifies passwords: normalises the text, and limits the number of hashes in progress. Verifying for an
 // unknown account takes as much time as for a known one. argon2.ts is responsible for the format of hashes, and
 // policy.ts for the rules for new passwords.
 import {

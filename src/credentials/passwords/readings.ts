@@ -42,7 +42,7 @@ export function partsOf(password: string): readonly string[] {
   return parts;
 }
 
-/** Returns the readings of a part, which `partsOf` has made. None is longer than the part, which is the first. */
+/** Returns the readings of a part that `partsOf` has made. The first reading is the part itself, and none is longer. */
 export function readings(plain: string): readonly string[] {
   const bare = plain
     .normalize('NFD')

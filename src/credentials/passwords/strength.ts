@@ -1,7 +1,7 @@
 // Estimates passwords in a thread of their own, which exists only while passwords are being set and for a minute
-// afterwards. So the event loop never waits for an estimate, and the memory of the dictionaries is free again
-// afterwards. The thread makes one estimate after another, and serves requesters such as networks in turn, so that no
-// requester can keep the thread from the others.
+// afterwards. So the event loop never waits for an estimate, and the memory of the dictionaries becomes free again. The
+// thread makes one estimate after another, and serves requesters such as networks in turn, so that no requester can
+// keep the thread from the others.
 import { Worker } from 'node:worker_threads';
 import { FairQueue } from '../../base/platform/fair-queue.ts';
 import { currentRequester, workForService } from '../../base/platform/requester.ts';

@@ -1,5 +1,5 @@
 // Revokes a signing key for good: every replica, verifier and sidecar refuses the tokens that it signed, and no replica
-// uses its file any more. The files of keys belong to credentials/keys.
+// uses its file any more. credentials/keys is responsible for the files of keys.
 import type { Database } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';

@@ -1,4 +1,4 @@
-// The frame of the pages of an account, and how the pages name what they show.
+// The frame of the pages of an account, and the names of devices and the badges on them.
 import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout, navigation } from '../../base/page-kit/layout.ts';

@@ -1,4 +1,4 @@
-// The pages on which people take their data along and close their account, and the page that says that it is closed.
+// The pages on which people download their data and close their account, and the page that says that it is closed.
 import { addAbortSignal, Readable } from 'node:stream';
 import { z } from 'zod';
 import { Problem } from '../../base/errors/problem.ts';

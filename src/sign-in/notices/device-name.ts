@@ -3,7 +3,7 @@ import Bowser from 'bowser';
 
 export interface DeviceName {
   readonly browser: string;
-  /** Null when the user agent says nothing of it. */
+  /** Null when the user agent does not say. */
   readonly system: string | null;
 }
 

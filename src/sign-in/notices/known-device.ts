@@ -1,6 +1,7 @@
-// What is compared to find out whether an account has used a device before: the name of the device, and its network. A
-// user agent alone names thousands of devices, and a network alone is used by strangers, too. So a device is known if
-// the account has used a device of this name, and this network, before; not necessarily both in one session.
+// What is compared to find out whether an account has used a device before: the name of the device, and its network.
+// Neither is enough alone: thousands of devices have the same name, and strangers may use the same network. So a device
+// is known if the account has used a device of this name, and this network, before; not necessarily both in one
+// session.
 import { nameDevice } from './device-name.ts';
 
 /** The kind of the mail about a new device. */

@@ -117,7 +117,7 @@ function endOwn(
 }
 
 /**
- * Refuses all access tokens that a user has so far, and ends the sessions, or all but one, within the caller's
+ * Revokes all access tokens that a user has so far, and ends the sessions, or all but one, within the caller's
  * transaction. The caller publishes the revocations after the commit.
  */
 export async function endAccess(

@@ -19,7 +19,9 @@ export interface SessionDeps extends SignInDeps {
   readonly sessionMaxAgeSeconds: number;
 }
 
-/** The facts about the device that a session stores. The user sees them in the list of sessions. */
+/**
+ * What is known about the device of a session. The list of sessions shows its user agent and its address to the user.
+ */
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;

@@ -17,7 +17,7 @@ export const VerifyEmail = z
         'The password of the account or of the registration, with token and without an access token. It shows that you are the person who registered.',
     }),
     registrationId: Id.optional().meta({
-      description: 'What POST /auth/register answered with REGISTRATION_MODE=verified, with code.',
+      description: 'The registrationId that POST /api/v1/auth/register returned, together with code.',
     }),
   })
   .refine(({ token, code }) => (token === undefined) !== (code === undefined), {
