@@ -31,7 +31,7 @@ const NOTHING = '0';
 
 /** Creates a watch that knows nothing about the database yet. */
 export function createLineageWatch({ db, log, events }: LineageDeps): LineageWatch {
-  let known: string | null = null; // the lineage of the last reading of this process
+  let known: string | null = null; // the lineage that this process has judged last
   let newestTx = NOTHING;
   let doubtedBefore = 0;
 

@@ -107,7 +107,7 @@ async function takeStep(deps: AcceptPageDeps, input: Sent): Promise<Redirect> {
     view.forgetToken();
     return seeOther(target?.href ?? HOME);
   }
-  await readOffer(deps, caller, token); // a dead token is refused at once
+  await readOffer(deps, caller, token); // raises an error for a token that cannot be used
   if (form.step === 'sign-out' && caller) await signOutBrowser(deps, { caller, request, answer });
   view.keepToken(ACCEPT, token);
   return seeOther(onTheWayTo(target, ACCEPT));

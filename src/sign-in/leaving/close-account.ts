@@ -132,7 +132,7 @@ function judge(held: readonly HeldOrganization[], { caller, deleteOrganizations 
   const named = left.slice(0, NAMED_MAX);
   const slugs = named.map(({ slug }) => slug).join(', ');
   throw problem('last_owner', {
-    detail: `No other owner has ${slugs}: make another member an owner first, or name the organization in deleteOrganizations if it has no other active member and is not suspended.`,
+    detail: `These organizations have no other owner: ${slugs}. Make another member an owner first, or name the organization in deleteOrganizations if it has no other active member and is not suspended.`,
     organizations: named.map((one) => ({
       ...{ id: one.id, name: one.name, slug: one.slug },
       canBeDeleted: canBeDeleted(one),
