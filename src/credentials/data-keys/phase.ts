@@ -1,5 +1,5 @@
 // Follows whether the database still stores unsealed personal data, for the previous version. Also notices a lookup key
-// that is not the one of the database: every look-up would find nothing, as if nobody had an account.
+// that is not the one of the database: with such a key, every look-up would find nothing, as if nobody had an account.
 import type { Database } from '../../base/database/db.ts';
 import { openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';

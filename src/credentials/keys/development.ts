@@ -36,8 +36,8 @@ async function ensureFirstKey(directory: string, clock: Clock, passphrase: strin
 }
 
 /**
- * Writes the first key of a folder. Of several processes, each with its own content, exactly one succeeds. `token` is
- * the name of the temporary file.
+ * Writes the first key of a folder. If several processes do this, each with its own content, the folder gets the
+ * content of exactly one. `token` is the name of the temporary file.
  */
 export async function agreeOnFirstKey(proposed: {
   readonly directory: string;

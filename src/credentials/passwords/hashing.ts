@@ -22,7 +22,7 @@ export interface Passwords {
    */
   hash(password: string): Promise<string>;
   /**
-   * Whether a password belongs to a stored hash. A null or unknown `stored` never matches, and takes the time of a real
+   * Whether a password matches a stored hash. A null or unknown `stored` never matches, and takes the time of a real
    * verification. `needsRehash` is true for a correct password whose hash has other parameters or is of another kind.
    * Rejects with PasswordQueueFull when the queue is full.
    */

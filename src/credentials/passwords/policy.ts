@@ -81,7 +81,7 @@ export function judgePassword(password: string, context: PasswordContext, minLen
     return { problem: 'too_short', message };
   }
   if (matchesContext(text, context)) return MATCHES_CONTEXT;
-  // An attacker tries a password of spaces alone without any list.
+  // Attackers try passwords that consist only of spaces, even without a list.
   if (text.trim() === '' || isCommonPassword(text)) return COMMON;
   return null;
 }
@@ -105,7 +105,7 @@ export interface PolicySettings {
 
 /**
  * A password must take more than this many guesses, as a decimal logarithm. The throttle of sign-ins stops guesses over
- * the network long before this number, and argon2id makes the guesses of a stolen hash slow.
+ * the network long before this number, and argon2id makes guesses against a stolen hash slow.
  */
 const GUESSES_MIN = 8.01;
 const WORD_LENGTH_MAX = 64;

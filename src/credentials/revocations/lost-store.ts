@@ -10,8 +10,8 @@ import type { EpochRevocation } from '../../protocol/epoch-map.ts';
 // integer. A restore raises epochs by a million, and its changes may be lost, too.
 const LOST_MAX = 10_000_000;
 
-// The rows are locked in the order in which every statement locks them, so that no two can deadlock. $1 ids and $2
-// epochs.
+// The rows are locked in the order of their ids, as in other statements, so that no two statements can deadlock. $1 ids
+// and $2 epochs.
 const raise = (table: 'users' | 'clients' | 'organizations', column: 'epoch' | 'roles_epoch') =>
   statement(`
 WITH known AS (

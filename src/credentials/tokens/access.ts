@@ -134,7 +134,10 @@ export interface VerifiedAccessToken {
   readonly expiresAt: number;
 }
 
-/** Checks signature, kind, issuer, audience and times. Returns null for anything that is not a good access token. */
+/**
+ * Checks signature, kind, issuer, audience and times, but not whether the token has expired: the caller compares
+ * `expiresAt`. Returns null for anything that is not such an access token.
+ */
 export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,

@@ -24,7 +24,8 @@ export async function authenticateBrowser(deps: BrowserGuardDeps, key: string): 
   const row = hash && (await findBrowserSession(deps.db.systemReader(), hash));
   if (!row) return null;
   const caller = callerOf(row);
-  // This process may know that the session has ended although a failover of the database has just lost that.
+  // This process may know that the session has ended although a failover of the database has just lost the record of
+  // its end.
   if (deps.revocations.judge({ ...caller, epoch: Number.MAX_SAFE_INTEGER, organizationId: null })) return null;
   assertNotInDoubt(deps.revocations, caller.issuedAt);
   if (row.isDue) await noteUse(deps, row.sessionId);

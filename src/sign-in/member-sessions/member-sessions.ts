@@ -1,5 +1,6 @@
-// The sessions in which members act for the current organization. Callers with the permission can list and end them.
-// Sessions that act for another organization, or for no organization, are neither shown nor ended.
+// The sessions in which members act for the current organization. Callers with the permission `sessions:read` can list
+// these sessions, and callers with `sessions:revoke` can end them. Sessions that act for another organization, or for
+// no organization, are neither shown nor ended.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

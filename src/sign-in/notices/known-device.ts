@@ -15,7 +15,7 @@ export interface ComparedDevice {
   readonly network: string;
 }
 
-/** What is compared of a device. All user agents that say nothing have one name. */
+/** The parts of a device that are compared. All user agents that say nothing have the same name. */
 export function comparedOf({
   userAgent,
   network,

@@ -73,7 +73,10 @@ export interface PendingSession {
   readonly stored: OpenedSession;
 }
 
-/** Raises NoSigningKey. Call this before anything is written, because without a key no answer is possible. */
+/**
+ * Raises NoSigningKey if a ring has no key that can sign. Call this before anything is written, because without a key
+ * no answer is possible.
+ */
 export function assertCanSign(deps: SignInDeps): void {
   for (const ring of [deps.accessKeys, deps.refreshKeys]) ring.signingKeyAt(deps.clock.now());
 }

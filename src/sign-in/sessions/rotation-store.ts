@@ -41,7 +41,7 @@ locked_in AS (
 //
 // A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
 // child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
-// that never keeps its children causes one an hour, and one a minute if it also changes its network.
+// that never keeps its children causes at most one an hour, or at most one a minute if it also changes its network.
 // `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
 // event. Few rotations record the network, and the tables for it would make every rotation more expensive. So another
 // form of the statement does that, after the usual form has answered `unsealed` and changed nothing.

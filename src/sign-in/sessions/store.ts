@@ -19,8 +19,8 @@ import {
 
 export interface OpenedSession extends Subject {
   /**
-   * The instants of the refresh token. Null when no session was opened, because the user or the organization is not
-   * allowed.
+   * The instants of the refresh token. Null when no session was opened, because the account, the named organization or
+   * the membership in it is not active.
    */
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
@@ -84,8 +84,8 @@ export function isMembershipGone(error: unknown): boolean {
 }
 
 /**
- * Opens a session if the user and the organization are allowed, and reads the data of the answer. Returns null for an
- * unknown user, and for a user whose password has changed.
+ * Opens a session if the account is active, and so are the named organization and the membership in it. Reads the data
+ * of the answer. Returns null for an unknown user, and for a user whose password has changed.
  */
 export async function insertSession(tx: SystemReader, session: NewSession): Promise<OpenedSession | null> {
   const { personal } = tx;

@@ -38,9 +38,9 @@ const ATTEMPTS_MAX = 5;
 export type Proof = { readonly token: string } | { readonly code: string };
 
 /**
- * Proves the address of the signed-in user. If it was proven before, any proof is good, so that a repeat does no harm.
- * Raises session_revoked, verification_for_another for the link of another account, which still works afterwards, and
- * invalid_or_expired_token.
+ * Proves the address of the signed-in user. If it was proven before, a proof that is wrong or used up is accepted, too,
+ * so that a repeat does no harm. Raises session_revoked, verification_for_another for the link of another account,
+ * which still works afterwards, and invalid_or_expired_token.
  */
 export async function verifyAsUser(deps: VerifyDeps, caller: SessionOwner, proof: Proof): Promise<Verified> {
   // The link of a registration belongs to nobody who can be signed in.
