@@ -6,7 +6,7 @@ import type { Random } from '../../base/platform/random.ts';
 import type { DataKey } from '../../base/secrets/sealing.ts';
 import type { Refusal } from '../keys/file.ts';
 
-/** What a key is for. A data key seals and opens, a lookup key makes the keyed hashes. */
+/** What a key is for. A data key seals and opens values. A lookup key makes the keyed hashes. */
 export type DataKeyPurpose = 'A256GCM' | 'HS256';
 
 const KEY_BYTES = 32;

@@ -1,5 +1,5 @@
 // The data key files of a folder: `<instant>Z.jwk` for each data key, and `lookup.jwk`. The instant is the time from
-// which the key seals. Unchanged files are not opened again.
+// which the key seals. Every reading reads all key files, but parses and decrypts only those that have changed.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,7 +26,10 @@ export interface DataFolderContents {
 }
 
 export interface DataKeyFolder {
-  /** Reads every file. Raises the error of the system if the folder exists and cannot be read. */
+  /**
+   * Reads every file whose name does not begin with a dot. Raises an error if the folder exists and cannot be listed,
+   * or has too many entries.
+   */
   read(): Promise<DataFolderContents>;
 }
 
@@ -72,7 +75,7 @@ export function sealingKeyOf(keys: readonly FiledKey[], at: Date): FiledKey | un
   return keys.findLast(({ activeFrom }) => activeFrom.getTime() <= at.getTime());
 }
 
-// A sealed value names its key by this id, so no two keys may share one.
+// A sealed value names its key by this id, so no two keys may have the same id.
 function withoutRepeated(keys: readonly FiledKey[], refused: { file: string; reason: string }[]): FiledKey[] {
   const first = new Map<string, FiledKey>();
   for (const key of keys) {

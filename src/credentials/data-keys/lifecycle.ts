@@ -48,8 +48,8 @@ export async function listDataKeys(folder: DataFolderOptions) {
 }
 
 /**
- * Makes the first data key, which seals at once, and the lookup key, if they are missing. Returns the names of new
- * files.
+ * Makes the first data key, which seals at once, if the folder has none, and the lookup key if it is missing. Returns
+ * the names of the new files.
  */
 export async function generateDataKeys(folder: DataFolderOptions): Promise<string[]> {
   const { keys, hasLookup } = await listDataKeys(folder);
@@ -79,8 +79,8 @@ export interface PrunedDataKeys {
 }
 
 /**
- * Removes the files of keys that only open, unless `isUsed` says that a row still has a value of the key. Also keeps a
- * key that sealed a moment ago: a value of it may not be in a row yet.
+ * Removes the files of keys that only open, unless `isUsed` says that a row still has a value that the key sealed. Also
+ * keeps a key that sealed a moment ago: a value that it sealed may not be in a row yet.
  */
 export async function pruneDataKeys(
   folder: DataFolderOptions,
@@ -101,7 +101,10 @@ export async function pruneDataKeys(
   return { removed, kept, settling };
 }
 
-/** Makes the lookup key if it is missing. Of several processes that call this at once, one succeeds. */
+/**
+ * Makes the lookup key if it is missing, and returns whether it did. Of several processes that call this at the same
+ * time, exactly one makes the key.
+ */
 export async function makeLookupKey({ directory, random, passphrase }: DataFolderOptions): Promise<boolean> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const content = await newDataKey('HS256', random, passphrase);
@@ -114,7 +117,7 @@ async function make(folder: DataFolderOptions, activeFrom: Date): Promise<string
   return await writeDatedFile(directory, { activeFrom, ending: ENDING, content, token: temporaryName(random) });
 }
 
-/** A name that no other writer uses, in the form of the unfinished files of all key folders. */
+/** A token that no other writer uses, for the name of an unfinished file (see `writeNewFile`). */
 export function temporaryName(random: Random): string {
   return random.bytes(32).toString('base64url');
 }

@@ -1,5 +1,5 @@
 // Follows whether the database still stores unsealed personal data, for the previous version. Also notices a lookup key
-// that is not the one of the database: every look-up would find nothing, as if nobody had an account.
+// that is not the one of the database: with such a key, every look-up would find nothing, as if nobody had an account.
 import type { Database } from '../../base/database/db.ts';
 import { openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -10,7 +10,7 @@ export interface PersonalPhase {
   readonly name: string;
   /** Reads the phase now. Raises DataKeysRefused for a wrong lookup key, and the errors of the database. */
   synchronize(): Promise<void>;
-  /** Begins to read the phase every second, until `stop`. */
+  /** Begins to read the phase every second, or every ten seconds once the database is sealed, until `stop`. */
   start(): void;
   stop(): Promise<void>;
 }
@@ -22,7 +22,10 @@ export interface PersonalPhaseOptions {
 }
 
 const EVERY_MS = 1_000;
-/** A sealed database stays sealed, unless a backup is restored. So its phase is read only at every nth run. */
+/**
+ * A sealed database stays sealed, unless a backup is restored. So the loop then reads the phase only once in this many
+ * runs.
+ */
 const SEALED_RUNS = 10;
 
 /** Reads the phase for `db.personal`, and compares the lookup key. Raises DataKeysRefused for a wrong key. */

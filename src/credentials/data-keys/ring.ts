@@ -1,5 +1,5 @@
-// The data keys of a process. The ring follows the files of its folder. A key whose file has gone still opens values
-// until the process ends, because nobody could read them otherwise, and seals no more.
+// The data keys of a process. The ring follows the files of its folder. A key whose file has gone seals no more values.
+// It still opens values until the process ends, because no other key can open them.
 import { LoopStopped } from '../../base/loops/loop.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -110,7 +110,7 @@ class LiveDataKeys implements DataKeyRing {
         ...refused.map(({ file, reason }) => `Refused ${JSON.stringify(file)}: ${reason}.`),
         ...(canSeal
           ? []
-          : [first ? `The earliest key seals from ${first.activeFrom.toISOString()} on only.` : 'No key can seal.']),
+          : [first ? `The earliest key seals only from ${first.activeFrom.toISOString()} on.` : 'No key can seal.']),
         ...(lookup ? [] : [`${LOOKUP_FILE} is missing.`]),
         'For a new installation, make the keys by `tenantry keys generate`. If there is data already, put the folder back:',
         'without these keys, nobody can read the personal data in the database.',
@@ -130,7 +130,7 @@ class LiveDataKeys implements DataKeyRing {
     const { log } = this.#options;
     const before = new Set(this.#contents.keys.map(({ id }) => id));
     const isFirst = this.#opened.size === 0;
-    // A lookup key never changes. A folder that lacks it for a moment must not end every sign-in.
+    // A lookup key never changes. A folder that lacks its file for a moment must not make every sign-in fail.
     this.#contents = { ...contents, lookup: this.#contents.lookup ?? contents.lookup };
     for (const key of contents.keys) {
       if (!isFirst && !before.has(key.id)) log.info({ ring: 'data', file: key.file, id: key.id }, 'data key added');

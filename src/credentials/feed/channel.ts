@@ -1,5 +1,6 @@
-// New events as bytes, shared by any number of readers, each at its own speed. The channel keeps the newest `bytesMax`
-// bytes. A reader that needs an older byte has lost its position.
+// New events as bytes, shared by any number of readers, each at its own speed. The channel keeps the newest chunks,
+// which together have at most `bytesMax` bytes, and always the very newest chunk. A reader that needs an older chunk
+// has lost its position.
 
 export interface Chunk {
   readonly bytes: Buffer;

@@ -16,7 +16,7 @@ export class ChunkReader extends Readable {
     this.#onClose = onClose;
   }
 
-  /** Whether the consumer has taken everything so far and waits for more. */
+  /** Whether the stream waits for its next chunk, because its buffer has room and no chunk is ready. */
   get isWaiting(): boolean {
     return this.#waiting;
   }

@@ -1,7 +1,8 @@
 // The feed of revocations for services that verify tokens themselves: a JSON document for occasional requests, and
-// server-sent events for consumers that must know within moments. A client of the installation gets every event, which
-// is read from memory. A client of an organization gets only the events of that organization. They are read from
-// PostgreSQL, because the events in memory do not name their organization.
+// server-sent events for consumers that must know within moments. A client of the installation gets every event. Its
+// events come from memory, except those since a cursor, which are read from PostgreSQL. A client of an organization
+// gets only the events that its organization may see. They are always read from PostgreSQL, because the events in
+// memory do not name their organizations.
 import type { Readable } from 'node:stream';
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -39,12 +40,14 @@ export interface FeedDeps {
 export interface Feed {
   /**
    * One JSON document: every event, or the events since `after` if that cursor is usable. Raises DatabaseUnavailable,
-   * and revocations_stale while this process is not up to date.
+   * revocations_stale while this process is not up to date, and too_many_requests or service_busy when too many
+   * documents are being read.
    */
   document(client: ClientCaller, after: string | null): Promise<Readable>;
   /**
-   * The same events as server-sent events, and then every new event until the subscriber's token ends. Raises the
-   * errors of `document`, and too_many_requests or service_busy when too many streams are open.
+   * The same events as server-sent events, and then every new event until the subscriber's token ends. Raises
+   * DatabaseUnavailable and revocations_stale as `document` does, and too_many_requests or service_busy when too many
+   * streams are open.
    */
   stream(subscriber: Subscriber, after: string | null): Promise<Readable>;
   /** Ends all streams, and opens no more. */
@@ -55,7 +58,7 @@ const HEARTBEAT_MS = 3_000;
 /** No heartbeat is sent once the last reading is older than this number of seconds. */
 const FRESH_SECONDS_MAX = 5;
 const CHANNEL_BYTES_MAX = 8 * 1024 * 1024;
-/** Events that may end the token of a subscriber. */
+/** The kinds of revocation that may end the token of a subscriber. */
 const OF_CLIENTS: readonly Revocation['kind'][] = ['client', 'organization', 'key', 'everything'];
 
 export function openFeed(deps: FeedDeps): Feed {
@@ -155,7 +158,10 @@ interface Sources {
   follow(organizationId: string | null): Promise<Subscription>;
   /** Sends an event to the streams that may get the event. */
   send(revocation: Revocation): void;
-  /** Reads new events for the streams of organizations. Does not raise: a failure is logged. */
+  /**
+   * Reads new events for the streams of organizations. Does not raise: the first of several failures in a row is
+   * logged.
+   */
   read(): Promise<void>;
 }
 
@@ -205,7 +211,8 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
 
   return {
     async initialEvents(organizationId, after) {
-      // A document is the only answer of a client that asks now and then, so it must not say that all is known.
+      // A client that asks only now and then gets documents and no heartbeats. So no document may be sent while this
+      // process does not trust its clock, or may lack revocations.
       if (!isTrusted()) throw problem('revocations_stale', { retryAfterSeconds: 1 });
       const own = organizationId === null ? null : [organizationId];
       if (own === null) database ??= (await readHead(db.systemReader())).database;

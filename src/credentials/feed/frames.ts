@@ -24,7 +24,7 @@ function isAdded({ kind }: Revocation): boolean {
   return ADDED_KINDS.includes(kind);
 }
 
-// The members of a snapshot: as above, the previous version ignores `extended`.
+// The members of a snapshot frame. A verifier of the previous version ignores the member `extended`.
 function eventsText(slice: readonly Revocation[]): string {
   const older = slice.map(olderFormOf).filter((form) => form !== null);
   const extended = slice.filter(isAdded);
@@ -52,7 +52,7 @@ export async function* snapshotFrames(
   }
 }
 
-/** The JSON document, in chunks. An event of an added kind follows its form for the previous version. */
+/** The JSON document, in chunks. An event of an added kind follows its form for the previous version, if it has one. */
 export async function* documentChunks(
   { cursor, snapshot }: { readonly cursor: string; readonly snapshot: boolean },
   slices: AsyncIterable<readonly Revocation[]>,

@@ -12,7 +12,7 @@ import { type FeedEvent, type FeedPage, type Head, type JudgedCursor, judgeCurso
 /** The first part of an answer. A reader that has read this whole part continues at `cursor`. */
 export type InitialEvents = Everything | Missed;
 
-/** Every remembered event. */
+/** Every remembered event that the client may see. */
 export interface Everything {
   readonly kind: 'everything';
   readonly cursor: string;
@@ -51,7 +51,8 @@ function isUsable({ database, tx, at }: FeedCursor, judged: JudgedCursor): boole
 
 /**
  * The events since a cursor that these organizations may see; null for `organizations` means all events. Returns null
- * when the cursor is of another database, invalid or too old. Raises DatabaseUnavailable.
+ * when the cursor is not usable: invalid, too old, from the future, or of another or a restored database. Raises
+ * DatabaseUnavailable.
  */
 export async function readSince(
   db: Database,

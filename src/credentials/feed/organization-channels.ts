@@ -1,5 +1,5 @@
-// New events for the streams of organizations. Each organization with streams has a channel. One reading of PostgreSQL
-// serves all of them, because only PostgreSQL contains the organizations of an event.
+// New events for the streams of organizations. Each organization with streams has a channel. The events are read from
+// PostgreSQL, because the events in memory do not name their organizations. One reading serves all channels.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database, SystemReader } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -21,7 +21,7 @@ export interface OrganizationChannels {
   isFollowed(): boolean;
   /** Reads new events, in a reading that begins after this call. Raises DatabaseUnavailable. */
   read(): Promise<void>;
-  /** How long ago the last reading began, in seconds; Infinity if that reading failed. */
+  /** How long ago the last reading began, in seconds; Infinity if that reading failed or found another database. */
   readSecondsAgo(): number;
   /** The cursor for a consumer that has read a channel to its end. */
   cursor(): string;
@@ -34,7 +34,7 @@ export interface Followed {
 }
 
 const CHANNEL_BYTES_MAX = 2 * 1024 * 1024;
-// Events often come in groups. After this delay, one reading finds the whole group.
+// Events often come in groups. After this delay, one reading usually finds the whole group.
 const GATHER_MS = 5;
 
 export interface OrganizationChannelsDeps {

@@ -1,6 +1,6 @@
-// Limits on open streams. The total is limited to bound sockets and memory. Each client and each organization has a
-// limit, so that none can use up the slots of the others. All organizations together have a limit, so that there is
-// always a slot for clients of the installation, which verify the tokens of all users.
+// Limits on open streams, or on documents that are being read. The total is limited to bound sockets and memory. Each
+// client and each organization has a limit, so that none can use up the slots of the others. All organizations together
+// have a limit, so that they leave slots for the clients of the installation, which verify the tokens of all users.
 import { problem } from '../../base/errors/problem.ts';
 
 export interface FeedSlots {
@@ -36,11 +36,11 @@ export function createFeedSlots({
     take(clientId, organizationId) {
       const own = counts.get(clientId) ?? 0;
       if (own >= perClientMax) {
-        const detail = `This client has ${perClientMax} streams open already: close one, or share one.`;
+        const detail = `This client has ${perClientMax} streams or documents open: close one, or share one.`;
         throw problem('too_many_requests', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
       }
       if (organizationId !== null && (counts.get(organizationId) ?? 0) >= perOrganizationMax) {
-        const detail = `The clients of this organization have ${perOrganizationMax} streams open already: close one.`;
+        const detail = `Clients of this organization have ${perOrganizationMax} streams or documents open: close one.`;
         throw problem('too_many_requests', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
       }
       const isFull = taken >= max || (organizationId !== null && ofOrganizations >= ofOrganizationsMax);

@@ -70,7 +70,7 @@ export class FeedStream {
     else this.#wake();
   }
 
-  /** Sends a heartbeat when the stream is next written. */
+  /** Asks for a heartbeat. It is sent once no event waits and the channel is up to date. */
   beat(): void {
     this.#beatDue = true;
     this.onAppend();

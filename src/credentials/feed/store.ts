@@ -76,10 +76,11 @@ FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx 
 
 const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM unseen');
 
-// The organizations that may see a row: for a change of a membership or a role, only its organization; else the
-// organization of its cause; every organization that the user is a member of, in any status, because a token for each
-// of them may have this epoch or session; the organization of the client; the organization that the row names; for
-// `everything` and a key, all organizations. A session always acts for one of its user's memberships.
+// The organizations that may see a row. A change of a membership or a role: only its organization. Any other row: the
+// organization of its cause, and the following ones. A user or a session: every organization of which the user is a
+// member, in any status, because a token for each of them may have this epoch or session. A client: its organization.
+// An organization: itself. `everything` and a key: all organizations. A session acts for no organization, or for one
+// that its user is a member of.
 const OF_ORGANIZATIONS = page(`
   SELECT *, caused_in AS organization_id FROM unseen
     WHERE caused_in = ANY ($1::uuid[]) AND membership_organization_id IS NULL

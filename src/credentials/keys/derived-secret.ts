@@ -8,7 +8,7 @@ import type { KeyRing, RingKey } from './ring.ts';
 export interface DerivedSecrets {
   /** The secret of the key that signs now. Raises NoSigningKey. */
   current(): Promise<{ readonly id: string; readonly secret: Buffer }>;
-  /** The secret of any key of the ring; null for a key that was removed. */
+  /** The secret of any key of the ring; null for a key that the ring does not have. */
   find(id: string): Promise<Buffer | null>;
 }
 

@@ -1,5 +1,5 @@
 // The first keys of a machine that has none, so that a fresh clone starts with one command. In production an operator
-// creates the keys, and the production configuration refuses the keys of this file.
+// creates the keys, and a process in production refuses to start with keys that this file has made.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -36,8 +36,8 @@ async function ensureFirstKey(directory: string, clock: Clock, passphrase: strin
 }
 
 /**
- * Writes the first key of a folder. Of several processes, each with its own content, exactly one succeeds. `token` is
- * the name of the temporary file.
+ * Writes the first key of a folder. If several processes do this, each with its own content, the folder gets the
+ * content of exactly one. `token` is the name of the temporary file.
  */
 export async function agreeOnFirstKey(proposed: {
   readonly directory: string;

@@ -67,8 +67,8 @@ interface About {
 }
 
 /**
- * The key in a PEM, or the reason for its refusal: RSA of 2048 bits or more for RS256, private, PKCS#8 (RFC 5958).
- * Never throws.
+ * The key in a PEM, or the reason for its refusal: it must be a private RSA key for RS256 with 2048 to 8192 bits, in
+ * PKCS#8 (RFC 5958). Never throws.
  */
 export async function parseKey(pem: Buffer, about: About): Promise<RingKey | Refusal> {
   const opened = openPem(pem.toString('latin1'), about.passphrase);

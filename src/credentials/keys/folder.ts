@@ -1,5 +1,5 @@
 // The key files of one folder (or one single file) and the key in each file. The keys are remembered between two
-// readings, so that only changed files are opened. live-ring.ts acts on a change.
+// readings, so that only changed files are opened, except at a thorough reading. live-ring.ts acts on a change.
 import { createHash } from 'node:crypto';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -18,21 +18,21 @@ export type KeySource = { readonly directory: string } | { readonly file: string
 export interface RefusedFile {
   readonly file: string;
   readonly reason: string;
-  /** False if the file was refused for the same reason at an earlier reading. */
+  /** False if the previous reading already refused the file with the same content for the same reason. */
   readonly fresh: boolean;
 }
 
 export interface FolderContents {
   readonly keys: readonly RingKey[];
   readonly refused: readonly RefusedFile[];
-  /** Why the folder cannot be listed completely. */
+  /** Why the folder cannot be listed completely, or that the single file does not exist. */
   readonly problem?: string;
 }
 
 export interface KeyFolder {
   /**
-   * Checks every file, and opens the changed ones, or all if `thorough`. Returns undefined if the machine cannot read
-   * the files now.
+   * Checks every file, and opens the changed ones, or all if `thorough`. Returns undefined if the machine cannot list
+   * the folder now.
    */
   read(thorough: boolean): Promise<FolderContents | undefined>;
 }
@@ -49,7 +49,7 @@ interface Remembered {
   readonly outcome: RingKey | { readonly reason: string };
 }
 
-/** Returns a reader that remembers keys. It reads no file before the first call. */
+/** Returns a reader that remembers keys. It reads no file before the first call of `read`. */
 export function keyFolder(source: KeySource, passphrase?: string): KeyFolder {
   let memory = new Map<string, Remembered>();
   return {

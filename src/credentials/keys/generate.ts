@@ -37,7 +37,7 @@ export async function newKey(bits: KeyBits = 2048, passphrase?: string): Promise
 /**
  * Writes a new key that signs from `activeFrom`, truncated to whole seconds. If the name is taken, the new file gets a
  * name with a suffix. A missing folder is created with mode 0700. The file has mode 0600. Raises RangeError for a year
- * before 1970 or after 9999.
+ * before 1970 or after 9999, and for an empty passphrase.
  */
 export async function generateKeyFile(options: {
   readonly directory: string;

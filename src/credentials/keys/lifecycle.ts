@@ -1,5 +1,5 @@
-// What an operator does to a folder of keys: list, rotate, prune, revoke. Every step adds or removes a file, and the
-// key rings of running processes follow. The commands are in cli/.
+// What an operator does to a folder of keys: list, rotate, prune, revoke. Each of these except list adds or removes
+// files, and the key rings of running processes follow. The commands are in cli/.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../../base/errors/operator-error.ts';
@@ -66,7 +66,8 @@ const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Creates the next key. It signs after `leadSeconds`, or at once if no key can sign yet. The default of `leadSeconds`
- * is 600, and a lower value raises RangeError. The key is as long as the current key unless `bits` sets another length.
+ * is 600, and a lower value raises RangeError. Unless `bits` sets a length, the key is as long as the current key,
+ * rounded up to 2048, 3072 or 4096 bits.
  */
 export async function rotateKey(
   folder: KeyFolderOptions,
@@ -116,7 +117,7 @@ export async function revokeKey(
   const heirs = dated.filter((each) => each !== revoked && verifiesAt(each, now));
   const second = new Date(Math.floor(now.getTime() / 1000) * 1000);
   const replacement = signerAt(heirs, now) ? undefined : await make(folder, second, lengthFor(revoked.key));
-  // Without its successor, a retired key would become active again.
+  // Without its successor, a retired key would verify again, and might even sign.
   const gone = new Set([kid, ...dated.filter((each) => !verifiesAt(each, now)).map(({ key }) => key.kid)]);
   const removed = [...dated.map(({ key }) => key), ...repeated]
     .filter((key) => gone.has(key.kid))

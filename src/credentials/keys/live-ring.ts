@@ -41,7 +41,10 @@ export interface KeyRing {
   readonly version: number;
   /** Calls the listener after every change of the set. A cache of verified tokens must drop tokens of a removed key. */
   onChange(listener: () => void): void;
-  /** Stops reading the files. The keys stay usable. Resolves when no reading is under way. */
+  /**
+   * Stops reading the files. The keys stay usable. Resolves when no reading is under way, and after about a second at
+   * the latest.
+   */
   close(): Promise<void>;
 }
 
@@ -75,7 +78,10 @@ export class NoSigningKey extends Error {
   override readonly name = 'NoSigningKey';
 }
 
-/** The ring of a folder. The ring is empty until `open` was called. It follows the files after `watch` was called. */
+/**
+ * The ring of a folder or of a single file. The ring is empty until `open` was called. It follows the files after
+ * `watch` was called.
+ */
 export class LiveRing implements KeyRing {
   version = 0;
   readonly #options: KeyRingOptions;
@@ -198,7 +204,7 @@ export class LiveRing implements KeyRing {
     const revoked = contents.keys.filter(({ kid }) => this.#revoked.has(kid));
     const own = contents.keys.filter((key) => !foreign.includes(key) && !revoked.includes(key));
     for (const { kid } of own) {
-      // At the start it is unknown when a key arrived. So only its activation time counts, as in every other replica.
+      // At the start it is unknown when a key arrived. So only its activation time counts.
       const seen = opening ? Number.NEGATIVE_INFINITY : clock.now().getTime();
       if (!this.#seenAt.has(kid)) this.#seenAt.set(kid, seen);
     }

@@ -40,7 +40,7 @@ const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-$
 /**
  * Writes `content` under the name of a key that is used from `activeFrom`, cut to whole seconds. If the name is taken,
  * the new file gets a name with a suffix. A missing folder is created with mode 0700. Returns the name. Raises
- * RangeError for a year before 1970 or after 9999.
+ * RangeError for a year before 1970 or after 9999, and an error if every such name is taken.
  */
 export async function writeDatedFile(
   directory: string,

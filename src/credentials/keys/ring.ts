@@ -58,7 +58,7 @@ function emptyMessage(options: KeyRingOptions, keys: readonly RingKey[], content
     ...(contents ? [] : ['Problem: it cannot be read at the moment.']),
     ...(contents?.problem === undefined ? [] : [`Problem: ${contents.problem}.`]),
     ...(contents?.refused ?? []).map(({ file, reason }) => `Refused ${JSON.stringify(file)}: ${reason}.`),
-    ...(first ? [`The earliest of ${keys.length} keys signs from ${first.activeFrom.toISOString()} on only.`] : []),
+    ...(first ? [`The earliest of ${keys.length} keys signs only from ${first.activeFrom.toISOString()} on.`] : []),
     options.file === undefined
       ? 'Make keys by `npm run keys -- generate`, or as keys.example/README.md shows.'
       : 'Put a PKCS#8 PEM of an RSA key of at least 2048 bits there.',

@@ -12,8 +12,8 @@ export interface KeyRouteDeps {
   readonly clock: Clock;
 }
 
-// A key that follows another one is published at least ten minutes before it signs, twice as long as a cache may keep
-// the old answer. A new key signs at once only if no other key can sign.
+// A key that follows another one is published at least ten minutes before it signs. A cache may use the old answer for
+// six minutes at most. A new key signs at once only if no other key can sign.
 const CACHE = 'public, max-age=300, stale-while-revalidate=60';
 
 const Jwk = z.strictObject({

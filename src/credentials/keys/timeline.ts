@@ -1,4 +1,5 @@
-// Which key signs and which keys verify at a given time, computed from activation times alone: no files, no clock.
+// Which key signs and which keys verify at a given time, computed from the times at which keys become active and
+// arrive. This file reads no key files and no clock.
 
 import type { RingKey } from './file.ts';
 import { compareNames } from './name.ts';
@@ -6,8 +7,8 @@ import { compareNames } from './name.ts';
 export interface DatedKey {
   readonly key: RingKey;
   /**
-   * When the key is retired, in ms since 1970: the start of its successor plus the retention. Infinity for the newest
-   * key.
+   * When the key is retired, in ms since 1970: the time at which its successor takes over, plus the retention. Infinity
+   * for the newest key.
    */
   readonly verifiesUntil: number;
 }

@@ -63,7 +63,7 @@ export function createVanishedKeys(options: {
       key.hasFailed = true;
     } finally {
       key.isTelling = false;
-      key.since = now(); // the next attempt waits as long
+      key.since = now(); // the next attempt waits for GONE_MS again
     }
   }
 

@@ -1,8 +1,8 @@
 // When to read the key files again. Three sources, because none is enough alone:
 // - fs.watch reports a change at once, but not on every file system, and not after the folder itself was replaced;
 // - a check of names and file states twice a second limits how long a deleted key continues to verify;
-// - a thorough reading does not trust file states: a network file system may show old ones, and a second write within
-//   one tick of the file clock leaves them unchanged.
+// - a thorough reading does not trust file states: a network file system may show old states, and a second write within
+//   one tick of the file clock leaves the state unchanged.
 // folder.ts does the reading.
 import { type FSWatcher, watch } from 'node:fs';
 import { openLoop } from '../../base/loops/loop.ts';
@@ -21,7 +21,7 @@ export interface KeyWatch {
    * process alive.
    */
   start(): void;
-  /** Begins a thorough reading. Raises the errors of `read`, and LoopStopped after `close`. */
+  /** Makes a thorough reading. Raises the errors of `read`, and LoopStopped after `close`. */
   readNow(): Promise<void>;
   close(): Promise<void>;
 }

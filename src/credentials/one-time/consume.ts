@@ -28,9 +28,10 @@ export async function findOneTime(tx: SystemReader, purpose: Purpose, token: str
 }
 
 /**
- * Uses a token. Of several calls at once, one gets it, and the others get null, as for every text that is no live token
- * of this purpose. Using a token for `revert_email` also ends those about later changes, so that nobody can set the
- * later addresses again. Locks the row of the user. If the transaction is undone, the token is unused.
+ * Uses a token and returns it, or null if the text is not a live token of this purpose. Of several calls at the same
+ * time, one gets the token, and the others get null. Using a token for `revert_email` also ends the user's
+ * `revert_email` tokens about later changes, so that nobody can restore the later addresses. Locks the row of the user.
+ * If the transaction is undone, the token is unused.
  */
 export async function consumeToken(tx: SystemTx, purpose: Purpose, token: string): Promise<OneTime | null> {
   const hash = tokenHash(token);
@@ -43,10 +44,10 @@ export async function consumeToken(tx: SystemTx, purpose: Purpose, token: string
 }
 
 /**
- * Uses a token by its code. Returns null for a wrong code, and for every code after 5 wrong ones of the same token, or
- * after 20 wrong ones of the account on one day; the link goes on working. Wrong codes are counted in the transaction:
- * the caller must let it commit, and refuse the request afterwards. For an unknown account, the caller passes the id of
- * nobody, which takes as long. Locks the row of the user. Raises DataKeyMissing.
+ * Uses a token by its code. Returns null for a wrong code, and for every code after 5 wrong codes for the same token,
+ * or after 20 wrong codes for the account on one day. The link goes on working. Wrong codes are counted in the
+ * transaction: the caller must let it commit, and refuse the request afterwards. For an unknown account, the caller
+ * passes an id that no user has, which takes as long. Locks the row of the user. Raises DataKeyMissing.
  */
 export async function consumeCode(
   tx: SystemTx,
@@ -58,8 +59,9 @@ export async function consumeCode(
 }
 
 /**
- * Returns the token of a right code without using it, so that what the code is for can be refused and tried again.
- * Everything else is as for `consumeCode`: wrong codes are counted, and the transaction must commit.
+ * Returns the token of a right code without using it, so that the caller can refuse the request, and the person can try
+ * again with the same code. Everything else is as for `consumeCode`: wrong codes are counted, and the transaction must
+ * commit.
  */
 export async function checkCode(
   tx: SystemTx,

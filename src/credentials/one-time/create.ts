@@ -1,4 +1,5 @@
-// Makes one-time tokens. The caller puts them into a mail at once, so they are stored as hashes only.
+// Makes one-time tokens. The caller puts a token into a mail or an answer immediately, so only the hashes of tokens and
+// codes are stored.
 import type { SystemTx } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -34,10 +35,10 @@ export interface CreatedOneTime<For extends Purpose> {
 }
 
 /**
- * Makes a token, and a code if the purpose has codes. All former ones of the same user and purpose end; for
- * `revert_email` only those with the same address. Call this in `prepare` of a kind of mail, so that no token waits in
- * the outbox, and each attempt to send the mail replaces the token of the former one. Locks the row of the user. Raises
- * DataKeyMissing.
+ * Makes a token, and a code if the purpose has codes. All former tokens of the same user and purpose end; for
+ * `revert_email` only those with the same address. For a mail, call this in `prepare` of the kind of mail, so that no
+ * token waits in the outbox, and each attempt to send the mail replaces the token of the attempt before. Locks the row
+ * of the user. Raises DataKeyMissing.
  */
 export async function createOneTime<For extends Purpose>(
   { random, clock }: CreateDeps,

@@ -30,5 +30,5 @@ export const ENDED_WITH_ADDRESS: readonly Purpose[] = EVERY_PURPOSE.filter((purp
 export const CODE_SECONDS = HOUR / 4;
 /** After this many wrong codes, a code ends, and its link goes on working. */
 export const WRONG_CODES_MAX = 5;
-/** After this many wrong codes of one account on one day (UTC), its codes end until the next day. */
+/** After this many wrong codes of one account on one day (UTC), its codes are refused until the next day. */
 export const WRONG_CODES_PER_DAY_MAX = 20;

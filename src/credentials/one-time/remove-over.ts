@@ -1,5 +1,5 @@
-// Removes one-time tokens that were used, have ended or have expired, and the counts of former days. The loop that
-// removes ended sessions calls this.
+// Removes one-time tokens that were used, have ended or have expired, and the counts of wrong codes of former days. The
+// loop that removes ended sessions calls this.
 import type { Database } from '../../base/database/db.ts';
 import { deleteSomeOver } from './store.ts';
 

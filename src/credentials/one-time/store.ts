@@ -1,5 +1,5 @@
-// The queries of one-time tokens. Every change locks the row of the user first, so that changes of one account run one
-// after another and cannot deadlock. The clock of the database decides what has expired.
+// The queries of one-time tokens. Whoever makes, uses or ends tokens of one account locks the row of the user first, so
+// that these changes run one after another and cannot deadlock. The clock of the database decides what has expired.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { type Purpose, WRONG_CODES_MAX, WRONG_CODES_PER_DAY_MAX } from './purposes.ts';
 
@@ -7,7 +7,10 @@ const UNENDED = 'o.used_at IS NULL AND o.ended_at IS NULL';
 const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
 const TODAY = `(clock_timestamp() AT TIME ZONE 'UTC')::date`;
 
-/** A one-time token. It proves that the person who presents it has received its mail. */
+/**
+ * A one-time token. Only somebody who can read the mail of its address gets it, so the person who presents it has
+ * proven that they can.
+ */
 export interface OneTime {
   readonly id: string;
   readonly userId: string;
@@ -64,7 +67,7 @@ export interface NewOneTime {
   readonly codeSeconds: number;
 }
 
-/** Ends the former tokens and stores this one. The row of the user is locked. */
+/** Ends the former tokens and stores this one. The caller has locked the row of the user. */
 export async function insertOneTime(
   tx: SystemTx,
   { id, userId, purpose, tokenHash, codeHash, address, aboutAt, sessionId, seconds, codeSeconds }: NewOneTime,
@@ -109,7 +112,7 @@ const USE = statement(`
 UPDATE one_time_tokens o SET used_at = clock_timestamp()
 WHERE o.token_hash = decode($2, 'hex') AND o.purpose = $1 AND ${LIVE} RETURNING ${COLUMNS}`);
 
-/** Uses the live token with this hash. Of several calls at once, one gets the token. */
+/** Uses the live token with this hash. Of several calls at the same time, one gets the token. */
 export async function markUsed(tx: SystemTx, purpose: Purpose, hash: string): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(USE, [purpose, hash]));
 }
@@ -150,12 +153,12 @@ export async function writeToLog(tx: SystemTx): Promise<void> {
   await tx.rows(WRITE_NOTHING, []);
 }
 
-/** Uses the token if the code is right; counts the guess if it is wrong. The row of the user is locked. */
+/** Uses the token if the code is right; counts the guess if it is wrong. The caller has locked the row of the user. */
 export async function guessCode(tx: SystemTx, id: string, hash: string): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(GUESS, [id, hash]));
 }
 
-/** As guessCode, but a right code stays as it is. */
+/** Like `guessCode`, but the token of a right code stays unused. */
 export async function tryCode(tx: SystemTx, id: string, hash: string): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(TRY, [id, hash]));
 }
@@ -175,7 +178,7 @@ UPDATE one_time_tokens o SET ended_at = clock_timestamp() FROM one_time_tokens u
 WHERE used.id = $1::uuid AND o.user_id = used.user_id AND o.purpose = used.purpose AND o.about_at > used.about_at
   AND ${UNENDED}`);
 
-/** Ends the tokens of the same user and purpose that are about something later. */
+/** Ends the tokens of the same user and purpose that are about later changes. */
 export async function markLaterEnded(tx: SystemTx, id: string): Promise<void> {
   await tx.rows(END_LATER, [id]);
 }
@@ -215,7 +218,7 @@ const DELETE_OF = statement(`
 WITH uncounted AS (DELETE FROM one_time_code_failures WHERE user_id = $1::uuid)
 DELETE FROM one_time_tokens WHERE user_id = $1::uuid`);
 
-/** Removes the tokens of a user whose account is being closed, with their addresses. */
+/** Removes the tokens of a user whose account is being closed, with their addresses, and the count of wrong codes. */
 export async function deleteTokensOf(tx: SystemTx, userId: string): Promise<void> {
   await tx.rows(DELETE_OF, [userId]);
 }

@@ -40,8 +40,8 @@ export function readCode(typed: string): string | null {
 }
 
 /**
- * The keyed hash of a code, in base64. There are only 10^8 codes, so without the key of the service, which is not in
- * the database, every code could be found by its hash. Raises DataKeyMissing.
+ * The keyed hash of a code, in base64. There are only 10^8 codes, so a hash without a key would let a reader of the
+ * database find the code by trying all of them. The key is not in the database. Raises DataKeyMissing.
  */
 export function codeHash(
   personal: Pick<Personal, 'lookup'>,

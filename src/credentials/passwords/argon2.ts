@@ -1,6 +1,6 @@
-// This file is responsible for argon2 and its PHC strings (RFC 9106): it makes one, reads a stored one within limits,
-// and makes the stand-in that is checked for an unknown account. hashing.ts is responsible for how many hashes run at
-// once, and for the form of the text.
+// This file is responsible for argon2 and its PHC strings (RFC 9106): it makes new strings, reads stored strings within
+// limits, and makes the stand-in that is checked for an unknown account. hashing.ts limits how many hashes run at the
+// same time, and normalises the text.
 import { randomBytes } from 'node:crypto';
 import { argon2id, hash, verify } from 'argon2';
 

@@ -30,7 +30,7 @@ const estimator = new ZxcvbnFactory({
 
 /**
  * The decimal logarithm of the guesses. `words` are what an attacker knows about the person, such as names. A long
- * password is as strong as its strongest part, and no further part is read once there are more than `enough`.
+ * password is as strong as its strongest part, and no further part is read once the logarithm exceeds `enough`.
  */
 export function estimateGuesses(password: string, words: readonly string[], enough = Number.POSITIVE_INFINITY): number {
   let most = 0;
@@ -57,7 +57,8 @@ function guessesOf({ guessesLog10, sequence }: ReturnType<typeof check>): number
 const isWordByChance = (token: string) => token.length <= 5 && /[a-z].?[A-Z]/.test(token);
 const CHANCE_ADDITION = 1;
 
-// The parts of a password that is made only of patterns. Attackers know many more patterns than the estimator.
+// The kinds of parts that are patterns. A password that has only such parts counts as weaker, because attackers know
+// many more patterns than the estimator.
 const PATTERNS: ReadonlySet<string> = new Set(['spatial', 'sequence', 'repeat', 'date', 'regex']);
 const PATTERN_PENALTY = 4;
 

@@ -1,4 +1,4 @@
-// Hashes and verifies passwords: prepares the form of the text, and limits the hashes in progress. Verifying for an
+// Hashes and verifies passwords: normalises the text, and limits the number of hashes in progress. Verifying for an
 // unknown account takes as much time as for a known one. argon2.ts is responsible for the format of hashes, and
 // policy.ts for the rules for new passwords.
 import {
@@ -22,7 +22,7 @@ export interface Passwords {
    */
   hash(password: string): Promise<string>;
   /**
-   * Whether a password belongs to a stored hash. A null or unknown `stored` never matches, and takes the time of a real
+   * Whether a password matches a stored hash. A null or unknown `stored` never matches, and takes the time of a real
    * verification. `needsRehash` is true for a correct password whose hash has other parameters or is of another kind.
    * Rejects with PasswordQueueFull when the queue is full.
    */
@@ -34,8 +34,8 @@ export interface Passwords {
 export interface PasswordsOptions {
   parameters: PasswordParameters;
   /**
-   * The number of hashes at once, about one for each core, because argon2 shares its threads with asynchronous
-   * signatures.
+   * The number of hashes that run at the same time, about one for each core, because argon2 shares its threads with
+   * asynchronous signatures.
    */
   concurrency: number;
   /** Hashes that may wait for their turn. */
@@ -56,7 +56,7 @@ function readStored(stored: string, wanted: PasswordParameters): StoredHash | nu
 }
 
 // Two iterations over 19 MiB take about 50 ms. The result is the time that a full queue needs to become empty, rounded
-// up.
+// up to whole seconds, and at most a minute.
 function drainSeconds({ parameters, concurrency, queueMax }: PasswordsOptions): number {
   const hashSeconds = (0.05 * parameters.memoryKiB * parameters.iterations) / (2 * 19_456);
   return Math.min(60, Math.max(1, Math.ceil((hashSeconds * queueMax) / concurrency)));

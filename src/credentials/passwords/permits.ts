@@ -1,4 +1,5 @@
-// Limits how many costly tasks run at once and how many may wait. The tasks run in the order in which they came.
+// Limits how many costly tasks run at the same time and how many may wait. The tasks begin in the order in which they
+// came.
 
 /**
  * Thrown when the queue is full. The work was not started. The caller may try again after the given number of seconds.

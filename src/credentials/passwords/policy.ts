@@ -1,5 +1,5 @@
-// Decides which passwords may be set: their length, their characters, the list of common ones, the words of their
-// context and how many guesses they take. strength.ts is responsible for the estimate, and hashing.ts for hashing.
+// Decides which passwords may be set: their length, their characters, the list of common ones, the words of the
+// account, and how many guesses they take. strength.ts is responsible for the estimate, and hashing.ts for hashing.
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { foldPassword, isCommonPassword } from './blocklist.ts';
 import { type Strength, StrengthUnknown } from './strength.ts';
@@ -66,8 +66,9 @@ function matchesContext(password: string, context: PasswordContext): boolean {
 }
 
 /**
- * Returns why a password must not be set, or null if it may be set, without the estimate. `minLength` is in Unicode
- * code points after NFC. No rule requires certain kinds of characters (NIST SP 800-63B-4 section 3.1.1.2).
+ * Makes all checks except the estimate of guesses. Returns why a password must not be set, or null if it passes.
+ * `minLength` is in Unicode code points after NFC. No rule requires certain kinds of characters (NIST SP 800-63B-4
+ * section 3.1.1.2).
  */
 export function judgePassword(password: string, context: PasswordContext, minLength: number): PasswordVerdict | null {
   if (isBeyondAnyPassword(password)) return TOO_LONG;
@@ -80,7 +81,7 @@ export function judgePassword(password: string, context: PasswordContext, minLen
     return { problem: 'too_short', message };
   }
   if (matchesContext(text, context)) return MATCHES_CONTEXT;
-  // An attacker tries a password of spaces alone without any list.
+  // Attackers try passwords that consist only of spaces, even without a list.
   if (text.trim() === '' || isCommonPassword(text)) return COMMON;
   return null;
 }
@@ -104,7 +105,7 @@ export interface PolicySettings {
 
 /**
  * A password must take more than this many guesses, as a decimal logarithm. The throttle of sign-ins stops guesses over
- * the network long before this number, and argon2id makes the guesses of a stolen hash slow.
+ * the network long before this number, and argon2id makes guesses against a stolen hash slow.
  */
 const GUESSES_MIN = 8.01;
 const WORD_LENGTH_MAX = 64;

@@ -1,5 +1,5 @@
-// Distinguishes random text from words, abbreviations and numbers that people choose and that no dictionary has. It is
-// about printable ASCII, which generators of passwords use. The functions are pure.
+// Distinguishes random text from words, abbreviations and numbers that people choose and that no dictionary has. It
+// judges only printable ASCII, which generators of passwords use. The functions are pure.
 
 // Letters as people write a word: all in lower case, all in upper case, or only the first one in upper case; with
 // digits and signs around them.
@@ -30,7 +30,7 @@ export function isRandom(text: string): boolean {
 
 /**
  * Whether a text may be a word, an abbreviation or a number that a person chose. The text may be part of a `whole`
- * password. The function knows nothing about other scripts.
+ * password. The function returns true for every text that is not printable ASCII.
  */
 export function isLikeWord(text: string, whole = text): boolean {
   const different = new Set(text.toLowerCase()).size;

@@ -1,6 +1,6 @@
-// The forms in which an attacker may read a part of a password: without accents, typed with another keyboard layout, or
-// with letters of another script that look like Latin ones. A part is as weak as its weakest reading. The functions are
-// pure.
+// The forms in which an attacker may read a part of a password: without accents, typed with a Russian keyboard layout
+// instead of a Latin one, with Cyrillic letters that look like Latin ones, or without the spaces between single
+// letters. A part is as weak as its weakest reading. The functions are pure.
 
 /**
  * The length of a part, in code points. The estimator takes time that grows fast with the length, so a longer password
@@ -9,7 +9,7 @@
 export const PART_LENGTH = 64;
 /**
  * The longest password has four parts. One with characters such as U+FDFA, whose compatible form has 18 characters, may
- * have more. What follows these parts makes it no stronger.
+ * have more. What follows the first eight parts is ignored.
  */
 export const PARTS_MAX = 8;
 
@@ -20,7 +20,7 @@ const LATIN_LOOKALIKES = 'abekmhopctyxisjd';
 
 const CYRILLIC = /\p{Script=Cyrillic}/u;
 const LATIN = /\p{Script=Latin}/u;
-/** Single letters with spaces between them, such as `p a s s w o r d`. */
+/** Groups of one or two characters with spaces between them, such as `p a s s w o r d`. */
 const SPACED = /^(?:\S{1,2}\s+){3,}\S{1,2}$/u;
 
 function mapped(text: string, from: string, to: string): string {
@@ -42,7 +42,7 @@ export function partsOf(password: string): readonly string[] {
   return parts;
 }
 
-/** Returns the readings of a part, which `partsOf` has made. None is longer than the part, which is the first. */
+/** Returns the readings of a part that `partsOf` has made. The first reading is the part itself, and none is longer. */
 export function readings(plain: string): readonly string[] {
   const bare = plain
     .normalize('NFD')

@@ -1,6 +1,7 @@
-// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop
-// never waits for an estimate, and the memory of the dictionaries is free again afterwards. The thread makes one
-// estimate after another, and serves requesters such as networks in turn, so that nobody keeps it busy for all others.
+// Estimates passwords in a thread of their own, which exists only while passwords are being set and for a minute
+// afterwards. So the event loop never waits for an estimate, and the memory of the dictionaries becomes free again. The
+// thread makes one estimate after another, and serves requesters such as networks in turn, so that no requester can
+// keep the thread from the others.
 import { Worker } from 'node:worker_threads';
 import { FairQueue } from '../../base/platform/fair-queue.ts';
 import { currentRequester, workForService } from '../../base/platform/requester.ts';
@@ -27,16 +28,18 @@ export class StrengthUnknown extends Error {
   override readonly name = 'StrengthUnknown';
 }
 
-/** Many people may set passwords at once. A waiting estimate takes little memory beside that of its request. */
+/**
+ * Many people may set passwords at the same time. A waiting estimate takes little memory beside that of its request.
+ */
 const WAITING_MAX = 1_000;
 /** A network may register ten times a minute (RATE_LIMIT_SIGN_IN), unless an operator allows more. */
 const WAITING_PER_REQUESTER_MAX = 16;
-/** How long a caller waits. It is shorter than the time of a request, so that its work is over when it is answered. */
+/** How long a caller waits. A request may take longer than this, so it can still be answered when the wait ends. */
 const WAIT_MS_MAX = 7_500;
 const ANSWER_MS_MAX = 8_000;
 /**
  * Loading the dictionaries takes half a second. On a machine under load it may take longer than a caller waits. The
- * thread then continues, so that the next request finds it ready.
+ * thread then continues to load, so that a later request finds it ready.
  */
 const LOAD_MS_MAX = 60_000;
 const IDLE_MS = 60_000;

@@ -1,7 +1,7 @@
 // Compares the clock of this machine with the clock of PostgreSQL at each reading. A token that is signed by a clock
 // far ahead lives longer than its revocation is remembered. A clock that is wrong by an hour would also refuse good
-// tokens as expired. So a process with such a clock neither signs nor judges tokens. Between two readings, a step of
-// the clock is noticed by the clock that never steps.
+// tokens as expired. So a process with such a clock neither signs nor judges tokens. Between two readings, a comparison
+// with a clock that never steps shows a step of the clock.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';

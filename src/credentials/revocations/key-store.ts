@@ -23,7 +23,7 @@ export interface RevokedKey {
   readonly revokedAt: Date;
 }
 
-/** Every key that was ever revoked, the newest first. */
+/** Every key that was ever revoked, the most recently revoked first. */
 export function listRevokedKeys(tx: SystemReader): Promise<RevokedKey[]> {
   return tx.rows<RevokedKey>(LIST_REVOKED, []);
 }

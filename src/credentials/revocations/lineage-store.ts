@@ -64,7 +64,7 @@ INSERT INTO events (id, type, data)
 SELECT gen_random_uuid(), 'installation.database_doubted', json_build_object('reason', reason)::jsonb
 FROM judged WHERE $2 <> 'whole'`);
 
-/** Writes the verdict of a process on the lineage. Any number of processes may do so at once. */
+/** Writes the verdict of a process on the lineage. Any number of processes may do so at the same time. */
 export async function judgeLineage(
   tx: SystemReader,
   { lineage, verdict, wentBack }: { readonly lineage: string; readonly verdict: Verdict; readonly wentBack: boolean },

@@ -1,6 +1,6 @@
 // Notices that the database went back in time: a standby that had not received everything took over, or a backup was
-// restored. Then logouts that were acknowledged are undone. A process compares what it knows with what the database
-// has, and the verdict is stored, so that every process refuses the same tokens until an operator decides.
+// restored. Then logouts that were acknowledged may have been undone. A process compares what it knows with what the
+// database has, and the verdict is stored, so that every process refuses the same tokens until an operator decides.
 import type { Database } from '../../base/database/db.ts';
 import { notWritable } from '../../base/database/outage.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -31,7 +31,7 @@ const NOTHING = '0';
 
 /** Creates a watch that knows nothing about the database yet. */
 export function createLineageWatch({ db, log, events }: LineageDeps): LineageWatch {
-  let known: string | null = null; // the lineage of the last reading of this process
+  let known: string | null = null; // the lineage that this process has judged last
   let newestTx = NOTHING;
   let doubtedBefore = 0;
 
@@ -76,8 +76,8 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
         (await isStored(
           judgeLineage(db.systemReader(), { lineage, verdict, wentBack: wentBack && lineage === known }),
         ));
-      // A database that stores nothing can still be read. This process keeps its verdict, and judges again at the next
-      // reading.
+      // A database that accepts no writes can still be read. This process keeps its verdict, and judges again at the
+      // next reading.
       if (!stored) return setDoubt(verdict === 'whole' ? server : doubting(server));
       // The lost epochs are written after the verdict: otherwise, another process that judges later would find nothing
       // missing. Until they are written, this process judges again.
@@ -98,7 +98,7 @@ async function listLost(db: Database, events: Iterable<Revocation>): Promise<Rev
   const before = [...events];
   const found = createRevocationMap(() => 0, Number.POSITIVE_INFINITY);
   await readRevocations(db, NOTHING_READ, (revocation) => void found.add(revocation), ROWS_KEPT_SECONDS);
-  // The rows of these two may be removed while their effect stays, so they prove nothing.
+  // The rows of these two kinds may be removed while their effect stays. So a missing row proves nothing.
   const isProof = ({ kind }: Revocation) => kind !== 'everything' && kind !== 'key';
   return before.filter((event) => isProof(event) && found.add(event));
 }

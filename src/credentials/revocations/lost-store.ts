@@ -1,17 +1,17 @@
 // The queries that bring back the epochs which a database has lost. New tokens get the epochs of the database.
-// Processes and verifiers remember higher ones, and would refuse these tokens as older than a change. So the epochs are
-// raised to what is remembered, and the revocations are written again for processes that do not remember them. Each
-// statement only raises, so any number of processes may run it, any number of times.
+// Processes and verifiers remember higher epochs, and would refuse these tokens as older than a change. So the epochs
+// are raised to what is remembered, and the revocations are written again for processes that do not remember them. Each
+// statement only raises epochs or adds missing revocations, so any number of processes may run it, any number of times.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { EpochRevocation } from '../../protocol/epoch-map.ts';
 
-// An event may come from the stream, to which somebody else may have written. A database cannot have lost this many
-// changes, so an epoch that is further ahead is not genuine, and would leave no room below the largest integer. A
-// restore, which may be lost, too, raises epochs by a million.
+// An event may come from the stream, and anyone who can write to Redis may have put it there. A database cannot have
+// lost this many changes, so an epoch that is further ahead is not genuine, and would leave no room below the largest
+// integer. A restore raises epochs by a million, and its changes may be lost, too.
 const LOST_MAX = 10_000_000;
 
-// The rows are locked in the order in which every statement locks them, so that no two can deadlock. $1 ids and $2
-// epochs.
+// The rows are locked in the order of their ids, as in other statements, so that no two statements can deadlock. $1 ids
+// and $2 epochs.
 const raise = (table: 'users' | 'clients' | 'organizations', column: 'epoch' | 'roles_epoch') =>
   statement(`
 WITH known AS (
@@ -57,7 +57,10 @@ const INTEGER_MAX = 2_147_483_647;
 /** A statement with more events could run into its time limit. */
 const AT_ONCE = 1_000;
 
-/** Raises every epoch that is lower than the event says, and writes the events that the database does not have. */
+/**
+ * Raises each epoch that is lower than its event says, by LOST_MAX at most, and writes the events that the database
+ * does not have.
+ */
 export async function writeLostEpochs(tx: SystemReader, events: readonly EpochRevocation[]): Promise<void> {
   const counted = events.filter(({ epoch }) => epoch <= INTEGER_MAX);
   for (let at = 0; at < counted.length; at += AT_ONCE) await writeSlice(tx, counted.slice(at, at + AT_ONCE));

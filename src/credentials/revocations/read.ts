@@ -23,7 +23,10 @@ export interface Reading extends RevocationCursor {
 
 export const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null, newestTx: '0' };
 
-/** Rows of one statement, about 5 ms. A change of one role may revoke the tokens of many users at once. */
+/**
+ * The number of rows that one statement reads, in about 5 ms. A change of one role may revoke the tokens of many users
+ * at once.
+ */
 const PAGE_ROWS = 2_000;
 
 /**

@@ -58,9 +58,9 @@ export interface Revocations {
   /**
    * How long ago this process last knew every revocation, from PostgreSQL or from the stream. The stream counts while
    * it has been followed without a gap since a complete reading of PostgreSQL. If only this process loses PostgreSQL,
-   * the revocations of other processes still arrive. The returned age is too small only if two faults happen at once:
-   * this process cannot reach PostgreSQL, and another process was killed between its commit and its entry in the stream
-   * or cannot reach Redis. (When that process reaches Redis again, its first entry counts as a gap here.)
+   * the revocations of other processes still arrive. The returned age is too small only if two faults happen at the
+   * same time: this process cannot reach PostgreSQL, and another process was killed between its commit and its entry in
+   * the stream or cannot reach Redis. (When that process reaches Redis again, its first entry counts as a gap here.)
    */
   freshSecondsAgo(): number;
   /** Whether the stream works in both directions; null without Redis. */
@@ -113,7 +113,10 @@ function watchClock({ log, limits }: RevocationsDeps, clock: Clock, timing: Timi
   });
 }
 
-/** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
+/**
+ * Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired; revoked
+ * keys, and the newest event about everything, are never forgotten.
+ */
 export function openRevocations(deps: RevocationsDeps): Revocations {
   // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
   const { timing = systemTiming, clock = systemClock } = deps;
@@ -250,7 +253,7 @@ function createListeners(log: Log) {
   };
 }
 
-/** Removes rows that no process needs any more. Any number of replicas may run this at once. */
+/** Removes rows that no process needs any more. Any number of replicas may run this at the same time. */
 export async function removeOldRevocations(db: Database): Promise<void> {
   await deleteRevocations(db.systemReader(), ROWS_KEPT_SECONDS);
 }

@@ -1,5 +1,5 @@
 // Revokes a signing key for good: every replica, verifier and sidecar refuses the tokens that it signed, and no replica
-// uses its file any more. The files of keys belong to credentials/keys.
+// uses its file any more. credentials/keys is responsible for the files of keys.
 import type { Database } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -16,8 +16,8 @@ export interface RevokeKeyDeps extends PublishDeps {
 }
 
 /**
- * Revokes the key with this RFC 7638 thumbprint. Any number of processes may do so at once: one of them writes the
- * revocation. Returns false if the key was revoked before. Raises DatabaseUnavailable.
+ * Revokes the key with this RFC 7638 thumbprint. Any number of processes may do so at the same time: one of them writes
+ * the revocation. Returns false if the key was revoked before. Raises DatabaseUnavailable.
  */
 export async function revokeSigningKey(deps: RevokeKeyDeps, kid: string): Promise<boolean> {
   const commit = deps.db.system(async (tx) => {

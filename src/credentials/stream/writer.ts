@@ -1,6 +1,6 @@
 // Sends the revocations of this process to the stream. No request waits for the stream or fails because of it. An event
-// that does not arrive is still in PostgreSQL, which every process reads each second. The next entry also requests such
-// a reading.
+// that does not arrive is still in PostgreSQL, which every process reads each second. After a failure, the first entry
+// that arrives also makes the other processes read PostgreSQL.
 import { setTimeout as pause } from 'node:timers/promises';
 import { holdRedis, type RedisConnection, type RedisSettings } from '../../base/platform/redis.ts';
 import type { Revocation } from '../../protocol/revocation.ts';

@@ -34,7 +34,9 @@ export interface AccessGrant {
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   readonly amr: readonly string[];
-  /** The end of the session. No token of the session lives longer. */
+  /**
+   * When the session ends if nobody uses it again. The access token expires by then, but lives for a second at least.
+   */
   readonly notAfter: Date;
   /**
    * The organization that the token acts for, with the epochs of the user's membership and of the organization's roles.
@@ -132,7 +134,10 @@ export interface VerifiedAccessToken {
   readonly expiresAt: number;
 }
 
-/** Checks signature, kind, issuer, audience and times. Returns null for anything that is not a good access token. */
+/**
+ * Checks signature, kind, issuer, audience and times, but not whether the token has expired: the caller compares
+ * `expiresAt`. Returns null for anything that is not such an access token.
+ */
 export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,

@@ -1,7 +1,7 @@
-// Remembers tokens whose signature was checked, so that each token is checked once. A token is known by the SHA-256 of
-// its whole text: nobody can make another text with the same digest, and a dump of the memory contains no token that
-// could be used. The caller judges time and revocation at every use, after the look-up. A change of the key ring
-// empties the cache.
+// Remembers tokens whose signature was checked, so that the signature is not checked again at each use. A token is
+// known by the SHA-256 of its whole text: nobody can make another text with the same digest, and the cache holds no
+// token that could be used. The caller judges time and revocation at every use, after the look-up. A change of the key
+// ring empties the cache.
 import { hash } from 'node:crypto';
 
 export interface VerifiedCache<Value> {
@@ -15,8 +15,8 @@ export interface VerifiedCache<Value> {
 
 export interface VerifiedCacheOptions<Value> {
   /**
-   * The limit of all entries together. A limit of entries is not enough, because one token can have a hundred times as
-   * many permissions as another.
+   * The limit on the memory of all entries together. A limit on their number is not enough, because one token can have
+   * a hundred times as many permissions as another.
    */
   readonly bytesMax: number;
   /** Whether the token of a value has expired. */
@@ -58,8 +58,9 @@ export function createVerifiedCache<Value>({ bytesMax, isOver }: VerifiedCacheOp
   }
 
   /**
-   * Drops the oldest entries that are beyond the limit or have expired. Tokens live for minutes, so the entries that
-   * were not used for the longest time have expired. Without this, their memory would stay in use until others need it.
+   * Drops the least recently used entries while the limit is exceeded or they have expired. Tokens live for minutes, so
+   * entries that were not used for long have usually expired. Otherwise their memory would stay in use until new
+   * entries need it.
    */
   function dropOld(): void {
     for (const [key, { value }] of entries) {

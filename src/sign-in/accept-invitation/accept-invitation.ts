@@ -1,7 +1,7 @@
 // Accepts an invitation, for a signed-in user or with a registration. The token proves the mailbox. Redeeming the token
-// makes the user a member. The answer is the same as the answer of a sign-in. All of this is one transaction in the
-// system scope. The user is not a member yet, and the proof of the mailbox belongs to the user, not to the
-// organization.
+// makes the user a member. The answer is the same as the answer of a sign-in. One transaction makes all these changes;
+// only a refresh token is exchanged after it. The transaction is in the system scope, because the user is not a member
+// yet, and because the proof of the mailbox belongs to the user, not to the organization.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

@@ -1,5 +1,5 @@
 // The page on which people accept an invitation. It shows an invitation only to a browser that has brought its token,
-// and every form acts with the token of the invitation that was shown.
+// and the forms of its steps act with the token of the invitation that was shown.
 import { z } from 'zod';
 import { invalid, Problem } from '../../base/errors/problem.ts';
 import type { Endpoint } from '../../base/http/endpoint.ts';
@@ -107,7 +107,7 @@ async function takeStep(deps: AcceptPageDeps, input: Sent): Promise<Redirect> {
     view.forgetToken();
     return seeOther(target?.href ?? HOME);
   }
-  await readOffer(deps, caller, token); // a dead token is refused at once
+  await readOffer(deps, caller, token); // raises an error for a token that cannot be used
   if (form.step === 'sign-out' && caller) await signOutBrowser(deps, { caller, request, answer });
   view.keepToken(ACCEPT, token);
   return seeOther(onTheWayTo(target, ACCEPT));

@@ -4,7 +4,7 @@ import { Secret } from '../../base/http/wire.ts';
 import { UserName } from '../../directory/users/schema.ts';
 import { RefreshToken, Transport } from '../sessions/schema.ts';
 
-// The schema allows any text, so that an invalid token gets the same answer as an expired token.
+// The schema limits only the length, so that an invalid token gets the same answer as an expired token.
 export const InvitationToken = z.string().max(512, 'must have at most 512 characters');
 
 export const AcceptInvitation = z

@@ -1,4 +1,4 @@
-// The frame of the pages of an account, and how the pages name what they show.
+// The frame of the pages of an account, and the names of devices and the badges on them.
 import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout, navigation } from '../../base/page-kit/layout.ts';
@@ -11,7 +11,10 @@ export const DEVICES = '/account/devices';
 export const ORGANIZATIONS = '/account/organizations';
 export const DATA = '/account/data';
 
-/** Returns a page of the account, with the links to the others. `current` is its path. */
+/**
+ * Returns a page of the account, with the links to the others. `current` is the path of the link that is marked as the
+ * current one.
+ */
 export function accountPage(view: View, current: string, { title, body }: { title: string; body: Html }): Html {
   const { account, layout: texts } = view.text;
   const links = [

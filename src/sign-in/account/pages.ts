@@ -31,7 +31,10 @@ export interface AccountPageDeps extends ProfileDeps, EndSessionDeps, RefreshDep
   readonly clock: Clock;
 }
 
-/** The field of the form that ends sessions has the id of one, or this word for all others. */
+/**
+ * The field of the form that ends sessions has the id of one session, or this word for all sessions but the current
+ * one.
+ */
 const OTHERS = 'others';
 const ROWS = 20;
 /** The value of the select for the language that the service chooses. */
@@ -46,7 +49,7 @@ export function accountPages(deps: AccountPageDeps): Endpoint[] {
   return [...profilePage(deps), ...devicesPage(deps), ...organizationsPage(deps), ...leavePage(deps)];
 }
 
-/** The text of a change that was made, if the address names one. */
+/** The notice about a change that was made, if the address of the page names the change. */
 function noticeOf(texts: Readonly<Record<string, string>>, name: string | undefined): Html | null {
   const text = name === undefined ? undefined : texts[name];
   return text === undefined ? null : done(text);

@@ -1,5 +1,5 @@
 // Finds the caller of a page by the cookie of its browser. The row of the session decides at each request, so a session
-// that was ended anywhere is over at once. Only pages use this guard; the API never takes the cookie.
+// that was ended anywhere is over at once. Only pages use this guard; the API never takes this cookie.
 import { type Database, isOutage } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import type { Caller } from '../../protocol/caller.ts';
@@ -24,7 +24,8 @@ export async function authenticateBrowser(deps: BrowserGuardDeps, key: string): 
   const row = hash && (await findBrowserSession(deps.db.systemReader(), hash));
   if (!row) return null;
   const caller = callerOf(row);
-  // This process may know that the session has ended although a failover of the database has just lost that.
+  // This process may know that the session has ended although a failover of the database has just lost the record of
+  // its end.
   if (deps.revocations.judge({ ...caller, epoch: Number.MAX_SAFE_INTEGER, organizationId: null })) return null;
   assertNotInDoubt(deps.revocations, caller.issuedAt);
   if (row.isDue) await noteUse(deps, row.sessionId);
@@ -32,7 +33,7 @@ export async function authenticateBrowser(deps: BrowserGuardDeps, key: string): 
 }
 
 /**
- * Notes that the session was used. A database that stores nothing at the moment must not keep anybody from reading a
+ * Notes that the session was used. A database that accepts no writes at the moment must not keep anybody from reading a
  * page.
  */
 async function noteUse(deps: BrowserGuardDeps, sessionId: string): Promise<void> {

@@ -1,4 +1,4 @@
-// Where a person continues after a page. The parameter or the field `return_to` says it.
+// Where a person continues after a page, as the parameter or the field `return_to` says.
 import { z } from 'zod';
 import type { Attempt } from '../../base/page-kit/form.ts';
 import type { BrowserDeps } from './cookie.ts';

@@ -55,7 +55,7 @@ export async function signInBrowser(
   return seeOther(deps.returnTo(returnTo)?.href ?? HOME);
 }
 
-/** Ends the session of the browser everywhere, and the one of its refresh token, and removes both cookies. */
+/** Ends the session of the browser, and the session of the refresh token in its cookie, and removes both cookies. */
 export async function signOutBrowser(
   deps: BrowserDeps,
   { caller, request, answer }: { readonly caller: Caller; readonly request: RequestInfo; readonly answer: Answer },

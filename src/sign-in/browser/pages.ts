@@ -1,4 +1,4 @@
-// The start page, which leads on, and the page to sign out.
+// The start page, which redirects to the account or to the sign-in, and the page to sign out.
 import { z } from 'zod';
 import type { Endpoint } from '../../base/http/endpoint.ts';
 import { browser, page, seeOther, visitor } from '../../base/http/page.ts';

@@ -6,7 +6,10 @@ import { lockOwner } from '../../credentials/one-time/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
 
-/** The kind of the mail in the outbox. The subject of the row is the user, or nobody for an unknown address. */
+/**
+ * The kind of the mail in the outbox. The subject of the row is the user, or for an unknown address an id that no user
+ * has.
+ */
 export const RESET_MAIL = 'reset_password';
 
 /** Returns the mail kind for the outbox. Only an active account gets the mail, whether its address is proven or not. */

@@ -55,10 +55,10 @@ interface Using {
 }
 
 /**
- * Sets the password, and ends every session, every access token and the other tokens of mails of the account, except
- * those that restore a former address. The address counts as proven. Raises invalid_or_expired_token for every proof
- * that does not work, whatever the reason is, and validation_failed for a weak password, which leaves the proof as it
- * is. Only a proof that works costs a hash.
+ * Sets the password, and ends every session, every access token and the other tokens of mails of the account. Tokens
+ * that restore a former address stay, unless nobody had proven the address before. The address counts as proven. Raises
+ * invalid_or_expired_token for every proof that does not work, whatever the reason is, and validation_failed for a weak
+ * password, which leaves the proof as it is. Only a proof that works costs a hash.
  */
 export async function resetPassword(deps: ResetDeps, { proof, password, locale, network }: Reset): Promise<void> {
   const using = await usingOf(deps, proof);
@@ -91,8 +91,8 @@ export async function resetPassword(deps: ResetDeps, { proof, password, locale, 
 }
 
 /**
- * Returns how the proof is checked and used up. For an unknown address, everything runs for the id of nobody, which
- * takes as long.
+ * Returns how the proof is checked and used up. For an unknown address, everything runs for an id that no user has,
+ * which takes as long.
  */
 async function usingOf({ db }: ResetDeps, proof: Proof): Promise<Using> {
   if ('token' in proof) {
@@ -113,7 +113,7 @@ async function usingOf({ db }: ResetDeps, proof: Proof): Promise<Using> {
 /**
  * Stores the hash, and ends the sessions, access tokens and other tokens of mails as `resetPassword` says. If nobody
  * had proven the address before, the account may have been made by somebody else, so it is taken over. The memberships
- * remain, so that a person who only never proved the address loses no organization.
+ * remain, so that a person who has merely never proven the address loses no organization.
  */
 async function setPassword(
   deps: ResetDeps,

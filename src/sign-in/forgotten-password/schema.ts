@@ -1,4 +1,4 @@
-// The wire shapes of a forgotten password.
+// The wire shapes of the requests and answers for a forgotten password.
 import { z } from 'zod';
 import { Secret } from '../../base/http/wire.ts';
 import { Email } from '../../directory/users/schema.ts';

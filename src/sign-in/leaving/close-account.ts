@@ -1,5 +1,5 @@
-// Closes an account: for its user, for an operator, and for the service itself. Everything that belongs to the person
-// is removed in one transaction. What stays is a row without personal data.
+// Closes an account: for its user, for an operator, and for the service itself. One transaction removes the personal
+// data, the sessions and the memberships. The row of the account stays, without personal data.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -30,7 +30,10 @@ export interface ClosingDeps extends PublishDeps {
   readonly random: Random;
   /** Makes the outbox send the mail at once. Left out where no outbox runs: the service finds the mail. */
   readonly nudgeOutbox?: () => void;
-  /** Ends the administration of the platform by the user. Returns false if nobody else administers the platform. */
+  /**
+   * Ends the administration of the platform by the user. Returns false, and changes nothing, if no other active user
+   * administers the platform and `evenLast` is false.
+   */
   readonly endAdministration: (
     tx: SystemTx,
     userId: string,
@@ -65,7 +68,8 @@ const NAMED_MAX = 100;
 /**
  * Closes the account. Raises last_owner with the organizations that need another owner or may be deleted,
  * last_administrator (only for the user), validation_failed for an organization that is not to be deleted,
- * session_revoked, and not_found when there is no such account. Returns null if the closing is no longer wanted.
+ * session_revoked, service_busy, and not_found when there is no such account. Returns null if the closing is no longer
+ * wanted.
  */
 export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<Closed | null> {
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
@@ -80,9 +84,8 @@ export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<C
   throw problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
 }
 
-// The organizations are locked before the user, as in every change of members. While the user is locked, nobody can
-// add a membership. A membership that was added before that has an organization that is not locked, so the work begins
-// again.
+// The organizations are locked before the user, as in every change of members. While the user is locked, nobody can add
+// a membership. If a membership was added just before that, its organization is not locked, so the work begins again.
 async function closeIn(
   deps: ClosingDeps,
   tx: SystemTx,
@@ -107,7 +110,7 @@ async function closeIn(
 
 /** Whether an organization whose last owner leaves can be deleted with the account. */
 export function canBeDeletedBy(caller: SessionOwner | null) {
-  // The platform has suspended the organization, and decides what becomes of it.
+  // The platform decides what becomes of an organization that it has suspended, so its owner cannot delete it.
   return ({ hasOthers, status }: HeldOrganization) => !hasOthers && (caller === null || status === 'active');
 }
 
@@ -129,7 +132,7 @@ function judge(held: readonly HeldOrganization[], { caller, deleteOrganizations 
   const named = left.slice(0, NAMED_MAX);
   const slugs = named.map(({ slug }) => slug).join(', ');
   throw problem('last_owner', {
-    detail: `No other owner has ${slugs}: make another member an owner first, or name the organization in deleteOrganizations if it has no other active member and is not suspended.`,
+    detail: `These organizations have no other owner: ${slugs}. Make another member an owner first, or name the organization in deleteOrganizations if it has no other active member and is not suspended.`,
     organizations: named.map((one) => ({
       ...{ id: one.id, name: one.name, slug: one.slug },
       canBeDeleted: canBeDeleted(one),
@@ -174,7 +177,10 @@ async function erase(
   return [...raised, ...ended, ...suspended];
 }
 
-/** Removes the rows of the deleted organizations for a short time. A loop of the service removes what is left. */
+/**
+ * Removes the rows of the deleted organizations, but begins with no further one after two seconds. A loop of the
+ * service removes what is left.
+ */
 async function removeRows(deps: ClosingDeps, organizations: readonly HeldOrganization[]): Promise<void> {
   const begun = monotonicMs();
   for (const { id } of organizations) {

@@ -60,7 +60,7 @@ export interface ExportPage {
   readonly pagination: { readonly limit: number; readonly nextCursor: string | null; readonly hasMore: boolean };
 }
 
-/** The rows of all lists in one page. */
+/** The maximum number of rows of all lists together in one page. */
 export const ROWS_MAX = 2_000;
 const PORTION_ROWS = 500;
 /** A page ends after this time, however few rows it has. A request has twice as long. */

@@ -27,7 +27,7 @@ export function accountClosedMail({ mailKit }: { readonly mailKit: MailKit }): M
     kind: ACCOUNT_CLOSED_MAIL,
     async prepare(tx, { id }) {
       const found = await findRecipient(tx, id);
-      if (!found) return null; // given up before, and its address is gone
+      if (!found) return null; // the mail was given up, so its address is gone
       const language = languageOf(found.locale ?? undefined);
       return { to: found.email, ...writeMail(mailKit, ACCOUNT_CLOSED_MAIL, language, { at: found.requestedAt }) };
     },

@@ -1,4 +1,4 @@
-// The pages on which people take their data along and close their account, and the page that says that it is closed.
+// The pages on which people download their data and close their account, and the page that says that it is closed.
 import { addAbortSignal, Readable } from 'node:stream';
 import { z } from 'zod';
 import { Problem } from '../../base/errors/problem.ts';
@@ -123,7 +123,7 @@ ${form(view, { action: CLOSE, submit, look: 'danger', question, fields })}
   });
 }
 
-/** A box for each organization that can be deleted with the account. */
+/** A box for each organization that can be deleted with the account, up to DELETED_WITH_MAX of them. */
 function lonelyFields(view: View, attempt: Attempt, organizations: readonly HeldOrganization[]): Html {
   if (organizations.length === 0) return NO_HTML;
   const { lonely, lonelyHint } = view.text.closing;

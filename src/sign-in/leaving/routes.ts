@@ -1,4 +1,4 @@
-// The HTTP routes with which people leave, and take their data along.
+// The HTTP routes with which people export their data and close their account.
 import { type Endpoint, endpoint, signedIn } from '../../base/http/endpoint.ts';
 import { assertFresh } from '../reauthentication/assert-fresh.ts';
 import type { OwnPasswordDeps } from '../reauthentication/own-password.ts';

@@ -1,4 +1,4 @@
-// The wire shapes of leaving.
+// The wire shapes of closing an account and of exporting its data.
 import { z } from 'zod';
 import { Id, Instant, Secret } from '../../base/http/wire.ts';
 import { OrganizationSummary } from '../../directory/organizations/schema.ts';

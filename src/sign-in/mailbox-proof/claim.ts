@@ -88,8 +88,8 @@ export async function takeOver(
 }
 
 /**
- * Does the same as takeOver, and deletes the organizations that hold nobody else. In any other organization, the
- * membership stays with the account.
+ * Does the same as takeOver, and deletes the active organizations in which nobody else is an active member. In any
+ * other organization, the membership stays with the account.
  */
 export async function claimUnproven(deps: ClaimDeps, tx: SystemTx, claim: Claim): Promise<Claimed | null> {
   const { user, held, passwordHash, locale } = claim;

@@ -1,5 +1,5 @@
-// Limits how often one network has mails sent to one address. So nobody can use up the budget of an address alone, and
-// its owner, who has another network, still gets a mail.
+// Limits how often one network has mails sent to one address. So nobody can use up the budget of an address from one
+// network, and the owner of the address, who has another network, still gets a mail.
 import type { Clock } from '../../base/platform/clock.ts';
 
 /** `address` is the canonical e-mail. `network` is the network of the request. */
@@ -9,7 +9,7 @@ export interface RequestCount {
 }
 
 const WINDOW_MS = 86_400_000;
-/** The number of pairs that are remembered. The oldest one is forgotten first. */
+/** The number of pairs of a network and an address that are remembered. The oldest pair is forgotten first. */
 const ENTRIES_MAX = 50_000;
 
 /** Admits `perDayMax` requests of one network for one address in 24 hours. With `Infinity` it admits all. */

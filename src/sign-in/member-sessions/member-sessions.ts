@@ -1,5 +1,6 @@
-// The sessions in which members act for the current organization. Callers with the permission can list and end them.
-// Sessions that act for another organization, or for no organization, are neither shown nor ended.
+// The sessions in which members act for the current organization. Callers with the permission `sessions:read` can list
+// these sessions, and callers with `sessions:revoke` can end them. Sessions that act for another organization, or for
+// no organization, are neither shown nor ended.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -47,7 +48,7 @@ export async function listMemberSessions(
 }
 
 /**
- * Ends all of a member's sessions in the organization. Returns the number of live sessions. Raises not_found for a user
+ * Ends all of a member's sessions in the organization. Returns how many of them were live. Raises not_found for a user
  * who is not a member, member_outranks_you, and the errors of lockAndAuthorize.
  */
 export async function endMemberSessions(
@@ -71,8 +72,8 @@ export async function endMemberSession(
 }
 
 /**
- * Checks the rights in the same transaction. Callers may end their own sessions, and the sessions of members whom they
- * outrank.
+ * Ends the sessions, and checks the rights of the caller in the same transaction. Callers may end their own sessions,
+ * and the sessions of members whom they outrank.
  */
 function endAuthorized(
   deps: MemberSessionDeps,

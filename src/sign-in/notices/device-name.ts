@@ -3,7 +3,7 @@ import Bowser from 'bowser';
 
 export interface DeviceName {
   readonly browser: string;
-  /** Null when the user agent says nothing of it. */
+  /** Null when the user agent does not say. */
   readonly system: string | null;
 }
 
@@ -27,8 +27,8 @@ export function nameDevice(userAgent: string | null): DeviceName | null {
 }
 
 /**
- * The version of the system if it is known, otherwise ''. Browsers no longer say which version of macOS they run on,
- * and Windows 10 and 11 look the same.
+ * The version of Windows if it is known, otherwise ''. Windows 10 counts as unknown, because Windows 11 looks the same.
+ * Browsers no longer say which version of macOS they run on.
  */
 function shortVersion(system: string, version: string | undefined): string {
   return system === 'Windows' && version !== undefined && version !== '10' && /^[\w.]{1,8}$/.test(version)

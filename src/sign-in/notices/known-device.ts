@@ -1,6 +1,7 @@
-// What is compared to find out whether an account has used a device before: the name of the device, and its network. A
-// user agent alone names thousands of devices, and a network alone is used by strangers, too. So a device is known if
-// the account has used a device of this name, and this network, before; not necessarily both in one session.
+// What is compared to find out whether an account has used a device before: the name of the device, and its network.
+// Neither is enough alone: thousands of devices have the same name, and strangers may use the same network. So a device
+// is known if the account has used a device of this name, and this network, before; not necessarily both in one
+// session.
 import { nameDevice } from './device-name.ts';
 
 /** The kind of the mail about a new device. */
@@ -14,7 +15,7 @@ export interface ComparedDevice {
   readonly network: string;
 }
 
-/** What is compared of a device. All user agents that say nothing have one name. */
+/** The parts of a device that are compared. All user agents that say nothing have the same name. */
 export function comparedOf({
   userAgent,
   network,
@@ -26,7 +27,7 @@ export function comparedOf({
   return { name: JSON.stringify([browser, system]), network };
 }
 
-/** The same as one text. */
+/** The name and the network of `comparedOf` as one text. */
 export function comparedText(device: { readonly userAgent: string | null; readonly network: string }): string {
   const { name, network } = comparedOf(device);
   return `${name} ${network}`;

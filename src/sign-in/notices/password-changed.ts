@@ -1,4 +1,5 @@
-// The mail which says that a password was changed. Every way to change a password requests it.
+// The mail which says that a password was changed. A change by the user, a reset, a change by an operator and the
+// return to a former address request it.
 import type { SystemTx } from '../../base/database/db.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
 import { enqueue } from '../../base/outbox/enqueue.ts';

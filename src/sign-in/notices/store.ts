@@ -50,7 +50,10 @@ SELECT ${COLUMNS} FROM own JOIN sessions s ON s.user_id = own.user_id AND s.crea
   AND (s.created_at, s.id) < (own.created_at, own.id) AND s.device_lookup IS DISTINCT FROM own.device_lookup
 ORDER BY s.last_seen_at DESC LIMIT $2::int`);
 
-/** The devices of the sessions that were opened before this one and used last, ended ones included. */
+/**
+ * The devices of the most recently used sessions among those that were opened before this session, including sessions
+ * that have ended.
+ */
 export async function listDevicesBefore(tx: SystemTx, sessionId: string, count: number): Promise<SessionDevice[]> {
   return openDevices(tx, await tx.rows<DeviceRow>(BEFORE, [sessionId, count]));
 }

@@ -1,6 +1,6 @@
 // The mails of a change of the address: to the new address, with the link and the code that prove it, and to the former
-// one, with the link that restores it. No account has either address while its mail is on the way, so the row of the
-// outbox has it, sealed, until the mail is sent, given up or dropped.
+// one, with the link that restores it. While such a mail is on the way, its account does not have the address to which
+// it goes. So the row of the outbox has that address, sealed, until the mail is sent, given up or dropped.
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
@@ -81,9 +81,9 @@ interface Proving {
 }
 
 /**
- * Makes the mail that proves the new address. If another account has the address, its owner gets another mail, and
- * nobody gets the token. The token exists all the same, so that the user who asked sees the same as with a free
- * address.
+ * Makes the mail that proves the new address. If another account has the address, the owner of that account gets
+ * another mail, unless the account is disabled, and nobody gets the token. The token exists all the same, so that the
+ * user who asked sees the same as with a free address.
  */
 async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionId }: Proving): Promise<Mail | null> {
   const { id: userId, locale } = user;

@@ -1,5 +1,5 @@
 // Gives an account its former address again, for a person who has the link that was sent to that address. The person
-// who made the change may know the password and have sessions, so all of that ends.
+// who made the change may know the password and have sessions, so the password is removed and all sessions end.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Instant, Secret } from '../../base/http/wire.ts';
 import { Email } from '../../directory/users/schema.ts';
 
-// The schema allows any text, so that every text that is no token or code gets the same answer as an expired one.
+// The schema limits only the length, so that a text that is no token or code gets the same answer as an expired one.
 export const ChangeToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
 export const ChangeCode = z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters');
 

@@ -1,5 +1,5 @@
-// A signed-in user changes their password. The session of the request goes on; everything else that the old password
-// could open, or that was opened with it, ends.
+// A signed-in user changes their password. The session of the request goes on. The other sessions, the older access
+// tokens, and the tokens of mails that could open the account end.
 import type { SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
@@ -32,8 +32,8 @@ export interface ChangePassword {
 /**
  * Changes the password, and ends the user's other sessions, all older access tokens, and the tokens of mails that could
  * open the account. Returns an access token for the session, and no refresh token. Raises validation_failed,
- * wrong_password, password_not_set, password_unchanged, password_changed, too_many_requests, service_busy and
- * session_revoked. None of these changes anything.
+ * wrong_password, password_not_set, password_unchanged, password_changed, account_disabled, too_many_requests,
+ * service_busy and session_revoked. None of these changes the account or its sessions.
  */
 export async function changePassword(
   deps: ChangePasswordDeps,

@@ -20,7 +20,7 @@ import { Login } from './schema.ts';
 
 export interface PasswordPageDeps extends BrowserDeps, LoginDeps, RegisterDeps, RequestRegistrationDeps {}
 
-/** The page to register. A browser keeps the id of a registration for this purpose. */
+/** The page to register. The browser keeps the id of its registration under this path. */
 export const REGISTER = '/register';
 /** The page on which people prove an e-mail. */
 export const VERIFY = '/verify-email';
@@ -51,7 +51,8 @@ function signInPage(deps: PasswordPageDeps): Endpoint[] {
     show(input) {
       const { view, caller, attempt, query } = input;
       const target = targetOf(deps, input);
-      // With an application to continue at, the person signs in again: its session may have ended.
+      // With an application to continue at, the person signs in again, because the session of the application may have
+      // ended.
       if (caller && !target && !attempt.problem) return seeOther(HOME);
       const notice = attempt.problem ? undefined : query.notice;
       return layout(view, {

@@ -1,6 +1,6 @@
 // Registers a user whose account works at once (REGISTRATION_MODE=open). If the request names an organization, it also
 // creates the organization with its owner and its trial. All of this and the session are written in one transaction.
-// With REGISTRATION_MODE=verified, registration/request-registration.ts is in place of this file.
+// With REGISTRATION_MODE=verified, registration/request-registration.ts is used instead of this file.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';

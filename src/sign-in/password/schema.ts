@@ -47,7 +47,7 @@ export const RegistrationRequested = z
   .strictObject({
     requested: z.literal(true),
     registrationId: Id.meta({
-      description: 'Proves the registration together with the code of the mail: POST /auth/verify-email.',
+      description: 'Proves the registration together with the code of the mail: POST /api/v1/auth/verify-email.',
     }),
   })
   .meta({ id: 'RegistrationRequested' });

@@ -1,6 +1,6 @@
 // Slows down a caller who guesses the password of one account from one address. After `failuresMax` failures in 15
-// minutes, each further attempt must wait, and each wait is longer than the one before. Failures are counted by account
-// and address together, so that nobody can lock out the account's owner, who has another address. An unknown e-mail is
+// minutes, each further attempt must wait, and the waits grow up to 15 minutes. Failures are counted by account and
+// address together, so that nobody can lock out the account's owner, who has another address. An unknown e-mail is
 // counted like a known e-mail, so that the answer does not show which e-mails exist.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';

@@ -1,4 +1,4 @@
-// Checks the current password of a signed-in user. Wrong ones count like failed sign-ins of the same account.
+// Checks the current password of a signed-in user. Wrong passwords count like failed sign-ins of the same account.
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';

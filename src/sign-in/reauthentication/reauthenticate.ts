@@ -14,8 +14,8 @@ export interface ReauthenticateDeps extends OwnPasswordDeps, SignInDeps {}
 
 /**
  * Checks the password and renews the time of the proof. Returns an access token for the organization of the caller's
- * token, and no refresh token. Raises wrong_password, password_not_set, password_changed, too_many_requests,
- * service_busy and session_revoked.
+ * token, and no refresh token. Raises wrong_password, password_not_set, password_changed, account_disabled,
+ * too_many_requests, service_busy and session_revoked.
  */
 export async function reauthenticate(
   deps: ReauthenticateDeps,
@@ -34,7 +34,7 @@ export type RenewedSession = ChangedSession & { readonly session: NonNullable<Ch
 
 /**
  * Sets the time of the proof to now, unless the password was changed after `passwordChangedAt`. Pass null when the
- * transaction itself has just changed the password. Raises session_revoked and password_changed.
+ * transaction itself has just changed the password. Raises session_revoked, password_changed and account_disabled.
  */
 export async function renewAuthentication(
   tx: SystemReader,

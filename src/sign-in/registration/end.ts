@@ -1,11 +1,11 @@
-// Ends registrations that wait for the proof of their mailbox: when the address gets an account in another way, when
-// they have expired, and after a backup was restored.
+// Ends registrations that wait for the proof of their mailbox: when the address gets an account in another way or the
+// account of the address is closed, when they have expired, and after a backup was restored.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { deleteRegistrationsBefore, deleteRegistrationsOf, deleteSomeExpired } from './store.ts';
 
 /**
  * Removes the registrations of this canonical e-mail. The caller has made the account of the address, or holds its row,
- * in the same transaction. Every transaction takes the locks in this order.
+ * in the same transaction. Transactions that lock both take the locks in this order.
  */
 export async function endRegistrationsOf(tx: SystemTx, emailKey: string): Promise<void> {
   await deleteRegistrationsOf(tx, emailKey);

@@ -5,8 +5,8 @@ import { writeToLog } from '../../credentials/one-time/store.ts';
 import { guessCode, type Registration } from './store.ts';
 
 /**
- * The registration with this id if the code is right, which stays as it is. Wrong codes are counted: the caller must
- * let the transaction commit. An unknown id takes as long.
+ * Returns the registration with this id, unchanged, if the code is right. Wrong codes are counted: the caller must let
+ * the transaction commit. An unknown id takes as long.
  */
 export async function guessRegistration(tx: SystemTx, id: string, code: string): Promise<Registration | null> {
   await writeToLog(tx);

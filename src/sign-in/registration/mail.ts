@@ -1,5 +1,6 @@
 // The mail to an address with which somebody has registered. If the address has no account, or one that nobody has
-// proven, the mail has the link and the code that prove it. Otherwise it tells the owner of the account.
+// proven, the mail has the link and the code that prove it. Otherwise the mail tells the owner of the account that
+// somebody has registered with the address.
 import type { SystemTx } from '../../base/database/db.ts';
 import type { Mail } from '../../base/mail/smtp.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';

@@ -1,6 +1,6 @@
 // Makes the account of a registration whose mailbox is proven. Of several registrations of one address, the first that
-// is proven becomes the account, and all others end. If the address got an account in another way meanwhile, nothing
-// changes.
+// is proven becomes the account, and the other registrations end. If the address got an account in another way
+// meanwhile, nothing changes.
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
@@ -38,15 +38,16 @@ export interface OpenedAccount {
 }
 
 /**
- * Uses the registration up. An account with this address that nobody has proven is taken over, without what its
- * unproven owner left. Raises invalid_or_expired_token, which undoes the transaction, when the address has a proven or
- * disabled account, or the registration has ended, expired or got a newer token. The caller publishes the revocations.
+ * Uses the registration up. An account with this address that nobody has proven is taken over (see `takeOver`). Raises
+ * invalid_or_expired_token, which undoes the transaction, when the address has a proven or disabled account, or the
+ * registration has ended, expired or got a newer token. The caller publishes the revocations.
  */
 export async function openAccount(deps: OpenAccountDeps, tx: SystemTx, asked: AccountToOpen): Promise<OpenedAccount> {
   const { registration, tokenHash, organization } = asked;
   const email = parseEmail(registration.email);
   if (!email) throw problem('invalid_or_expired_token');
-  // The row of the user comes before the registrations, as everywhere. It lets one transaction of the address pass.
+  // The row of the user is locked before the registrations, as `endRegistrationsOf` says. It lets only one transaction
+  // for the address pass at a time.
   const { userId, revocations } = await storeUser(deps, tx, email, asked);
   const ended = await deleteRegistrationsOf(tx, email.key);
   const own = ended.find(({ id }) => id === registration.id);

@@ -21,7 +21,7 @@ export interface RequestRegistrationDeps {
   readonly random: Random;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
-  /** How often one network registers one address. */
+  /** Limits how often one network registers one address. */
   readonly registrations: RequestCount;
 }
 
@@ -40,7 +40,7 @@ export interface RequestRegistration {
 /**
  * Stores the registration and requests its mail. Beyond the budgets of the address it does the same work, and stores
  * and sends nothing. Returns the id with which the code of the mail proves the registration. Raises validation_failed,
- * slug_taken and service_busy, none of which depends on the address.
+ * slug_taken and service_busy, none of which shows whether the address has an account.
  */
 export async function requestRegistration(
   deps: RequestRegistrationDeps,

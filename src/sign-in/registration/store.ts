@@ -13,7 +13,7 @@ import type { EmailAddress } from '../../directory/users/email.ts';
 /** The organization that is created together with the account. */
 export interface WantedOrganization {
   readonly name: string;
-  /** Null: the slug is made of the name. */
+  /** Null: the slug is made from the name. */
   readonly slug: string | null;
 }
 
@@ -41,9 +41,10 @@ export interface Registration {
 const LINK_SECONDS = PURPOSES.verify_email.seconds;
 const LIVE = 'r.expires_at > clock_timestamp()';
 
-// A registration that is not stored changes the newest one of its address in its place, to itself, which takes as long.
-// $1 registration, $2 e-mail sealed, $3 its look-up, $4 name and $5 organization sealed, all in base64, $6 hash of the
-// password, $7 language, $8 lifetime in seconds, $9 whether it is stored; $5 and $7 may be null.
+// If the registration is not stored, the statement instead updates the newest registration of the address without a
+// change, which takes as long. $1 registration, $2 e-mail sealed, $3 its look-up, $4 name and $5 organization sealed,
+// all in base64, $6 hash of the password, $7 language, $8 lifetime in seconds, $9 whether it is stored; $5 and $7 may
+// be null.
 const INSERT = statement(`
 WITH inserted AS (
   INSERT INTO registrations (id, email_sealed, email_lookup, name_sealed, organization_sealed, password_hash, locale, expires_at)
@@ -112,7 +113,7 @@ UPDATE registrations r SET token_hash = decode($2, 'hex'), code_hash = decode($3
 FROM (SELECT clock_timestamp() AS now) AS c
 WHERE r.id = $1::uuid RETURNING r.expires_at AS "expiresAt", r.code_expires_at AS "codeExpiresAt"`);
 
-/** Gives the registration a token and a code, which end those before. The row is locked. */
+/** Gives the registration a token and a code, which replace the former ones. The caller has locked the row. */
 export async function updateProof(
   tx: SystemTx,
   { id, tokenHash, code }: { readonly id: string; readonly tokenHash: string; readonly code: string },
@@ -123,7 +124,8 @@ export async function updateProof(
   return row;
 }
 
-// Guesses for one address run one after another, so that each sees the wrong ones before it. $1 registration.
+// Guesses for one address run one after another, so that each sees the wrong codes that were counted before it. $1
+// registration.
 const LOCK_GUESSES = statement(`
 SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended(coalesce(
   (SELECT encode(r.email_lookup, 'base64') FROM registrations r WHERE r.id = $1::text::uuid), $1::text), 20261206))) AS l`);
@@ -139,7 +141,8 @@ SELECT ${COLUMNS} FROM guessed r WHERE r.is_right`);
 
 /**
  * The registration with this id if the code is the one of its mail. A wrong code is counted, so the transaction must
- * commit. After 5 wrong ones, or 20 for its address, no code works. Nothing is used up.
+ * commit. After 5 wrong codes for the registration, or 20 for all registrations of its address, no code works. A right
+ * code uses nothing up.
  */
 export async function guessCode(tx: SystemTx, id: string, code: string): Promise<Registration | null> {
   await tx.rows(LOCK_GUESSES, [id]);

@@ -54,8 +54,8 @@ function startOf(caller: Principal): number {
 }
 
 /**
- * Raises database_set_back for a session, or the token of a service client, that began before this second and may have
- * been ended by a change that the database has lost. The client must keep its tokens.
+ * Raises database_set_back for a session, or the token of a service client, that began before the second
+ * `doubtedBefore`, because a change that the database has lost may have ended it. The client must keep its tokens.
  */
 export function assertNotInDoubt(revocations: Pick<Revocations, 'doubtedBefore'>, beganAt: number): void {
   if (beganAt < revocations.doubtedBefore()) throw problem('database_set_back', { retryAfterSeconds: 30 });

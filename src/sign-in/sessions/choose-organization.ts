@@ -32,9 +32,9 @@ export async function actFor(
 }
 
 /**
- * Returns the one organization, as id or slug, that all references name, or null without references. Call this only for
- * a user who has proven who they are. Raises bad_request when the references name different organizations, and
- * organization_access_denied when none of them is an organization of the user.
+ * Returns the one organization, as id or slug, that all references name, or null without references. A single reference
+ * is not checked. Call this only for a user who has proven who they are. Raises bad_request when the references name
+ * different organizations, and organization_access_denied when none of them is an organization of the user.
  */
 export async function chooseOrganization(
   deps: { readonly db: Database },
@@ -46,8 +46,8 @@ export async function chooseOrganization(
   return (await namedMembership(deps, userId, references)).id;
 }
 
-// The answer shows nothing about other organizations of which the user is not a member. It does not even show whether
-// an id and a slug belong together.
+// The answer shows nothing about organizations of which the user is not a member. It does not even show whether an id
+// and a slug belong together.
 async function namedMembership(
   deps: { readonly db: Database },
   userId: string,

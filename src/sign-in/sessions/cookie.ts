@@ -46,7 +46,7 @@ function serialize(settings: CookieSettings, value: string, life: string): strin
 
 /**
  * The refresh token in the cookie, or null without a cookie. Raises cross_site_request when a page of a foreign origin
- * sent it.
+ * sent the request.
  */
 export function cookieToken(settings: CookieSettings, request: RequestInfo): string | null {
   const token = request.cookie(settings.name);

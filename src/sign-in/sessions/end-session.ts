@@ -1,5 +1,5 @@
-// Ends sessions: when a user logs out, when a service client presents a token of the session, or from the user's own
-// list.
+// Ends sessions: when a user logs out, when a service client presents a token of the session, when a user ends sessions
+// of their own list, and when all access of a user must end.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -37,9 +37,9 @@ export interface LogoutCaller extends Pick<Caller, 'id' | 'sessionId' | 'organiz
  * Ends the session of a refresh token and the session of the caller. The refresh token may be expired, or older than
  * the newest token of the session. An unknown token is not an error, so that a logout can be repeated (RFC 7009 §2.2).
  *
- * A service of an organization keeps the access tokens that people send to it, even after the organization has removed
- * them. So an access token that is expired or stale ends the session only while the session acts for the organization
- * of the token. It cannot end the session in which its user now works for another organization.
+ * A service of an organization may keep the access tokens that people send to it, even after the organization has
+ * removed these people. So an access token that is expired or stale ends the session only while the session acts for
+ * the organization of the token. Such a token cannot end a session in which its user now acts for another organization.
  */
 export async function logout(
   deps: EndSessionDeps,
@@ -117,7 +117,7 @@ function endOwn(
 }
 
 /**
- * Refuses all access tokens that a user has so far, and ends the sessions, or all but one, within the caller's
+ * Revokes all access tokens that a user has so far, and ends the sessions, or all but one, within the caller's
  * transaction. The caller publishes the revocations after the commit.
  */
 export async function endAccess(

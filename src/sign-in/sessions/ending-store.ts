@@ -20,7 +20,7 @@ export interface EndSessionsSql {
   readonly which: string;
   /** An SQL expression of type text. */
   readonly reason: string;
-  /** The id of the user who ends them, or NULL::uuid. May use the columns of the row of the session. */
+  /** The id of the actor who ends the sessions, or NULL::uuid. May use the columns of the row of the session. */
   readonly actor: string;
   /** The part `revoked`. Without it, each session gets one revocation. */
   readonly revoked?: string;

@@ -19,7 +19,9 @@ export interface SessionDeps extends SignInDeps {
   readonly sessionMaxAgeSeconds: number;
 }
 
-/** The facts about the device that a session stores. The user sees them in the list of sessions. */
+/**
+ * What is known about the device of a session. The list of sessions shows its user agent and its address to the user.
+ */
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;
@@ -35,7 +37,7 @@ export interface SignedIn {
   readonly tokenType: 'Bearer';
   readonly expiresIn: number;
   readonly expiresAt: string;
-  /** Undefined with the cookie transport, and after a switch of the organization whose request had no refresh token. */
+  /** Undefined with the cookie transport, and when the request renewed only the access token. */
   readonly refreshToken: string | undefined;
   readonly refreshExpiresAt: string;
   readonly sessionId: string;
@@ -60,7 +62,10 @@ export interface OpenSession {
   readonly tellsOfNewDevice?: boolean;
 }
 
-/** A stored session whose tokens are not signed yet. They are signed when the transaction has ended. */
+/**
+ * A stored session whose tokens are not signed yet. They are signed when the transaction has ended; `keepSession` is
+ * the exception.
+ */
 export interface PendingSession {
   readonly sessionId: string;
   readonly jti: string;
@@ -68,7 +73,10 @@ export interface PendingSession {
   readonly stored: OpenedSession;
 }
 
-/** Raises NoSigningKey. Call this before anything is written, because without a key no answer is possible. */
+/**
+ * Raises NoSigningKey if a ring has no key that can sign. Call this before anything is written, because without a key
+ * no answer is possible.
+ */
 export function assertCanSign(deps: SignInDeps): void {
   for (const ring of [deps.accessKeys, deps.refreshKeys]) ring.signingKeyAt(deps.clock.now());
 }

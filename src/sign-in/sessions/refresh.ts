@@ -61,7 +61,7 @@ export async function admitToken(
   return verified;
 }
 
-/** The second half of `refresh`. It exchanges the token in the database. Raises the other problems of `refresh`. */
+/** The second half of `refresh`. It exchanges the token in the database. Raises the problems of `refresh`. */
 export async function exchange(
   deps: RefreshDeps,
   token: VerifiedRefreshToken,
@@ -86,7 +86,8 @@ export async function exchange(
     publishing(deps, rotateSession(deps.db.systemReader(), deps.random, { ...presented, isWhole }));
   let rotation = await rotate(false);
   if (rotation.verdict === 'suspected') {
-    // A failover may have lost that the client has received newer tokens. Then the reuse does not prove a theft.
+    // A failover may have lost the record that the client has received newer tokens. Then the reuse does not prove a
+    // theft.
     await assertNotLost(deps.revocations, rotation.beganAt);
     rotation = await rotate(true);
   }

@@ -28,19 +28,20 @@ locked_in AS (
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
 // presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
-// other, and each reads the clock once. If the subject must not get a token, the statement changes nothing. If two
-// parties use the same token, the statement ends the session. That end is committed with its event and its revocation.
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
-// the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
-// $2 from now on, $10 organization for which the session must act, or null for any, $11 look-up of the network of the
-// request, $12 the key of the presented token, $13 whether the database has certainly lost no token of the session.
+// other, and each reads the clock once. If the subject must not get a token, the statement changes nothing. If nobody
+// may use the presented token any more, a copy of it is probably in use, so the statement ends the session. That end is
+// committed with its event and its revocation. $1 user, $2 organization to act for (id or slug) or null, $3 session, $4
+// jti of a new child, $5 jti and $6 parent of the presented token, $7 seconds of grace, $8 lifetime of a refresh token
+// in seconds, $9 whether the session acts for $2 from now on, $10 organization for which the session must act, or null
+// for any, $11 look-up of the network of the request, $12 the key of the presented token, $13 whether the database has
+// certainly lost no token of the session.
 //
 // Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
 // second statement, with $13, ends it. Without $13, the statement changes nothing in this case.
 //
 // A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
 // child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
-// that never keeps its children causes one an hour, and one a minute if it also changes its network.
+// that never keeps its children causes at most one an hour, or at most one a minute if it also changes its network.
 // `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
 // event. Few rotations record the network, and the tables for it would make every rotation more expensive. So another
 // form of the statement does that, after the usual form has answered `unsealed` and changed nothing.

@@ -29,7 +29,7 @@ export const SignedIn = z
     expiresAt: Instant,
     refreshToken: z.string().optional().meta({
       description:
-        'Absent with the cookie transport, and from switch-organization unless the request sent a refresh token.',
+        'Absent with the cookie transport, and when only the access token is renewed, as by switch-organization without a refresh token.',
     }),
     refreshExpiresAt: Instant,
     sessionId: Id,

@@ -19,8 +19,8 @@ import {
 
 export interface OpenedSession extends Subject {
   /**
-   * The instants of the refresh token. Null when no session was opened, because the user or the organization is not
-   * allowed.
+   * The instants of the refresh token. Null when no session was opened, because the account, the named organization or
+   * the membership in it is not active.
    */
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
@@ -28,7 +28,7 @@ export interface OpenedSession extends Subject {
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address, null once
 // nothing is stored unsealed, $13 user agent sealed, $14 address sealed, $7 lifetime of a refresh token in seconds, $8
 // greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when the checked password was set, null
-// without a password, $12 hash of the browser's key, null without a browser, $15 look-up of the device, $16 the mail
+// if none was checked, $12 hash of the browser's key, null without a browser, $15 look-up of the device, $16 the mail
 // about a new device, null for a sign-in that requests none.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
@@ -68,7 +68,7 @@ export interface NewSession {
   readonly maxAgeSeconds: number;
   readonly confirmed: string;
   readonly eventId: string;
-  /** When the checked password was set. Null for a sign-in without a password. */
+  /** When the checked password was set. Null if no stored password was checked. */
   readonly passwordChangedAt: Date | null;
   /** The SHA-256 of the key that a browser keeps for pages. Null for every other session. */
   readonly browserKey: Buffer | null;
@@ -84,8 +84,8 @@ export function isMembershipGone(error: unknown): boolean {
 }
 
 /**
- * Opens a session if the user and the organization are allowed, and reads the data of the answer. Returns null for an
- * unknown user, and for a user whose password has changed.
+ * Opens a session if the account is active, and so are the named organization and the membership in it. Reads the data
+ * of the answer. Returns null for an unknown user, and for a user whose password has changed.
  */
 export async function insertSession(tx: SystemReader, session: NewSession): Promise<OpenedSession | null> {
   const { personal } = tx;
@@ -255,7 +255,7 @@ export interface BrowserSessionRow {
   readonly membershipEpoch: number | null;
 }
 
-/** How often the use of a session by pages is noted. */
+/** The use of a session by pages is noted at most once in this time. */
 const TOUCHED_EVERY = `interval '1 minute'`;
 
 const FIND_BROWSER = statement(`

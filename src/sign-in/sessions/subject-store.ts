@@ -39,8 +39,8 @@ export interface Grant {
 export interface Subject {
   readonly user: SubjectUser;
   /**
-   * The requested organization, or else the session's organization. Null if there is no such organization or the user
-   * is not a member of it.
+   * The requested organization, or else the one to which the statement falls back (see `subject`). Null if there is no
+   * such organization or the user is not a member of it.
    */
   readonly organization: SubjectOrganization | null;
   readonly grants: readonly Grant[];

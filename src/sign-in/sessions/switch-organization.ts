@@ -14,9 +14,9 @@ export interface SwitchOrganization extends Pick<Refresh, 'limitRefresh' | 'netw
 }
 
 /**
- * Returns a token for the other organization. A refresh token is returned only if the request sent one. An access token
- * lives for minutes, and must not become a credential that lives for weeks. Raises organization_access_denied,
- * organization_suspended, session_revoked, account_disabled, and the errors of `refresh`.
+ * Returns a token for the other organization. A refresh token is returned only if the request sent one, because an
+ * access token lives for minutes, and must not become a credential that lives for weeks. Raises
+ * organization_access_denied, organization_suspended, session_revoked, account_disabled, and the errors of `refresh`.
  */
 export async function switchOrganization(
   deps: RefreshDeps,

@@ -1,6 +1,6 @@
-// The page that proves an address: by the link of a mail, or by its code for people who are signed in. Every form acts
-// with the token that its page has shown, and opening the link uses nothing up. A person who has just registered
-// types the code here, too: the browser keeps the id of the registration.
+// The page that proves an address: by the link of a mail, or by its code for people who are signed in. The forms for a
+// link act with the token that the page has shown, and opening the link uses nothing up. A person who has just
+// registered types the code here, too: the browser keeps the id of the registration.
 import { z } from 'zod';
 import { invalid, Problem } from '../../base/errors/problem.ts';
 import type { Endpoint } from '../../base/http/endpoint.ts';
@@ -141,7 +141,7 @@ function provenText(view: View, target: URL | null): Html {
   return html`${done(text)}<p class="after"><a href="${way}">${view.isSignedIn ? toAccount : toSignIn}</a></p>`;
 }
 
-/** The id of the registration that this browser has just sent, or whose code it has just typed. */
+/** The id of the registration that this browser has just sent, or for which it has just sent a code. */
 function registrationOf(view: View, { typed, problem }: Attempt, done: string | undefined): string | null {
   if (problem) return typed.step === 'registration' ? (typed.registrationId ?? null) : null;
   return done === 'registered' ? view.keptToken(REGISTER) : null;

@@ -1,5 +1,5 @@
 // The HTTP routes that prove an address. With an access token, its user proves their own address. Without one, the
-// request has the token of the link.
+// request has the token of the link, or the code and the id of a registration.
 import { problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';

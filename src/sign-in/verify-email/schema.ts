@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Id, Instant, Secret } from '../../base/http/wire.ts';
 
-// The schema allows any text, so that every text that is no token or code gets the same answer as an expired one.
+// The schema limits only the length, so that a text that is no token or code gets the same answer as an expired one.
 export const VerifyToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
 export const VerifyCode = z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters');
 
@@ -17,7 +17,7 @@ export const VerifyEmail = z
         'The password of the account or of the registration, with token and without an access token. It shows that you are the person who registered.',
     }),
     registrationId: Id.optional().meta({
-      description: 'What POST /auth/register answered with REGISTRATION_MODE=verified, with code.',
+      description: 'The registrationId that POST /api/v1/auth/register returned, together with code.',
     }),
   })
   .refine(({ token, code }) => (token === undefined) !== (code === undefined), {

@@ -1,4 +1,4 @@
-// What an account is like after the proof of its address.
+// The state of an account after the proof of its address.
 import type { CreatedOneTime } from '../../credentials/one-time/create.ts';
 
 export interface Verified {

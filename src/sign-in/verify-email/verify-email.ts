@@ -1,7 +1,8 @@
 // Proves the address of an account with the link or the code of a mail. A person who is signed in, or knows the
 // password, is the one who registered, so nothing else changes. Any other person who has the link owns the mailbox, but
-// may not be the one who registered, and gets the account without what that one left in it. A proof signs nobody in.
-// The link of a registration that has no account yet makes one: verify-registration.ts.
+// may not be the one who registered. This person gets the account, and everything in it that somebody else could use
+// ends (see `claimUnproven`). A proof signs nobody in. The link of a registration that has no account yet creates the
+// account: verify-registration.ts.
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
@@ -37,9 +38,9 @@ const ATTEMPTS_MAX = 5;
 export type Proof = { readonly token: string } | { readonly code: string };
 
 /**
- * Proves the address of the signed-in user. If it was proven before, any proof is good, so that a repeat does no harm.
- * Raises session_revoked, verification_for_another for the link of another account, which still works afterwards, and
- * invalid_or_expired_token.
+ * Proves the address of the signed-in user. If it was proven before, a proof that is wrong or used up is accepted, too,
+ * so that a repeat does no harm. Raises session_revoked, verification_for_another for the link of another account,
+ * which still works afterwards, and invalid_or_expired_token.
  */
 export async function verifyAsUser(deps: VerifyDeps, caller: SessionOwner, proof: Proof): Promise<Verified> {
   // The link of a registration belongs to nobody who can be signed in.
@@ -109,9 +110,9 @@ export interface ByMailbox {
 }
 
 /**
- * Proves the address for somebody who has only the link, and ends everything that an unproven owner has left. If the
- * address was proven in another way before, nothing changes. Raises invalid_or_expired_token, and validation_failed for
- * a weak password, which leaves the token as it is.
+ * Proves the address for somebody who has only the link, and ends everything that an unproven owner could still use. If
+ * the address was proven in another way before, nothing changes. Raises invalid_or_expired_token, and validation_failed
+ * for a weak password, which leaves the token as it is.
  */
 export async function verifyByMailbox(deps: VerifyDeps, input: ByMailbox): Promise<Verified> {
   const { token, newPassword } = input;

@@ -1,8 +1,8 @@
-// Proves the mailbox of a registration that has no account yet, which then gets one. Who proves that they know the
-// password of the registration, or have its id, is the person who registered. Any other person who has the link owns
-// the mailbox, and gets an account without what somebody else typed: the name, the password and the organization. So
-// nobody activates the password of a stranger, and a person who registers an address again and again cannot keep its
-// owner from an account.
+// Proves the mailbox of a registration that has no account yet, which then gets one. A person who knows the password of
+// the registration, or has its id and the code of its mail, is the one who registered. Any other person who has the
+// link owns the mailbox, and gets an account without what somebody else typed: the name, the password and the
+// organization. So nobody activates the password of a stranger, and a person who registers an address again and again
+// cannot keep its owner from an account.
 import type { Database, SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Language } from '../../base/page-kit/language.ts';
@@ -34,7 +34,10 @@ async function find(reader: SystemReader, token: string): Promise<Registration |
   return hash === null ? null : findByTokenHash(reader, hash);
 }
 
-/** Raises invalid_or_expired_token, and registration_closed while nobody may register. Then the link stays as it is. */
+/**
+ * The registration of a token. Raises invalid_or_expired_token, and registration_closed while nobody may register. Then
+ * the link stays as it is.
+ */
 async function getByToken(deps: VerifyRegistrationDeps, token: string): Promise<Registration> {
   const registration = await find(deps.db.systemReader(), token);
   if (!registration) throw problem('invalid_or_expired_token');
@@ -96,7 +99,10 @@ export async function verifyRegistrationByMailbox(
   return open(deps, { ...proof, name, passwordHash, locale, organization: null });
 }
 
-/** The account has what was typed at the registration. If its slug was taken meanwhile, a number is added to it. */
+/**
+ * The account has what was typed at the registration. If the slug of its organization was taken meanwhile, another slug
+ * is chosen.
+ */
 async function openOwn(
   deps: VerifyRegistrationDeps,
   registration: Registration,
