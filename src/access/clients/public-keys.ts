@@ -46,7 +46,8 @@ export function algorithmsOf(key: PublicKey): readonly AssertionAlgorithm[] {
 }
 
 /**
- * Returns the key as it is stored, or a message that says why it is refused. Other members are left out (RFC 7517 §4).
+ * Returns the key as it is stored, or a message that says why it is refused. Members that PublicKey does not have are
+ * left out (RFC 7517 §4).
  */
 export function readPublicKey(jwk: Readonly<Record<string, unknown>>): PublicKey | string {
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {

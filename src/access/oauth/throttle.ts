@@ -72,7 +72,9 @@ function dropOld(entries: Map<string, Failures & Partial<ClientEntry>>, now: num
   }
 }
 
-/** Allows `failuresMax` failures in a minute for each client and network. With `Infinity` the throttle is off. */
+/**
+ * Allows `failuresMax` failures in a minute for each pair of client and network. With `Infinity` the throttle is off.
+ */
 export function createClientThrottle({ clock, failuresMax }: { clock: Clock; failuresMax: number }): ClientThrottle {
   const clients = new Map<string, ClientEntry>();
   const networks = new Map<string, Failures>();
@@ -128,7 +130,7 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
     async begin({ network, clientId, credential }) {
       const key = `${network} ${clientId.slice(0, CLIENT_ID_LENGTH_MAX)}`;
       const digest = digestOf(credential);
-      // A refused attempt creates no entry. Otherwise invented client ids would evict known clients.
+      // A refused attempt creates no entry of a client. Otherwise invented client ids would evict known clients.
       if (!clients.has(key)) assertBelow(entryOf(networks, network, fresh), failuresMax * NETWORK_FACTOR, now());
       for (;;) {
         const entry = entryOf(clients, key, makeClient);

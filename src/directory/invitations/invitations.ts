@@ -50,7 +50,10 @@ export interface Invite {
   readonly roles: readonly RoleChoice[];
 }
 
-/** An invitation as its organization sees it. It never shows whether the e-mail address has an account. */
+/**
+ * An invitation as its organization sees it. Until it is accepted, it does not show whether the e-mail address has an
+ * account.
+ */
 export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expiresAt'> & {
   readonly createdAt: string;
   readonly expiresAt: string;
@@ -113,9 +116,9 @@ export interface SendingGuards {
 }
 
 /**
- * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token becomes invalid.
- * The caller becomes the inviter, so the caller's rights must include the roles of the invitation. Raises not_found,
- * precondition_failed, and the errors of `invite`.
+ * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token becomes invalid
+ * when the new mail is sent. The caller becomes the inviter, so the caller's rights must include the roles of the
+ * invitation. Raises not_found, precondition_failed, and the errors of `invite`.
  */
 export async function resendInvitation(
   deps: InvitationDeps,

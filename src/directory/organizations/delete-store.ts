@@ -48,8 +48,9 @@ released AS (
 )
 SELECT count(*)::int AS rows, NULL AS after FROM released`);
 
-// $3 is the member after whom the portion begins: without it, each portion would read the index entries that earlier
-// portions have left. A session that began to act for the organization meanwhile acts for none afterwards.
+// $3 is the member after whom the portion begins: without it, each portion would read the dead index entries that
+// earlier portions have left behind. A session that began to act for the organization meanwhile acts for none
+// afterwards.
 const REMOVE_MEMBERS = statement(`
 WITH picked AS MATERIALIZED (
   SELECT user_id FROM memberships WHERE organization_id = $1::uuid AND user_id > $3::uuid ORDER BY user_id LIMIT $2::int
@@ -84,8 +85,9 @@ const PORTIONS = [
 export const KINDS = PORTIONS.length;
 
 /**
- * Removes at most `max` rows of one kind, and what belongs to them. `after` is the last member that was removed before.
- * Returns the number of removed rows.
+ * Removes at most `max` rows of one kind, and what belongs to them. Sessions are not removed, but act for no
+ * organization afterwards. `after` is the last member that was removed before. Returns the number of rows, and the last
+ * member that is removed now.
  */
 export async function removePortion(
   tx: SystemTx,

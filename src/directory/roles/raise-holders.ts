@@ -30,15 +30,18 @@ import {
   updateProgress,
 } from './raise-store.ts';
 
-/** A role with at most this number of members is changed in one transaction. */
+/** For a role with at most this number of members, the change of the role raises all epochs in its own transaction. */
 export const HOLDERS_AT_ONCE_MAX = 500;
 
-/** A slice has few users, because the commits of other transactions wait until PostgreSQL's log has the slice. */
+/** A slice has few users, because the commits of other transactions wait until the slice is in PostgreSQL's log. */
 export const SLICE_USERS = 100;
 
 const CHECK_EVERY_MS = 2_000;
 const ABANDONED_AFTER_SECONDS = 2;
-/** Nobody waits for the loop. So it leaves most of the time to requests: it pauses for this many times its work. */
+/**
+ * Nobody waits for the loop. So it leaves most of the time to requests: it pauses for this many times as long as it has
+ * worked.
+ */
 const PAUSE_SHARE = 3;
 /** Shorter than the time after which a change counts as abandoned. */
 const PAUSE_MS_MAX = 1_000;
@@ -92,7 +95,7 @@ export async function raiseHolders(
     }
     after = raised.after;
     slices = await listHolderSlices(deps.db.systemReader({ bulk: true }), { ...change, after }, SLICE_USERS);
-    // The next iteration finishes a role that nobody has any more.
+    // No member is left, so the change is finished, unless a further change of the role has started again.
     if (slices.length === 0 && (await finish(deps, change.id, after))) return true;
   }
 }

@@ -132,7 +132,7 @@ const SET_STATUS = statement(`
 UPDATE users SET status = $2::text, updated_at = clock_timestamp()
 WHERE id = $1::uuid AND status NOT IN ($2::text, 'closed') RETURNING id`);
 
-/** Changes the status of the account. Returns false when the account already had that status. */
+/** Changes the status of the account. Returns false when the account already had that status, or is closed. */
 export async function updateAccountStatus(
   tx: SystemTx,
   userId: string,
