@@ -1,5 +1,5 @@
-// The queries that seal rows which the previous version has written unsealed. Each changes a row only if its clear
-// values are still those that were sealed.
+// The queries that seal rows which the previous version has written unsealed. A row of a user or of an invitation is
+// changed only if its clear values are still those that were sealed.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 /** This many rows are sealed in one transaction. Sealing this many people takes about ten milliseconds. */
@@ -40,7 +40,7 @@ export interface SealedUser extends ClearUser {
   readonly emailGrams: readonly string[];
 }
 
-// $1 the users as JSON. The rows are locked in the order of their ids, as everywhere.
+// $1 the users as JSON. The rows are locked in the order of their ids, as in other statements that lock users.
 const SEAL_USERS = statement(`
 WITH given AS MATERIALIZED (
   SELECT g.* FROM jsonb_to_recordset($1::jsonb) AS g (id uuid, email text, "emailKey" text, name text, "emailSealed" text,

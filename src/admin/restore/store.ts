@@ -55,7 +55,7 @@ const COUNT = statement(`
 SELECT (SELECT count(*)::int FROM ${SESSIONS}) AS sessions, (SELECT count(*)::int FROM users) AS users,
   (SELECT count(*)::int FROM clients) AS clients, (SELECT count(*)::int FROM ${INVITATIONS}) AS invitations`);
 
-/** Returns the counts that ending everything would have. Ends nothing. */
+/** Returns how many of each markEverythingEnded would end. Ends nothing. */
 export async function countEverything(tx: SystemTx, restoredAt: string): Promise<EndedCounts> {
   const [row] = await tx.rows<EndedCounts>(COUNT, [restoredAt]);
   return row ?? { sessions: 0, users: 0, clients: 0, invitations: 0 };
@@ -68,7 +68,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended`);
 
-// No client or user can have received more new epochs than this between the backup and its restore.
+// No user, client or organization can have received more new epochs than this between the backup and its restore.
 const EPOCHS_PASSED = 1_000_000;
 const raise = (table: 'users' | 'clients') =>
   statement(`
