@@ -235,7 +235,7 @@ async function refuseDataKey(config: Config, use: Use | undefined, id: string): 
   );
 }
 
-const RECORDED = 'Every service, verifier and sidecar refuses its tokens within two seconds.';
+const RECORDED = 'Services, verifiers and sidecars refuse the tokens of the revoked key within two seconds.';
 
 function unrecorded(kid: string, reason: string): string {
   return [

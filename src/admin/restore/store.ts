@@ -55,7 +55,7 @@ const COUNT = statement(`
 SELECT (SELECT count(*)::int FROM ${SESSIONS}) AS sessions, (SELECT count(*)::int FROM users) AS users,
   (SELECT count(*)::int FROM clients) AS clients, (SELECT count(*)::int FROM ${INVITATIONS}) AS invitations`);
 
-/** Returns how many of each markEverythingEnded would end. Ends nothing. */
+/** Returns the counts that markEverythingEnded would return. Ends nothing. */
 export async function countEverything(tx: SystemTx, restoredAt: string): Promise<EndedCounts> {
   const [row] = await tx.rows<EndedCounts>(COUNT, [restoredAt]);
   return row ?? { sessions: 0, users: 0, clients: 0, invitations: 0 };

@@ -1,4 +1,4 @@
-// The wire shapes of members and of role assignments. The invitations use the shape of role assignments, too.
+// The wire shapes of members and of role assignments. Invitations use the shape of role assignments, too.
 import { z } from 'zod';
 import { Id, Instant, line, PageQuery, text } from '../../base/http/wire.ts';
 import { SCOPE_BYTES_MAX, scopeBytes } from '../rights/scope.ts';

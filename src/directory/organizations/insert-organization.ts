@@ -49,7 +49,7 @@ export type SlugChoice =
       readonly others: readonly string[];
     };
 
-// How many slugs that look free are tried. Another transaction that is not yet committed may have taken each of them.
+// How many slugs that look free are tried. Each of them may be taken by a transaction that is not committed yet.
 const CANDIDATES = 100;
 // Limits the search, which takes some milliseconds for each thousand organizations of one name.
 const SLUG_NUMBER_MAX = 10_000;

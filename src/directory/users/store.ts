@@ -41,7 +41,7 @@ export interface CredentialsToCheck {
 /**
  * The user with this canonical e-mail, or the hash of another account in its place. The hashes of accounts may have
  * different costs, which a stranger can measure. So each cost must occur as often for unknown e-mails as for known
- * ones. The hash of an arbitrary account fulfils this.
+ * ones. With the hash of an arbitrary account, it does.
  */
 export async function findCredentialsToCheck(tx: SystemReader, emailKey: string): Promise<CredentialsToCheck> {
   if (!tx.personal.isSealed) {
