@@ -96,7 +96,7 @@ done AS (
 )
 SELECT count(*)::int AS total FROM done`);
 
-/** Stores the sealed values. The values of a session never change. */
+/** Stores the sealed values. The values of a session do not change, except that closing the account erases them. */
 export function updateSessionsSealed(
   tx: SystemTx,
   sessions: readonly { id: string; userAgentSealed: string | null; ipSealed: string | null }[],

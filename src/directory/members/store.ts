@@ -37,7 +37,7 @@ export async function lockMembership(tx: OrganizationTx, organizationId: string,
 }
 
 // Deleting the membership makes its sessions act for no organization. The sessions are first locked in the order of
-// their ids. Every statement that ends sessions uses that order, so no two of them can deadlock.
+// their ids. The statements that end sessions use the same order, so that two of them cannot deadlock.
 const DELETE = statement(`
 WITH locked AS (
   SELECT id FROM sessions WHERE organization_id = $1::uuid AND user_id = $2::uuid ORDER BY id FOR UPDATE

@@ -37,8 +37,8 @@ export async function lockDeleted(tx: SystemTx, organizationId: string): Promise
   return (await tx.rows(CLAIM, [organizationId])).length > 0;
 }
 
-// $1 organization, $2 number of rows. The sessions are locked in the order of their ids. Every statement that ends
-// sessions uses that order, so no two of them can deadlock.
+// $1 organization, $2 number of rows. The sessions are locked in the order of their ids. The statements that end
+// sessions use the same order, so that two of them cannot deadlock.
 const RELEASE_SESSIONS = statement(`
 WITH picked AS MATERIALIZED (SELECT id FROM sessions WHERE organization_id = $1::uuid LIMIT $2::int),
 locked AS (SELECT id FROM sessions WHERE id IN (SELECT id FROM picked) ORDER BY id FOR UPDATE),

@@ -4,10 +4,9 @@
 // loop of any process continues.
 //
 // A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
-// organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and
-// tokens of the previous version, which do not know that epoch. It raises every member, so a token that was issued
-// after the change but before the slice of its member becomes stale, too. A change of a system role waits for the last
-// slice.
+// organization's roles, which revokes the older tokens. The loop then raises the memberships for processes and tokens
+// of the previous version, which do not know that epoch. It raises every member, so a token that was issued after the
+// change but before the slice of its member becomes stale, too. A change of a system role waits for the last slice.
 //
 // The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that
 // was not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would

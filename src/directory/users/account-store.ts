@@ -141,7 +141,7 @@ export async function updateAccountStatus(
   return (await tx.rows(SET_STATUS, [userId, status])).length > 0;
 }
 
-// Every change of both rows locks the row of the user before the row of the password, so that two changes cannot
+// The changes of both rows lock the row of the user before the row of the password, so that two of them cannot
 // deadlock.
 const SET_HASH = statement(`
 WITH locked AS (SELECT id FROM users WHERE id = $1::uuid AND status <> 'closed' FOR NO KEY UPDATE)

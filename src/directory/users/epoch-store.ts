@@ -89,7 +89,7 @@ SELECT epoch FROM raised`);
 /**
  * Raises the epoch of the organization's roles, and writes the revocation of the tokens that name this role. This takes
  * the same time for any number of members. A token does not name a role that the member has only in a scope, nor does
- * it have the permissions of that role. The caller holds the organization's lock, and publishes the returned
+ * it have permissions because of that role. The caller holds the organization's lock, and publishes the returned
  * revocations after the commit.
  */
 export async function raiseRolesEpoch(tx: OrganizationTx, organizationId: string, role: string): Promise<Revocation[]> {

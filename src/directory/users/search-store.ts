@@ -21,7 +21,7 @@ const FOUND = '(s.name_grams @> $1::text[]::bigint[] OR s.email_grams @> $1::tex
 /** SQL for other statements: the candidates, as a query of user_search. $1 grams. */
 export const CANDIDATES = `SELECT ${COLUMNS}, s.user_id FROM user_search s WHERE ${FOUND}`;
 
-// $1 grams, $2 organization. In a large organization, no member is looked at. The answer has at least one row.
+// $1 grams, $2 organization. In a large organization, no member is compared. The answer has at least one row.
 const AMONG_FEW = statement(`
 WITH size AS MATERIALIZED (
   SELECT count(*) > ${AT_ONCE_MAX} AS large
