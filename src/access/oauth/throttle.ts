@@ -9,8 +9,8 @@ import type { Clock } from '../../base/platform/clock.ts';
 /** One attempt. The caller calls exactly one of the methods, once. */
 export interface Attempt {
   /**
-   * Whether the credential is the last one that was right. If so, the request is from the client, unless the secret has
-   * ended since then.
+   * Whether the credential is the same as the last one that was right. If so, the request is from the client, unless
+   * the secret has ended since then.
    */
   readonly isProven: boolean;
   succeeded(): void;
@@ -81,7 +81,10 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
   const now = () => clock.now().getTime();
   const fresh = () => ({ count: 0, until: now() + WINDOW_MS });
 
-  /** Returns the entry of a key, now the newest entry. Creates a missing entry, and replaces a window that is over. */
+  /**
+   * Returns the entry of a key and makes it the newest. Creates a missing entry, and begins a new window if its window
+   * is over.
+   */
   function entryOf<E extends Failures>(entries: Map<string, E>, key: string, make: () => E): E {
     const entry = entries.get(key) ?? make();
     if (entry.until <= now()) Object.assign(entry, fresh());

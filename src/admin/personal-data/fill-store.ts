@@ -5,7 +5,8 @@ import { type SystemReader, type SystemTx, statement } from '../../base/database
 /** This many rows are sealed in one transaction. Sealing this many people takes about ten milliseconds. */
 export const SEALED_AT_ONCE = 50;
 
-// Only one process seals at a time. `app.sealing` keeps the tokens of invitations: see invitations_guard.
+// Only one process seals at a time. With `app.sealing`, an update of an invitation keeps its token: see the trigger
+// invitations_guard.
 const BEGIN = statement(`
 SELECT pg_try_advisory_xact_lock(72707371) AS own, set_config('app.sealing', 'on', true) AS sealing`);
 

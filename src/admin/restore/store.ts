@@ -76,7 +76,7 @@ WITH raised AS (UPDATE ${table} SET epoch = epoch + ${EPOCHS_PASSED} RETURNING 1
 SELECT count(*)::int AS total FROM raised`);
 const RAISE_USERS = raise('users');
 const RAISE_CLIENTS = raise('clients');
-// The epochs of memberships come from the counter of their users.
+// The epoch of a membership is always a value that the epoch of its user has had.
 const RAISE_MEMBERSHIPS = statement(`
 UPDATE memberships m SET epoch = u.epoch FROM users u WHERE u.id = m.user_id`);
 const RAISE_ROLES = statement(`UPDATE organizations SET roles_epoch = roles_epoch + ${EPOCHS_PASSED}`);

@@ -62,9 +62,9 @@ export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expires
 export const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
 
 /**
- * Invites an e-mail address, or renews its pending invitation. When the new mail is sent, its token replaces the older
- * token. Raises the errors of lockAndAuthorize, email_unverified, validation_failed, not_found for an unknown role,
- * grant_exceeds_own, already_member, team_member_limit, too_many_requests.
+ * Invites an e-mail address, or renews its pending invitation. A renewal makes the older token invalid. The new mail
+ * contains a new token. Raises the errors of lockAndAuthorize, email_unverified, validation_failed, not_found for an
+ * unknown role, grant_exceeds_own, already_member, team_member_limit, too_many_requests.
  */
 export async function invite(
   deps: InvitationDeps,
@@ -117,8 +117,8 @@ export interface SendingGuards {
 
 /**
  * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token becomes invalid
- * when the new mail is sent. The caller becomes the inviter, so the caller's rights must include the roles of the
- * invitation. Raises not_found, precondition_failed, and the errors of `invite`.
+ * immediately. The caller becomes the inviter, so the caller's rights must include the roles of the invitation. Raises
+ * not_found, precondition_failed, and the errors of `invite`.
  */
 export async function resendInvitation(
   deps: InvitationDeps,

@@ -40,7 +40,7 @@ export function assertAuthorized(found: FoundCaller, permission: string | null):
   return standing;
 }
 
-/** Raises member_outranks_you when the member's level is above the caller's. */
+/** Raises member_outranks_you when the rank of the member is above the level of the caller. */
 export function assertOutranks(standing: MemberStanding, member: MemberStanding): void {
   if (member.rank > standing.level) throw problem('member_outranks_you');
 }

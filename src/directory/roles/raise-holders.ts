@@ -1,5 +1,5 @@
-// Raises the epochs of the memberships of many members whose role has changed. The change of the role is committed
-// before. One statement for a hundred thousand members would run into its time limit and would delay every change of
+// Raises the epochs of the memberships of many members whose role has changed. The change of the role is already
+// committed. One statement for a hundred thousand members would run into its time limit and would delay every change of
 // one of these members. So the members are raised in slices, each in its own short transaction. If the process ends, a
 // loop of any process continues.
 //
