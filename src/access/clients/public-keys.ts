@@ -66,7 +66,7 @@ export function readPublicKey(jwk: Readonly<Record<string, unknown>>): PublicKey
   const named = algorithms.find((name) => name === alg);
   if (alg !== undefined && named === undefined) return `must have an alg that is ${algorithms.join(' or ')}, or none`;
   const key = importKey(jwk);
-  if (key === null) return 'is not a good key of its kind';
+  if (key === null) return 'is not a valid key of its kind';
   const labels = { ...(typeof kid === 'string' ? { kid } : {}), ...(named === undefined ? {} : { alg: named }) };
   // The key is exported again, so that its numbers have their canonical encoding.
   return rsaFault(key) ?? { ...(key.export({ format: 'jwk' }) as PublicKey), ...labels };

@@ -106,7 +106,7 @@ async function findObstacles(
     const who = organizations === 1 ? '1 organization has' : `${organizations} organizations have`;
     obstacles.push({
       code: 'role_name_taken',
-      detail: `${who} a role of their own with the name ${name}: rename one of the two.`,
+      detail: `${who} a custom role with the name ${name}: rename one of the two.`,
     });
   }
   const removed = new Set(namesOf(steps, 'remove'));
