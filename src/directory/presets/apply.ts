@@ -46,8 +46,8 @@ export interface AppliedPreset {
 const WITHIN_MS = 600_000;
 
 /**
- * Gives the system roles that the preset names its content and, with `prune`, removes the others, in one transaction
- * with one event. If many users have a changed role, their epochs are raised afterwards in slices: see
+ * Makes the system roles that the preset names equal to the preset and, with `prune`, removes the others, in one
+ * transaction with one event. If many users have a changed role, their epochs are raised afterwards in slices: see
  * roles/raise-holders.ts. Returns when all of them are raised. If this process ends earlier, the service continues the
  * work. A second call with the same preset changes nothing, and waits for what is not raised yet. Raises
  * role_name_taken, role_in_use or last_owner, each with a sentence that names the obstacle.
