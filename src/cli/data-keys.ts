@@ -1,5 +1,5 @@
-// The commands of `tenantry keys` that are about personal data and its keys. keys.ts adds those that other keys have,
-// too.
+// The commands of `tenantry keys` that are about personal data and its keys. keys.ts adds the commands that signing
+// keys have, too.
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { finishSealing } from '../admin/personal-data/finish.ts';
@@ -28,7 +28,7 @@ export interface DataKeysAnswer {
   readonly lines: readonly string[];
 }
 
-/** What everybody should know who sees the folder. */
+/** What everybody who sees the folder should know. */
 export const KEEP_DATA_KEYS =
   'without these files nobody can read the personal data in the database: keep a copy, apart from the backups of the database';
 const KEEP = `data: ${KEEP_DATA_KEYS}`;

@@ -1,5 +1,5 @@
-// The command `tenantry keys` creates, lists, replaces and removes signing keys. It changes the files in KEYS_DIR. A
-// running service notices the change.
+// The command `tenantry keys` creates, lists, replaces and removes signing keys and data keys. It changes the files in
+// KEYS_DIR, and a running service notices the change. A revocation is also recorded in the database.
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../base/config/config.ts';
@@ -235,7 +235,7 @@ async function refuseDataKey(config: Config, use: Use | undefined, id: string): 
   );
 }
 
-const RECORDED = 'Every service, verifier and sidecar refuses its tokens within two seconds.';
+const RECORDED = 'Services, verifiers and sidecars refuse the tokens of the revoked key within two seconds.';
 
 function unrecorded(kid: string, reason: string): string {
   return [

@@ -1,5 +1,5 @@
-// The command `tenantry mail preview` writes every mail into a folder, for operators who want to look at them. It needs
-// no database.
+// The command `tenantry mail preview` writes an example of every mail into a folder, so that operators can look at the
+// mails. It needs no database.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';

@@ -1,4 +1,5 @@
-// The command `tenantry mail` lists the mails of the outbox, and retries or drops mails that could not be sent.
+// The command `tenantry mail` lists the mails of the outbox, tries again to send those that could not be sent, and
+// drops mails.
 import { type Command, Option } from 'commander';
 import {
   changeAllDead,
@@ -92,7 +93,7 @@ async function drop(invocation: Invocation, options: ChangeOptions, ...typed: st
   });
 }
 
-/** Returns the ids of the arguments. Returns null when the command is for every dead mail. */
+/** Returns the ids in the arguments. Returns null when the command is for every dead mail. */
 function named({ allDead }: ChangeOptions, ids: readonly string[]): readonly string[] | null {
   if (ids.length > 0 === (allDead === true))
     throw new UsageRefused('usage', 'Name mails by their ids, or use --all-dead');

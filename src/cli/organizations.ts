@@ -172,6 +172,6 @@ function describe(slug: string, { plan, status, trialEndsAt, trialExpired, limit
   ]);
   const isOver = members + invited > limits.teamMembers;
   return isOver
-    ? `${lines}\n! The organization has more team members than the limit allows: it can invite no further ones.`
+    ? `${lines}\n! The organization has more members and pending invitations than the limit allows: it can invite no further members.`
     : lines;
 }

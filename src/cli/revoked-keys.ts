@@ -1,12 +1,12 @@
-// What the commands say about revoked signing keys. The database has them for good, because the file of a key may come
-// back from a backup.
+// What the commands say about revoked signing keys. The database keeps their revocations for good, because the file of
+// a key may come back from a backup.
 import type { Config } from '../base/config/config.ts';
 import { findRunning } from '../base/embedded/running.ts';
 import { listRevokedKeys, type RevokedKey } from '../credentials/revocations/key-store.ts';
 import type { Invocation } from './line/invocation.ts';
 import { embeddedDirectory, type Operator, withOperator } from './line/operator.ts';
 
-/** What the work returned, or why there is no database for it. */
+/** What the work returned, or why the database could not be used. */
 export type Besides<T> = { readonly found: T } | { readonly unknown: string };
 
 /**

@@ -1,4 +1,4 @@
-// The command `tenantry roles` compares the system roles with a preset, and applies a preset to the system roles.
+// The command `tenantry roles` lists and exports the system roles, compares them with a preset, and applies a preset.
 import type { Command } from 'commander';
 import { applyPreset, exportRoles } from '../directory/presets/apply.ts';
 import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '../directory/presets/plan.ts';
@@ -46,7 +46,7 @@ function list(invocation: Invocation): Promise<Outcome> {
   return withOperator(invocation, async (operator) => {
     const roles = await listSystemRoles(operator.db.systemReader());
     const rows = roles.map(({ name, level, ownership }) => [name, String(level), ownership ? 'owner' : '']);
-    // The permissions of each role are on the lines below the role, because a column for them would be wider than any
+    // The permissions of each role are on the lines below the role, because a column for them would be too wide for a
     // terminal.
     const [head = '', ...lines] = table([['NAME', 'LEVEL', ''], ...rows]).split('\n');
     const entries = lines.flatMap((line, at) => [

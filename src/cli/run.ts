@@ -1,5 +1,5 @@
-// The command line of `tenantry`. This file has the tree of commands, and says how a command ends. Each command is in
-// its own file. The code that all commands share is in line/.
+// The command line of `tenantry`. This file has the tree of commands, and says how a command ends. The commands, except
+// serve, are in other files. The code that they share is in line/.
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Command, CommanderError } from 'commander';

@@ -21,7 +21,7 @@ t.test('a revocation on one machine reaches a service with a folder of its own, 
   const cli = cliOn(database, { KEYS_DIR: keys.directory });
   const revoked = await cli('keys', 'revoke', keys.newer.kid, '--yes');
   t.equal(revoked.status, 0, revoked.stderr);
-  t.match(revoked.stdout, /^access: removed .*\.pem\nEvery service, verifier and sidecar refuses its tokens/);
+  t.match(revoked.stdout, /^access: removed .*\.pem\nServices, verifiers and sidecars refuse the tokens/);
   await until(async () => (await api.get('/me', { token: account.accessToken })).code === 'invalid_token');
   t.same(await publishedBy({ api }), [keys.older.kid]);
   t.equal((await filesIn(keysDirectory)).length, 2, 'the files of the service are not changed');

@@ -90,7 +90,7 @@ t.test('an operator creates accounts that can sign in, and members who have the 
 
   const lowered = await cli('orgs', 'subscription', slug, '--team-members', '1');
   t.match(lowered.stdout, /^team members +3 of 1 \(2 joined, 1 invited\)$/m);
-  t.match(lowered.stdout, /^! .*no further ones/m);
+  t.match(lowered.stdout, /^! .*no further members/m);
   const plain = await api.post(
     '/invitations',
     { email: 'x@example.com', roles: ['agent'] },

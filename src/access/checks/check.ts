@@ -24,7 +24,7 @@ const OTHERS = 'users:read';
 
 /**
  * Answers questions about members of the caller's organization. The answers have the order of the questions, and all
- * are true at the same moment. Questions about the caller need no permission. A service client may ask about every
+ * are true at the same moment. Questions about the caller need no permission. A service client may ask about any
  * member. Raises permission_denied when a user asks about another user without users:read, and validation_failed when a
  * client names no user.
  */
@@ -42,8 +42,8 @@ export async function checkAll(
   if (caller.kind === 'user' && others && !(await deps.access.holds(caller, OTHERS))) {
     throw problem('permission_denied', { detail: `Asking about another user needs ${OTHERS} in this organization.` });
   }
-  // An epoch of the user, of the membership or of the organization's roles rises when a decision may change. An
-  // explanation may change without a new epoch, so it needs a fresh read.
+  // When a decision may change, either an epoch of the user, of the membership or of the organization's roles rises, or
+  // the organization is suspended. An explanation may change without either of these, so it needs a fresh read.
   const fresh = asked.some(({ explain }) => explain);
   const userIds = asked.map(({ userId }) => userId);
   const grants = await deps.access.grants(caller.organizationId, userIds, { fresh });

@@ -36,7 +36,9 @@ export type Explanation =
   | {
       readonly missing: string;
       readonly heldRoles: readonly string[];
-      /** The assignments that contain the permission but do not grant it in this scope or at this moment. */
+      /**
+       * The assignments whose role contains the permission, but which do not grant it in this scope or at this moment.
+       */
       readonly wouldGrant: readonly { readonly role: RoleName; readonly scope: Scope }[];
     };
 

@@ -21,8 +21,8 @@ export interface GrantsCacheLimits {
   readonly membersMax: number;
   /**
    * The limit of permissions in all entries together. A limit of entries is not enough, because one role can have a
-   * thousand times as many permissions as another. A scope counts as the number of permissions that take as much
-   * memory.
+   * thousand times as many permissions as another. A scope counts as the number of permissions that take as much memory
+   * as the scope.
    */
   readonly permissionsMax: number;
 }
@@ -39,7 +39,7 @@ function permissionsOf({ grants }: CachedGrants): number {
 
 /**
  * An empty scope counts as nothing. In any other scope, each name with its value counts as two permissions, and the
- * text of the scope as further ones.
+ * text of the scope as one more for each 60 bytes or part of them.
  */
 function weightOf(scope: Scope): number {
   const names = Object.keys(scope);

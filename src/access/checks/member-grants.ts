@@ -1,5 +1,5 @@
-// A member's grants are the roles, scopes and statuses by which every check is decided. The functions are pure.
-// membership-access.ts reads the grants.
+// A member's grants are the roles, scopes and statuses by which a check of this member is decided. The functions are
+// pure. membership-access.ts reads the grants.
 import type { Scope } from '../../directory/rights/scope.ts';
 import type { MemberGrantsRow, MemberRow } from './store.ts';
 
@@ -28,7 +28,9 @@ export interface MemberGrants {
    * may have changed since then.
    */
   readonly epoch: number;
-  /** The same for the roles of the organization. */
+  /**
+   * The epoch of the organization's roles at the same moment. A higher one also means that the grants may have changed.
+   */
   readonly rolesEpoch: number;
   /** Unscoped assignments come first. Within each group, the highest level comes first. */
   readonly assignments: readonly Assignment[];

@@ -1,8 +1,9 @@
-// The present grants of members. They come from memory while no change is known, and otherwise from PostgreSQL. Every
-// change of a member's rights raises the epoch of the membership, and every change of a user raises the epoch of the
-// user, in the same transaction. A change of a role that many members have raises the epoch of the organization's
-// roles. Every cached entry has the epochs of the user and of the roles at its query, so an entry is out of date when a
-// higher epoch of the user, of the membership or of the roles is known. decide.ts makes the decisions.
+// The present grants of members. They may come from memory while no change is known. Otherwise, they are read from
+// PostgreSQL. In its own transaction, a change of one member's rights raises the epoch of the membership, and a change
+// that ends all tokens of a user, such as a new password, raises the epoch of the user. A change of an organization's
+// own role that many members have first raises the epoch of the organization's roles. Every cached entry has the epochs
+// of the user and of the roles at its query, so an entry is out of date when a higher epoch of the user, of the
+// membership or of the roles is known. decide.ts makes the decisions.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -68,8 +69,8 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
   }
 
   /**
-   * Reads again when a change became known during the query. The caller that made the change may already have the
-   * answer that the change is done.
+   * Reads again if a change became known during the query, because the caller that made the change may already have
+   * been told that it is done.
    */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
     const reader = deps.db.organizationReader({ organizationId }, { bulk: userIds.length > 1 });
@@ -81,7 +82,7 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
       const row = await findMemberGrants(reader, organizationId, userIds);
       if (known() !== before) continue;
       const found = toMemberGrants(organizationId, row);
-      // A user who is not a member is not cached but read each time. Nothing would show that such a cached answer is
+      // That a user is not a member is not cached but read each time, because no epoch would show that such an entry is
       // out of date.
       for (const grants of found.values()) if (grants.organizationActive) cache.set({ grants, readAtMs });
       return found;

@@ -25,8 +25,8 @@ const TYPES = ['jwt', 'client-authentication+jwt'];
 
 /**
  * Reads an assertion and checks its claims, but not its signature. Returns null for an invalid assertion. `audiences`
- * are the issuer and the token endpoint. `aud` must be one of them, as a single string (the update of RFC 7523 of
- * 2025).
+ * are the issuer and the token endpoint. `aud` must be one of them, as a single string and not in an array
+ * (draft-ietf-oauth-rfc7523bis).
  */
 export function readAssertion(
   compact: string,
@@ -50,7 +50,7 @@ function objectIn(part: string): Record<string, unknown> | null {
   return bytes && readJsonObject(bytes);
 }
 
-/** The members jwk, jku, x5u and x5c are ignored, because only registered keys count. */
+/** The header parameters jwk, jku, x5u and x5c are ignored, because only registered keys count. */
 function readHeader({ alg, typ, kid, crit, b64 }: Record<string, unknown>) {
   if (crit !== undefined || b64 !== undefined) return null;
   if (typ !== undefined && !(typeof typ === 'string' && TYPES.includes(typ.toLowerCase()))) return null;
@@ -74,9 +74,9 @@ function isTimely({ iat, nbf }: Record<string, unknown>, exp: number, now: numbe
   );
 }
 
-// Valid keys that no client has registered. For an unknown client, the signature is verified with one of these keys. So
-// an unknown client takes as much time as a wrong signature. For elliptic curves the key is the base point. A signature
-// that verifies with such a key is never accepted.
+// Well-formed keys that belong to no client. If no registered key fits, the signature is verified with one of these
+// keys, so that an unknown client takes as much time as a wrong signature. For elliptic curves, the key is the base
+// point. A signature that verifies only with one of these keys is not accepted.
 const STAND_IN_RSA = { kty: 'RSA', n: Buffer.alloc(256, 0xff).toString('base64url'), e: 'AQAB' };
 const base = (kty: string, crv: string, x: string, y?: string): PublicKey => ({
   kty,
@@ -112,7 +112,7 @@ const STAND_INS: Readonly<Record<AssertionAlgorithm, PublicKey>> = {
 
 /**
  * Whether one of the keys signed the assertion. If the assertion has a kid, only the key with that kid counts. Without
- * a matching key, this takes the same time.
+ * a matching key, this takes as much time as with one.
  */
 export async function isSignedByOne(assertion: Assertion, keys: readonly PublicKey[]): Promise<boolean> {
   const { alg, kid } = assertion;

@@ -1,5 +1,6 @@
-// Authenticates a service client by its secret or by its signed assertion. Every check of a client's credentials is in
-// this folder. oauth/credentials.ts reads the credentials from a request.
+// Authenticates a service client by its secret or by its signed assertion. This folder verifies the assertions and
+// loads the hashes of the secrets, which clients/secret.ts compares. oauth/credentials.ts reads the credentials from a
+// request.
 import { createHash } from 'node:crypto';
 import type { Database } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -33,8 +34,9 @@ export interface AuthenticateClientDeps {
 
 /**
  * Returns the client that the credentials prove, or null (`invalid_client`). Null is returned after the same work for
- * an unknown client, wrong credentials, the wrong method, a disabled client, an ended secret and a suspended
- * organization. An assertion is accepted only once (RFC 7523 §3). Raises DatabaseUnavailable.
+ * an unknown client, a wrong secret or signature, the wrong method, a disabled client, an ended secret and a suspended
+ * organization. An assertion with invalid claims is refused before any query. An assertion is accepted only once (RFC
+ * 7523 §3). Raises DatabaseUnavailable.
  */
 export async function authenticateClient(
   deps: AuthenticateClientDeps,
@@ -66,7 +68,7 @@ async function byAssertion(
 }
 
 /**
- * Returns the client id if it has the shape of an id. Any other text becomes the zero id, so that the query runs in
+ * Returns the client id if it has the shape of an id. Any other text becomes the nil UUID, so that the query runs in
  * every case.
  */
 function idOf(clientId: string): string {

@@ -85,14 +85,15 @@ export async function insertAssertion(tx: SystemReader, used: UsedAssertion): Pr
 
 const REMOVED_AT_ONCE = 10_000;
 
-// The clocks of replicas differ. A record is removed only when no replica can still accept the assertion.
+// The clocks of replicas may differ. A record stays for 10 minutes after the assertion has expired, so that no replica
+// whose clock is behind still accepts the assertion a second time.
 const REMOVE = statement(`
 WITH removed AS (DELETE FROM client_assertions WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM client_assertions WHERE expires_at < (SELECT clock_timestamp() - interval '10 minutes')
     ORDER BY expires_at LIMIT ${REMOVED_AT_ONCE})) RETURNING 1)
 SELECT count(*)::int AS total FROM removed`);
 
-/** Removes a portion of the expired assertions. Returns false when there may be none left. */
+/** Removes a portion of the expired assertions. Returns whether there may be more of them. */
 export async function deleteExpiredAssertions(tx: SystemReader): Promise<boolean> {
   const [row] = await tx.rows<{ total: number }>(REMOVE, []);
   return row?.total === REMOVED_AT_ONCE;

@@ -1,7 +1,7 @@
-// Decides which audience a service client may have. A service accepts every token that has its audience and a signature
-// by a key of the installation. So an organization chooses only from the list that the operator keeps
-// (TOKEN_AUDIENCES). The same check runs when a client is created or changed, and again whenever a token is issued,
-// because the list may have become shorter.
+// Decides which audience a service client may have. A service accepts a valid token that has its audience and a
+// signature by a key of the installation. So an organization can choose only the default audience, or one from the list
+// that the operator keeps (TOKEN_AUDIENCES). The same check runs when a client is created, when its audience is
+// changed, and whenever a token is issued to it, because the list may have become shorter.
 import { isReservedAudience } from '../../base/config/audience.ts';
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -17,7 +17,7 @@ export interface AudiencePolicy {
 
 /**
  * Whether tokens with this audience may be issued to a client. Null is the default audience. With `organizationId`
- * null, the client belongs to the installation, and its operator chooses freely among unreserved audiences.
+ * null, the client belongs to the installation, and the operator chooses freely among unreserved audiences.
  */
 export function isAudienceAllowed(
   { issuer, audience: standard, audiences }: AudiencePolicy,

@@ -19,8 +19,8 @@ export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientCon
 const FIELDS = ['name', 'description', 'permissions', 'audience', 'jwks', 'status'] as const;
 type Field = (typeof FIELDS)[number];
 type OtherField = Exclude<Field, 'status'>;
-// The fields that tokens contain, or that decide who can request a token. A change of one of them ends the older
-// tokens.
+// The fields that tokens contain, or that decide who can request a token. A change of one of them ends the older tokens
+// of the client.
 const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
 /**
@@ -110,8 +110,8 @@ export async function removeClient(
 }
 
 /**
- * Deletes the clients that a user has made, because the owner of the address claims the account. Ends their tokens.
- * Returns the revocations to publish.
+ * Deletes the clients that a user has made, and ends the tokens of these clients. Used when the owner of an e-mail
+ * address takes over the account that somebody else has registered with it. Returns the revocations to publish.
  */
 export async function removeClientsOf(
   deps: { readonly clock: Clock; readonly random: Random },

@@ -1,5 +1,5 @@
 // Reads service clients for the members who manage them and for operators: a list, or one client. Also decides who may
-// get the kept answer of a request that created a secret.
+// get the answer again when a request that created a secret is repeated.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { assertMayGrant, type Standing } from '../../directory/rights/granting.ts';
@@ -89,8 +89,9 @@ export async function getClient(deps: ReadDeps, caller: OrganizationCaller, id: 
 }
 
 /**
- * Judges the repeat of a request that created a secret of the client. Raises grant_exceeds_own when the rights of the
- * caller do not include all permissions that the client has now. The secret of a deleted client gives no access.
+ * Decides whether the caller may repeat a request that created a secret of the client. Raises grant_exceeds_own when
+ * the rights of the caller do not include all permissions that the client has now. The secret of a deleted client gives
+ * no access.
  */
 export async function assertMayRepeatSecret(
   deps: ReadDeps,

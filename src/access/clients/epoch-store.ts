@@ -1,4 +1,5 @@
-// The queries that raise a client's epoch. After the commit, every service refuses the client's older access tokens.
+// The queries that raise a client's epoch. Once a service has read the revocation, it refuses the client's older access
+// tokens.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingEpochs } from '../../base/revoking/sql.ts';

@@ -46,7 +46,8 @@ export function algorithmsOf(key: PublicKey): readonly AssertionAlgorithm[] {
 }
 
 /**
- * Returns the key as it is stored, or a message that says why it is refused. Other members are left out (RFC 7517 §4).
+ * Returns the key as it is stored, or a message that says why it is refused. Members that PublicKey does not have are
+ * left out (RFC 7517 §4).
  */
 export function readPublicKey(jwk: Readonly<Record<string, unknown>>): PublicKey | string {
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {
@@ -65,7 +66,7 @@ export function readPublicKey(jwk: Readonly<Record<string, unknown>>): PublicKey
   const named = algorithms.find((name) => name === alg);
   if (alg !== undefined && named === undefined) return `must have an alg that is ${algorithms.join(' or ')}, or none`;
   const key = importKey(jwk);
-  if (key === null) return 'is not a good key of its kind';
+  if (key === null) return 'is not a valid key of its kind';
   const labels = { ...(typeof kid === 'string' ? { kid } : {}), ...(named === undefined ? {} : { alg: named }) };
   // The key is exported again, so that its numbers have their canonical encoding.
   return rsaFault(key) ?? { ...(key.export({ format: 'jwk' }) as PublicKey), ...labels };

@@ -54,8 +54,9 @@ export function rotateSecret(
 }
 
 /**
- * Ends every secret except the newest at once, and ends the client's access tokens. Does nothing if there is only one
- * secret. Raises the errors of `runClientChange`, and not_found, precondition_failed, client_without_secret.
+ * Immediately ends every secret except the newest, and ends the client's access tokens. If no other secret is valid,
+ * the tokens stay valid. Raises the errors of `runClientChange`, and not_found, precondition_failed,
+ * client_without_secret.
  */
 export async function endOverlap(
   deps: ClientDeps,

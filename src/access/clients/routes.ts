@@ -115,7 +115,7 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       url: '/api/v1/clients/:id',
       access: MANAGES,
       id: 'deleteClient',
-      summary: 'Delete a service client, its secrets and its tokens',
+      summary: 'Delete a service client and its secrets, and end its tokens',
       tag: 'Clients',
       params: ById,
       reply: { 204: null },

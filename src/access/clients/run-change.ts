@@ -1,5 +1,5 @@
-// Runs every change of a service client, for a member or for an operator. A member can give a client only permissions
-// that the member has at that moment. An operator has no such limit.
+// Runs the changes that members and operators make to service clients. A member can give a client only permissions that
+// the member has at that moment. An operator has no such limit.
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -38,7 +38,7 @@ export interface Change {
   readonly actorId: string | null;
   /** Raises grant_exceeds_own when the actor does not have all of these permissions now. */
   assertHolds(permissions: readonly string[]): void;
-  /** Locks the client and returns it. Raises not_found for a client of another organization. */
+  /** Locks the client and returns it. Raises not_found for an unknown client and for one of another organization. */
   get(id: string): Promise<ClientRow>;
   /** Ends the client's access tokens. The revocation is published after the commit. */
   endTokens(id: string): Promise<void>;
@@ -51,9 +51,9 @@ type ClientEvent = EventPart<
 >;
 
 /**
- * Runs a change in its own transaction and publishes its revocations. The change itself keeps the result. Raises
- * permission_denied, organization_suspended or organization_access_denied for a member who is not allowed to make the
- * change, and not_found for an operator who names an unknown organization.
+ * Runs a change in its own transaction and publishes its revocations. The change itself calls `once.keep` with its
+ * result. Raises permission_denied, organization_suspended or organization_access_denied for a member who is not
+ * allowed to make the change, and not_found for an operator who names an unknown organization.
  */
 export async function runClientChange<T>(
   deps: ClientDeps,

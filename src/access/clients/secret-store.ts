@@ -1,5 +1,5 @@
-// The queries of clients' secrets. The newest secret of a client does not end. A former secret is valid until its
-// overlap time is over. A later rotation removes the secrets that have ended.
+// The queries of clients' secrets. The newest secret of a client has no end. A former secret is valid until its overlap
+// time is over. A later rotation removes the secrets that have ended.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
 
@@ -18,7 +18,7 @@ export interface NewSecret {
   readonly hash: string;
 }
 
-/** Writes a secret that does not end. Call endSecrets first, because a client may have only one such secret. */
+/** Writes a secret without an end. Call endSecrets first, because a client may have only one such secret. */
 export async function insertSecret(tx: AnyTx, { id, organizationId, clientId, hash }: NewSecret): Promise<void> {
   await tx.rows(INSERT, [id, organizationId, organizationId ?? SYSTEM_OWNER, clientId, hash]);
 }
@@ -50,7 +50,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended WHERE expires_at > clock_timestamp()`);
 
-/** Ends every secret except the newest at once. Returns the number of these secrets that were still valid. */
+/** Immediately ends every secret except the newest. Returns the number of ended secrets that were still valid. */
 export async function endFormerSecrets(tx: AnyTx, organizationId: string | null, clientId: string): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(END_FORMER, [organizationId ?? SYSTEM_OWNER, clientId]);
   return row?.total ?? 0;

@@ -1,6 +1,6 @@
-// The queries of service clients. They read the clients of one organization, or, with null, the clients of the whole
-// installation, which only the system scope can see. secret-store.ts writes the hashes of secrets, and
-// client-authentication/store.ts reads them.
+// The queries of service clients. Most of them are about the clients of one organization or, with null, about the
+// clients that belong to no organization, which only the system scope can see. secret-store.ts writes the hashes of
+// secrets, and client-authentication/store.ts reads them.
 import {
   type OrganizationReader,
   type OrganizationTx,
@@ -132,7 +132,9 @@ export function listOwnAudiences(tx: SystemReader, audiences: readonly string[])
 
 const LOCK = statement('SELECT 1 AS held FROM clients WHERE owner_key = $1::uuid AND id = $2::uuid FOR NO KEY UPDATE');
 
-/** Does the same as findClient. Every other change of the client waits until the transaction ends. */
+/**
+ * Does the same as findClient, and locks the client. Every other change of the client waits until the transaction ends.
+ */
 export async function findClientForChange(
   tx: AnyTx,
   organizationId: string | null,

@@ -1,5 +1,5 @@
-// Forward authentication. It decides, from memory, whether a proxy may pass a request to a service. The configuration
-// of the proxy decides which requests are checked and how the proxy uses the answer.
+// Forward authentication. It decides whether a proxy may pass a request to a service, in most cases without a query.
+// The configuration of the proxy decides which requests are checked and how the proxy uses the answer.
 import { problem } from '../../base/errors/problem.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { actsForOrganization, type OrganizationCaller, type Principal } from '../../protocol/caller.ts';

@@ -1,5 +1,5 @@
-// The first step of every OAuth endpoint. It authenticates the client and applies the throttle and the rate limit of
-// the client.
+// Admits a client at the token, introspection and revocation endpoints: authenticates the client and applies the
+// throttle and the rate limit of the client.
 
 import { oauthError } from '../../base/errors/oauth.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
@@ -28,9 +28,9 @@ export interface Presented extends PresentedCredentials {
 }
 
 /**
- * Returns the authenticated client of a request. Only requests with right credentials count against the client's rate
- * limit. Raises invalid_client, invalid_request, too_many_requests. While the database may have lost a client or its
- * secret, raises database_set_back and not invalid_client.
+ * Returns the authenticated client of a request. Only requests with credentials that are right, or were right recently,
+ * count against the client's rate limit. Raises invalid_client, invalid_request, too_many_requests. While the database
+ * may have lost a client or its secret, raises database_set_back and not invalid_client.
  */
 export async function admitClient(deps: AdmitDeps, presented: Presented): Promise<AuthenticatedClient> {
   const credentials = readCredentials(presented);
@@ -51,7 +51,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   const client = await authenticateClient(deps, credentials).catch(undecided);
   if (!client) {
     attempt.failed();
-    await assertNotLost(deps.revocations, 0); // many failures at once share one reading
+    await assertNotLost(deps.revocations, 0); // failures at the same moment share one read
     throw oauthError('invalid_client');
   }
   attempt.succeeded();

@@ -22,8 +22,8 @@ const BASIC = /^Basic +([A-Za-z0-9+/]+={0,2})$/i; // RFC 7617 §2, RFC 9110 §11
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Returns the credentials of a request. Raises invalid_request for two methods at once and for an incomplete method.
- * Raises invalid_client for no method, an unknown method, or a malformed header.
+ * Returns the credentials of a request. Raises invalid_request for more than one method, for an incomplete method and
+ * for two different client ids. Raises invalid_client for no method, an unknown method, or a malformed header.
  */
 export function readCredentials(presented: PresentedCredentials): ClientCredentials {
   const { authorization, clientId, clientSecret, assertion, assertionType } = presented;

@@ -1,5 +1,5 @@
-// Introspection (RFC 7662). It returns the content of a token that is valid now according to PostgreSQL. Every other
-// token gets the same answer, which does not say why.
+// Introspection (RFC 7662). It returns the content of a token that is valid now according to PostgreSQL. A token that
+// is not valid, or that the client may not read, gets one and the same answer, which does not give the reason.
 
 import type { Database } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
@@ -23,8 +23,8 @@ export interface IntrospectDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random
 export interface ActiveToken {
   readonly active: true;
   /**
-   * A token with the value `refresh_token` is not an access token. A service that checks a presented token must check
-   * this field.
+   * With the value `refresh_token`, the token is not an access token. A service that checks a presented token must
+   * check this field.
    */
   readonly token_type: 'Bearer' | 'refresh_token';
   readonly client_id: string;
@@ -110,7 +110,7 @@ async function ofAccessToken(
 }
 
 /**
- * The content of a refresh token. Only Tenantry itself uses a refresh token, so the answer contains no roles and no
+ * The content of a refresh token. Only Tenantry itself accepts refresh tokens, so the answer contains no roles and no
  * permissions.
  */
 async function ofRefreshToken(

@@ -39,8 +39,9 @@ export interface TokenAnswer {
 export interface TokenDeps extends AdmitDeps, RefreshDeps, AudiencePolicy {}
 
 /**
- * Issues a token to an authenticated client. Malformed requests are refused before the client is authenticated, so that
- * they do not use up an assertion. Raises the errors of RFC 6749 §5.2, invalid_target, too_many_requests.
+ * Issues a token to an authenticated client. A malformed scope, an unknown grant type and a missing refresh token are
+ * refused before the client is authenticated, so that such a request does not use up an assertion. Raises the errors of
+ * RFC 6749 §5.2, invalid_target, too_many_requests.
  */
 export async function issueToken(deps: TokenDeps, presented: Presented, asked: TokenRequest): Promise<TokenAnswer> {
   const { grantType, refreshToken } = asked;
@@ -120,7 +121,8 @@ const REFUSED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 
 /**
  * Refreshes for a user who acts for the client's organization (RFC 6749 §6). The request is refused for a session of
- * another organization and for a user who is not an active member. A refused request does not change the refresh token.
+ * another organization and for a user who is not an active member. A request that is refused for one of these two
+ * reasons leaves the refresh token as it is.
  */
 async function refreshForClient(
   deps: TokenDeps,

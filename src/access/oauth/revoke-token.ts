@@ -1,5 +1,6 @@
-// Revocation (RFC 7009). A user's token ends the user's session. A client's own token ends all tokens of that client.
-// An unknown token, and a token that the client must not revoke, get the same answer as a revoked token.
+// Revocation (RFC 7009). The revocation of a user's token ends the session of the token. The revocation of a client's
+// own token ends all tokens of that client. An unknown token, and a token that the client must not revoke, get the same
+// answer as a revoked token.
 
 import type { Database } from '../../base/database/db.ts';
 import type { PublishDeps } from '../../base/revoking/publish.ts';
@@ -16,11 +17,11 @@ export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps
 }
 
 /**
- * Ends the session or the client tokens to which a token belongs. The token may be expired, as in a logout. A client of
- * an organization ends only sessions that act for that organization now. An access token must also name the
- * organization: the session may have acted for another one before. Raises the errors of admitClient, and
- * DatabaseUnavailable. After DatabaseUnavailable, the caller must assume that the token is still valid (RFC 7009
- * §2.2.1).
+ * Ends the session or the client tokens to which a token belongs. The token of a user may be expired, as in a logout.
+ * An expired token of the client itself ends nothing. A client of an organization ends only sessions that act for that
+ * organization now. An access token must also name that organization, because the session may have acted for another
+ * organization before. Raises the errors of admitClient, and DatabaseUnavailable. After DatabaseUnavailable, the caller
+ * must assume that the token is still valid (RFC 7009 §2.2.1).
  */
 export async function revokeToken(deps: RevokeDeps, presented: Presented, token: string): Promise<void> {
   const client = await admitClient(deps, presented);

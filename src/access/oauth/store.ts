@@ -53,8 +53,8 @@ export interface UserTokenClaims {
 
 /**
  * A token is live if its session is live, its key is not revoked, the user, the membership and the organization are
- * active, and neither the user nor the membership, nor a role of the token that many members have, has changed since
- * the token was issued. Returns null for an unknown session.
+ * active, and no change since the token was issued has ended the tokens of the user, of the membership, or of a role of
+ * the token that many members have. Returns null for an unknown session.
  */
 export async function findUserTokenState(
   tx: SystemReader,
@@ -81,8 +81,8 @@ export interface ClientTokenClaims {
 }
 
 /**
- * A token is live if the client is active, the epoch of the client is the epoch of the token, and its key is not
- * revoked. Returns null for an unknown client.
+ * A token is live if the client and its organization are active, the epoch of the client is the epoch of the token, and
+ * the key of the token is not revoked. Returns null for an unknown client.
  */
 export async function findClientTokenState(
   tx: SystemReader,

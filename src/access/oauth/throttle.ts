@@ -9,8 +9,8 @@ import type { Clock } from '../../base/platform/clock.ts';
 /** One attempt. The caller calls exactly one of the methods, once. */
 export interface Attempt {
   /**
-   * Whether the credential is the last one that was right. If so, the request is from the client, unless the secret has
-   * ended since then.
+   * Whether the credential is the same as the last one that was right. If so, the request is from the client, unless
+   * the secret has ended since then.
    */
   readonly isProven: boolean;
   succeeded(): void;
@@ -72,14 +72,16 @@ function dropOld(entries: Map<string, Failures & Partial<ClientEntry>>, now: num
   }
 }
 
-/** Allows `failuresMax` failures in a minute for each client and network. With `Infinity` the throttle is off. */
+/**
+ * Allows `failuresMax` failures in a minute for each pair of client and network. With `Infinity` the throttle is off.
+ */
 export function createClientThrottle({ clock, failuresMax }: { clock: Clock; failuresMax: number }): ClientThrottle {
   const clients = new Map<string, ClientEntry>();
   const networks = new Map<string, Failures>();
   const now = () => clock.now().getTime();
   const fresh = () => ({ count: 0, until: now() + WINDOW_MS });
 
-  /** Returns the entry of a key, now the newest entry. Creates a missing entry, and replaces a window that is over. */
+  /** Returns the entry of a key as the newest one. Creates a missing entry, and renews a window that is over. */
   function entryOf<E extends Failures>(entries: Map<string, E>, key: string, make: () => E): E {
     const entry = entries.get(key) ?? make();
     if (entry.until <= now()) Object.assign(entry, fresh());
@@ -128,7 +130,7 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
     async begin({ network, clientId, credential }) {
       const key = `${network} ${clientId.slice(0, CLIENT_ID_LENGTH_MAX)}`;
       const digest = digestOf(credential);
-      // A refused attempt creates no entry. Otherwise invented client ids would evict known clients.
+      // A refused attempt creates no entry of a client. Otherwise invented client ids would evict known clients.
       if (!clients.has(key)) assertBelow(entryOf(networks, network, fresh), failuresMax * NETWORK_FACTOR, now());
       for (;;) {
         const entry = entryOf(clients, key, makeClient);

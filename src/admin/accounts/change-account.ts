@@ -74,7 +74,7 @@ export interface PasswordDeps extends OperatorDeps {
 
 /**
  * Sets another password, ends all sessions of the account, and mails a notice to its owner. Returns the number of live
- * sessions. Raises validation_failed.
+ * sessions that it ended. Raises validation_failed.
  */
 export async function setPassword(
   deps: PasswordDeps,

@@ -1,5 +1,4 @@
-// Closes accounts without their users: for an operator, and accounts that nobody has proven. What is removed with an
-// account is decided in sign-in/leaving.
+// Closes an account for an operator, without its user. sign-in/leaving decides what is removed with an account.
 import { type Closed, type ClosingDeps, closeAccount } from '../../sign-in/leaving/close-account.ts';
 import { endAdministration } from '../administrators/store.ts';
 

@@ -66,7 +66,7 @@ async function removeOne(
   return isOwnTurn ? 'kept' : 'elsewhere';
 }
 
-/** Opens the loop that removes these accounts. */
+/** Opens the loop that removes unproven accounts. */
 export function openRemovalOfUnproven(deps: RemoveUnprovenDeps & { readonly log: Log }): Loop {
   return openLoop({
     name: 'unproven accounts',

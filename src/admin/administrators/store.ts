@@ -46,7 +46,7 @@ export async function deletePlatformAdministrator(tx: SystemReader, userId: stri
   return (await tx.rows(REVOKE, [userId, eventId])).length > 0;
 }
 
-// Two administrators who leave at once wait for each other.
+// If two administrators leave at the same moment, the second one waits for the first.
 const LOCK_ALL = statement('SELECT user_id FROM platform_administrators ORDER BY user_id FOR UPDATE');
 // $1 user, $2 actor or null, $3 whether the right may end although nobody else has it.
 const END = statement(`

@@ -9,8 +9,8 @@ import { removeDeleted } from '../../directory/organizations/remove-deleted.ts';
 import { lockOrganization } from '../../directory/rights/store.ts';
 
 /**
- * Deletes the organization with everything that belongs to it, and removes its rows. If it is interrupted, the service
- * removes the rest. Raises not_found.
+ * Deletes the organization with everything that belongs to it, and removes its rows. If the removal is interrupted, the
+ * service removes the rest. Raises not_found.
  */
 export async function deleteForOperator(
   deps: DeleteOrganizationDeps,

@@ -1,5 +1,5 @@
-// Operators and platform administrators list, read, suspend and activate organizations, and change their subscriptions.
-// Everything here runs in the system scope, across all organizations.
+// Operators and platform administrators list, read, suspend and activate organizations. Only operators change
+// subscriptions. Everything here runs in the system scope, across all organizations.
 
 import type { Database, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -32,7 +32,8 @@ export interface AdministrationDeps extends PublishDeps {
 }
 
 /**
- * An organization as platform administrators see it, without its settings. Instants are in ISO 8601 format and in UTC.
+ * An organization as operators and platform administrators see it, without its settings. Instants are in ISO 8601
+ * format and in UTC.
  */
 export interface Administered extends Omit<AdministeredOrganization, 'createdAt' | 'updatedAt'> {
   readonly createdAt: string;
@@ -91,8 +92,8 @@ export function suspendOrganization(
 }
 
 /**
- * Activates a suspended organization (id or slug). Those of its tokens that have not expired work again. Raises
- * not_found, and the errors of assertAdministrator.
+ * Activates a suspended organization (id or slug). Those of its tokens that have neither expired nor been revoked
+ * otherwise work again. Raises not_found, and the errors of assertAdministrator.
  */
 export function activateOrganization(
   deps: AdministrationDeps,
@@ -117,7 +118,7 @@ async function setStatus(
   const { id: organizationId } = await getOrganizationByReference(deps, reference);
   const change = { organizationId, status, eventId: newId(deps.random, deps.clock), actorId: actor?.id ?? null };
   const commit = deps.db.system(async (tx) => {
-    // Every transaction that locks an organization and a session takes the organization first.
+    // The organization is locked before the session, as in other transactions that lock both.
     await lockOrganization(tx, organizationId);
     if (actor) await assertAdministrator(tx, actor);
     await assertVersion(() => getAdministered(tx, organizationId));

@@ -1,4 +1,4 @@
-// The wire shapes of managing organizations, and the fields of a subscription that an operator may set.
+// The wire shapes of the routes that manage organizations, and the fields of a subscription that an operator may set.
 import { z } from 'zod';
 import { Instant, PageQuery, text } from '../../base/http/wire.ts';
 import { OrganizationStatus, OrganizationSummary, Subscription } from '../../directory/organizations/schema.ts';

@@ -1,5 +1,5 @@
-// The queries with which operators and platform administrators read, suspend and activate organizations, and change
-// their subscriptions.
+// The queries with which operators and platform administrators read, suspend and activate organizations, and with which
+// operators change subscriptions.
 
 import { type Statement, type SystemReader, statement } from '../../base/database/db.ts';
 import type { Page } from '../../base/platform/page.ts';
@@ -106,8 +106,8 @@ export async function countAdministeredOrganizations(tx: SystemReader, asked: Or
   return row?.total ?? 0;
 }
 
-// The instants of an organization's changes always increase, even if the clock goes backwards. So all readers agree on
-// which change was the last.
+// The instants of an organization's suspensions and activations always increase, even if the clock goes backwards. So
+// all readers agree on which of them was the last.
 // $1 organization, $2 status, $3 event, $4 actor, null for an operator.
 const SET_STATUS = statement(`
 WITH changed AS (

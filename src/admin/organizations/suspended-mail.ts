@@ -10,7 +10,7 @@ import { listActiveOwners, lockSuspended } from './owner-store.ts';
 
 export const SUSPENDED_MAIL = 'organization_suspended';
 
-/** Requests a mail to each active owner, in the transaction that suspends the organization. */
+/** Requests a mail to each active owner, at most 100 of them, in the transaction that suspends the organization. */
 export async function requestSuspendedMails(
   { random, clock }: { readonly random: Random; readonly clock: Clock },
   tx: SystemTx,
@@ -22,7 +22,7 @@ export async function requestSuspendedMails(
   }
 }
 
-/** Returns the mail kind for the outbox. The mail is unwanted once the organization is active again. */
+/** Returns the mail kind for the outbox. The mail is not sent if the organization is active again by then. */
 export function suspendedMail({ mailKit }: { readonly mailKit: MailKit }): MailKind {
   return {
     kind: SUSPENDED_MAIL,

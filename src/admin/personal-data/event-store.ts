@@ -20,7 +20,7 @@ export function listClearNetworks(tx: SystemTx, after: string): Promise<ClearNet
   return tx.rows(CLEAR, [after]);
 }
 
-// A person who is gone has no keys: then nobody can read the value, as after an erasure.
+// A user whose account is closed gets no key: then nobody can read the value, as after an erasure.
 // $1 event, $2 user, $3 sealed network, $4 id of the key, $5 sealed secret of the key.
 const SEAL = statement(`
 WITH sealed AS (

@@ -1,11 +1,12 @@
-// The queries that seal rows which the previous version has written unsealed. Each changes a row only if its clear
-// values are still those that were sealed.
+// The queries that seal rows which the previous version has written unsealed. A row of a user or of an invitation is
+// changed only if its clear values are still those that were sealed.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 /** This many rows are sealed in one transaction. Sealing this many people takes about ten milliseconds. */
 export const SEALED_AT_ONCE = 50;
 
-// Only one process seals at a time. `app.sealing` keeps the tokens of invitations: see invitations_guard.
+// Only one process seals at a time. With `app.sealing`, an update of an invitation keeps its token: see the trigger
+// invitations_guard.
 const BEGIN = statement(`
 SELECT pg_try_advisory_xact_lock(72707371) AS own, set_config('app.sealing', 'on', true) AS sealing`);
 
@@ -40,7 +41,7 @@ export interface SealedUser extends ClearUser {
   readonly emailGrams: readonly string[];
 }
 
-// $1 the users as JSON. The rows are locked in the order of their ids, as everywhere.
+// $1 the users as JSON. The rows are locked in the order of their ids, as in other statements that lock users.
 const SEAL_USERS = statement(`
 WITH given AS MATERIALIZED (
   SELECT g.* FROM jsonb_to_recordset($1::jsonb) AS g (id uuid, email text, "emailKey" text, name text, "emailSealed" text,
@@ -96,7 +97,7 @@ done AS (
 )
 SELECT count(*)::int AS total FROM done`);
 
-/** Stores the sealed values. The values of a session never change. */
+/** Stores the sealed values. The values of a session do not change, except that closing the account erases them. */
 export function updateSessionsSealed(
   tx: SystemTx,
   sessions: readonly { id: string; userAgentSealed: string | null; ipSealed: string | null }[],

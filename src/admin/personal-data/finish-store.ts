@@ -31,8 +31,8 @@ UPDATE personal_data SET phase = 'sealed', changed_at = clock_timestamp()
 WHERE phase = 'expanding' AND (${UNSEALED}) = 0 RETURNING phase`);
 
 /**
- * Sets the phase to `sealed`, if every row is sealed. Until the end of the transaction nobody writes, so that no row
- * can come in between. Returns false when a row is not sealed.
+ * Sets the phase to `sealed`, if every row is sealed. Until the end of the transaction nobody writes to these tables,
+ * so that no unsealed row can be added meanwhile. Returns false when a row is not sealed.
  */
 export async function markSealed(tx: SystemTx): Promise<boolean> {
   await tx.rows(BRIEF, []);
@@ -84,7 +84,7 @@ const ROWS = statement(`
 SELECT ((SELECT count(*) FROM users) + (SELECT count(*) FROM sessions) + (SELECT count(*) FROM invitations)
   + (SELECT count(*) FROM outbox))::int AS total`);
 
-/** The number of rows that have personal data. */
+/** The number of rows in the tables that have unsealed columns. */
 export async function countRows(tx: SystemReader): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(ROWS, []);
   return row?.total ?? 0;

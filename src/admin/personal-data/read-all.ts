@@ -3,7 +3,7 @@ import type { Database, SystemTx } from '../../base/database/db.ts';
 
 const READ_MS_MAX = 600_000;
 
-/** Runs work in a transaction with a time limit for whole tables. */
+/** Runs work in a transaction whose time limit is long enough to read whole tables. */
 export function readAll<T>({ db }: { readonly db: Database }, work: (tx: SystemTx) => Promise<T>): Promise<T> {
   return db.system(work, { timeoutMs: READ_MS_MAX });
 }

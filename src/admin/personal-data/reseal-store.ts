@@ -1,4 +1,4 @@
-// The queries that seal values again with another key, and that count which keys the rows need.
+// The queries that seal values again with another key, and that count how many values each key has sealed.
 import { type Statement, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { SEALED_COLUMNS, type SealedColumn } from '../../base/secrets/personal.ts';
 
@@ -16,8 +16,7 @@ export interface SealedValue {
 // A table and its unsealed column; the sealed one is beside it.
 const placeOf = (column: SealedColumn) => column.split('.') as [string, string];
 
-// $1 the id after which the rows begin, $2 the id of the key that their values shall have. The answer has at least one
-// row.
+// $1 the id after which the rows begin, $2 the id of the key that seals now. The answer has at least one row.
 const OTHERS = statementsFor(
   (table, column) => `
 WITH slice AS MATERIALIZED (
@@ -42,8 +41,8 @@ export async function listValuesOfOthers(
   return { values, last: (isCut ? values.at(-1)?.id : rows[0]?.last) ?? null };
 }
 
-// A value that was changed meanwhile is sealed with the newest key anyway. `app.sealing` keeps the tokens of
-// invitations. $1 ids, $2 sealed values before, $3 sealed values from now on.
+// A value that was changed meanwhile is sealed with the newest key anyway. With `app.sealing`, an update of an
+// invitation keeps its token. $1 ids, $2 sealed values before, $3 sealed values from now on.
 const REPLACE = statementsFor(
   (table, column) => `
 WITH kept AS MATERIALIZED (SELECT set_config('app.sealing', 'on', true) AS sealing),

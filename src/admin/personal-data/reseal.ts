@@ -23,7 +23,10 @@ export function countSealed({ db }: Pick<ResealDeps, 'db'>): Promise<Map<string,
   });
 }
 
-/** Seals every value that another key has sealed with the key that seals now. Returns the number of changed values. */
+/**
+ * Seals again, with the present sealing key, every value that another key has sealed. Returns the number of changed
+ * values.
+ */
 export async function reseal(deps: ResealDeps, onValues: (values: number) => void = () => undefined): Promise<number> {
   let changed = 0;
   for (const column of SEALED_COLUMNS) changed += await resealColumn(deps, column, onValues);

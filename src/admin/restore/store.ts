@@ -55,7 +55,7 @@ const COUNT = statement(`
 SELECT (SELECT count(*)::int FROM ${SESSIONS}) AS sessions, (SELECT count(*)::int FROM users) AS users,
   (SELECT count(*)::int FROM clients) AS clients, (SELECT count(*)::int FROM ${INVITATIONS}) AS invitations`);
 
-/** Returns the counts that ending everything would have. Ends nothing. */
+/** Returns the counts that markEverythingEnded would return. Ends nothing. */
 export async function countEverything(tx: SystemTx, restoredAt: string): Promise<EndedCounts> {
   const [row] = await tx.rows<EndedCounts>(COUNT, [restoredAt]);
   return row ?? { sessions: 0, users: 0, clients: 0, invitations: 0 };
@@ -68,7 +68,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended`);
 
-// No client or user can have received more new epochs than this between the backup and its restore.
+// No user, client or organization can have received more new epochs than this between the backup and its restore.
 const EPOCHS_PASSED = 1_000_000;
 const raise = (table: 'users' | 'clients') =>
   statement(`
@@ -76,7 +76,7 @@ WITH raised AS (UPDATE ${table} SET epoch = epoch + ${EPOCHS_PASSED} RETURNING 1
 SELECT count(*)::int AS total FROM raised`);
 const RAISE_USERS = raise('users');
 const RAISE_CLIENTS = raise('clients');
-// The epochs of memberships come from the counter of their users.
+// The epoch of a membership is always a value that the epoch of its user has had.
 const RAISE_MEMBERSHIPS = statement(`
 UPDATE memberships m SET epoch = u.epoch FROM users u WHERE u.id = m.user_id`);
 const RAISE_ROLES = statement(`UPDATE organizations SET roles_epoch = roles_epoch + ${EPOCHS_PASSED}`);

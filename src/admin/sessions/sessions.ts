@@ -45,8 +45,8 @@ export async function endAnySession(deps: OperatorDeps, sessionId: string): Prom
 }
 
 /**
- * Ends every session of a user, with all access tokens and the tokens of mails, except those that restore a former
- * address. Returns the number of live sessions.
+ * Ends every session of a user, with all access tokens and the tokens of mails, except the tokens that restore a former
+ * address. Returns the number of live sessions that it ended.
  */
 export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
   const commit = deps.db.system((tx) => endAllOfUser(tx, userId, REASON));
@@ -69,7 +69,7 @@ export async function endAllOfUser(tx: SystemTx, userId: string, reason: EndReas
  * Ends every session that was opened before now, all access tokens of the users, and the tokens of mails. It processes
  * a few users with each statement, so that no statement runs long. If it is interrupted, the finished statements remain
  * in effect, and a second run ends the rest. `onUsers` is called with the number of processed users and the number of
- * all users. Returns the number of live sessions.
+ * all users. Returns the number of live sessions that it ended.
  */
 export async function endAllSessions(
   deps: OperatorDeps,

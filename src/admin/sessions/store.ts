@@ -57,8 +57,8 @@ export async function readBeginning(tx: SystemReader): Promise<{ readonly now: s
 // of sessions.
 const USERS_AT_ONCE = 50;
 
-// Users are locked before sessions, each in the order of their ids, as in every change of a user. The raised epoch
-// refuses every access token of the user, so the sessions need no revocations of their own.
+// The users are locked first and then their sessions, both in the order of their ids, as in other changes of users. The
+// raised epoch refuses every access token of the user, so the sessions need no revocations of their own.
 const END_SLICE = statement(`
 WITH slice AS (SELECT id FROM users WHERE id > $1::uuid ORDER BY id LIMIT ${USERS_AT_ONCE}),
 signed_in AS (
@@ -78,7 +78,7 @@ SELECT (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS "lastUserId", (S
   (SELECT count(*)::int FROM ended) AS ended, (SELECT count(*)::int FROM ended WHERE live) AS live`);
 
 export interface EndedSlice {
-  /** Where the next portion begins, or null at the end. */
+  /** The user after whom the next portion begins, or null at the end. */
   readonly lastUserId: string | null;
   readonly users: number;
   /** How many sessions this portion ended, and how many of them had not expired. */

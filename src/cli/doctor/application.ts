@@ -1,4 +1,4 @@
-// Checks that the application has the page to which the links in mails lead.
+// Checks that the application has the page to which the links in invitation mails lead.
 import type { Config } from '../../base/config/config.ts';
 import type { Finding } from '../../base/database/examine.ts';
 import { acceptPageOf } from '../../base/mail-kit/links.ts';

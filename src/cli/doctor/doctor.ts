@@ -1,5 +1,4 @@
-// The command `tenantry doctor` checks everything that the service needs. For each problem, it says what is wrong and
-// what to do.
+// The command `tenantry doctor` checks what the service needs. For each problem, it says what is wrong and what to do.
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigRefused } from '../../base/config/config.ts';
@@ -92,7 +91,7 @@ async function examineRest(invocation: Invocation): Promise<Finding[]> {
   ];
 }
 
-/** Returns no finding when everything is on this machine or is protected by TLS. */
+/** Returns no finding when every connection stays on this machine or is protected by TLS. */
 function examineTransport(config: Config): Finding[] {
   const remarks = [...databaseRemarks(config), ...remarksOn(config)];
   return remarks.map((detail) => ({ name: 'transport', status: 'warn', detail }));
@@ -117,7 +116,7 @@ async function examineData(invocation: Invocation, config: Config): Promise<Data
       const refused = await findLoginProblem(reached.urls, derivedFrom(config, reached));
       if (refused !== null) throw refused;
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
-      // When a check of the database failed, its content is not examined.
+      // When a check of the database failed, the content of the database is not examined.
       if (found.some(({ status }) => status === 'fail')) return { found, revoked: UNREAD };
       const all = [
         ...found,

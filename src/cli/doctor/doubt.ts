@@ -1,4 +1,4 @@
-// Says whether sessions are in doubt because the database went back, and what decides it.
+// Says whether sessions are in doubt because the database was set back, and what the operator can do about it.
 import type { Finding } from '../../base/database/examine.ts';
 import { readDoubt } from '../../credentials/revocations/lineage-store.ts';
 import type { Invocation } from '../line/invocation.ts';

@@ -1,4 +1,5 @@
-// The checks of `tenantry doctor` on files. They are about the signing keys and the free space on the disk.
+// The checks of `tenantry doctor` on files. They are about the signing keys, the keys of personal data and the free
+// space on the disk.
 import { existsSync } from 'node:fs';
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-// The check of `tenantry doctor` on personal data: whether the database still stores any unsealed.
+// The check of `tenantry doctor` on personal data: whether the database still stores any of it unsealed.
 import { hasClearValues, readSealing } from '../../admin/personal-data/finish-store.ts';
 import { readAll } from '../../admin/personal-data/read-all.ts';
 import type { Finding } from '../../base/database/examine.ts';

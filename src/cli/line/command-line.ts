@@ -12,7 +12,7 @@ export class CommandLine extends Command {
   /** Takes kids as arguments. No option has the shape of a kid. */
   override parseOptions(args: string[]): ParseOptionsResult {
     const { operands, unknown } = super.parseOptions(args);
-    // A subcommand parses this again. Only the subcommand knows which arguments are values of its options.
+    // A subcommand parses these arguments again. Only the subcommand knows which arguments are values of its options.
     if (this.commands.length > 0) return { operands, unknown };
     const option = unknown.findIndex((arg) => arg.startsWith('-') && !isKidShaped(arg));
     const end = option === -1 ? unknown.length : option;

@@ -1,5 +1,5 @@
-// The parts that every command has. They are its position in the tree of commands, --json, and the printing of its
-// answer.
+// The parts that the commands share, except serve and sidecar: the option --json, the parsing of arguments, and the
+// printing of the answer.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
@@ -83,7 +83,7 @@ export function checked<S extends z.ZodType>(schema: S, value: unknown, name: st
   });
 }
 
-/** Adds --limit and --offset, with the bounds of every list. */
+/** Adds --limit and --offset, with the same bounds for every list. */
 export function paginated(command: Command): Command {
   return command
     .option('--limit <n>', 'the number of entries to show', wholeNumber(1, 100), 20)
@@ -110,8 +110,8 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 /**
- * Formats a page of a list as a table. The first line has the names of the columns. The last line has the position in
- * the whole list.
+ * Formats a page of a list as a table. The first line has the names of the columns. Unless the page is the whole list,
+ * the last line has the position of the page in the list.
  */
 export function pageText(
   names: readonly string[],

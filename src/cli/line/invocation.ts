@@ -1,5 +1,5 @@
 // One run of the command line has an environment that configures it, an input, outputs, and a signal that ends it.
-// Commands use these and never the process itself, so that any program can run them.
+// Commands use these and not those of the process, so that any program can run the commands.
 import type { Readable, Writable } from 'node:stream';
 
 /** The standard input. Only a terminal has `isTTY` and `setRawMode`. */

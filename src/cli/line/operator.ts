@@ -26,7 +26,7 @@ import type { Invocation } from './invocation.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const MIGRATIONS = join(ROOT, 'prisma', 'migrations');
 const POOL_SIZE = 2;
-/** An operator waits longer than a request, and nobody else has loaded the dictionaries before. */
+/** An operator waits longer than a request, and in a new process the dictionaries are not loaded yet. */
 const STRENGTH_MS_MAX = 60_000;
 
 /** The database of the configuration. `release` stops the database when it was started for this command. */
@@ -126,7 +126,8 @@ export function policyOf(config: Config): PasswordPolicy {
   });
 }
 
-// A wrong lookup key refuses only the commands that look somebody up: a key must be revoked in any case.
+// With a wrong lookup key, only the commands that look up people fail. The others must still work, above all the
+// revocation of a signing key.
 async function learnPhase(db: Database, keys: DataKeyRing): Promise<void> {
   try {
     await readPersonalPhase({ db, keys });

@@ -1,4 +1,4 @@
-// The errors that end a command, and the one line in which every error is printed.
+// The errors that end a command, and the one line in which an error is printed.
 import { CommanderError } from 'commander';
 import { explainUnusable } from '../../base/database/unusable.ts';
 import { OperatorError } from '../../base/errors/operator-error.ts';

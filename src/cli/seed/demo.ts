@@ -1,4 +1,5 @@
-// The demo organization for the start with one command. The random password of its owner is kept in the data folder.
+// The demo organization, which `tenantry seed` creates, and a development start with the embedded database. The random
+// password of its owner is kept in the data folder.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { PasswordDeps } from '../../admin/accounts/change-account.ts';

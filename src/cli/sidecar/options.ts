@@ -1,6 +1,6 @@
-// The options of `tenantry sidecar`. Each option can be an argument or a variable of the environment. An argument
-// overrides a variable. The options are separate from the configuration of the service, because the sidecar needs
-// neither that configuration nor a database.
+// The options of `tenantry sidecar`. Each option except --no-revocation can be an argument or a variable of the
+// environment. An argument overrides a variable. The options are separate from the configuration of the service,
+// because the sidecar needs neither that configuration nor a database.
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -47,7 +47,7 @@ function setting<S extends z.ZodType>(flags: string, schema: S, description: str
   return fallback === undefined ? made : { ...made, fallback: String(fallback) };
 }
 
-/** Every option, in the order in which help shows them. */
+/** The options except --no-revocation, in the order in which the help text shows them. */
 export const SIDECAR_OPTIONS = {
   upstream: setting('--upstream <url>', base, 'the server behind the sidecar, such as http://127.0.0.1:8080'),
   listen: setting('--listen <host:port>', address, 'the address where clients connect', '127.0.0.1:9000'),

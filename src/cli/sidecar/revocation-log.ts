@@ -4,7 +4,7 @@ import type { SidecarLog } from '../../sidecar/core/contract.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
 
 export interface RevocationLog {
-  /** Logs an error of the verifier. A new reason is logged at once, and the same reason once a minute. */
+  /** Logs an error of the verifier. A new reason is logged at once, and the same reason at most once a minute. */
   onError(error: Error): void;
   /** Looks at the verifier every second from now on. Returns the function that stops this. */
   watch(verifier: Verifier, secondsMax: number): () => void;

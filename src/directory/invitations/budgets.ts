@@ -1,4 +1,5 @@
-// The daily limits of invitation mails: one limit for each organization, one for each inviter and one for each address.
+// The daily limits of invitation mails, for each organization, for each inviter, for each address, and for the mails of
+// one organization or inviter to one address.
 
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -10,7 +11,7 @@ export interface BudgetDeps {
   readonly mailsPerDayMax: number;
 }
 
-/** The limit of mails from one organization to one address, and from one inviter in all organizations. */
+/** The limit of mails to one address from one organization, and from one inviter in all organizations. */
 const ADDRESS_MAX = 5;
 /** The limit of mails from all organizations to one address. Creating many organizations does not help to send more. */
 const ADDRESS_ANYWHERE_MAX = 20;
@@ -30,7 +31,7 @@ export async function assertMailAllowed(
     addressAnywhere: ADDRESS_ANYWHERE_MAX,
     // One account may create many organizations. The limit of the inviter counts the mails of all of them together.
     actor: deps.mailsPerDayMax,
-    // With several organizations, one inviter cannot use up what an address gets from the organizations of others.
+    // So one inviter with several organizations cannot use up ADDRESS_ANYWHERE_MAX, which all inviters share.
     actorToAddress: ADDRESS_MAX,
   });
   if (retryAfterSeconds > 0) {

@@ -50,7 +50,10 @@ export interface Invite {
   readonly roles: readonly RoleChoice[];
 }
 
-/** An invitation as its organization sees it. It never shows whether the e-mail address has an account. */
+/**
+ * An invitation as its organization sees it. Until it is accepted, it does not show whether the e-mail address has an
+ * account.
+ */
 export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expiresAt'> & {
   readonly createdAt: string;
   readonly expiresAt: string;
@@ -59,9 +62,9 @@ export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expires
 export const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
 
 /**
- * Invites an e-mail address, or renews its pending invitation. When the new mail is sent, its token replaces the older
- * token. Raises the errors of lockAndAuthorize, email_unverified, validation_failed, not_found for an unknown role,
- * grant_exceeds_own, already_member, team_member_limit, too_many_requests.
+ * Invites an e-mail address, or renews its pending invitation. A renewal makes the older token invalid. The new mail
+ * contains a new token. Raises the errors of lockAndAuthorize, email_unverified, validation_failed, not_found for an
+ * unknown role, grant_exceeds_own, already_member, team_member_limit, too_many_requests.
  */
 export async function invite(
   deps: InvitationDeps,
@@ -113,9 +116,9 @@ export interface SendingGuards {
 }
 
 /**
- * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token becomes invalid.
- * The caller becomes the inviter, so the caller's rights must include the roles of the invitation. Raises not_found,
- * precondition_failed, and the errors of `invite`.
+ * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token becomes invalid
+ * immediately. The caller becomes the inviter, so the caller's rights must include the roles of the invitation. Raises
+ * not_found, precondition_failed, and the errors of `invite`.
  */
 export async function resendInvitation(
   deps: InvitationDeps,

@@ -27,8 +27,8 @@ export function invitationMail(deps: { readonly random: Random; readonly mailKit
         if (invitation.organizationStatus !== 'active') {
           return { againSeconds: SUSPENDED_SECONDS, failure: 'organization_suspended' };
         }
-        // The token is made now and only its hash is stored, so that a person who reads the database cannot use the
-        // token.
+        // The token is made now, for the mail, and only its hash is stored, so that a person who reads the database
+        // cannot learn the token.
         const token = newInvitationToken(deps.random);
         await updateToken(tx, organizationId, subjectId, hashOfToken(token));
         const key = parseEmail(email)?.key;

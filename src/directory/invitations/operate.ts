@@ -1,4 +1,4 @@
-// The invitations of an organization for operators, who are members of none: list them, and revoke one.
+// Lists the invitations of an organization, and revokes one of them, for operators.
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';

@@ -27,8 +27,8 @@ const OneInvitation = z.strictObject({ id: Id });
 
 export function invitationRoutes(deps: InvitationDeps): Endpoint[] {
   return [
-    inviteRoute(deps, '/api/v1/invitations', 'createInvitation', 'Invite an e-mail, or renew its pending invitation'),
-    inviteRoute(deps, '/api/v1/users', 'inviteUser', 'Invite an e-mail (another name of POST /api/v1/invitations)'),
+    inviteRoute(deps, '/api/v1/invitations', 'createInvitation', 'Invite by e-mail, or renew the pending invitation'),
+    inviteRoute(deps, '/api/v1/users', 'inviteUser', 'Invite by e-mail (another name of POST /api/v1/invitations)'),
     ...readRoutes(deps),
     endpoint({
       method: 'POST',

@@ -20,7 +20,7 @@ export async function assertSeat(
 
 /**
  * Raises team_member_limit when no seat is left for one more member. Other pending invitations do not count here. An
- * invited user can find no free seat only if the limit was lowered after the invitation. Then the first users to accept
+ * invited user finds no free seat only if the limit was lowered after the invitation. Then the first users to accept
  * get the remaining seats.
  */
 export async function assertSeatLeft(tx: SystemTx, organizationId: string, emailKey: string): Promise<void> {

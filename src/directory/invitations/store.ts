@@ -60,7 +60,7 @@ const PENDING = byEmail(
 SELECT i.id::text FROM invitations i WHERE i.organization_id = $1::uuid AND i.status = 'pending' AND ${is}`,
   { table: 'invitations', first: 2 },
 );
-// The look-up of an existing invitation stays, because the invitation was found by it.
+// The email_lookup of an existing invitation is not changed, because the invitation was found by it.
 // $1 invitation, $2 organization, $3 e-mail and $4 e-mail key, null once nothing is stored unsealed, $5 inviter, null
 // for an operator, $6 lifetime in seconds, $7 sealed e-mail, $8 look-up.
 const UPSERT = statement(`
@@ -83,7 +83,7 @@ export interface NewInvitation {
 
 /**
  * Creates the pending invitation of the e-mail, or renews the existing one. Call this under the organization's lock, so
- * that nobody else creates one meanwhile.
+ * that nobody else creates another one meanwhile.
  */
 export async function upsertInvitation(
   tx: OrganizationTx | SystemTx,
@@ -140,7 +140,7 @@ export function listOfferedRoles(
   return tx.rows<ScopedRole>(LIST_OFFERED, [organizationId, invitationId]);
 }
 
-// Roles are locked before users, in the order of their ids. Applying a preset uses the same order.
+// Roles are locked in the order of the ids of the roles, and before users. Applying a preset uses the same order.
 const LOCK_OFFERED = statement(`${OFFERED} ORDER BY r.id FOR KEY SHARE OF r`);
 
 /** Returns the same as listOfferedRoles, and keeps these roles unchanged until the end of the transaction. */
@@ -272,7 +272,7 @@ export async function markSentRevoked(
 
 const DELETE_ACCEPTED = statement('DELETE FROM invitations WHERE accepted_by = $1::uuid');
 
-/** Removes the invitations that the user has accepted, because they have the address of the user. */
+/** Removes the invitations that the user has accepted, because they contain the address of the user. */
 export async function deleteAccepted(tx: SystemTx, userId: string): Promise<void> {
   await tx.rows(DELETE_ACCEPTED, [userId]);
 }

@@ -5,7 +5,7 @@ import { SYSTEM_OWNER } from '../roles/store.ts';
 
 export interface RoleFound {
   readonly id: string;
-  /** The organization, or the zero UUID for a system role. */
+  /** The organization, or the nil UUID for a system role. */
   readonly ownerKey: string;
   readonly name: string;
   readonly level: number;

@@ -1,4 +1,4 @@
-// The dependencies of every change of a member, and the event that it records.
+// The dependencies of the changes of members in this folder, and the event that such a change records.
 
 import type { Database } from '../../base/database/db.ts';
 import type { EventPart, NewEvent } from '../../base/events/record.ts';

@@ -1,5 +1,6 @@
-// Reads the members of the current organization: a list with a search, or one member. A large organization is read in
-// slices, so that no statement runs long, and only one of these readings runs at a time.
+// Reads the members of the current organization: a list with a search, or one member. The members of a large
+// organization are filtered in slices, so that no statement runs long. For each large organization, only one list is
+// read at a time.
 
 import type { Database, OrganizationReader, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -66,7 +67,7 @@ interface Search {
   readonly page: Page;
 }
 
-/** Finds the people first, then reads those who are members in the scope of the organization. */
+/** Finds the people first. Then reads, in the scope of the organization, those who are its members. */
 async function searchMembers(
   { db }: ReadDeps,
   reader: OrganizationReader,
@@ -76,7 +77,7 @@ async function searchMembers(
   const few = await findFew(searching, q, organizationId);
   if (few) return findPageAmong(reader, organizationId, few, filter, page);
   return db.scanOrganization({ organizationId }, async (scanning) => {
-    // Until every row is sealed, the parts of names do not show everybody.
+    // Until every row is sealed, a search by the parts of names does not find everybody.
     if (!searching.personal.isSealed) {
       const many = await findPeople(searching, q, organizationId);
       return findPageAmong(scanning, organizationId, many, filter, page);

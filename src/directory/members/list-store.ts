@@ -40,8 +40,9 @@ const WANTED = wanted(1);
 const SLICE_MEMBERS = 5_000;
 
 /**
- * The query of the list of a small organization. A test checks its plan. $1 to $3 are the parameters of WANTED, $4 is
- * the limit, $5 the offset. The answer has at least one row. In a large organization, it reads no member.
+ * The query that lists the members of a small organization. A test checks its plan. $1 to $3 are the parameters of
+ * WANTED, $4 is the limit, $5 the offset. The answer has at least one row. For a large organization, it contains no
+ * member.
  */
 export const LIST = statement(`
 WITH size AS MATERIALIZED (
@@ -127,7 +128,7 @@ SELECT ${COLUMNS} FROM (
   ORDER BY w.joined_at, w.user_id LIMIT $2::int OFFSET $3::int
 ) m JOIN users u ON u.id = m.user_id ORDER BY m.joined_at, m.user_id`);
 
-/** All members, in the order in which they joined. */
+/** A page of all members, in the order in which they joined. */
 export async function listMemberRows(tx: OrganizationReader, organizationId: string, page: Page): Promise<MemberRow[]> {
   return opened(tx, await tx.rows<MemberRow>(PAGE, [organizationId, page.limit, page.offset]));
 }

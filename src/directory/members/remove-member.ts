@@ -52,7 +52,7 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
     problem('not_found', {
       detail: 'You are not a member of an organization with this id: list your organizations first.',
     });
-  // Only members can open a transaction in the scope of the organization that the path names.
+  // Only for its members, a transaction is opened in the scope of the organization that the path names.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganizationFor(tx, organizationId, caller.sessionId);

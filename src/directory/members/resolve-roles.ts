@@ -45,7 +45,7 @@ export async function resolveRoles(
   return [...chosen.values()];
 }
 
-/** A text that is equal for equal pairs of role and scope. */
+/** A text that is equal for two pairs of role and scope exactly when the pairs are equal. */
 export function assignmentKey(roleId: string, scope: Scope): string {
   return `${roleId} ${scopeKey(scope)}`;
 }

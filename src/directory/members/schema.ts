@@ -1,4 +1,4 @@
-// The wire shapes of members and of role assignments. Every endpoint that assigns or offers roles uses them.
+// The wire shapes of members and of role assignments. Invitations use the shape of role assignments, too.
 import { z } from 'zod';
 import { Id, Instant, line, PageQuery, text } from '../../base/http/wire.ts';
 import { SCOPE_BYTES_MAX, scopeBytes } from '../rights/scope.ts';
@@ -9,15 +9,15 @@ const ROLE_REFERENCE = new RegExp(`^(?:[a-z][a-z0-9_-]{0,39}|${UUID})$`);
 /** A role as a caller names it, by id or name. A text that has the shape of an id is always read as an id. */
 const RoleReference = z.string().regex(ROLE_REFERENCE, 'must be the id or the name of a role');
 
-// Every JavaScript object has a key such as `constructor`. A service that reads that key would find a value that nobody
-// has set.
+// Ordinary JavaScript objects inherit keys such as `constructor`. A service that reads such a key of a scope would find
+// a value that nobody has set.
 const ScopeKey = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/, 'must be letters, digits, - and _, and begin with a letter')
   .refine((key) => !(key in {}) && key !== 'prototype', 'must not be a name that every object has');
 
 // The text is stored as it was sent. Two texts that differ by a space or in their Unicode form are different values.
-// Only programs compare the text, so it need not have a visible character.
+// Only programs compare the text, so a text without a visible character is accepted.
 const CleanText = line(200, 0);
 export const ScopeText = z
   .string()
@@ -25,8 +25,8 @@ export const ScopeText = z
   .refine((value) => CleanText.safeParse(value).success, 'must be one line of text of at most 200 characters');
 
 /**
- * JavaScript reads several whole numbers above 2^53 as the same number. Then a role for one record would also grant
- * rights to another record.
+ * JavaScript reads several whole numbers above 2^53 as the same number. Without this limit, a role whose scope names
+ * one record could also grant rights to another record.
  */
 export const DistinctNumber = z
   .number()

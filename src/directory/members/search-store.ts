@@ -1,5 +1,6 @@
-// The queries that search the members of a large organization. They run as the system, because row-level security would
-// keep PostgreSQL from using the index of the parts of names, and return ids only.
+// The queries that search the members of a large organization. They run in the system scope, because row-level security
+// would keep PostgreSQL from using the index of the parts of names. They return the ids of people, but not their names
+// or addresses.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import { CANDIDATES, type Candidate } from '../users/search-store.ts';
 import { type MemberFilter, type Page, wanted } from './list-store.ts';
@@ -43,7 +44,9 @@ export async function findMatchingPage(
 const LIST_CANDIDATES = statement(`${MATCHING}
 SELECT id, "inName", "inEmail" FROM matching ORDER BY joined_at, user_id`);
 
-/** All of these members, as candidates of a query that has to be compared. */
+/**
+ * All members who have all grams and match the filter. The caller compares the query with the name or e-mail of each.
+ */
 export function listMatching(tx: SystemReader, sought: Sought): Promise<Candidate[]> {
   return tx.rows<Candidate>(LIST_CANDIDATES, valuesOf(sought));
 }

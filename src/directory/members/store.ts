@@ -2,7 +2,7 @@
 import { type OrganizationTx, type SystemTx, statement, type UserReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 
-// An account that is being closed is locked. This statement then waits, and finds it closed.
+// An account that is being closed is locked. This statement then waits, and finds the account closed.
 const INSERT = statement(`
 INSERT INTO memberships (organization_id, user_id)
 SELECT $1::uuid, u.id FROM users u WHERE u.id = $2::uuid AND u.status <> 'closed' FOR KEY SHARE RETURNING user_id`);
@@ -37,7 +37,7 @@ export async function lockMembership(tx: OrganizationTx, organizationId: string,
 }
 
 // Deleting the membership makes its sessions act for no organization. The sessions are first locked in the order of
-// their ids. Every statement that ends sessions uses that order, so no two of them can deadlock.
+// their ids. The statements that end sessions use the same order, so that two of them cannot deadlock.
 const DELETE = statement(`
 WITH locked AS (
   SELECT id FROM sessions WHERE organization_id = $1::uuid AND user_id = $2::uuid ORDER BY id FOR UPDATE
@@ -70,8 +70,8 @@ SELECT gen_random_uuid(), organization_id, 'member.left', $3::uuid, $1::uuid,
 FROM ended WHERE organization_id = ANY($2::text[]::uuid[])`);
 
 /**
- * Removes every membership of a user whose account is being closed. Records that the user has left these organizations;
- * the others are deleted. `actorId` is null for an operator and for the service itself.
+ * Removes every membership of a user whose account is being closed. Records that the user has left the organizations in
+ * `left`. The user's other organizations are deleted. `actorId` is null for an operator and for the service itself.
  */
 export async function deleteMembershipsOf(
   tx: SystemTx,

@@ -37,8 +37,8 @@ export async function lockDeleted(tx: SystemTx, organizationId: string): Promise
   return (await tx.rows(CLAIM, [organizationId])).length > 0;
 }
 
-// $1 organization, $2 number of rows. The sessions are locked in the order of their ids. Every statement that ends
-// sessions uses that order, so no two of them can deadlock.
+// $1 organization, $2 number of rows. The sessions are locked in the order of their ids. The statements that end
+// sessions use the same order, so that two of them cannot deadlock.
 const RELEASE_SESSIONS = statement(`
 WITH picked AS MATERIALIZED (SELECT id FROM sessions WHERE organization_id = $1::uuid LIMIT $2::int),
 locked AS (SELECT id FROM sessions WHERE id IN (SELECT id FROM picked) ORDER BY id FOR UPDATE),
@@ -48,8 +48,9 @@ released AS (
 )
 SELECT count(*)::int AS rows, NULL AS after FROM released`);
 
-// $3 is the member after whom the portion begins: without it, each portion would read the index entries that earlier
-// portions have left. A session that began to act for the organization meanwhile acts for none afterwards.
+// $3 is the member after whom the portion begins: without it, each portion would read the dead index entries that
+// earlier portions have left behind. A session that began to act for the organization meanwhile acts for none
+// afterwards.
 const REMOVE_MEMBERS = statement(`
 WITH picked AS MATERIALIZED (
   SELECT user_id FROM memberships WHERE organization_id = $1::uuid AND user_id > $3::uuid ORDER BY user_id LIMIT $2::int
@@ -84,8 +85,9 @@ const PORTIONS = [
 export const KINDS = PORTIONS.length;
 
 /**
- * Removes at most `max` rows of one kind, and what belongs to them. `after` is the last member that was removed before.
- * Returns the number of removed rows.
+ * Removes at most `max` rows of one kind, and what belongs to them. Sessions are not removed, but act for no
+ * organization afterwards. `after` is the last member that was removed before. Returns the number of rows, and the last
+ * member that is removed now.
  */
 export async function removePortion(
   tx: SystemTx,

@@ -38,7 +38,7 @@ export interface OrganizationToInsert {
 
 /**
  * `wanted` is a slug that the caller requests. If the slug is taken, no organization is created. Without `wanted`, a
- * free slug is made of `base`.
+ * free slug is made from `base`.
  */
 export type SlugChoice =
   | { readonly wanted: string }
@@ -49,8 +49,7 @@ export type SlugChoice =
       readonly others: readonly string[];
     };
 
-// This many organizations of one name can be created at the same moment. Each of them has a slug that the others do not
-// see yet.
+// How many slugs that look free are tried. Each of them may be taken by a transaction that is not committed yet.
 const CANDIDATES = 100;
 // Limits the search, which takes some milliseconds for each thousand organizations of one name.
 const SLUG_NUMBER_MAX = 10_000;
@@ -102,7 +101,7 @@ export async function insertOrganization(
   await insertMembership(tx, { organizationId, userId: ownerId });
   const id = newId(deps.random, deps.clock);
   const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
-  // A preset that was applied at the same moment may have removed the role, or the role may no longer have ownership.
+  // A preset that was applied at the same moment may have removed the role, or its ownership.
   const presetChanged = () => problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
   await insertAssignments(tx, [assignment]).catch((error: unknown) => {
     throw isRoleGone(error) ? presetChanged() : error;

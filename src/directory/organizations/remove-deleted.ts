@@ -1,4 +1,4 @@
-// Removes the rows of deleted organizations in portions, each in its own short transaction. Nobody can find the
+// Removes the rows of deleted organizations in portions, each in its own short transaction. Nobody can find an
 // organization once it is marked as deleted. The request that deletes it removes what it can in a short time. A loop of
 // any process removes the rest, even after a crash.
 import type { Database } from '../../base/database/db.ts';

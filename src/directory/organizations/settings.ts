@@ -4,8 +4,8 @@
 /** The maximum length of the settings, in bytes of compact JSON in UTF-8. */
 export const SETTINGS_BYTES_MAX = 16 * 1024;
 
-// JavaScript writes numbers below this limit with an exponent, and PostgreSQL writes them with all digits. A few bytes
-// in the request would become hundreds of bytes in the database.
+// JavaScript writes numbers that are closer to 0 than this with an exponent, and PostgreSQL writes them with all
+// digits. A few bytes in the request would become hundreds of bytes in the database.
 const NUMBER_MIN = 1e-6;
 
 export type Settings = Readonly<Record<string, unknown>>;

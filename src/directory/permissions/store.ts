@@ -1,4 +1,4 @@
-// The queries of the permissions that roles contain.
+// The queries of the permission catalogue.
 import { type OrganizationReader, statement } from '../../base/database/db.ts';
 import { SYSTEM_OWNER } from '../roles/store.ts';
 

@@ -1,5 +1,5 @@
-// Applies a preset to the system roles, for an operator and when the service starts with an empty database. Also
-// exports the system roles as a preset.
+// Applies a preset to the system roles, for an operator and when the service starts with a database without system
+// roles. Also exports the system roles as a preset.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -46,11 +46,11 @@ export interface AppliedPreset {
 const WITHIN_MS = 600_000;
 
 /**
- * Makes the system roles equal to the preset, in one transaction with one event. If many users have a changed role,
- * their epochs are raised afterwards in slices: see roles/raise-holders.ts. Returns when all of them are raised. If
- * this process ends earlier, the service continues the work. A second call with the same preset changes nothing, and
- * waits for what is not raised yet. Raises role_name_taken, role_in_use or last_owner, each with a sentence that names
- * the obstacle.
+ * Makes the system roles that the preset names equal to the preset and, with `prune`, removes the others, in one
+ * transaction with one event. If many users have a changed role, their epochs are raised afterwards in slices: see
+ * roles/raise-holders.ts. Returns when all of them are raised. If this process ends earlier, the service continues the
+ * work. A second call with the same preset changes nothing, and waits for what is not raised yet. Raises
+ * role_name_taken, role_in_use or last_owner, each with a sentence that names the obstacle.
  */
 export async function applyPreset(deps: PresetDeps, preset: Preset, options: PlanOptions = {}): Promise<AppliedPreset> {
   // Usually nothing has to change. In that case no transaction is opened.
@@ -95,7 +95,7 @@ async function beginAll(deps: PresetDeps, tx: SystemTx, roleIds: readonly string
 }
 
 /**
- * Locks in the order that every change of members uses: organizations, role names, roles, users. While the roles are
+ * Locks in the order that changes of members use, too: organizations, role names, roles, users. While the roles are
  * locked, nobody can assign them, so no user gets the old content of a role unnoticed. Organizations are locked only
  * where a member may stop being an owner.
  */
@@ -119,7 +119,8 @@ function idsOf(present: readonly SystemRole[], steps: readonly PlanStep[]): stri
   return present.filter(({ name }) => names.has(name)).map(({ id }) => id);
 }
 
-// A change of level needs no new tokens. No token contains the level, and each check reads the level from the database.
+// A change of level needs no new tokens. No token contains the level, and every comparison of levels reads them from
+// the database.
 function rightsChanged(steps: readonly PlanStep[], present: readonly SystemRole[]): string[] {
   const changed = steps.filter(({ changes }) =>
     changes.some(({ field }) => field === 'permissions' || field === 'ownership'),

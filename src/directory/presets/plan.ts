@@ -37,7 +37,7 @@ export interface PresetPlan {
    * kept.
    */
   readonly owners: readonly string[];
-  /** The existing roles that will get ownership, with the number of members who have each of them. */
+  /** The roles that will get ownership and exist already, with the number of the assignments of each. */
   readonly promoted: readonly { readonly role: string; readonly members: number }[];
   readonly obstacles: readonly Obstacle[];
   /** How many steps are not `keep`. */
@@ -106,7 +106,7 @@ async function findObstacles(
     const who = organizations === 1 ? '1 organization has' : `${organizations} organizations have`;
     obstacles.push({
       code: 'role_name_taken',
-      detail: `${who} a role of their own with the name ${name}: rename one of the two.`,
+      detail: `${who} a custom role with the name ${name}: rename one of the two.`,
     });
   }
   const removed = new Set(namesOf(steps, 'remove'));
@@ -149,7 +149,7 @@ async function findPromoted(tx: SystemReader, present: readonly SystemRole[], st
   return names.map((role) => ({ role, members: uses.find(({ name }) => name === role)?.members ?? 0 }));
 }
 
-/** The ids of the roles that will lose ownership, and of the existing roles that will get it. */
+/** The ids of the existing roles that will lose ownership, and of those that will have it afterwards. */
 export function ownershipAfter(
   preset: Preset,
   present: readonly SystemRole[],

@@ -53,7 +53,10 @@ export interface Preset {
   readonly roles: readonly PresetRole[];
 }
 
-/** A preset that cannot be read or written. Each problem is one line that names the role and the field. */
+/**
+ * A preset that cannot be read or written. Each problem is one line. For a wrong field, it names the role and the
+ * field.
+ */
 export class PresetRefused extends OperatorError {
   override readonly name = 'PresetRefused';
   readonly problems: readonly string[];
@@ -149,8 +152,8 @@ function roleAt(raw: unknown, index: number): string {
 }
 
 /**
- * Finds problems that concern several roles: a repeated name, and ownership of no role, of several roles or of a lower
- * role.
+ * Finds problems that concern several roles: a repeated name, no role with ownership, several roles with ownership, or
+ * a role with ownership that is not the highest.
  */
 function contradictions({ roles }: Preset): string[] {
   const names = roles.map(({ name }) => name);

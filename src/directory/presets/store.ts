@@ -23,7 +23,8 @@ const PRESET_LOCK = 7_360_233_713;
 const LOCK_PRESETS = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${PRESET_LOCK})`);
 
 /**
- * Lets nobody else apply a preset until the transaction ends. System roles that are read after this call do not change.
+ * Lets nobody else apply a preset until the transaction ends. System roles that are read after this call do not change
+ * before then.
  */
 export async function lockSystemRoles(tx: SystemTx): Promise<void> {
   await tx.rows(LOCK_PRESETS, []);
@@ -31,7 +32,10 @@ export async function lockSystemRoles(tx: SystemTx): Promise<void> {
 
 const LOCK_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${ROLE_NAMES_LOCK})`);
 
-/** Lets no organization name a role until the transaction ends. Call this after the organizations are locked. */
+/**
+ * Lets no organization create or rename a role until the transaction ends. Call this after the organizations are
+ * locked.
+ */
 export async function lockRoleNames(tx: SystemTx): Promise<void> {
   await tx.rows(LOCK_NAMES, []);
 }

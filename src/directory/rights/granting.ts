@@ -1,6 +1,6 @@
-// The checks of who may grant which rights. Every operation that grants rights uses these checks: creating, changing
-// and assigning a role, sending an invitation and accepting it. The functions are pure. The caller reads the rights in
-// the transaction that grants.
+// The checks of who may grant which rights. The operations by which a member grants rights use these checks: creating,
+// changing and assigning a role, sending an invitation and accepting it, and giving permissions to a service client.
+// The functions are pure. The caller reads the rights in the transaction that grants.
 import { problem } from '../../base/errors/problem.ts';
 import { permits } from '../../protocol/permission.ts';
 

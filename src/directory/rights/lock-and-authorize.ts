@@ -1,6 +1,6 @@
-// The first step of every change to an organization, its members, roles, invitations and clients. It locks the
-// organization and checks in the database that the caller's session is live and that the caller may make the change
-// now. A token does not prove that, because its content may be minutes old.
+// The first step of the changes that a member makes to an organization, its members, roles, invitations and clients. It
+// locks the organization and checks in the database that the caller's session is live and that the caller may make the
+// change now. A token does not prove that, because its content may be minutes old.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -32,7 +32,7 @@ export async function lockAndAuthorize(
 /** Returns the rights of a found caller. Decides as lockAndAuthorize does, and raises the same errors. */
 export function assertAuthorized(found: FoundCaller, permission: string | null): MemberStanding {
   const { standing, status } = found;
-  // The error for a removed member is about the membership.
+  // For a user who is not an active member, the error is about the membership and not about the session.
   if (standing?.active) assertLive(found);
   if (status === 'suspended') throw problem('organization_suspended');
   if (status === null || !standing?.active) throw problem('organization_access_denied');
@@ -40,7 +40,7 @@ export function assertAuthorized(found: FoundCaller, permission: string | null):
   return standing;
 }
 
-/** Raises member_outranks_you when the member's level is above the caller's. */
+/** Raises member_outranks_you when the rank of the member is above the level of the caller. */
 export function assertOutranks(standing: MemberStanding, member: MemberStanding): void {
   if (member.rank > standing.level) throw problem('member_outranks_you');
 }

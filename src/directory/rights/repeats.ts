@@ -1,6 +1,6 @@
-// Judges the caller of a repeat that gets the kept answer of its Idempotency-Key. The repeat is refused for the same
-// reasons as a first request: the guard may not know yet that the session has ended or that the caller has lost a
-// right.
+// Decides whether a caller who repeats a request with an Idempotency-Key may get the kept answer. The repeat is refused
+// for the same reasons as a first request: the guard may not know yet that the session has ended or that the caller has
+// lost a right.
 import type { RepeatGuard } from '../../base/idempotency/repeat-guard.ts';
 import { assertLive } from '../users/live-session.ts';
 import { assertAuthorized } from './lock-and-authorize.ts';

@@ -7,7 +7,10 @@ export type Scope = Readonly<Record<string, ScopeValue>>;
 /** The maximum length of a scope in the database. */
 export const SCOPE_BYTES_MAX = 2048;
 
-/** The length of the scope as PostgreSQL writes it: JSON with a space after every colon and every comma. */
+/**
+ * The length of the scope as PostgreSQL writes it, in JSON with a space after every colon and every comma, or one byte
+ * more.
+ */
 export function scopeBytes(scope: Scope): number {
   return Buffer.byteLength(JSON.stringify(scope)) + 2 * Object.keys(scope).length;
 }

@@ -1,5 +1,5 @@
-// The first queries of every change of members, roles or invitations. One takes the lock that makes such changes of one
-// organization run one after another. The other reads a member's rights at that moment.
+// The queries that the changes of members, roles and invitations share. One takes the lock that makes such changes of
+// one organization run one after another. Others read a member's rights, and count the owners, at that moment.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 import { type FoundSession, isSessionLiveSql, lockSessionSql, type SessionOwner } from '../users/session-store.ts';
@@ -11,9 +11,9 @@ const STATUS = `CASE WHEN deleted_at IS NULL THEN status END`;
 const LOCK = statement(`SELECT ${STATUS} AS status FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
 
 /**
- * Makes every other change of the organization's members, roles and invitations wait until the transaction ends. Facts
- * about them that the transaction reads later do not change until it ends. Returns the status of the organization, or
- * null when there is no such organization.
+ * Makes every other transaction that takes this lock wait until this transaction ends. The changes of the
+ * organization's members, own roles and invitations take it, so what this transaction reads about them later does not
+ * change until it ends. Returns the status of the organization, or null when there is no such organization.
  */
 export async function lockOrganization(
   tx: OrganizationTx | SystemTx,
@@ -51,7 +51,10 @@ export interface MemberStanding extends Standing {
   /** Whether both the membership and the account are active. If not, none of these rights count. */
   readonly active: boolean;
   readonly status: 'active' | 'suspended';
-  /** The highest level of all of the member's roles, including scoped roles. It decides whom the member outranks. */
+  /**
+   * The highest level of all of the member's roles, including scoped roles. Another member who changes or removes this
+   * member needs at least this level.
+   */
   readonly rank: number;
   /** Whether the member has an unscoped role with ownership. */
   readonly owner: boolean;

@@ -1,13 +1,12 @@
-// Raises the epochs of the memberships of many members whose role has changed. The change of the role is committed
-// before. One statement for a hundred thousand members would run into its time limit and would delay every change of
+// Raises the epochs of the memberships of many members whose role has changed. The change of the role is already
+// committed. One statement for a hundred thousand members would run into its time limit and would delay every change of
 // one of these members. So the members are raised in slices, each in its own short transaction. If the process ends, a
 // loop of any process continues.
 //
 // A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
-// organization's roles, which refuses the older tokens at once. The loop then raises the memberships for processes and
-// tokens of the previous version, which do not know that epoch. It raises every member, so a token that was issued
-// after the change but before the slice of its member becomes stale, too. A change of a system role waits for the last
-// slice.
+// organization's roles, which revokes the older tokens. The loop then raises the memberships for processes and tokens
+// of the previous version, which do not know that epoch. It raises every member, so a token that was issued after the
+// change but before the slice of its member becomes stale, too. A change of a system role waits for the last slice.
 //
 // The slices are committed like everything else, and not with synchronous_commit = off. A crash could undo a slice that
 // was not yet stored. A token with the raised epoch may exist by then, and the next change of the membership would
@@ -30,15 +29,18 @@ import {
   updateProgress,
 } from './raise-store.ts';
 
-/** A role with at most this number of members is changed in one transaction. */
+/** For a role with at most this number of members, the change of the role raises all epochs in its own transaction. */
 export const HOLDERS_AT_ONCE_MAX = 500;
 
-/** A slice has few users, because the commits of other transactions wait until PostgreSQL's log has the slice. */
+/** A slice has few users, because the commits of other transactions wait until the slice is in PostgreSQL's log. */
 export const SLICE_USERS = 100;
 
 const CHECK_EVERY_MS = 2_000;
 const ABANDONED_AFTER_SECONDS = 2;
-/** Nobody waits for the loop. So it leaves most of the time to requests: it pauses for this many times its work. */
+/**
+ * Nobody waits for the loop. So it leaves most of the time to requests: it pauses for this many times as long as it has
+ * worked.
+ */
 const PAUSE_SHARE = 3;
 /** Shorter than the time after which a change counts as abandoned. */
 const PAUSE_MS_MAX = 1_000;
@@ -92,7 +94,7 @@ export async function raiseHolders(
     }
     after = raised.after;
     slices = await listHolderSlices(deps.db.systemReader({ bulk: true }), { ...change, after }, SLICE_USERS);
-    // The next iteration finishes a role that nobody has any more.
+    // No member is left, so the change is finished, unless a further change of the role has started again.
     if (slices.length === 0 && (await finish(deps, change.id, after))) return true;
   }
 }

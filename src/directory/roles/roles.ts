@@ -100,12 +100,12 @@ interface Changed extends Revoking {
 
 /**
  * Changes a role of the caller's organization. If the name or the permissions of the role change, the older tokens of
- * all users who have the role are refused once this returns. If they are many, one revocation names the role instead of
- * them. So the change takes the same time for any number of members. While a former change of the role is carried on,
- * this change may wait for one slice of the members. If the role already has the requested state, nothing is written.
- * Fields that the change does not name stay as they are at the moment of the change. Raises permission_denied,
- * not_found, grant_exceeds_own, precondition_failed, role_name_taken, and too_many_requests when the organization
- * changes the rights of its members by their roles too often.
+ * all users who have the role are revoked when this returns. If the users are many, one revocation names the role
+ * instead of the users. So the change takes the same time for any number of members. While a former change of the role
+ * is carried on, this change may wait for one slice of the members. If the role already has the requested state,
+ * nothing is written. Fields that the change does not name stay as they are at the moment of the change. Raises
+ * permission_denied, not_found, grant_exceeds_own, precondition_failed, role_name_taken, and too_many_requests when the
+ * organization changes the rights of its members by their roles too often.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -143,7 +143,7 @@ export async function changeRole(
   return (await publishing(deps, commit)).role;
 }
 
-/** Refuses the older tokens of the members of a role, which is given as it was before its change. */
+/** Revokes the older tokens of the members of a role. `role` is the role as it was before its change. */
 async function revokeHolders(
   deps: RoleDeps,
   tx: OrganizationTx,

@@ -1,5 +1,5 @@
 // The queries of the roles that an organization sees: system roles and its own roles. A system role belongs to no
-// organization, so its owner key is the zero UUID. presets/store.ts writes system roles.
+// organization, so its owner key is the nil UUID. presets/store.ts writes system roles.
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 

@@ -132,7 +132,7 @@ const SET_STATUS = statement(`
 UPDATE users SET status = $2::text, updated_at = clock_timestamp()
 WHERE id = $1::uuid AND status NOT IN ($2::text, 'closed') RETURNING id`);
 
-/** Changes the status of the account. Returns false when the account already had that status. */
+/** Changes the status of the account. Returns false when the account already had that status, or is closed. */
 export async function updateAccountStatus(
   tx: SystemTx,
   userId: string,
@@ -141,7 +141,7 @@ export async function updateAccountStatus(
   return (await tx.rows(SET_STATUS, [userId, status])).length > 0;
 }
 
-// Every change of both rows locks the row of the user before the row of the password, so that two changes cannot
+// The changes of both rows lock the row of the user before the row of the password, so that two of them cannot
 // deadlock.
 const SET_HASH = statement(`
 WITH locked AS (SELECT id FROM users WHERE id = $1::uuid AND status <> 'closed' FOR NO KEY UPDATE)

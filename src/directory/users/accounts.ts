@@ -36,8 +36,8 @@ export async function getAccount(deps: { readonly db: Database }, reference: str
 }
 
 /**
- * The accounts that match the filter, the oldest first. A search looks through them in slices, so no statement runs
- * long.
+ * The accounts that match the filter, the oldest first. A search by status or organization alone looks through the
+ * accounts in slices, so that no statement runs long.
  */
 export async function listAccounts(
   { db }: { readonly db: Database },

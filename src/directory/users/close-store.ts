@@ -46,8 +46,8 @@ export async function closeAccountRow(tx: SystemTx, userId: string): Promise<voi
   await tx.rows(CLOSE, [userId]);
 }
 
-// The conditions under which an account that nobody has proven may be removed without an effect on anybody else, and
-// without an effect on somebody who uses it. $1 the age in seconds.
+// The conditions under which an account whose mailbox nobody has proven may be removed without an effect on anybody
+// else, and without an effect on somebody who uses it. $1 the age in seconds.
 const ABANDONED = `u.email_verified_at IS NULL AND u.status = 'active'
   AND u.created_at < clock_timestamp() - $1::float8 * interval '1 second'
   AND NOT EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id)
@@ -72,7 +72,7 @@ export interface AbandonedAccount {
   readonly createdAt: string;
 }
 
-/** The accounts that were never proven, are older than this, and that nobody uses; the oldest first. */
+/** The accounts that were never proven, are older than `olderThanSeconds` and are not in use, the oldest first. */
 export function listAbandoned(
   tx: SystemReader,
   olderThanSeconds: number,

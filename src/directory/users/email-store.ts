@@ -40,7 +40,7 @@ export async function updateEmail(tx: SystemTx, userId: string, { address, key }
 
 const REMOVE_PASSWORD = statement('DELETE FROM passwords WHERE user_id = $1::uuid');
 
-/** Removes the password. The row of the user is locked. */
+/** Removes the password. The caller has locked the row of the user. */
 export async function deletePassword(tx: SystemTx, userId: string): Promise<void> {
   await tx.rows(REMOVE_PASSWORD, [userId]);
 }
@@ -66,7 +66,10 @@ export interface UndoneChanges {
   readonly since: Date;
 }
 
-/** Records that the changes since then are undone, and that the account must not get their addresses again. */
+/**
+ * Records that the changes from `since` on are undone, and that the account must not get the addresses of these changes
+ * again.
+ */
 export async function insertReverts(
   tx: SystemTx,
   { userId, currentKey, formerKey, since }: UndoneChanges,

@@ -17,8 +17,8 @@ export interface EmailAddress {
   /** The address as it was typed, without spaces around it. */
   readonly address: string;
   /**
-   * The form to compare: in lower case, with the domain in ASCII (RFC 5891). Mailboxes of different people never have
-   * the same key.
+   * The form to compare: in lower case, with the domain in ASCII (RFC 5891). Two addresses that differ only in case
+   * count as one mailbox, as they do for nearly all mail servers.
    */
   readonly key: string;
 }
@@ -48,7 +48,7 @@ export function countingKey(typed: string): string {
   return createHash('sha256').update(spelling).digest('base64url');
 }
 
-/** The part of an address before the @, which names an account whose owner has told no name. */
+/** The part of an address before the @. It serves as the name of an account whose owner has given no name. */
 export function localPartOf(address: string): string {
   const [local = address] = address.split('@');
   return local;

@@ -1,6 +1,6 @@
-// The queries that raise the epochs of users, of memberships and of the roles of an organization. After the commit,
-// every service refuses the older access tokens: all tokens of the user, the user's tokens for the organization of the
-// membership, or the tokens for the organization that name the role.
+// The queries that raise the epochs of users, of memberships and of the roles of an organization. Once a service has
+// read the revocation, it refuses the older access tokens: all tokens of the user, the user's tokens for the
+// organization of the membership, or the tokens for the organization that name the role.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { revokingEpochs, revokingMemberships, revokingRole } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
@@ -14,7 +14,7 @@ SELECT id::text AS sub, epoch FROM raised`);
 
 /**
  * Raises the epochs of the listed users that the transaction can see, and writes their revocations. Use this for a
- * change of the person, such as of the password. For a change in one organization, use raiseMembershipEpochs. The
+ * change of the whole account, such as a new password. For a change in one organization, use raiseMembershipEpochs. The
  * caller publishes the returned revocations after the commit.
  */
 export async function raiseEpochs(
@@ -32,10 +32,10 @@ export interface MembershipKey {
 }
 
 // The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the previous
-// version know only the user's epoch, and refuse all older tokens of the user. A user's epoch is raised only together
-// with a membership: a raised epoch without the revocation of a membership counts as a change of the person. A
-// membership may end while this waits for the user, so the memberships are locked, too. $1 users and $2 their
-// organizations.
+// version know only the user's epoch, and refuse all older tokens of the user. This statement raises a user's epoch
+// only together with a membership, because a raised epoch without the revocation of a membership counts as a change of
+// the whole account. A membership may end while this waits for the user, so the memberships are locked, too. $1 users
+// and $2 their organizations.
 const RAISE_MEMBERSHIPS = statement(`
 WITH wanted AS (
   SELECT DISTINCT m.user_id, m.organization_id FROM unnest($1::text[], $2::text[]) AS w (user_id, organization_id)
@@ -89,7 +89,7 @@ SELECT epoch FROM raised`);
 /**
  * Raises the epoch of the organization's roles, and writes the revocation of the tokens that name this role. This takes
  * the same time for any number of members. A token does not name a role that the member has only in a scope, nor does
- * it have the permissions of that role. The caller holds the organization's lock, and publishes the returned
+ * it have permissions because of that role. The caller holds the organization's lock, and publishes the returned
  * revocations after the commit.
  */
 export async function raiseRolesEpoch(tx: OrganizationTx, organizationId: string, role: string): Promise<Revocation[]> {

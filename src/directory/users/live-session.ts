@@ -18,7 +18,7 @@ export function assertLive({ live, keyRevoked }: FoundSession): void {
 
 /**
  * Raises invalid_token if the key of the caller's token was revoked, and session_revoked unless the session of the
- * caller is live, and keeps it live until the transaction ends. In the scope of an organization, lockAndAuthorize
+ * caller is live. Keeps the session live until the transaction ends. In the scope of an organization, lockAndAuthorize
  * (rights/) checks the same.
  */
 export async function assertSessionLive(tx: UserTx | SystemTx, caller: SessionOwner): Promise<void> {

@@ -44,7 +44,7 @@ const VERIFY = statement(`
 UPDATE users SET email_verified_at = clock_timestamp(), updated_at = clock_timestamp()
 WHERE id = $1::uuid AND email_verified_at IS NULL AND status <> 'closed' RETURNING id`);
 
-/** Records that the mailbox is proven. Returns false when the mailbox was already proven. */
+/** Records that the mailbox is proven. Returns false when the mailbox was already proven, or the account is closed. */
 export async function markEmailVerified(tx: SystemTx, userId: string): Promise<boolean> {
   return (await tx.rows(VERIFY, [userId])).length > 0;
 }
@@ -53,7 +53,7 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 // the same instant, so it does not count as older than the takeover.
 // The hash is written in the same statement. A sign-in with the old password either waits for the lock of the row or
 // reads the new hash.
-// The key of the e-mail stays, because the account was found by it.
+// The column email_key is not changed, because the account was found by the key.
 // $1 user, $2 e-mail and $3 name, null once nothing is stored unsealed, $4 hash of the password, null for an account
 // without a password, $5 and $6 e-mail and name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail,
 // $10 language or null.

@@ -15,8 +15,8 @@ export type AskByEmail = (
 
 /**
  * A statement about the rows of `users u`, or of `invitations i`, with a canonical e-mail. `write` gets the condition.
- * Its first parameter is the look-up. While the database has unsealed e-mails, the next one is the e-mail. They are the
- * last parameters of the statement.
+ * The first parameter of the condition is the look-up. While the database has unsealed e-mails, the second one is the
+ * e-mail. These are the last parameters of the statement.
  */
 export function byEmail(
   write: (is: string) => string,

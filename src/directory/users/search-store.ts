@@ -1,6 +1,7 @@
-// The queries that find people by the keyed hashes of parts of their names and e-mail addresses. They run as the
-// system, because row-level security would keep PostgreSQL from using the index. They return ids. What is shown about a
-// person is read by the caller, in the scope of the caller.
+// The queries that find people by the keyed hashes of parts of their names and e-mail addresses. They run in the system
+// scope, because row-level security would keep PostgreSQL from using the index. They return ids, except listStored,
+// whose names and addresses are only compared. What is shown about a person is read by the caller, in the scope of the
+// caller.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import { stored } from '../../base/secrets/personal.ts';
 
@@ -20,7 +21,7 @@ const FOUND = '(s.name_grams @> $1::text[]::bigint[] OR s.email_grams @> $1::tex
 /** SQL for other statements: the candidates, as a query of user_search. $1 grams. */
 export const CANDIDATES = `SELECT ${COLUMNS}, s.user_id FROM user_search s WHERE ${FOUND}`;
 
-// $1 grams, $2 organization. In a large organization, no member is looked at. The answer has at least one row.
+// $1 grams, $2 organization. In a large organization, no member is compared. The answer has at least one row.
 const AMONG_FEW = statement(`
 WITH size AS MATERIALIZED (
   SELECT count(*) > ${AT_ONCE_MAX} AS large
@@ -64,8 +65,9 @@ const IS_UNSEALED = `(u.status <> 'closed'
   AND (u.email_sealed IS NULL OR u.email_lookup IS NULL OR u.name_sealed IS NULL))`;
 const UNSEALED = statement(`SELECT u.id::text FROM users u WHERE ${IS_UNSEALED}`);
 const FEW_UNSEALED = 1_000;
-// When an update begins, millions may be unsealed. Then the members are looked at, and nobody else. Later, only few are
-// unsealed, and the members may be many. $1 organization.
+// When an update of the service begins, millions of rows may be unsealed. Then only the rows of the members are
+// checked. Later, few rows are unsealed, and the members may be many. Then only the unsealed rows are checked. $1
+// organization.
 const UNSEALED_MEMBERS = statement(`
 WITH few AS MATERIALIZED (SELECT u.id FROM users u WHERE ${IS_UNSEALED} ORDER BY u.id LIMIT ${FEW_UNSEALED + 1}),
 size AS MATERIALIZED (SELECT count(*) > ${FEW_UNSEALED} AS many FROM few)
@@ -75,9 +77,7 @@ UNION ALL
 SELECT m.user_id::text FROM memberships m WHERE (SELECT many FROM size) AND m.organization_id = $1::uuid
   AND (SELECT ${IS_UNSEALED} FROM users u WHERE u.id = m.user_id)`);
 
-/**
- * The people whose row is not sealed yet, so that no grams say what it contains. None once nothing is stored unsealed.
- */
+/** The people whose row is not sealed yet, so that its grams may be missing. None once nothing is stored unsealed. */
 export async function listUnsealed(tx: SystemReader, organizationId: string | null): Promise<string[]> {
   if (tx.personal.isSealed) return [];
   const [query, values] = organizationId === null ? [UNSEALED, []] : [UNSEALED_MEMBERS, [organizationId]];

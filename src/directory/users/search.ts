@@ -1,5 +1,5 @@
 // Finds people by a part of their name or e-mail address. The database has keyed hashes of short parts. A longer query
-// finds candidates, whose names are opened here and compared.
+// finds candidates, whose names or addresses are opened here and compared.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SystemReader } from '../../base/database/db.ts';
 import { containing } from '../../base/secrets/grams.ts';

@@ -24,24 +24,24 @@ export async function findCredentials(tx: SystemReader, emailKey: string): Promi
   return row ?? null;
 }
 
-// A look-up is a keyed hash, so the account after it is any account, and always the same one for an address. After the
-// last one comes the first one. $1 look-up.
+// A look-up is a keyed hash. So the account with the next greater look-up is an arbitrary account, but each time the
+// same one for the same address. After the greatest look-up comes the least one. $1 look-up.
 const hashed = (where: string) => `
 (SELECT u.id, p.hash, p.changed_at AS "changedAt", u.email_lookup = decode($1, 'base64') AS "isOwn"
 FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE ${where} ORDER BY u.email_lookup LIMIT 1)`;
 const NEXT_CREDENTIALS = statement(`
 ${hashed(`u.email_lookup >= decode($1, 'base64')`)} UNION ALL ${hashed('u.email_lookup IS NOT NULL')} LIMIT 1`);
 
-/** `own` is null when no account has the e-mail. Then `hash` is that of another account, whose check takes as long. */
+/** `own` is null when no account has the e-mail. Then `hash` is that of another account, or null if none was chosen. */
 export interface CredentialsToCheck {
   readonly own: Credentials | null;
   readonly hash: string | null;
 }
 
 /**
- * The user with this canonical e-mail, or a hash in its place. The hashes of accounts may be of different costs. So a
- * stranger must see these costs as often for unknown e-mails as for known ones. The hash of another account, by chance,
- * has each cost as often as the accounts have it.
+ * The user with this canonical e-mail, or the hash of another account in its place. The hashes of accounts may have
+ * different costs, which a stranger can measure. So each cost must occur as often for unknown e-mails as for known
+ * ones. With the hash of an arbitrary account, it does.
  */
 export async function findCredentialsToCheck(tx: SystemReader, emailKey: string): Promise<CredentialsToCheck> {
   if (!tx.personal.isSealed) {

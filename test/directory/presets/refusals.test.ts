@@ -17,7 +17,7 @@ t.test('a system role is not created if roles of organizations use its name', as
   const preset = { ...CRM, roles: [...CRM.roles, auditor] };
   const { code, message } = await refusal(t, database, () => applyPreset(deps, preset));
   t.equal(code, 'role_name_taken');
-  t.equal(message, '3 organizations have a role of their own with the name auditor: rename one of the two.');
+  t.equal(message, '3 organizations have a custom role with the name auditor: rename one of the two.');
   t.match(
     (await planPreset(deps.db, preset)).obstacles,
     [{ code: 'role_name_taken', detail: message }],
