@@ -54,7 +54,7 @@ function configuration(tenantry: number, service: number, shipped = SHIPPED): st
     ['listen 8080;', 'listen 127.0.0.1:{{port}};'],
   ] as const;
   return addresses.reduce((text, [from, to]) => {
-    if (text.split(from).length !== 2) throw new Error(`${from} does not stand there once`);
+    if (text.split(from).length !== 2) throw new Error(`${from} does not occur exactly once`);
     return text.replace(from, to);
   }, shipped);
 }

@@ -1,5 +1,5 @@
-// Serves one of the two applications: its files, and the same page for every path, because the script of the page reads
-// the path. It passes nothing on to Tenantry: the browser calls Tenantry itself.
+// Serves one of the two applications: its files, and the same page for every path without a file extension, because the
+// script of the page reads the path. It passes nothing on to Tenantry: the browser calls Tenantry itself.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

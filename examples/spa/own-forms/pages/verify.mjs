@@ -13,7 +13,10 @@ export async function verifyPage() {
   return { title: 'Prove your e-mail', content };
 }
 
-/** Says that the e-mail is proven. The access token is not replaced by the proof, but the name of the person may be. */
+/**
+ * Says that the e-mail is proven. The proof returns no access token, so a refresh gets what has changed, such as the
+ * name.
+ */
 async function proven() {
   forgetToken(PATH);
   if (session()) await refresh();
