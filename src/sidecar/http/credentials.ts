@@ -107,9 +107,9 @@ function cookiesOf(head: Head, name: string | null): Cookies {
 }
 
 /**
- * Refuses a request that another site made a browser send. If `allowed` is not empty, an Origin must be in it. If it is
- * empty, an Origin of another host is refused only with the token in a cookie, because browsers add cookies
- * automatically. So is a request without an Origin but with Sec-Fetch-Site: cross-site. Raises cross_site_request.
+ * Refuses a request that another site made a browser send. If `allowed` is not empty, an Origin must be in it. Browsers
+ * add cookies automatically. So with the token in a cookie, an Origin of another host is refused if `allowed` is empty,
+ * and a request without an Origin is refused if it has Sec-Fetch-Site: cross-site. Raises cross_site_request.
  */
 export function assertOrigin(head: Head, place: TokenPlace | null, allowed: readonly string[]): void {
   const origin = only(head, 'origin');
