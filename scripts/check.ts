@@ -1,4 +1,4 @@
-// `npm run check`: every check that must pass before a commit, without the tests. Each check is one step. The steps
+// `npm run check`: the checks that must pass before a commit, without the tests. Each check is one step. The steps
 // change no file of the repository. `npm run format` and `npm run generate` do.
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -23,7 +23,7 @@ interface Person {
   readonly email: string;
 }
 
-/** Inserts accounts, all with the password. One hash serves for all of them, because none of them is guessed. */
+/** Inserts accounts, all with the password. One hash serves for all of them, because no password is guessed here. */
 async function people({ database, personal, parameters }: SceneDeps, count: number): Promise<Person[]> {
   const made = Array.from({ length: count }, () => {
     const id = randomUUID();

@@ -241,7 +241,7 @@ t.test('with forwardToken the upstream gets the token in Authorization, wherever
   );
 });
 
-t.test('while the feed is silent, the answer is 503 with Retry-After, and an unexpected error is 500, never 401', async (t) => {
+t.test('a silent feed causes 503 with Retry-After, and an unexpected error 500, and neither causes 401', async (t) => {
   const setup = await openSetup(t);
   setup.issuer.setStale(31);
   const reply = await refusal(setup.open());
