@@ -1,6 +1,7 @@
-// Proves: a caller who may change a member in one organization cannot lock this person out of another organization, nor
-// of that one by changes of roles. An owner of A changes the person's roles, status and a role that the person holds as
-// fast as the service allows, while the person works in A and in B with one session. `prove:walls [seconds]`.
+// Proves: a caller who may change a member in one organization cannot lock this person out of another organization. Nor
+// can changes of roles lock the person out of the first organization. An owner of A changes the person's roles, status
+// and a role that the person holds as fast as the service allows, while the person works in A and in B with one
+// session. `prove:walls [seconds]`.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';

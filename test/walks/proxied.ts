@@ -63,7 +63,7 @@ export interface Proxied {
   readonly nginx: Nginx;
   /** Sends a request to nginx, with or without a token. */
   call(path: string, token?: string, init?: RequestInit): Promise<Response>;
-  /** Sends a request to nginx and returns the request as the service received it. Raises unless the answer is 200. */
+  /** Sends a request to nginx and returns what the service received. Raises an error unless the answer is 200. */
   seen(path: string, token?: string, init?: RequestInit): Promise<Seen>;
   /** Sends a request whose target is not normalised. */
   raw(method: string, target: string, ...fields: string[]): Promise<RawReply>;

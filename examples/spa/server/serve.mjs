@@ -39,7 +39,7 @@ export async function serveApplication({ variant, port, tenantry }) {
 
 /**
  * The page runs its own scripts only, calls Tenantry only, and can neither be framed nor send a form elsewhere. With
- * Trusted Types, the browser refuses to make HTML or a script of a text.
+ * Trusted Types, the browser refuses to turn a text into HTML or a script.
  */
 function headersFor(tenantry) {
   const policy = [

@@ -91,8 +91,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
 }
 
 /**
- * The details of an error for the operator who starts a service. The message names the last trouble, if there was any,
- * and contains no secret.
+ * The details of an error for the operator who starts a service. The message names the last background error, if there
+ * was one, and contains no secret.
  */
 function because(trouble: Error | undefined) {
   return trouble ? { message: `The verifier is not ready: ${trouble.message}`, cause: trouble } : {};

@@ -26,7 +26,7 @@ export interface FeedState {
   /** How many frames were understood so far. */
   heard(): number;
   staleSeconds(): number;
-  /** False from the end of a pause until everything up to that moment is known. */
+  /** False from the end of a pause until every revocation up to that end is known. */
   isCurrent(): boolean;
 }
 

@@ -56,8 +56,8 @@ function resendForm() {
 }
 
 /**
- * Without a session, the password shows that the person who opens the link is the one who registered. Anybody else
- * takes the account over, and what the other person left in it is gone.
+ * Without a session, the password shows that the person who opens the link is the one who registered. A person without
+ * the password takes the account over, and what its first holder left in it is removed.
  */
 function linkForms(token) {
   if (token === null) {
