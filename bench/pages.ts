@@ -66,7 +66,7 @@ async function openLine(port: number, path: string) {
   };
 }
 
-/** The length of the whole answer, as far as its head has arrived. */
+/** The length of the whole answer; infinite until its head has arrived. */
 function lengthOf(answer: Buffer): number {
   const end = answer.indexOf('\r\n\r\n');
   const length = /\r\ncontent-length: *(\d+)/i.exec(answer.toString('latin1', 0, Math.max(end, 0)))?.[1];

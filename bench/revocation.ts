@@ -53,7 +53,7 @@ async function startSidecar(testbed: Testbed, { issuer, replicas, watcher }: Set
   const url = `ws://127.0.0.1:${port}/`;
   for (const begun = performance.now(); ; await delay(50)) {
     const reply = await fetch(url.replace('ws', 'http')).catch(() => null);
-    if (reply?.status === 401) return url; // the replica runs, and needs a token
+    if (reply?.status === 401) return url; // the sidecar runs, and needs a token
     demand(child.exitCode === null, 'the sidecar ended');
     demand(performance.now() - begun < READY_MILLISECONDS_MAX, 'the sidecar did not get ready');
   }

@@ -1,5 +1,5 @@
-// `npm run check`: every check that must pass before a commit, without the tests. Each check is one step. It changes no
-// file. `npm run format` and `npm run generate` change files.
+// `npm run check`: the checks that must pass before a commit, without the tests. Each check is one step. The steps
+// change no file of the repository. `npm run format` and `npm run generate` do.
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

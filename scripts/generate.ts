@@ -1,6 +1,6 @@
-// `npm run generate` writes the generated files: openapi.yaml, .env.example, pages of docs/ and the list of routes
-// from the code, and the pictures of docs/diagrams/ from the texts beside them.
-// With `-- --check` it writes nothing, names every file that differs and then exits with 1.
+// `npm run generate` writes the generated files: openapi.yaml, .env.example, pages of docs/ and the list of routes from
+// the code, and the pictures of docs/diagrams/ from the texts beside them. With `-- --check` it writes nothing, names
+// the files that differ, and exits with 1 if there are any.
 import { staleFiles, writeStaleFiles } from './generate/files.ts';
 
 if (process.argv.includes('--check')) {

@@ -1,6 +1,6 @@
-// The installed packages. This file checks that every version pinned in package.json is installed, and runs npm if one
-// is not. Only one process at a time runs npm. It is plain JavaScript for Node 18 and later, because it runs before
-// anything is installed.
+// The installed packages. This file checks that the versions pinned in package.json are installed, and runs npm if one
+// is missing. Only one process at a time runs npm. The file is plain JavaScript for Node 18 and later, because it runs
+// before anything is installed.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -46,7 +46,7 @@ export async function installMissing(withDev) {
   }
 }
 
-/** Why the packages have to be installed, or undefined when every pinned version is installed. */
+/** Why the packages have to be installed, or undefined when every pinned version that is needed here is installed. */
 function whatIsMissing(withDev) {
   // npm writes this file last. If the file is missing, the installation was interrupted.
   if (!existsSync(join(modules, '.package-lock.json'))) return 'they are not installed yet';

@@ -1,6 +1,6 @@
-// Starts every program of this project: `node scripts/launch.mjs [--dev] <file.ts> [args…]` installs missing
-// packages, finds a Node that can run the file, and passes signals and the exit code through.
-// This is plain JavaScript for Node 18 and later, because it runs before anything is installed.
+// Starts the programs of this project: `node scripts/launch.mjs [--dev] <file.ts> [args…]` installs missing packages,
+// finds a Node that can run the file, and passes signals and the exit code through. This is plain JavaScript for Node
+// 18 and later, because it runs before anything is installed.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';

@@ -9,8 +9,8 @@ import { isRunning, readHolder } from './lock.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const state = join(root, '.data');
-// The embedded PostgreSQL is kept here if only root can enter this folder. Nothing else outside of this folder is
-// removed.
+// The embedded PostgreSQL is kept here if only root can enter the folder of the project. Nothing else outside of the
+// project is removed.
 const RELOCATED = '/var/lib/tenantry';
 const POLL_MILLISECONDS = 50;
 

@@ -38,7 +38,10 @@ export interface Path {
 
 type Query = (text: string, values?: unknown[]) => Promise<unknown>;
 
-/** Signs in `counts` users and makes the first of them a platform administrator. `query` runs as the superuser. */
+/**
+ * Signs in as many users as `counts` says, and makes the first of them a platform administrator. `query` runs as the
+ * superuser.
+ */
 export async function signInParticipants(
   { api, query, population }: { api: Api; query: Query; population: Population },
   counts: { readonly ordinary: number; readonly owners: number },

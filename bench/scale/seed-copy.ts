@@ -52,9 +52,7 @@ class CopyIn extends BaseQuery {
   }
 }
 
-/**
- * Returns one value of a row as text. An array becomes a PostgreSQL array. The texts of an array must not need quotes.
- */
+/** One value of a row. An array becomes a PostgreSQL array. The texts of an array must not need quotes. */
 export type Value = string | number | null | readonly string[];
 
 function field(value: Value): string {

@@ -1,5 +1,5 @@
-// Seeds a migrated database with users: inserts the rows of every table, and measures the time for each table. Other
-// files have the users (seed-shape.ts) and the protocol (seed-copy.ts).
+// Seeds a migrated database with users: inserts the rows of the tables that the measured paths read, and measures the
+// time for each table. Other files have the users (seed-shape.ts) and the protocol (seed-copy.ts).
 import { argon2id, hash } from 'argon2';
 import pg from 'pg';
 import type { Personal } from '../../src/base/secrets/personal.ts';
@@ -25,7 +25,7 @@ const LIMITS = JSON.stringify({ teamMembers: 100_000, messages: 100, phoneNumber
 const SUPPORT = ['contacts:read', 'contacts:write', 'users:read'];
 const SESSION_DAYS = 30;
 
-/** A step that filled one table. A step about all tables has no number of rows. */
+/** A step of the seeding. A step that fills one table has the number of its rows. */
 export interface Step {
   readonly what: string;
   readonly rows: number | null;

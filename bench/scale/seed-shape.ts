@@ -31,8 +31,8 @@ const SCATTER = 754_974_721;
 const OTHER_ROLES: readonly RoleName[] = ['agent', 'admin', 'viewer', 'support', 'agent'];
 
 /**
- * Returns the sizes: one organization has 1 % of all users, 0.1 % of the organizations have 1,000 members each, all but
- * 3 % of the organizations have 2 to 10 members, and these 3 % share the users that are left.
+ * Returns the sizes: one organization has 1 % of all users, 0.1 % of the organizations have 1,000 members each, 3 %
+ * share the users that are left in the end, and all others have 2 to 10 members.
  */
 function sizesOf({ organizations, users }: Shape): Int32Array {
   const sizes = new Int32Array(organizations);

@@ -1,5 +1,5 @@
-// `npm run bench:sizes` measures the time of every operation whose work may grow with the size of an organization, or
-// with the number of a person's organizations. README.md explains the figures.
+// `npm run bench:sizes` measures the time of operations whose work may grow with the size of an organization, or with
+// the number of a person's organizations. README.md explains the figures.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -144,7 +144,9 @@ async function members(bench: Bench) {
   return { owner, token, id };
 }
 
-/** After the answer, every process refuses the older tokens of all holders. The epochs of their memberships follow. */
+/**
+ * From the answer on, the older tokens of all holders are refused. The epochs of their memberships are raised later.
+ */
 async function roles({ api, query }: Bench, { roleId, token }: { roleId: string; token: { token: string } }) {
   const path = `/roles/${roleId}`;
   const change = (name: string, body: object) => timed(name, () => api.patch(path, body, token));

@@ -1,4 +1,4 @@
-// An example of a controller in an application.
+// Examples of controllers in an application.
 import { Controller, Get, Post } from '@nestjs/common';
 import type { VerifiedPrincipal } from 'tenantry/verifier';
 import { CurrentPrincipal, Public, RequirePermission } from './decorators.js';

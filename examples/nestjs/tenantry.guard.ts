@@ -1,4 +1,4 @@
-// Accepts requests with a good access token, and answers those that it refuses.
+// Accepts requests with a good access token and requests to public routes, and answers those that it refuses.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type ArgumentsHost,

@@ -1,4 +1,4 @@
-// The module that an application imports: TenantryModule.forRoot(verifier) guards all of its routes.
+// The module that an application imports: TenantryModule.forRoot(verifier) guards all routes that are not public.
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import type { Verifier } from 'tenantry/verifier';

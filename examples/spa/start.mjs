@@ -1,5 +1,5 @@
 // Starts one of the two example applications, and Tenantry with it: `node examples/spa/start.mjs --hosted`, or
-// `--own-forms`. It needs no packages of its own, and runs on every Node from 18 on.
+// `--own-forms`. It needs no packages of its own, and runs on Node 18 and later.
 import { parseArgs } from 'node:util';
 import { openMailPage } from './server/mails.mjs';
 import { serveApplication } from './server/serve.mjs';
@@ -16,7 +16,7 @@ const variant = values.hosted ? 'hosted' : 'own-forms';
 const port = Number(values.port ?? 5173);
 const address = `http://localhost:${port}`;
 
-/** Ends what was started, in this order. */
+/** The functions that end what was started, in the order of their calls. */
 const endings = [];
 let isEnding = false;
 

@@ -21,7 +21,7 @@ export function eventsPage(): string {
   const nouns = [...new Set(EVENT_TYPES.map((type) => type.split('.')[0] ?? ''))];
   return `# Events
 
-Every change is recorded as an event, in the transaction of the change: either both are stored, or neither. Only the types
+Changes are recorded as events, each in the transaction of its change: either both are stored, or neither. Only the types
 in these tables are recorded. An event has an \`id\`, the instant \`at\` by the database's clock, a \`type\`, and:
 
 - its actor: the id of a **user** or of a service **client**. There is no id for an **operator** at the command line and for

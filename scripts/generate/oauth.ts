@@ -1,5 +1,5 @@
-// The parts of the reference that only OAuth endpoints have: authentication of clients, errors of RFC 6749 §5.2.
-// Other files have the operations (openapi.ts) and the codes (src/base/errors/oauth.ts).
+// The parts of the reference that only OAuth endpoints have: the authentication of clients, and the errors of RFC 6749
+// §5.2. Other files have the operations (openapi.ts) and the codes (src/base/errors/oauth.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/base/errors/oauth.ts';

@@ -45,14 +45,15 @@ const UNDESCRIBED_TAGS = ['Reference', 'Pages'];
 
 const DESCRIPTION = `Sign-in, sessions, organizations and permissions for a group of services.
 
-A successful answer is \`{ "data": … }\`, and a list also has \`pagination\`. An error is \`application/problem+json\` (RFC 9457)
-with a stable \`code\`. No answer contains a stack trace, SQL or the message of a library. A request that is not valid HTTP is
-answered with 400, 408, 414, 417 or 431, an unknown path with 404, and a known path with another method with 405 and \`Allow\`.
+A successful JSON answer under \`/api/v1\` is \`{ "data": … }\`, and a list also has \`pagination\`. An error is
+\`application/problem+json\` (RFC 9457) with a stable \`code\`. No answer contains a stack trace, SQL or the message of a library.
+A request that is not valid HTTP is answered with 400, 408, 414, 417 or 431, an unknown path with 404, and a known path with
+another method with 405 and \`Allow\`.
 Bodies are JSON in UTF-8 of at most 64 KiB. Unknown members are refused. Instants are UTC (RFC 3339), and ids are UUIDs.
 The OAuth endpoints take forms instead of JSON, and their errors have the form of RFC 6749 §5.2.
 
-After a 500 or 503 answer, or none, a change may or may not have been made: \`detail\` says so, and says it if nothing was
-changed. A request with an \`Idempotency-Key\` can be repeated without a second effect. What can be changed has an \`ETag\`.
+Without an answer, a change may or may not have been made. After 500 or 503, \`detail\` says whether certainly nothing was
+changed. A request with an \`Idempotency-Key\` can be repeated without a second effect. Many resources have an \`ETag\`.
 With \`If-Match\` a change is only made to the state that you have read, and is otherwise refused with 412. A change of
 something without an ETag refuses \`If-Match\` with tags.`;
 

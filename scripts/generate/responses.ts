@@ -1,5 +1,5 @@
-// The parts of the reference that every operation shares: headers, and the problems that an endpoint can return.
-// Other files have the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
+// The parts of the reference that operations share: headers, and the problems that an endpoint can return. Other files
+// have the operations (openapi.ts) and the codes (src/base/errors/catalogue.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
@@ -88,8 +88,8 @@ const UNAUTHENTICATED: Codes = ['unauthenticated', 'invalid_token', 'token_expir
 // The problems that tenant headers can cause on a route that needs an access token.
 const TENANT: Codes = ['tenant_mismatch', 'organization_access_denied', 'organization_suspended'];
 
-// The refusals of the guard and of the body reader, the same for every operation. Each refusal has a name and is
-// described once.
+// The refusals of the guard and of the body reader, which many operations share. Each group of refusals has a name and
+// is described once.
 const SHARED: Readonly<Record<string, Codes>> = {
   BadRequest: ['bad_request'],
   BadBody: ['bad_request', 'duplicate_member', 'malformed_json'],
@@ -132,7 +132,8 @@ const FORBIDDEN = {
 } as const satisfies Partial<Record<Access['kind'], string>>;
 
 /**
- * The refusals of requests that do not arrive whole, are too large or expect something, before any endpoint has them.
+ * The refusals of requests that do not arrive whole, are too large or expect something. They are sent before an
+ * endpoint gets the request.
  */
 const OF_THE_CONNECTION = ['RequestTimeout', 'ExpectationFailed', 'HeadersTooLarge'];
 

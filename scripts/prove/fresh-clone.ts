@@ -1,6 +1,6 @@
-// Proves: on a new machine, `git clone` and `npm start` lead to a verified access token. It runs as root and as an
-// ordinary user, with an empty npm cache and home folder. `prove:fresh-clone --with-tests` also runs `npm test`. The
-// clone contains only committed files. Linux only.
+// Proves: on a new machine, `git clone` and `npm start` lead to a verified access token. The clone runs as the user of
+// this process and, if that is root, also as an ordinary user. Each of them has an empty npm cache and home folder.
+// `prove:fresh-clone --with-tests` also runs `npm test`. The clone contains only committed files. Linux only.
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

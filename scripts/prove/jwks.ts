@@ -21,8 +21,8 @@ const FRESH_EACH = 12;
 const UNKNOWN_EACH = 5;
 const ROUND_MILLISECONDS = 10;
 /**
- * The number of tokens. It is more than the verifier remembers, so the verifier has forgotten each token when that
- * token's turn comes again.
+ * The number of tokens that are verified in full. The verifier remembers fewer, so it has forgotten each token when
+ * that token's turn comes again.
  */
 const FRESH_TOKENS = 1_500;
 const CACHE_SIZE = 400;

@@ -1,4 +1,4 @@
-// Proves: after `kill -9` at any moment every registration is complete or absent, no acknowledged one is lost, and
+// Proves: after `kill -9` at a random moment every registration is complete or absent, no acknowledged one is lost, and
 // every client continues with the refresh token it has. `prove:kill [rounds]`: this number of rounds kills the service,
 // then the same number kills PostgreSQL and the service.
 import { randomInt } from 'node:crypto';

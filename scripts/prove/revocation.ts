@@ -13,12 +13,12 @@ import { type Testbed, withTestbed } from './testbed.ts';
 const [events = 5_000, seed = Math.floor(performance.timeOrigin) % 1_000_000] = process.argv.slice(2).map(Number);
 const BYSTANDERS = 20;
 const LANES = 40;
-/** How often each verifier checks each token. */
+/** The pause of a verifier process between two checks of all its tokens. */
 const CHECK_EVERY_MILLISECONDS = 10;
 /** Without the stream, revocations are read from PostgreSQL every second. */
 const BOUND_MILLISECONDS = 1_500;
 /**
- * With the stream a token ends within milliseconds. The bound is larger, because twenty processes may share two cores.
+ * With the stream a token ends within milliseconds. The bound is larger, because many processes may share two cores.
  */
 const TIGHT_MILLISECONDS = 500;
 const WITHOUT_READER_EVENTS = 60;

@@ -23,7 +23,8 @@ export interface SessionMaker {
 }
 
 /**
- * Opens sessions with the service's code on the same database and keys. This avoids a password hash for each session.
+ * Opens a maker, which opens sessions with the service's code on the same database and keys. This avoids a password
+ * hash for each session.
  */
 export async function openSessionMaker(testbed: Testbed, service: Service): Promise<SessionMaker> {
   const { ownerUrl } = testbed.postgres;
@@ -71,7 +72,7 @@ export async function openSessionMaker(testbed: Testbed, service: Service): Prom
   };
 }
 
-/** Opens one session with the service's code. */
+/** Opens `count` sessions of one user with the service's code. */
 export async function openSessions(
   testbed: Testbed,
   service: Service,

@@ -1,7 +1,7 @@
 // Proves: the sidecar keeps sockets open when their tokens are renewed and when the service is killed. It closes the
-// sockets of a revoked user at once, removes spoofed headers, and its memory does not grow with slow readers. It also
-// measures the extra cost of a message. `prove:sidecar [sockets]`: 5,000 by default, a multiple of 100. `ulimit -n`
-// must be 2.2 times that number.
+// sockets of a revoked user within 200 ms and removes spoofed headers. Slow readers make its memory grow only to a
+// limit. This proof also measures the extra cost of a message. `prove:sidecar [sockets]`: 5,000 by default, a multiple
+// of 100. `ulimit -n` must be 2.2 times that number.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';
@@ -132,7 +132,7 @@ async function killService(setup: Setup, holders: readonly Holder[]): Promise<vo
   );
 }
 
-/** Closes all sockets of some users, by ending their sessions and by suspending their organization. */
+/** Has all sockets of some users closed, by ending their sessions or by suspending their organization. */
 async function revoke(setup: Setup, holders: readonly Holder[]): Promise<void> {
   const admin = await newAccount(setup.api);
   await asAdmin(setup.testbed, (query) =>
@@ -143,7 +143,7 @@ async function revoke(setup: Setup, holders: readonly Holder[]): Promise<void> {
   for (const [index, { account, sessions }] of holders.slice(0, REVOKED_USERS).entries()) {
     const own = sessions.flatMap((session) => session.sockets);
     const suspend = `/admin/organizations/${account.organization.id}/suspend`;
-    // The session of the registration has no socket, so ending all other sessions ends every session with sockets.
+    // The session of this sign-in has no socket, so ending all other sessions ends every session with sockets.
     const call =
       index % 2 === 0
         ? setup.api.post(suspend, undefined, { token: admin.accessToken })

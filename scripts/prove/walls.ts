@@ -1,6 +1,7 @@
-// Proves: a caller who may change a member in one organization cannot lock this person out, neither of another
-// organization nor of their own. An owner of A changes the person's roles, status and a role that the person holds as
-// fast as the service allows, while the person works in A and in B with one session. `prove:walls [seconds]`.
+// Proves: a caller who may change a member in one organization cannot lock this person out of another organization. Nor
+// can changes of roles lock the person out of the first organization. An owner of A changes the person's roles, status
+// and a role that the person holds as fast as the service allows, while the person works in A and in B with one
+// session. `prove:walls [seconds]`.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
@@ -12,7 +13,7 @@ const [seconds = 75] = process.argv.slice(2).map(Number);
 const WORK_EVERY_MILLISECONDS = 200;
 /** A careful client refreshes long before its token expires. This one refreshes far more often. */
 const REFRESH_EVERY_MILLISECONDS = 5_000;
-/** A change may fall between a refresh and the next request. */
+/** How often the person tries, because a change may fall between a refresh and the next request. */
 const TRIES_MAX = 4;
 /** The part of the time after which the owner also suspends and activates the person. */
 const STATUS_AFTER = 0.7;

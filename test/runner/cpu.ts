@@ -1,4 +1,4 @@
-// The CPU time of a process and of the processes that it has started.
+// The CPU time of this process and of the processes that it has started and that have ended.
 import { readFileSync } from 'node:fs';
 
 /** Returns the CPU time of this process, and on Linux that of the processes that it has started and that have ended. */

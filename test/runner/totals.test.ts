@@ -105,7 +105,7 @@ t.test('the report names each failed file with its first failure, which is the i
   t.match(
     failureOf(RED),
     /not ok 1 - should be equal\n.*---\n.*compare: ===\n {4}not ok 2 - should match$/,
-    'or with all',
+    'without a limit, with all failures',
   );
 });
 

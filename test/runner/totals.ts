@@ -12,7 +12,10 @@ export interface Totals {
 
 const REASON_LINES_MAX = 40;
 
-/** The totals of a run, in which each failed end of a process is a failure. Undefined when no file ran to its end. */
+/**
+ * The totals of a run, in which each failed end of a process is a failure. Undefined when nothing passed and nothing
+ * failed.
+ */
 export function totalsOf(results: readonly FileResult[], endings: readonly string[] = []): Totals | undefined {
   const sum = (count: (result: FileResult) => number) => results.reduce((total, result) => total + count(result), 0);
   const passed = sum(({ pass }) => pass);

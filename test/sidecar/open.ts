@@ -84,7 +84,7 @@ export interface Setup {
   readonly http: string;
   readonly ws: string;
   readonly lines: LogLine[];
-  /** Opens a socket. The token is sent in Authorization unless options or protocols say otherwise. */
+  /** Opens a socket. The token is sent in Authorization; no token is sent for null. */
   open(path?: string, token?: string | null, options?: ClientOptions, protocols?: string[]): Promise<Client>;
 }
 
@@ -105,7 +105,7 @@ export interface SetupOptions {
   readonly issuer?: TestIssuer;
 }
 
-/** Waits until all sockets are open. */
+/** Starts an upstream and a sidecar in front of it. The options may replace parts of both. */
 export async function openSetup(t: Test, options: SetupOptions = {}): Promise<Setup> {
   const issuer = options.issuer ?? openIssuer();
   const upstream = options.upstream ?? (await openUpstream(t, options.upstreamOptions));

@@ -19,7 +19,7 @@ export function createPausingSource() {
   };
   return {
     source,
-    /** The end of a pause. */
+    /** The end of a pause. Until `catchUp`, what was missed is unknown. */
     resume() {
       isCurrent = false;
     },

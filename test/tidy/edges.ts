@@ -1,4 +1,4 @@
-// Checks the edges of a feature: only routes.ts, pages.ts and cookie.ts use HTTP, and only store.ts uses the database.
+// Checks the edges of a feature: only routes.ts, pages.ts and cookie.ts use HTTP, and only the stores use the database.
 import { basename, relative } from 'node:path';
 import { edgesOf, placeOf, shown, wingOf } from './imports.ts';
 import { ownSources, type Rule } from './repository.ts';
@@ -10,7 +10,7 @@ import { codeOf } from './syntax.ts';
 export const STORE = /[/-]store\.ts$/;
 
 const HTTP_EDGE = /\/(routes|pages|cookie)\.ts$/;
-// Every change writes its event and its revocation. All stores use the functions and the SQL of these files for that.
+// The stores use the functions and the SQL of these files to write the event and the revocation of a change.
 const SHARED = ['base/events/record.ts', 'base/revoking/sql.ts'];
 const SQL = /\b(INSERT INTO|DELETE FROM|UPDATE\s+\S+\s+SET|TRUNCATE TABLE|SELECT\s[^;'`]*?\sFROM|FROM\s+\w+\s+WHERE)\b/;
 

@@ -12,7 +12,7 @@ export interface Edge {
   readonly specifier: string;
   readonly isPassedOn: boolean;
   readonly names: readonly string[];
-  /** `place` is the wing and folder of the file. The next member is that of `to`, and is empty for a package. */
+  /** `place` is the wing and folder of `file`. `target` is that of `to`, and is empty for a package. */
   readonly place: string;
   readonly target: string;
 }

@@ -23,7 +23,7 @@ export interface Repository {
   has(path: string): boolean;
 }
 
-/** A rule, and a function that returns one line for each violation. A line starts with the path. */
+/** A rule, and a function that returns one line for each violation. Most lines start with the path of the file. */
 export interface Rule {
   readonly name: string;
   find(repository: Repository): readonly string[];

@@ -17,14 +17,14 @@ export const OWNERS: Readonly<Record<string, string>> = {
   personal_data: 'credentials/data-keys',
   roles: 'directory/roles',
 };
-// Every change writes its event and its revocation in its own statement, so that none is lost.
+// A change writes its event and its revocation in its own statement, so that none is lost.
 export const WITH_EVERY_CHANGE = ['events', 'revocations'];
 
 export const FOREIGN_TABLES: readonly Exception[] = [
   {
     at: 'directory/users',
     writes: ['memberships', 'organizations'],
-    reason: 'The epochs of users and of their memberships are one counter; the epoch of roles ends tokens as they do.',
+    reason: 'The epochs of users and memberships are one counter, and the epoch of roles ends tokens in the same way.',
   },
   {
     at: 'credentials/revocations',
@@ -34,7 +34,7 @@ export const FOREIGN_TABLES: readonly Exception[] = [
   {
     at: 'directory/rights',
     writes: ['memberships', 'organizations'],
-    reason: 'Every change of rights spends the budget of its member or organization, in either folder of changes.',
+    reason: 'A change of rights spends the budget of its member or organization, whichever folder makes the change.',
   },
   {
     at: 'sign-in/reauthentication',
@@ -54,7 +54,7 @@ export const FOREIGN_TABLES: readonly Exception[] = [
   {
     at: 'admin/restore',
     writes: ['sessions', 'invitations', 'memberships', 'organizations', 'database_lineage', 'a table by a variable'],
-    reason: 'After a restored backup everything ends at once, in every table that counts epochs; the doubt is over.',
+    reason: 'After a restored backup everything ends at once in every table that counts epochs, and the doubt is over.',
   },
   {
     at: 'admin/personal-data',
@@ -69,7 +69,7 @@ export const FOREIGN_TABLES: readonly Exception[] = [
       'a table by a variable',
     ],
     reason:
-      'Rows of every table are sealed after the update, and again with a newer key. What they say stays the same.',
+      'Rows of these tables are sealed after the update, and again with a newer key. Their meaning stays the same.',
   },
   {
     at: 'directory/organizations',
@@ -85,8 +85,8 @@ export const FOREIGN_TABLES: readonly Exception[] = [
 
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
 // transaction. A statement that requests a mail, that ends sessions, that finds somebody by the e-mail address, or that
-// changes a session and returns what its next token says, is built with these functions. `withPerson` opens a row, and
-// `subject` and `subjectOf` read what a token says.
+// changes a session and returns what its next token says, is built with these functions. `withPerson` decrypts the
+// e-mail and name of a row, and `subject` and `subjectOf` read what a token says.
 export const FOR_ALL: readonly string[] = [
   'raiseEpochs',
   'raiseMembershipEpochs',
@@ -148,7 +148,7 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
       ...['closeAccountRow', 'eraseSessionsOf', 'deleteMembershipsOf', 'markSentRevoked', 'deleteAccepted'],
       ...['markDeleted', 'deleteTokensOf', 'deleteKeptOf', 'deleteMailsOf'],
     ],
-    reason: 'Everything of a person goes in one transaction, wherever it is.',
+    reason: 'Everything of a person is removed in one transaction, whichever folder owns it.',
   },
   {
     at: 'sign-in/leaving/mail.ts',
@@ -158,12 +158,12 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'app/features.ts',
     writes: ['endAdministration'],
-    reason: 'The administration of the platform ends with the account; its table is in a wing further right.',
+    reason: 'The administration of the platform ends with the account; its table belongs to a later wing.',
   },
   {
     at: 'admin/accounts/remove-unproven.ts',
     writes: ['endAdministration'],
-    reason: 'The service removes an account that nobody has proven by the same operation.',
+    reason: 'By the same operation, the service removes an account that nobody has proven.',
   },
   {
     at: 'admin/accounts/verify-account.ts',
@@ -178,7 +178,7 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'admin/accounts/close-account.ts',
     writes: ['endAdministration'],
-    reason: 'An operator closes an account by the same operation.',
+    reason: 'An operator closes an account by the same operation as its owner.',
   },
   {
     at: 'sign-in/mailbox-proof/claim.ts',

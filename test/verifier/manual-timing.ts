@@ -2,9 +2,9 @@
 import type { Timing } from '../../src/verifier/core/clock.ts';
 
 export interface ManualTiming extends Timing {
-  /** Moves both clocks, runs the due timers in order, and waits until all promises that they start are done. */
+  /** Moves both clocks, and runs the due timers in order. Settles after each timer. */
   advance(seconds: number): Promise<void>;
-  /** Waits until all promises that wait for no timer are done. */
+  /** Waits a few turns of the event loop, so that promises that wait for no timer can settle. */
   settle(): Promise<void>;
   /** Moves only the wall clock. */
   step(seconds: number): void;

@@ -25,7 +25,7 @@ function configuration(service: string): string {
   ] as const;
   return changes.reduce(
     (config, [from, to]) => {
-      if (config.split(from).length !== 2) throw new Error(`${from} does not stand there once`);
+      if (config.split(from).length !== 2) throw new Error(`${from} does not occur exactly once`);
       return config.replace(from, to);
     },
     SHIPPED.replaceAll(/^ +ssl_certificate.*$/gm, ''),

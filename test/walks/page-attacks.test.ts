@@ -85,7 +85,7 @@ t.test('no other site can show a page in a frame', async (t) => {
 t.test('no other site can send a form, neither for a person who is signed in nor to sign somebody in', async (t) => {
   const attacker = await newAccount(api);
   const { page, account, context } = await signedIn();
-  // The attacker has a nonce, for a browser of their own.
+  // The attacker has a nonce that belongs to the attacker's own browser.
   const own = await browser.open();
   await own.page.goto('/sign-in');
   const nonce = await own.page.locator('input[name=nonce]').inputValue();

@@ -1,5 +1,5 @@
 // People use the pages in a real browser: with and without scripts, in every language, and with the keyboard alone. The
-// tests in looks/ check what every page looks like.
+// tests in looks/ check what the pages look like.
 
 import t, { type Test } from 'tap';
 import { CATALOGUES } from '../../src/base/page-kit/language.ts';

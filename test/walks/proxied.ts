@@ -54,7 +54,7 @@ function configuration(tenantry: number, service: number, shipped = SHIPPED): st
     ['listen 8080;', 'listen 127.0.0.1:{{port}};'],
   ] as const;
   return addresses.reduce((text, [from, to]) => {
-    if (text.split(from).length !== 2) throw new Error(`${from} does not stand there once`);
+    if (text.split(from).length !== 2) throw new Error(`${from} does not occur exactly once`);
     return text.replace(from, to);
   }, shipped);
 }
@@ -63,7 +63,7 @@ export interface Proxied {
   readonly nginx: Nginx;
   /** Sends a request to nginx, with or without a token. */
   call(path: string, token?: string, init?: RequestInit): Promise<Response>;
-  /** Sends a request to nginx and returns the request as the service received it. Raises unless the answer is 200. */
+  /** Sends a request to nginx and returns what the service received. Raises an error unless the answer is 200. */
   seen(path: string, token?: string, init?: RequestInit): Promise<Seen>;
   /** Sends a request whose target is not normalised. */
   raw(method: string, target: string, ...fields: string[]): Promise<RawReply>;

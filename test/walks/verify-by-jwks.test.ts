@@ -1,5 +1,5 @@
-// Token verification by any other service: it reads the public keys from the running service and verifies tokens
-// itself. The test uses three libraries that do not use Tenantry code.
+// Token verification by another service: it reads the public keys from the running service and verifies tokens itself.
+// The test uses three libraries that do not use Tenantry code.
 import { createVerifier } from 'fast-jwt';
 import buildGetJwks from 'get-jwks';
 import { createRemoteJWKSet, jwtVerify } from 'jose';

@@ -1,5 +1,5 @@
-// Serves one of the two applications: its files, and the same page for every path, because the script of the page reads
-// the path. It passes nothing on to Tenantry: the browser calls Tenantry itself.
+// Serves one of the two applications: its files, and the same page for every path without a file extension, because the
+// script of the page reads the path. It passes nothing on to Tenantry: the browser calls Tenantry itself.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -39,7 +39,7 @@ export async function serveApplication({ variant, port, tenantry }) {
 
 /**
  * The page runs its own scripts only, calls Tenantry only, and can neither be framed nor send a form elsewhere. With
- * Trusted Types, the browser refuses to make HTML or a script of a text.
+ * Trusted Types, the browser refuses to turn a text into HTML or a script.
  */
 function headersFor(tenantry) {
   const policy = [

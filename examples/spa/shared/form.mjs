@@ -7,7 +7,7 @@ let forms = 0;
 
 /**
  * Makes a form. `fields` have name, label, and optionally type, autocomplete, hint, value, isOptional, options and
- * `codes`: the problems that are about this field. `send` gets the values; an optional field that is empty is missing.
+ * `codes`: the problems that are about this field. `send` gets the values, without optional fields that are empty.
  */
 export function form({ fields = [], submit, look = null, send }) {
   forms += 1;
@@ -75,7 +75,7 @@ function valuesOf(rows) {
 }
 
 function explain(error, rows, alert) {
-  // Anything else is a mistake in this application, and belongs into the console.
+  // Any other error is a mistake in this application, and belongs in the console.
   if (!(error instanceof Problem)) {
     show(alert, refusal({ code: 'failure' }));
     throw error;

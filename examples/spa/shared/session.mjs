@@ -4,7 +4,7 @@
 const SERVICE = document.querySelector('meta[name=tenantry]').content;
 /** The access token is too old or was replaced. A refresh brings another one. */
 const OLD_TOKEN = new Set(['token_expired', 'token_stale', 'invalid_token']);
-/** The session has ended, and the person signs in again. */
+/** The session has ended, and the person has to sign in again. */
 const ENDED = new Set([
   'session_revoked',
   'session_expired',

@@ -16,9 +16,9 @@ const NOTICED_MILLISECONDS_MAX = 15_000;
 const POLL_MILLISECONDS = 50;
 const JUMPS = 6;
 const JUMPED_MILLISECONDS = 500;
-/** A change reaches every process within a reading of PostgreSQL, which happens every second. */
+/** Every process reads PostgreSQL every second, so a change has reached all of them by then. */
 const KNOWN_MILLISECONDS = 3_000;
-/** Longer than the longest life of a token and the memory for its revocation. */
+/** Longer than a token can live, and longer than its revocation is remembered. */
 const LATER_SECONDS = 1_500;
 const STEP_SECONDS = 1;
 const STEP_MILLISECONDS = 25;
@@ -81,7 +81,8 @@ async function demandNoTokens({ api, service }: Replica, { email, password, acce
 /** A replica that starts with a wrong clock, and a clock that becomes wrong and right again. */
 async function wrongByAnHour(setup: Setup, good: Replica, account: Account): Promise<string> {
   for (const ahead of [HOUR, -HOUR]) {
-    // Before the time from which its keys sign, a replica does not even start. So this one falls behind as it runs.
+    // A replica whose clock is before the time from which its keys sign does not even start. So the clock of this one
+    // is set back after the start.
     const replica = await startReplica(setup, Math.max(ahead, 0));
     replica.clock.set(ahead);
     await untilSkewed(replica);
@@ -101,7 +102,10 @@ async function wrongByAnHour(setup: Setup, good: Replica, account: Account): Pro
   return 'a replica an hour ahead or behind neither signed nor judged a token, and said so';
 }
 
-/** The clock of a running replica jumps. Between two readings of PostgreSQL, nothing may be signed by it either. */
+/**
+ * The clock of a running replica jumps. Between two readings of PostgreSQL's clock, the replica may not sign by that
+ * clock either.
+ */
 async function jumping(replica: Replica, account: Account): Promise<string> {
   let asked = 0;
   for (let jump = 0; jump < JUMPS; jump += 1) {

@@ -2,8 +2,8 @@
 // changed nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was
 // acknowledged is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is
 // a standby. Then the disk of the write-ahead log fills, which ends PostgreSQL itself: every answer is right or 503,
-// and after PostgreSQL was started again nothing that was acknowledged is lost.
-// `prove:disk [seconds]`: how long each of the four faults lasts.
+// and after PostgreSQL was started again nothing that was acknowledged is lost. `prove:disk [seconds]`: how long each
+// of the four faults lasts at least.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from '../../../test/support/client.ts';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
@@ -149,7 +149,10 @@ function onStandby(testbed: Testbed, load: Load, { network, standby }: { network
   };
 }
 
-/** Writes to the log until PostgreSQL ends because nothing more fits: it has some empty segments in stock. */
+/**
+ * Writes to the log until PostgreSQL ends because nothing more fits. PostgreSQL has some empty segments in stock, so a
+ * full disk alone does not end it.
+ */
 async function useUpLog(testbed: Testbed): Promise<void> {
   const record = "SELECT pg_logical_emit_message(false, 'prove:disk', repeat('x', 1000000))";
   await asAdmin(testbed, async (query) => {

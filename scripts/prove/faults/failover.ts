@@ -1,7 +1,7 @@
-// Proves: when a standby takes over that lacks acknowledged logouts, nobody gets access with their tokens, and
-// everything from before is refused with 503 until an operator decides. A failover that lost nothing changes nothing.
-// The standby is a real one with asynchronous replication, the primary is killed, and the service continues to run.
-// `prove:failover [people]`: how many people log out before each failover.
+// Proves: when a standby takes over that lacks acknowledged logouts, nobody gets access with the tokens of the sessions
+// that were ended. In the end, every token from before the failover is refused with 503 until an operator decides. A
+// failover that lost nothing changes nothing. The standby is a real one with asynchronous replication, the primary is
+// killed, and the service continues to run. `prove:failover [people]`: how many people log out before each failover.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type EmbeddedPostgres, startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { createVerifier } from '../../../src/verifier/index.ts';
@@ -18,7 +18,7 @@ import { startStandby } from './standby.ts';
 import { type Following, type Holder, openWatch, type Watch } from './watch-tokens.ts';
 
 const [people = 6] = process.argv.slice(2).map(Number);
-/** Longer than the feed may be silent, after which a verifier calls the service. */
+/** Longer than the feed may be silent. After such a silence a verifier calls the service. */
 const DOUBT_MILLISECONDS = 35_000;
 const CALM_MILLISECONDS = 5_000;
 const RECOVERY_MILLISECONDS_MAX = 30_000;
@@ -27,7 +27,7 @@ interface Setup {
   readonly testbed: Testbed;
   readonly network: TcpProxy;
   readonly settings: Record<string, string>;
-  /** Two services that read before each failover. */
+  /** Two services that have read the database before each failover. */
   readonly services: readonly [Service, Service];
   readonly watch: Watch;
   primary: EmbeddedPostgres;

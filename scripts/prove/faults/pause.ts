@@ -1,4 +1,4 @@
-// Proves: processes that were stopped for a while do not answer with tokens that were ended meanwhile: a replica of the
+// Proves: processes that were stopped for a while do not accept tokens that were ended meanwhile: a replica of the
 // service, a service with the verifier, and the sidecar. Requests wait in all of them while the tokens are ended by
 // another replica. `prove:pause [rounds] [seconds]`: how often they are stopped, and for how long.
 import { once } from 'node:events';
@@ -33,7 +33,7 @@ interface Target {
 }
 
 interface Setup {
-  /** The replica that continues to run. */
+  /** The API of the replica that continues to run. */
   readonly api: Api;
   readonly targets: readonly Target[];
   readonly socketUrl: string;
@@ -130,7 +130,10 @@ async function end({ api }: Setup, ended: readonly Opened[]): Promise<void> {
   }
 }
 
-/** Raises NotShown unless the target accepted every token, so that it remembers all of them. */
+/**
+ * Presents every token twice at every target, so that the targets remember all of them. Raises NotShown if one is
+ * refused.
+ */
 async function warm(setup: Setup, round: Round): Promise<void> {
   setup.tally.clear();
   for (let again = 0; again < 2; again += 1) presentAll(setup, round);

@@ -30,7 +30,7 @@ export function argumentsInNamespace(): Promise<string[]> {
   const { promise } = Promise.withResolvers<never>();
   child.once('error', () => explainAndEnd());
   child.once('exit', (code, signal) => {
-    // unshare has explained what it may not do.
+    // unshare has already printed what it may not do.
     if (process.getuid?.() !== 0) explainAndEnd();
     process.exit(code ?? 128 + constants.signals[signal ?? 'SIGTERM']);
   });
@@ -43,7 +43,7 @@ function explainAndEnd(): never {
 }
 
 const NEEDED =
-  'a small disk has to be mounted for this: run it on Linux as root, with unshare and mount (util-linux) and the right CAP_SYS_ADMIN';
+  'a small disk has to be mounted for this: run it on Linux as root, with unshare and mount (util-linux) and the capability CAP_SYS_ADMIN';
 
 /** Mounts an empty disk of this size in megabytes at the directory, which is created. */
 export async function mountSmallDisk(directory: string, megabytes: number, { atEnd }: Frame): Promise<void> {

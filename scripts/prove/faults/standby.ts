@@ -56,7 +56,7 @@ async function backUp(primary: EmbeddedPostgres, from: string, to: string): Prom
   for (const name of ['pg_wal', 'pg_replslot', 'backup_label', 'standby.signal']) chownSync(join(to, name), uid, gid);
 }
 
-/** Starts a standby of a server whose folder is `from`. Both end with the testbed. */
+/** Starts a standby of the server whose folder is `from`. The standby ends with the testbed. */
 export async function startStandby(
   testbed: Testbed,
   primary: EmbeddedPostgres,

@@ -1,5 +1,5 @@
-// Presents tokens again and again in every way that a token is used: to services, to a verifier, and as a refresh
-// token. The caller decides which answers are right.
+// Presents tokens again and again in several ways: access tokens to services and to a verifier, and refresh tokens to
+// services. The caller decides which answers are right.
 import { setTimeout as delay } from 'node:timers/promises';
 import { VerificationError, type Verifier } from '../../../src/verifier/index.ts';
 import { openApi } from '../../../test/support/client.ts';
@@ -31,7 +31,7 @@ export interface Following {
 }
 
 export interface Watch {
-  /** Presents the tokens until `end`. A request without an answer is repeated. */
+  /** Presents the tokens until `end`, which raises an error if a request got no answer. */
   follow(holders: readonly Holder[], services: readonly Service[]): Following;
   /** Presents each token once. */
   once(holders: readonly Holder[], services: readonly Service[]): Promise<Answers>;

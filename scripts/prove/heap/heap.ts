@@ -11,7 +11,8 @@ const READINGS = 21;
 const WARM_UP_MILLISECONDS = 15_000;
 const MIB = 1024 * 1024;
 /**
- * The limit of the cache of verified tokens (app/parts.ts), and what one token takes of it here, estimated generously.
+ * The limit of the cache of verified tokens (src/app/parts.ts), and what one token takes of it here, estimated
+ * generously.
  */
 const VERIFIED_BYTES_MAX = 16 * MIB;
 const VERIFIED_BYTES_EACH = 950;

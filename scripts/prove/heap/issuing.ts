@@ -1,4 +1,4 @@
-// Clients that get tokens in every way and use each of them once.
+// Clients that get tokens by login, by refresh and as a service client, and use each token once.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../../test/support/client.ts';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
@@ -7,9 +7,12 @@ import { openSessions } from '../sessions.ts';
 import type { Service, Testbed } from '../testbed.ts';
 
 export interface Issuing {
-  /** Issues tokens until the time is over, at most `perSecond` of them in a second. Raises NotShown for a refusal. */
+  /**
+   * Issues tokens until the time is over, at most `perSecond` of them in a second. Raises NotShown for a refusal other
+   * than 503.
+   */
   run(milliseconds: number, perSecond: number): Promise<void>;
-  /** The number of access tokens so far. Each was used once. */
+  /** The number of access tokens that were issued and used once so far. */
   issued(): number;
   /** The number of sessions that were ended so far. */
   ended(): number;

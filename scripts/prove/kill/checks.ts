@@ -37,7 +37,8 @@ SELECT encode(u.email_lookup, 'base64') AS lookup, u.id AS user_id, m.organizati
 FROM users u LEFT JOIN memberships m ON m.user_id = u.id LEFT JOIN sessions s ON s.user_id = u.id
 WHERE u.email_lookup = ANY($1)`;
 
-// Counts parts whose user is missing. An incomplete registration would leave such parts.
+// Counts rows whose counterpart is missing, such as an organization without a member. An incomplete registration would
+// leave such rows.
 const ORPHANS = `
 SELECT (SELECT count(*) FROM organizations o WHERE NOT EXISTS (SELECT FROM memberships m WHERE m.organization_id = o.id))
   + (SELECT count(*) FROM events e WHERE e.type = 'user.registered' AND NOT EXISTS (SELECT FROM users u WHERE u.id = e.target_id))
@@ -48,7 +49,7 @@ SELECT (SELECT count(*) FROM organizations o WHERE NOT EXISTS (SELECT FROM membe
 
 export interface Found {
   readonly whole: number;
-  /** How many registrations were sent, not answered, and are absent from the database. */
+  /** How many registrations were sent and not answered, and are absent from the database. */
   readonly absent: number;
   /** How many registrations are complete in the database, although no answer arrived. */
   readonly lostButThere: number;

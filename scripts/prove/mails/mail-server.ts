@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SMTPServer } from 'smtp-server';
 import { greetAtOnce, parseMail, type ReceivedMail } from '../../../test/support/servers/mailbox.ts';
 
-/** So long the answer to a mail may take, so that a kill often comes between the storing and the answer. */
+/** How long the answer to a mail may take. A kill often comes between the storing and the answer. */
 const ANSWER_MILLISECONDS_MAX = 60;
 
 export interface MailServer {

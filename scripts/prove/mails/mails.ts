@@ -1,6 +1,6 @@
-// Proves: after `kill -9` of the service at any moment every mail that was requested is sent at least once, and a mail
-// that is sent again has the same Message-ID. `prove:mails [kills] [mails]`: the mails are requested over HTTP while
-// the mail server does not answer, and are due during all kills.
+// Proves: after `kill -9` of the service at random moments every mail that was requested is sent at least once, and a
+// mail that is sent again has the same Message-ID. `prove:mails [kills] [mails]`: the mails are requested over HTTP
+// while the mail server does not answer, and are due during all kills.
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi } from '../../../test/support/client.ts';
@@ -21,7 +21,7 @@ const LINKS_CHECKED = 10;
 
 const emailOf = (index: number) => `due-${index}@example.com`;
 
-/** Makes the accounts, and requests one mail for each. Every request was answered. */
+/** Makes the accounts, and requests one mail for each. Raises NotShown unless every request is answered with 202. */
 async function requestMails(testbed: Testbed, api: Api): Promise<void> {
   const people = Array.from({ length: mails }, (_, index) => {
     return { id: randomUUID(), email: emailOf(index), name: `Due ${index}` };

@@ -1,6 +1,6 @@
 // Proves: a database of the previous version with many accounts is updated while both versions serve requests. No
-// request fails, each version sees what the other writes, and at the end nothing is in clear. Also measures the search.
-// `prove:personal-data <checkout of the previous version> [accounts]`.
+// request fails, each version sees what the other writes, and at the end no personal data is stored in clear. It also
+// measures the search. `prove:personal-data <checkout of the previous version> [accounts]`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -41,7 +41,7 @@ SELECT ((SELECT count(*) FROM users WHERE coalesce(email, email_key, name) IS NO
   + (SELECT count(*) FROM invitations WHERE coalesce(email, email_key) IS NOT NULL)
   + (SELECT count(*) FROM outbox WHERE recipient_key IS NOT NULL))::int AS clear`;
 
-/** Sends requests of every kind until it is stopped. Every answer must be a success. */
+/** Sends requests of several kinds until it is stopped. Every answer must be a success. */
 function openLoad(apis: () => readonly Api[], owner: Account) {
   let [isOver, count, slowest] = [false, 0, 0];
   const problems: string[] = [];

@@ -1,5 +1,5 @@
-// Members whose roles are changed, with their tokens. The change revokes the tokens for its organization. The tokens
-// for a second organization must stay valid. Other files watch the tokens.
+// Members whose roles are changed, with their tokens. A change revokes the tokens for the organization in which the
+// role is changed. The tokens for a second organization must stay valid. Other files watch the tokens.
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { asAdmin } from '../database.ts';
 import { demand } from '../proof.ts';

@@ -1,4 +1,4 @@
-// Tokens of every kind that can be revoked, and how each is revoked through a replica. Other files watch the tokens.
+// Tokens that are revoked in several ways, and how each is revoked through a replica. Other files watch the tokens.
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
@@ -53,7 +53,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
   setup.testbed.teardown(() => maker.close());
   const sessionsOf = maker.open;
 
-  // Sessions of one member. Nothing changes the rights of this member.
+  // Nothing changes the rights of the first two members.
   const [plain = '', admined = '', ...changed] = setup.members;
   const stock = new Map<string, Awaited<ReturnType<typeof sessionsOf>>>();
   let filling = Promise.resolve();

@@ -16,7 +16,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Starts a file of this folder as a separate process. */
+/** Starts a file as a separate process. A relative path begins at this folder. */
 export function startWorker<Order>(file: string): Worker<Order> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv: [] });
   const ended = once(child, 'exit');

@@ -1,6 +1,6 @@
-// Compares the durations of calls that must not differ. The calls of all kinds take turns, one at a time, in changing
-// order. On a busy machine there are up to five times as many calls, until the confidence intervals of the medians are
-// narrow. The moment at which it stops does not depend on the difference of the medians.
+// Compares the durations of calls whose durations must not differ. The calls of all kinds take turns, one at a time, in
+// changing order. On a busy machine there are up to five times as many calls, until the confidence intervals of the
+// medians are narrow. The moment at which the measurement stops does not depend on the difference of the medians.
 import { randomInt } from 'node:crypto';
 import { demand } from '../proof.ts';
 
@@ -27,7 +27,7 @@ function shuffled<T>(values: readonly T[]): T[] {
 
 interface Median {
   readonly value: number;
-  /** Half of the median's 95 % confidence interval, from the ranks around the middle. */
+  /** Half the width of the median's 95 % confidence interval, from the ranks around the middle. */
   readonly uncertainty: number;
 }
 

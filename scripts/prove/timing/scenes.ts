@@ -23,7 +23,7 @@ interface Person {
   readonly email: string;
 }
 
-/** Inserts accounts, all with the password. One hash serves for all of them, because none of them is guessed. */
+/** Inserts accounts, all with the password. One hash serves for all of them, because no password is guessed here. */
 async function people({ database, personal, parameters }: SceneDeps, count: number): Promise<Person[]> {
   const made = Array.from({ length: count }, () => {
     const id = randomUUID();
@@ -76,7 +76,7 @@ export function loginScene(deps: SceneDeps, name: string): Scene<'known' | 'unkn
   };
 }
 
-/** Registrations with REGISTRATION_MODE=verified: `spent` addresses have had all of their mails. */
+/** Registrations with REGISTRATION_MODE=verified: the address of `spent` has had all of its mails. */
 export function registerScene(deps: SceneDeps): Scene<'unknown' | 'known' | 'spent'> {
   const register = (email: string) =>
     answering(202, null, () => deps.api.post('/auth/register', { email, password: PASSWORD, name: 'Ada Lovelace' }));
@@ -151,7 +151,8 @@ export function emailScene(deps: SceneDeps): Scene<'free' | 'taken'> {
       const taken = await people(deps, calls);
       let token = '';
       let asked = 0;
-      // A user may ask so often in an hour, and a proof of the person counts for five minutes.
+      // A user may request MAILS_OF_HOUR changes in an hour, and the password of a sign-in counts as proof for five
+      // minutes.
       const change = (newEmail: string) => async () => {
         const owner = owners[Math.floor(asked / MAILS_OF_HOUR)];
         if (asked % MAILS_OF_HOUR === 0) token = await signedIn(deps, owner?.email ?? '');

@@ -22,7 +22,10 @@ export interface SidecarSettings {
   readonly forwardToken: boolean;
   /** Allowed origins of browser applications. Empty: any origin, except for requests with the token in a cookie. */
   readonly allowedOrigins: readonly string[];
-  /** Addresses and CIDR ranges of proxies whose X-Forwarded-Proto and -Host are trusted. */
+  /**
+   * Addresses and CIDR ranges of proxies whose headers about the original request are trusted, such as
+   * X-Forwarded-Proto.
+   */
   readonly trustedProxies: readonly string[];
   readonly messageBytesMax: number;
   readonly socketsMax: number;
@@ -80,12 +83,13 @@ export interface Sidecar {
   readonly address: AddressInfo;
   state(): SidecarState;
   /**
-   * Reports from now on that it is draining, and still serves everything. Proxies in front can notice it in this time.
+   * Makes `state` report from now on that the sidecar is draining. It still serves everything, so that proxies in front
+   * can notice the report before `close`.
    */
   announceEnd(): void;
   /**
-   * Stops accepting, closes the sockets with 1001 spread over `drainSeconds`, lets requests finish in that time, and
-   * resolves when everything is closed.
+   * Stops accepting connections, closes the sockets with 1001 spread over `drainSeconds`, lets requests finish in that
+   * time, and resolves when everything is closed.
    */
   close(drainSeconds: number): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// The health of the sidecar, on its own address, so that clients cannot see it.
+// The health of the sidecar, on an address of its own, so that clients cannot see it.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -30,7 +30,7 @@ export interface Parts extends SidecarDeps {
   readonly isDraining: () => boolean;
 }
 
-/** Takes a slot. Raises sidecar_full. */
+/** Takes a slot. Raises sidecar_full if none is left. */
 export function enter(slots: Slots): Slot {
   const slot = slots.enter();
   if (slot) return slot;
@@ -50,9 +50,9 @@ export interface Admission {
 }
 
 /**
- * Admits a verified principal: counts the slot for the principal and watches the token. Raises too_many_sockets. Raises
- * VerificationError for a token that was revoked since it was verified, or that only the clock tolerance let pass. The
- * slot is released when this function raises an error.
+ * Admits a verified principal: counts the slot for the principal and watches the token. Raises too_many_sockets if the
+ * user or client has the maximum. Raises VerificationError for a token that was revoked since it was verified, or that
+ * only the clock tolerance let pass. The slot is released when this function raises an error.
  */
 export function admit(parts: Parts, principal: VerifiedPrincipal, slot: Slot, graceSeconds = 0): Admission {
   if (!slot.assign(principal.id)) {

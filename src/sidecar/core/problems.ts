@@ -1,5 +1,5 @@
-// The refusals of the sidecar: codes, statuses and texts. Every refusal becomes problem details (RFC 9457) in the shape
-// of the service's own. A refusal of the verifier keeps its code.
+// The refusals of the sidecar: codes, statuses and texts. As an HTTP answer, a refusal becomes problem details (RFC
+// 9457) in the shape of the service's own. A refusal of the verifier keeps its code.
 
 import { refusalOf } from '../../verifier/adapters/refusal.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
@@ -7,7 +7,7 @@ import { VerificationError } from '../../verifier/core/error.ts';
 interface Kind {
   readonly status: number;
   readonly title: string;
-  /** What to do next. */
+  /** What is wrong, or what to do next. */
   readonly detail: string;
 }
 

@@ -25,7 +25,7 @@ const TIMEOUTS = {
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 2_000,
 };
-/** Connections beyond the sockets: for plain requests, kept connections and refusals. */
+/** Connections beyond the sockets: for plain requests, idle connections that are kept alive, and refusals. */
 const MORE_CONNECTIONS = 1_000;
 const BEATS_PER_PING = 30;
 const DRAIN_STEP_MILLISECONDS = 100;
@@ -159,7 +159,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
   return server;
 }
 
-/** Has every socket check its peers once in each ping interval. The checks are spread over the interval. */
+/** Calls `beat` of each open socket once in each ping interval. The calls are spread over the interval. */
 function beatAll({ open, settings }: Parts): { stop(): void } {
   const turns = new WeakMap<OpenSocket, number>();
   let turn = 0;
@@ -182,8 +182,8 @@ function beatAll({ open, settings }: Parts): { stop(): void } {
 }
 
 /**
- * Accepts no more connections, and closes those without a request. While there are connections this waits for
- * `milliseconds`, because a request may be on its way.
+ * Waits until no connection is open, but at most `milliseconds`, because a request may be on its way. Then accepts no
+ * more connections, and closes those without a request.
  */
 async function stopListening(server: Server, milliseconds: number): Promise<void> {
   for (let left = milliseconds; left > 0; left -= 20) {
@@ -194,7 +194,10 @@ async function stopListening(server: Server, milliseconds: number): Promise<void
   server.close(); // also closes the connections without a request
 }
 
-/** Closes the open sockets a few at a time, so that their clients do not all reconnect at once. */
+/**
+ * Closes the open sockets a few at a time, so that their clients do not all reconnect at once. Waits for the plain
+ * requests too, but at most `milliseconds`.
+ */
 async function drain({ open, requests }: Parts, milliseconds: number): Promise<void> {
   // The last fifth of the time is kept free, so that the last sockets can answer the close frame.
   let steps = Math.max(1, Math.floor((milliseconds * 0.8) / DRAIN_STEP_MILLISECONDS));

@@ -9,7 +9,10 @@ import { type HttpRefusal, httpRefusal, Refusal, type RefusalCode } from '../cor
 // How long a peer has to read the answer before its connection is closed.
 const ANSWER_MILLISECONDS = 2_000;
 
-/** The headers of every answer that is the sidecar's own. A browser must not load, frame or guess anything from it. */
+/**
+ * The headers of every answer that is the sidecar's own. A browser must not load anything for such an answer, frame it
+ * or guess its type.
+ */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -53,7 +56,9 @@ function hasUnreadBody({ headers, complete }: IncomingMessage): boolean {
 const LINGER_MILLISECONDS = 500;
 const LINGER_BYTES = 1_048_576;
 
-/** Ends an answer once the rest of the request was received and dropped, or after a short time at the latest. */
+/**
+ * Ends an answer once the rest of the request was received and dropped, or after a short time or 1 MiB at the latest.
+ */
 export function endAfterBody(request: IncomingMessage, response: ServerResponse): void {
   if (request.complete || request.destroyed) {
     response.end();

@@ -1,5 +1,5 @@
-// Finds the access token of a request, and returns the request's parts without the token. The token is not verified
-// here.
+// Finds the access token of a request, and returns the parts of the request that the upstream gets. The token is not
+// verified here.
 import { bearerToken } from '../../protocol/bearer.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
 import type { SidecarSettings } from '../core/contract.ts';
@@ -12,13 +12,13 @@ export type TokenPlace = 'authorization' | 'subprotocol' | 'cookie' | 'query';
 export interface Presented {
   readonly token: string | null;
   readonly place: TokenPlace | null;
-  /** The target without the query parameter for tokens. */
+  /** The target for the upstream: without the query parameter for tokens, unless `forwardToken` is set. */
   readonly target: string;
   /** The subprotocols without the token's entry. */
   readonly protocols: readonly string[];
   /** The entry of Sec-WebSocket-Protocol with the token, as it was sent; null if there is none. */
   readonly bearerEntry: string | null;
-  /** The Cookie header without the token; null if nothing is left. */
+  /** The Cookie header for the upstream: without the cookie for tokens, unless `forwardToken` is set. Null for none. */
   readonly cookie: string | null;
 }
 
@@ -29,9 +29,10 @@ const TOKEN_CHARACTERS = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 §5.6.2
 const PROTOCOLS_MAX = 50;
 
 /**
- * Finds the token of a request: in Authorization, in the entry `bearer.<token>` of Sec-WebSocket-Protocol, in the
- * cookie or the query parameter of the settings. Raises invalid_request for two different tokens (RFC 6750 §2), and
- * VerificationError `invalid_token` for an Authorization header without a bearer token.
+ * Finds the token of a request: in Authorization, in the entry `bearer.<token>` of Sec-WebSocket-Protocol, or in the
+ * cookie or the query parameter that the settings name. Raises invalid_request for two different tokens (RFC 6750 §2)
+ * or two Authorization headers, and VerificationError `invalid_token` for an Authorization header without a bearer
+ * token.
  */
 export function takeToken(head: Head, settings: TokenSettings, isUpgrade: boolean): Presented {
   const offered = isUpgrade ? protocolsOf(head) : [];
@@ -78,7 +79,10 @@ function protocolsOf(head: Head): string[] {
 }
 
 interface Cookies {
-  /** The values of the token cookie. After a logout, a browser may still send the cookie without a value. */
+  /**
+   * The values of the token cookie, without empty ones: after a logout, a browser may still send the cookie without a
+   * value.
+   */
   readonly values: readonly string[];
   readonly rest: string | null;
   readonly whole: string | null;
@@ -103,9 +107,9 @@ function cookiesOf(head: Head, name: string | null): Cookies {
 }
 
 /**
- * Refuses a request that another site made a browser send: its Origin is not on the list. Browsers add cookies
- * automatically, so with the token in a cookie, an Origin of another host and Sec-Fetch-Site: cross-site are refused
- * too. Raises cross_site_request.
+ * Refuses a request that another site made a browser send. If `allowed` is not empty, an Origin must be in it. Browsers
+ * add cookies automatically. So with the token in a cookie, an Origin of another host is refused if `allowed` is empty,
+ * and a request without an Origin is refused if it has Sec-Fetch-Site: cross-site. Raises cross_site_request.
  */
 export function assertOrigin(head: Head, place: TokenPlace | null, allowed: readonly string[]): void {
   const origin = only(head, 'origin');

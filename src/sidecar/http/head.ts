@@ -8,7 +8,7 @@ export interface Head {
   readonly method: string;
   /** The path and query exactly as they were sent. */
   readonly target: string;
-  /** Names in lower case, with every value in its order. */
+  /** Names in lower case. The values of a name are in the order in which they were sent. */
   readonly fields: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -17,7 +17,10 @@ const FIELDS_MAX = 100;
 const TARGET = /^\/(?:(?![#\\])[\x21-\x7e])*$/;
 const METHODS_REFUSED = new Set(['TRACE', 'TRACK', 'CONNECT']);
 
-/** Reads the head. Raises Refusal for a request that two readers could understand differently. */
+/**
+ * Reads the head. Raises Refusal for too many headers, for a refused method, and for a request that two readers could
+ * understand differently.
+ */
 export function headOf(request: IncomingMessage): Head {
   const { rawHeaders, method = '', url = '' } = request;
   if (rawHeaders.length > 2 * FIELDS_MAX) throw new Refusal('headers_too_large');

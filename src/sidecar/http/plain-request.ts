@@ -1,5 +1,5 @@
-// Plain requests: the same token and headers as for sockets, then bytes in both directions. Only parsed data is passed
-// on: each side gets new framing.
+// Plain requests. The token and the headers for the upstream are handled as for sockets, and then bytes are passed on
+// in both directions. Only parsed data is passed on: each side gets new framing.
 import { randomUUID } from 'node:crypto';
 import {
   type Agent,
@@ -36,7 +36,7 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
 // A request that began before the expiry of its token may end a little after that expiry.
 const GRACE_SECONDS = 60;
 
-/** Answers Node's 'request'. Never raises. */
+/** Answers Node's 'request'. An error becomes a refusal. */
 export async function passRequest(
   parts: Parts,
   agent: Agent,

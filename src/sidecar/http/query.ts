@@ -32,7 +32,10 @@ const PATH_LENGTH_MAX = 1024;
 // The path may contain a token if the question mark was escaped or the address was built wrongly.
 const TOKEN_LIKE = /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g;
 
-/** The path of a target, for logs. The query is left out and token-like text removed, because both may have secrets. */
+/**
+ * The path of a target, for logs. The query is left out and token-like text is replaced, because both may contain
+ * secrets.
+ */
 export function pathOf(target: string): string {
   const end = target.search(/[?#]/);
   return target.slice(0, Math.min(end < 0 ? target.length : end, PATH_LENGTH_MAX)).replace(TOKEN_LIKE, '[redacted]');

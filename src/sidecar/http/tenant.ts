@@ -5,7 +5,10 @@ import { compareTenants, namedTenants, TWO_TENANTS } from '../../protocol/tenant
 import { Refusal } from '../core/problems.ts';
 import type { Head } from './head.ts';
 
-/** The organizations that a request names. Raises bad_request unless its headers can name one organization. */
+/**
+ * The organizations that a request names. Raises bad_request if its headers are malformed or certainly name two
+ * organizations.
+ */
 export function tenantsOf({ fields }: Head): readonly string[] {
   const named = namedTenants((header) => fields.get(header) ?? []);
   if ('fault' in named) throw new Refusal('bad_request', {}, named.fault);
@@ -13,8 +16,8 @@ export function tenantsOf({ fields }: Head): readonly string[] {
 }
 
 /**
- * Raises tenant_mismatch if the request names an organization that its token does not act for. Also raises it for a
- * token that acts for none, because only the service can read memberships.
+ * Raises tenant_mismatch if the request names an organization that its token does not act for. A token that acts for no
+ * organization is refused too, because only the service can read memberships.
  */
 export function assertOwnTenant(head: Head, principal: Principal): void {
   const references = tenantsOf(head);

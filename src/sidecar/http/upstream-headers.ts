@@ -1,6 +1,6 @@
 // The headers for the upstream: the client's headers, without hop-by-hop headers and headers that only a proxy may set,
 // and the headers that name the caller and their organization. Security depends on this: a client must not be able to
-// set any header that is listed here.
+// set a header that names the caller, or one that only a proxy may set.
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '../../protocol/caller.ts';
 import { identityHeaders, isIdentityHeader } from '../../protocol/identity-headers.ts';
@@ -10,7 +10,7 @@ import { type Head, listOf } from './head.ts';
 export interface UpstreamRequest {
   readonly head: Head;
   readonly principal: Principal;
-  /** The Cookie header without the token; null if nothing is left. */
+  /** The Cookie header for the upstream; null for none. */
   readonly cookie: string | null;
   /** The token, if the upstream gets it; else null. */
   readonly token: string | null;
@@ -44,19 +44,24 @@ const OF_PROXIES = /^(?:forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-origina
 const SOCKETS = /^sec-websocket-/;
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** Whether only the sidecar may send a header. The name is in lower case, with `-` for other characters. */
+/**
+ * Whether a header of the client is not copied as it is. The name is in lower case, with `-` for any character but a
+ * letter or digit.
+ */
 function isReserved(name: string): boolean {
   const isOfCaller = isIdentityHeader(name) || isTenantHeader(name);
   return HOP_BY_HOP.has(name) || OWN.has(name) || SOCKETS.test(name) || OF_PROXIES.test(name) || isOfCaller;
 }
 
-/** The headers for the upstream, without framing and, for sockets, without those of the handshake. */
+/**
+ * The headers for the upstream, without those of the transfer coding and of a WebSocket handshake, which are made anew.
+ */
 export function upstreamHeaders(request: UpstreamRequest): UpstreamHeaders {
   const { head, isTrustedPeer, cookie, token } = request;
   const listed = new Set(listOf(head, 'connection').map((name) => name.toLowerCase()));
   const headers: UpstreamHeaders = Object.create(null);
   for (const [name, values] of head.fields) {
-    // Some receivers (CGI and similar) treat every other character of a name as a hyphen.
+    // Some receivers (CGI and similar) treat any character of a name but a letter or digit as a hyphen.
     const plain = name.replace(/[^a-z0-9]/g, '-');
     const isBelieved = isTrustedPeer && name === plain && OF_PROXIES.test(name) && !OWN.has(name);
     const isFraming = name !== plain && /^content-(?:length|type|encoding)$/.test(plain);
@@ -127,7 +132,7 @@ export function trustedPeers(ranges: readonly string[]): (address: string | unde
   };
 }
 
-/** An IPv4 address that came through an IPv6 socket, as IPv4. */
+/** The address; an IPv4 address that came through an IPv6 socket is written as IPv4. */
 function plainAddress(address: string | undefined): string | undefined {
   return address?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
 }

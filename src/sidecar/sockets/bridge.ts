@@ -26,7 +26,10 @@ export interface BridgeEnd {
 export interface Bridge {
   /** Closes both sockets. From then on no message is passed on. */
   close(code: number, reason: string): void;
-  /** Sends both peers a ping, and disconnects a peer that sent nothing since the last ping. */
+  /**
+   * Sends each peer a ping, or disconnects a peer that sent nothing since the last ping. Skips a peer while messages
+   * wait.
+   */
   beat(): void;
   /** Sends a text of the sidecar. The text is dropped if a hundred such texts already wait. */
   sendToClient(text: string): void;
@@ -38,7 +41,7 @@ export const CLOSE_GOING_AWAY = 1001;
 export const CLOSE_TOO_BIG = 1009;
 export const CLOSE_TRY_AGAIN = 1013;
 export const CLOSE_BAD_GATEWAY = 1014;
-/** Answers of the sidecar that may wait for the client. */
+/** How many answers of the sidecar may wait for the client. */
 const ANSWERS_MAX = 100;
 const NO_CODE = 1005;
 const LOST = 1006;
@@ -128,7 +131,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, bounds: PumpBound
 
   /**
    * Handles the end of one side. The other side is closed in the same way, after all earlier messages were sent to it.
-   * Messages that are held back are earlier.
+   * Messages that are held back count as earlier messages.
    */
   function closed(by: 'client' | 'upstream', code: number, reason: string): void {
     open -= 1;
@@ -136,7 +139,8 @@ export function bridge(client: WebSocket, upstream: WebSocket, bounds: PumpBound
       (by === 'client' ? up : down).afterHeld(() => endBy(by, code, reason));
       return;
     }
-    // The end of the side that closed first may still wait. It comes first here.
+    // The end of the side that closed first may still wait for messages that are held back. stop() handles that end
+    // first.
     up.stop();
     down.stop();
     endBy(by, code, reason);
@@ -153,8 +157,8 @@ export function bridge(client: WebSocket, upstream: WebSocket, bounds: PumpBound
     const other = by === 'client' ? upstream : client;
     if (endCode === NO_CODE) other.close();
     else other.close(endCode, endReason);
-    // A lost client reads no messages. The last messages of the upstream are still for the client, so the client gets
-    // more time.
+    // A client that has closed reads no messages. The last messages of the upstream are still for the client, so the
+    // client gets more time.
     if (by === 'client') cutLater(client, upstream);
   }
   client.on('close', (code, reason) => closed('client', code, reason.toString()));

@@ -1,5 +1,6 @@
 // After a pause of this process (it was stopped, or its machine was suspended), holds messages and streams back until
-// everything is known that was revoked during the pause. What arrived meanwhile is often read before the feed is.
+// everything is known that was revoked during the pause. Messages that arrived during the pause are often read before
+// the feed.
 import { Transform } from 'node:stream';
 import { SYSTEM_TIMING } from '../../verifier/core/clock.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
@@ -13,7 +14,7 @@ export interface Hold {
    * Calls `over` once the hold has ended, or `late` if it lasts too long. Returns the function that cancels both.
    */
   wait(over: () => void, late: () => void): () => void;
-  /** Forgets all that wait. */
+  /** Cancels all waits. */
   close(): void;
 }
 

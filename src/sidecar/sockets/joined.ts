@@ -9,7 +9,7 @@ import { createGap, type RenewalFrame, readPlainRenewal, readSocketIoRenewal } f
 /** The close code of a socket whose token has expired or was revoked; the reason is the code of the error. */
 export const CLOSE_UNAUTHENTICATED = 4401;
 
-/** Answers to renewals that may wait until a message of the upstream is complete. */
+/** How many answers to renewals may wait until a message of the upstream is complete. */
 const WAITING_MAX = 100;
 
 export interface Connection {

@@ -16,11 +16,11 @@ export interface Live {
 
 export interface LiveIndex {
   /**
-   * Adds an entry. `end` is called once, with the reason, when the entry must end. For expiry, it is called
+   * Adds an entry. `end` is called at most once, with the reason, when the entry must end. For expiry, it is called
    * `graceSeconds` later.
    */
   add(principal: VerifiedPrincipal, end: (code: VerificationCode) => void, graceSeconds?: number): Live;
-  /** Ends every entry whose token has expired. */
+  /** Ends every entry whose token has expired and whose grace is over. */
   sweep(): void;
   size(): number;
   close(): void;
@@ -37,7 +37,7 @@ interface Entry {
   readonly end: (code: VerificationCode) => void;
 }
 
-// The longest delay after an expiry.
+// How often the index looks for entries that have expired.
 const SWEEP_MILLISECONDS = 200;
 
 /** Sets of entries by a key, without empty sets. */
@@ -90,7 +90,7 @@ function createIndexes() {
       if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
       if (revocation.kind === 'organization' || revocation.kind === 'role')
         return byOrganization.sets.get(revocation.org);
-      return all; // a restored backup or a revoked key concerns nearly every entry
+      return all; // a restored backup or a revoked key may concern any entry
     },
   };
 }

@@ -1,6 +1,6 @@
 // One direction of a pair of sockets: passes messages on, and stops reading while the receiver is too slow, or while it
-// is not known whether the socket must end. So at most the high-water mark, one message and what was read with it wait
-// in memory.
+// is not known whether the socket must end. So at most the high-water mark, one message and the bytes that were read
+// together with it wait in memory.
 import { WebSocket } from 'ws';
 import type { Hold } from './hold.ts';
 

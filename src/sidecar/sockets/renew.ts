@@ -1,10 +1,10 @@
-// Whether an open socket may continue with another token: only if the identity headers that the upstream got are still
-// true.
+// Whether an open socket may continue with another token: only if what the identity headers told the upstream is still
+// true, apart from the session.
 import { identityHeaders } from '../../protocol/identity-headers.ts';
 import type { VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
 
-/** Why a good token does not renew this socket. */
+/** Why a renewal is refused although the verifier did not refuse the token. */
 export type RenewalCode =
   | 'malformed_frame'
   | 'too_many_requests'

@@ -1,5 +1,5 @@
 // The message with which a client sends a new token on an open socket, and the answers to it: in plain JSON, and as
-// events of Socket.IO. Every other message is for the upstream.
+// events of Socket.IO. All other messages are for the upstream.
 
 export interface RenewalFrame {
   /** Null if the message has no token or is malformed. */
@@ -17,9 +17,9 @@ const LARGE = /^\s*\{\s*"event"\s*:\s*"authenticate"/;
 const BRACE = 0x7b;
 const BLANKS: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]); // RFC 8259 §2
 
-/** Reads `{"event":"authenticate","data":{"token":"…"}}`, or null for any other message. */
+/** Reads `{"event":"authenticate","data":{"token":"…"}}`. Returns null for any other message. */
 export function readPlainRenewal(data: Buffer): RenewalFrame | null {
-  // Nearly every message is not a renewal, so this check must be cheap.
+  // Few messages are renewals, so this check must be cheap.
   if (data[0] !== BRACE && !BLANKS.has(data[0])) return null;
   if (data.length > RENEWAL_BYTES_MAX) return LARGE.test(data.toString('latin1', 0, OPENING)) ? plain(null) : null;
   if (!data.includes(EVENT) && !data.includes('\\u')) return null;
@@ -42,7 +42,8 @@ const SOCKET_IO_EVENT = /^42(\d{0,15})(\[.*)$/s;
 const SOCKET_IO_LARGE = /^42\d{0,15}\[\s*"authenticate"/;
 
 /**
- * Reads the event `authenticate` with `{ token }` of the main namespace of Socket.IO 4, or null for any other message.
+ * Reads the event `authenticate` with `{ token }` of the main namespace of Socket.IO 4. Returns null for any other
+ * message.
  */
 export function readSocketIoRenewal(data: Buffer): RenewalFrame | null {
   if (data[0] !== 0x34 || data[1] !== 0x32) return null;

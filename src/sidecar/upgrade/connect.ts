@@ -71,7 +71,7 @@ export async function outcomeOf(
   }
 }
 
-/** Whether a target is of Socket.IO. Its Engine.IO names its version in the query. */
+/** Whether a target is of Socket.IO with version 4 of Engine.IO, which names its version in the query. */
 export function isSocketIo(target: string): boolean {
   return takeParameter(target, 'EIO').values.includes('4');
 }

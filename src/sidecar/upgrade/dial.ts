@@ -17,7 +17,7 @@ export type Dialled =
   | { readonly kind: 'answered'; readonly response: IncomingMessage };
 
 export interface Dial {
-  /** Raises Refusal `upstream_unavailable` or `upstream_timeout`. */
+  /** Rejects with Refusal `upstream_unavailable` or `upstream_timeout`. */
   readonly outcome: Promise<Dialled>;
   /** Gives up, even while an answer is still being read. */
   abort(): void;
@@ -32,7 +32,9 @@ export interface DialRequest {
   readonly seconds: number;
 }
 
-/** Whether an answer is final and can be passed on (RFC 9110 §15): neither 1xx nor a number that is not a status. */
+/**
+ * Whether an answer is final and can be passed on (RFC 9110 §15): not 1xx, and not a lower number, which is no status.
+ */
 export function isFinal({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200;
 }

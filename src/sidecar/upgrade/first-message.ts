@@ -15,7 +15,8 @@ import { type Asked, dialFor, isSocketIo, outcomeOf } from './connect.ts';
 import type { Dialled } from './dial.ts';
 import { offeredUpstream, selectedOtherwise, type UpgradeRequest } from './request.ts';
 
-// The message with its framing, and further messages that the client may send before the upstream is connected.
+// Room for the first message with its framing, and for further messages that the client may send before the upstream is
+// connected.
 const BYTES_MAX = RENEWAL_BYTES_MAX + 1024;
 const CLOSE_MILLISECONDS = 3_000;
 
@@ -27,11 +28,13 @@ interface Message {
 /** A socket that waits for its token. */
 interface Waiting {
   readonly client: WebSocket;
-  /** Resolves with the first message, or with null if none came in time or if too many bytes came. */
+  /**
+   * Resolves with the first message, or with null if none came in time, if too many bytes came, or if the socket ended.
+   */
   readonly first: Promise<Message | null>;
   /** Messages after the first one. */
   readonly early: Message[];
-  /** Stops counting and collecting. */
+  /** Stops counting bytes and collecting messages. */
   stop(): void;
 }
 
@@ -134,7 +137,7 @@ async function authenticate(
   stop();
   const path = pathOf(head.target);
   join(parts, { client, upstream, admission, isSocketIo: isSocketIo(head.target), requestId, path });
-  // The bytes that resume reads come after this turn of the event loop. An early message may pause the client again.
+  // resume() delivers bytes only after this turn of the event loop. An early message may pause the client again.
   client.resume();
   for (const { data, isBinary } of early) client.emit('message', data, isBinary);
 }

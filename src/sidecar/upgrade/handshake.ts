@@ -18,7 +18,7 @@ export interface Handshakes {
 }
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
-// Headers that the handshake sets itself, and headers without a meaning in an answer without a body.
+// Headers that the handshake sets itself, and headers of the upstream's answer that do not fit the sidecar's answer.
 const NOT_HANDED_ON = /^(?:sec-websocket-.*|content-length|content-type|date)$/i;
 const PLAIN_TEXT = /^[\t\x20-\x7e]*$/;
 

@@ -1,5 +1,5 @@
 // Handles a request for a WebSocket connection. The token is verified, then the upstream is connected, and only then
-// the client gets the 101 answer.
+// the client gets the 101 answer. first-message.ts handles a request without a token.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -21,7 +21,7 @@ import { waitForFirstMessage } from './first-message.ts';
 import { assertWebSocketRequest } from './handshake.ts';
 import { offeredUpstream, selectedOtherwise, type UpgradeRequest } from './request.ts';
 
-/** Answers Node's 'upgrade'. Never raises. */
+/** Answers Node's 'upgrade'. An error becomes a refusal. */
 export async function acceptUpgrade(
   parts: Parts,
   request: IncomingMessage,

@@ -1,5 +1,5 @@
 // The principal of a request or socket. A principal is kept in a WeakMap and not on the request, so that a property
-// that was copied onto a request never counts as a principal. All adapters use this file, which imports no framework.
+// that was copied onto a request never counts as a principal. The adapters use this file, which imports no framework.
 import { PERMISSION_PATTERN } from '../../protocol/permission.ts';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -71,9 +71,9 @@ export type PermissionCheck = (holder: object) => Promise<void>;
 
 /**
  * Returns a function that checks a permission. The function raises `unauthenticated` if there is no principal, or if a
- * verifier other than `by` made the principal. If the principal is no longer good, it raises the reason. If the
- * principal lacks the permission, it raises `permission_denied`. `permissionCheck` itself raises TypeError for anything
- * but `resource:action`.
+ * verifier other than `by` made the principal. If the principal is no longer good, it raises a VerificationError with
+ * the reason. If the principal lacks the permission, it raises the error of `Verifier.authorize`. `permissionCheck`
+ * itself raises TypeError for anything but `resource:action`.
  */
 export function permissionCheck(permission: string, by?: Verifier): PermissionCheck {
   const wanted = requirable(permission);

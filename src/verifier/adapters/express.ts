@@ -61,9 +61,9 @@ export async function authenticateRequest(
 }
 
 /**
- * A middleware for use after `authenticate`. It answers 403 permission_denied to a principal without the permission. It
- * answers 401 if there is no principal, or if a verifier other than the named one made the principal. Creating the
- * middleware raises TypeError for anything but `resource:action`.
+ * A middleware for use after `authenticate`. It answers 403 to a principal without the permission. It answers 401 if
+ * there is no principal, if the principal is no longer good, or if a verifier other than the named one made the
+ * principal. Creating the middleware raises TypeError for anything but `resource:action`.
  */
 export function requirePermission(permission: string, options?: RefusalOptions): Middleware;
 export function requirePermission(verifier: Verifier, permission: string, options?: RefusalOptions): Middleware;
@@ -94,7 +94,7 @@ const shown = new WeakSet<IncomingMessage>();
 
 function middleware(options: RefusalOptions, check: (request: IncomingMessage) => Promise<void>): Middleware {
   return (request, response, next) => {
-    // An error that next() raises is not a refusal, so the handler of errors does not cover next().
+    // An error that next() raises is not a refusal, so the error handler below does not cover next().
     check(request).then(
       () => next(),
       (error: unknown) => {

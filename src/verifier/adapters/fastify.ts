@@ -1,6 +1,6 @@
 // The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. This file imports
-// nothing from Fastify, not even types. It declares the parts of Fastify that it uses, so that the plugin works with
-// every 5.x version of Fastify.
+// nothing from Fastify, not even types. It declares the parts of Fastify that it uses, so that the plugin depends on no
+// particular 5.x version of Fastify.
 
 import type { Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -26,7 +26,7 @@ export interface FastifyRequestLike {
 
 /**
  * The members of a FastifyReply that the hooks use. A route may narrow the types of `code` and `send`; a refusal
- * ignores them.
+ * ignores the narrowed types.
  */
 export interface FastifyReplyLike {
   header(name: string, value: string): unknown;
@@ -101,8 +101,9 @@ export function authenticate({ optional = false }: AuthenticateOptions = {}): Te
 }
 
 /**
- * A hook for use after `authenticate()`. It answers 403 permission_denied to a principal without the permission, and
- * 401 if there is no principal. Creating the hook raises TypeError for anything but `resource:action`.
+ * A hook for use after `authenticate()`. It answers 403 to a principal without the permission, and 401 if there is no
+ * principal or if the principal is no longer good. Creating the hook raises TypeError for anything but
+ * `resource:action`.
  */
 export function requirePermission(permission: string): TenantryHook {
   const check = permissionCheck(permission);

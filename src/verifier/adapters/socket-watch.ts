@@ -4,7 +4,8 @@ import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { admit, dismiss } from './admission.ts';
 
-// Expiry has no event. A check of 10,000 sockets takes less than a millisecond.
+// No event announces the expiry of a token, so all sockets are checked at this interval. A check of 10,000 sockets
+// takes less than a millisecond.
 const SWEEP_MILLISECONDS = 250;
 
 export interface WatchedSocket {
@@ -64,8 +65,8 @@ interface Watch {
 const watches = new WeakMap<Verifier, Watch>();
 
 /**
- * Watches an accepted socket. The socket is judged at once, at each revocation that concerns it, and when its token
- * expires.
+ * Watches an accepted socket. The socket is judged at once, at each revocation that may concern it, and every 250 ms,
+ * because its token may have expired.
  */
 export function watchSocket(verifier: Verifier, socket: WatchedSocket, principal: VerifiedPrincipal): SocketGuard {
   const watch = watches.get(verifier) ?? createWatch(verifier);

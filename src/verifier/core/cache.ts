@@ -18,8 +18,8 @@ const TAIL = 24;
 const CHARACTERS_EACH = 2048;
 
 /**
- * Creates a cache of at most `sizeMax` entries in two generations, with an average of 2,048 characters each. A hit in
- * the older generation moves the entry to the younger generation.
+ * Creates a cache of at most `sizeMax` entries in two generations. The tokens of the entries have 2,048 characters on
+ * average at most. A hit in the older generation moves the entry to the younger generation.
  */
 export function createTokenCache<Entry extends Remembered>(sizeMax: number): TokenCache<Entry> {
   const half = sizeMax < 2 ? sizeMax : Math.floor(sizeMax / 2);

@@ -1,5 +1,5 @@
 // The verifier's clocks: the wall clock for the expiry of tokens, and a clock that never steps, for durations. Also its
-// timers, which do not keep the process alive.
+// timers, which keep the process alive only on request.
 
 export interface Timing {
   /** Milliseconds since 1970. */
@@ -8,7 +8,7 @@ export interface Timing {
   elapsed(): number;
   /**
    * Runs a function once after `milliseconds`. Returns the function that cancels it. The process may end before that,
-   * unless `waits` is true.
+   * unless `waits` is passed.
    */
   after(milliseconds: number, run: () => void, waits?: 'waits'): () => void;
 }

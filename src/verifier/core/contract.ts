@@ -5,7 +5,7 @@ import type { RevocableToken, Revocation, RevocationVerdict } from '../../protoc
 
 /** Why a token or a request is refused. */
 export type VerificationCode =
-  | 'unauthenticated' // no token was sent
+  | 'unauthenticated' // no token was sent, or no principal is known
   | 'invalid_token'
   | 'token_expired'
   | 'token_stale' // rights have changed: refresh the token and repeat the request
@@ -13,9 +13,9 @@ export type VerificationCode =
   | 'organization_suspended'
   | 'permission_denied'
   | 'organization_required'
-  | 'keys_unavailable' // no key is known, and none can be fetched
+  | 'keys_unavailable' // the key of the token is not known, and the keys cannot be fetched
   | 'revocations_stale' // the known revocations are out of date
-  | 'check_unavailable'; // the check endpoint cannot be reached
+  | 'check_unavailable'; // the check endpoint gave no usable answer, or was not asked yet
 
 /** The user or service client of a token, with its permissions. The object is frozen. */
 export type VerifiedPrincipal = Principal & {
@@ -25,8 +25,8 @@ export type VerifiedPrincipal = Principal & {
   has(permission: string): boolean;
   /**
    * Raises VerificationError unless the token itself grants the permission: `permission_denied`,
-   * `organization_required` if it acts for no organization, or `check_unavailable` if `permissionsElsewhere` is true:
-   * then use `await verifier.authorize(…)`.
+   * `organization_required` if the token acts for no organization, or `check_unavailable` if `permissionsElsewhere` is
+   * true: then use `await verifier.authorize(…)`.
    */
   require(permission: string): void;
 };
@@ -70,16 +70,17 @@ export interface RevocationSource {
 
 export interface Verifier {
   /**
-   * The principal of an access token. Raises VerificationError. A repeated token costs only a look-up. Its expiry and
-   * revocation are judged every time.
+   * The principal of an access token. Raises VerificationError. The signature of a token that is still in the cache is
+   * not checked again. Expiry and revocation are judged every time.
    */
   verify(token: string): Promise<VerifiedPrincipal>;
   /** The principal for the value of an Authorization header (RFC 6750 §2.1). Undefined raises `unauthenticated`. */
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
-   * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
-   * permissions, the verifier calls the check endpoint with the principal's own token. Refuses a principal that `judge`
-   * refuses. While `isCurrent` is false, `onStale` decides first.
+   * Raises VerificationError unless the principal has the permission: `permission_denied`, or `organization_required`
+   * if the token acts for no organization. If `permissionsElsewhere` is true, the verifier calls the check endpoint
+   * with the principal's own token. Refuses a principal that `judge` refuses. While `isCurrent` is false, `onStale`
+   * decides first.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
   /**
@@ -90,8 +91,9 @@ export interface Verifier {
   /** Calls the listener with each revocation as it becomes known. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
   /**
-   * Seconds since the last complete state or heartbeat of the feed; 0 without a feed, Infinity before the first of
-   * them.
+   * Seconds since the last complete state or heartbeat of the feed; 0 without a feed. Infinity before the first of
+   * them, after a pause until everything is known again, and while the clocks of service and verifier are too far
+   * apart.
    */
   staleSeconds(): number;
   /**

@@ -3,7 +3,7 @@ import type { VerificationCode } from './contract.ts';
 
 interface Kind {
   readonly status: 401 | 403 | 503;
-  /** For the client: what to do next. */
+  /** For the client: what is wrong, and what to do next. */
   readonly message: string;
 }
 

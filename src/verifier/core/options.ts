@@ -9,7 +9,7 @@ export type ClientCredentials =
       readonly clientId: string;
       /** A KeyObject, a PEM (PKCS#8) or a JWK; RSA, EC or Ed25519. */
       readonly privateKey: KeyObject | string | Readonly<Record<string, unknown>>;
-      /** RS256, PS256, ES256, ES384 or EdDSA. Default: by the kind of key. */
+      /** RS256, PS256, ES256, ES384, ES512 or EdDSA. Default: by the kind of key. */
       readonly alg?: string;
       /** The `kid` in the assertion's header, for clients with several keys. */
       readonly keyId?: string;
@@ -44,7 +44,10 @@ export interface VerifierOptions {
   readonly serviceUrl?: string | URL;
   /** Default: `/.well-known/jwks.json` of the service. */
   readonly jwksUri?: string | URL;
-  /** The feed of revocations. Without the feed, or with false, a token is good until it expires. */
+  /**
+   * The feed of revocations. Without the feed (or with false) and without `revocations`, a token is good until it
+   * expires or its key is no longer published.
+   */
   readonly revocation?: RevocationOptions | false;
   /** Default: `/api/v1/authz/check` of the service. */
   readonly checkEndpoint?: string | URL;
@@ -64,7 +67,10 @@ export interface VerifierOptions {
    */
   readonly revocations?: RevocationSource;
   readonly stale?: { readonly maxStaleness?: number; readonly onStale?: 'reject' | 'allow' };
-  /** Called with errors in the background, such as a JWKS or a feed that cannot be read. No error contains a secret. */
+  /**
+   * Called with errors in the background, such as a JWKS or a feed that cannot be read. The verifier's own errors
+   * contain no secret.
+   */
   readonly onError?: (error: Error) => void;
 }
 

@@ -16,8 +16,8 @@ export interface RevocationPolicy {
   /** Whether the source has the revocations of this organization. Null stands for users without an organization. */
   covers(organizationId: string | null): boolean;
   /**
-   * Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. Without
-   * the text of the token, which cannot be introspected then, it resolves only with `onStale: 'allow'`.
+   * Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. If the text
+   * of the token is undefined, the token cannot be introspected, so the promise resolves only with `onStale: 'allow'`.
    */
   whenStale(token: string | undefined): Promise<void>;
   close(): void;

@@ -33,7 +33,7 @@ export interface TokenCheckDeps {
 }
 
 export interface TokenCheck {
-  /** A token that was checked before and whose key is still published; undefined for any other token. */
+  /** A token in the cache whose key is still published; undefined for any other token. */
   recall(token: string): CheckedToken | undefined;
   /** Decides by time and revocation whether the token is accepted now. Rejects with VerificationError. */
   judge(checked: CheckedToken): Promise<VerifiedPrincipal>;
@@ -46,7 +46,7 @@ export interface TokenCheck {
 const OF_ANOTHER =
   'The token acts for an organization other than the one whose revocations are followed here: use a token of that one.';
 
-/** Creates the check with an empty cache of `cacheSize` tokens. */
+/** Creates the check with an empty cache for up to `cacheSize` tokens. */
 export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onError }: TokenCheckDeps): TokenCheck {
   const cache = createTokenCache<CheckedToken>(cacheSize);
   const reportAddressee = createAddresseeReport(rules, timing, onError);
@@ -54,7 +54,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
 
   function judgeTime(window: Window): VerificationCode | null {
     const now = timing.now() / 1000;
-    // Written this way, no token is accepted with a clock that returns NaN.
+    // Written this way, the condition accepts no token if the clock returns NaN.
     if (!(now < window.until)) return 'token_expired';
     return now < window.from ? 'invalid_token' : null;
   }
@@ -114,7 +114,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
 /** After a token for another verifier was reported, no further one is reported for this time. */
 const QUIET_MILLISECONDS = 60_000;
 
-// A mistyped issuer or audience makes every token invalid, so onError gets the reason.
+// A mistyped issuer or audience can make every token invalid, so onError gets the reason.
 function createAddresseeReport(rules: ClaimRules, timing: Timing, onError: (error: Error) => void) {
   let quietUntil = 0;
   return (payload: Record<string, unknown>): void => {

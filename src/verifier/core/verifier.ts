@@ -15,8 +15,8 @@ import { createTokenCheck } from './token-check.ts';
 const CLOSED = 'This verifier was closed: make another one.';
 
 /**
- * Creates a verifier, which begins at once to fetch keys and to follow revocations. Raises TypeError for options that
- * cannot work.
+ * Creates a verifier, which begins at once to fetch keys and to follow the feed, as far as the options ask for that.
+ * Raises TypeError for options that cannot work.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const given = settingsOf(options);
@@ -91,7 +91,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
 }
 
 /**
- * The details of an error for the operator who starts a service. The message says what to fix, and contains no secret.
+ * The details of an error for the operator who starts a service. The message names the last background error, if there
+ * was one, and contains no secret.
  */
 function because(trouble: Error | undefined) {
   return trouble ? { message: `The verifier is not ready: ${trouble.message}`, cause: trouble } : {};

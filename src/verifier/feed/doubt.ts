@@ -2,7 +2,7 @@
 // wrong.
 import type { Timing } from '../core/clock.ts';
 
-/** A longer pause of this process counts. */
+/** Only a longer pause of this process counts as a pause. */
 const PAUSE_MILLISECONDS_MAX = 5_000;
 /** How far the clocks may differ. A heartbeat may also have been on its way for as long as the feed may be silent. */
 const CLOCKS_APART_MILLISECONDS_MAX = 60_000;
@@ -52,8 +52,8 @@ export interface ClockComparison {
 }
 
 /**
- * Creates a comparison. By a wrong clock, expired tokens are accepted, even those whose revocation is already
- * forgotten, or good ones are refused. `onApart` is called once, until the clocks agree again.
+ * Creates a comparison. With a wrong clock, the verifier accepts expired tokens, even those whose revocation is already
+ * forgotten, or it refuses good ones. `onApart` is called once, and again only after the clocks agreed in between.
  */
 export function createClockComparison(timing: Timing, onApart: (error: Error) => void): ClockComparison {
   let isApart = false;

@@ -22,11 +22,11 @@ const WAIT_MILLISECONDS_MAX = 5000;
 /** A connection that ended sooner than this counts as a failure. */
 const LIVED_MILLISECONDS_MIN = 5000;
 const TICK_MILLISECONDS = 1000;
-// An event must be remembered longer than every token it concerns. The clocks of the replica that signed, of the
-// replica behind the feed and of this machine may each be wrong by a minute.
+// An event must be remembered for longer than any token that it concerns can live. The clocks of the replica that
+// signed, of the replica behind the feed and of this machine may each be wrong by a minute.
 const REMEMBERED_MARGIN_SECONDS = 240;
 
-/** Follows the feed from now on, until it is closed. */
+/** Follows the feed from now on, until `close` is called. */
 export function createFeed(deps: FeedDeps): RevocationSource {
   const { timing } = deps;
   const remembered = deps.lifeSecondsMax + 2 * deps.toleranceSeconds + REMEMBERED_MARGIN_SECONDS;
@@ -99,7 +99,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
   };
 }
 
-// Random, so that not all verifiers reconnect at once after an outage.
+// The wait is random, so that not all verifiers reconnect at once after an outage.
 function waitMilliseconds(failures: number): number {
   const most = Math.min(WAIT_MILLISECONDS_MIN * 2 ** failures, WAIT_MILLISECONDS_MAX);
   return randomInt(WAIT_MILLISECONDS_MIN / 2, most + 1);

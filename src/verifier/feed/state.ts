@@ -1,4 +1,4 @@
-// The state of the feed: the revocations of its frames, the cursor to continue at, and the time since which every
+// The state of the feed: the revocations of its frames, the cursor to continue at, and the time up to which every
 // revocation is known.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 import type { Timing } from '../core/clock.ts';
@@ -26,13 +26,14 @@ export interface FeedState {
   /** How many frames were understood so far. */
   heard(): number;
   staleSeconds(): number;
-  /** False from the end of a pause until everything up to that moment is known. */
+  /** False from the end of a pause until every revocation up to that end is known. */
   isCurrent(): boolean;
 }
 
 const CURSOR = /^[\x21-\x7e]{1,256}$/; // the cursor goes into a header
 
-// `extended` has the kinds of revocations that were added later. A verifier that does not know them ignores it.
+// An `extended` event has a revocation of a kind that was added later. A verifier that does not know such events
+// ignores them.
 const FRAMES = new Set(['snapshot', 'revocation', 'extended', 'heartbeat']);
 
 export function createFeedState(timing: Timing, listener: FeedListener): FeedState {

@@ -9,14 +9,14 @@ export interface FeedStreamDeps extends HttpDeps {
   readonly token: ClientToken;
 }
 
-// Three heartbeats. After that time, the connection is broken, or the replica is out of date and another replica may be
-// better.
+// The time of three heartbeats. After so long a silence, the connection is broken, or the replica is out of date and
+// another replica may be better.
 export const SILENCE_MILLISECONDS_MAX = 10_000;
 const EVENT_CHARACTERS_MAX = 32 * 1024 * 1024;
 
 /**
  * Reads the feed until the service ends it. Raises Error if the connection cannot be opened, breaks or is silent for
- * too long. The cause is CredentialsRefused if the service refused a token.
+ * too long. The cause is CredentialsRefused if the service refused to issue a token.
  */
 export async function followStream(deps: FeedStreamDeps, state: FeedState, ended: AbortSignal): Promise<void> {
   const abort = new AbortController();

@@ -12,8 +12,8 @@ const FRESH_SECONDS_MIN = 30;
 const FRESH_SECONDS_MAX = 86_400;
 
 /**
- * The usable keys of a JWK set by `kid`, without those that cannot be used. Keys of `known` that are still in the set
- * stay the same objects. Raises Error if the text is not a JWK set or has no usable key.
+ * The usable keys of a JWK set by `kid`, without those whose `kid` occurs more than once. Keys of `known` that are
+ * still in the set stay the same objects. Raises Error if the text is not a JWK set or has no usable key.
  */
 export function readJwks(text: string, known: PublicKeys): PublicKeys {
   const document = readJsonObject(Buffer.from(text));

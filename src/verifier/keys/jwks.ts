@@ -1,5 +1,5 @@
 // The issuer's keys from its JWKS. The keys are fetched before they are out of date, kept through an outage, and
-// fetched again when a token has an unknown kid, at most every 30 s.
+// fetched again when a token has an unknown kid: at most every 30 s, but once more after a key was revoked.
 import type { KeyObject } from 'node:crypto';
 import type { KeySource } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -105,8 +105,8 @@ export function createJwks(
   };
 }
 
-// The keys are fetched before they are out of date, so that no verification waits. After a failure, the next attempt is
-// at least 30 s later.
+// The keys are fetched before they are out of date, so that few verifications wait for a fetch. Once keys are known,
+// the next attempt after a failure is planned 30 s later.
 function waitSeconds(state: State, now: number): number {
   if (state.keys.size === 0) return START_WAITS[state.failures - 1] ?? COOLDOWN_SECONDS;
   if (state.failures > 0) return COOLDOWN_SECONDS;

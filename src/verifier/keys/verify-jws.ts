@@ -12,7 +12,7 @@ export interface VerifiedJws {
   readonly payload: Buffer;
 }
 
-// Members that change how the rest is read, or that contain or point to a key (RFC 7515 §4.1, RFC 7797).
+// Members that change how the JWS is read, or that contain or point to a key (RFC 7515 §4.1, RFC 7797).
 const REFUSED_MEMBERS = ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c'];
 
 /**

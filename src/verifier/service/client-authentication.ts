@@ -76,7 +76,7 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-// RFC 6749 §2.3.1: both are form-encoded before they are joined by a colon.
+// RFC 6749 §2.3.1: the id and the secret are form-encoded before they are joined by a colon.
 function formEncode(text: string): string {
   return new URLSearchParams({ '': text }).toString().slice(1);
 }

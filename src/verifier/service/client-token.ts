@@ -38,7 +38,7 @@ const LIFE_SECONDS_DEFAULT = 60;
 // credentials.
 const REFUSED_WAIT_SECONDS = 30;
 const REFUSED_WAIT_SECONDS_MAX = 300;
-// The statuses of RFC 6749 §5.2, which come with an `error` member.
+// The statuses of a refusal, which comes with an `error` member (RFC 6749 §5.2).
 const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403]);
 
 export function createClientToken(deps: ClientTokenDeps): ClientToken {

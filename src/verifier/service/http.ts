@@ -1,4 +1,5 @@
-// One HTTP request with limits: on its whole duration and on the size of the body (CWE-400), without redirects.
+// One HTTP request with limits: on its whole duration and on the size of the answer's body (CWE-400). It follows no
+// redirects.
 import type { Timing } from '../core/clock.ts';
 import type { Fetch } from '../core/options.ts';
 

@@ -1,5 +1,5 @@
 // Introspects single tokens (RFC 7662) while the feed is silent: each token at most once a second, a limited number at
-// a time, and no request for a moment after the service did not answer.
+// a time, and no new request for a moment after the service gave no usable answer.
 
 import { VerificationError } from '../core/error.ts';
 import { membersOf } from './answered.ts';
@@ -54,7 +54,7 @@ export function createIntrospection(deps: IntrospectionDeps): (token: string) =>
     const isActive = ask(token);
     asked.delete(token); // so that the entry is the newest of the Map
     asked.set(token, { at: now, isActive });
-    // Whole tokens are kept here, so none of them stays longer than its answer is used.
+    // Whole tokens are kept here, so each new request removes the tokens whose answers are no longer used.
     for (const [oldest, { at }] of asked) {
       if (now - at < REMEMBERED_MILLISECONDS && asked.size <= REMEMBERED_MAX) break;
       asked.delete(oldest);

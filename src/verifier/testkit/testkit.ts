@@ -19,8 +19,8 @@ export interface TestIssuerOptions {
   /** The time of the clock; default: now. It changes only by `advance`. */
   readonly now?: Date;
   /**
-   * The RSA key of 2048 bits or more that signs first. Default: a new key, which takes a tenth of a second. Several
-   * issuers may have the same key; each gives it its own `kid`.
+   * The RSA key of 2048 bits or more that signs first. Default: a new key, which takes about a tenth of a second to
+   * generate. Several issuers may have the same key; each gives it its own `kid`.
    */
   readonly privateKey?: KeyObject;
 }
@@ -69,7 +69,7 @@ export interface TestIssuer {
    * `kid` of the revoked key. As at the service, the keys are published without the revoked one.
    */
   revokeKey(): string;
-  /** What the check endpoint grants a user whose token says `permissions_ref`. */
+  /** Adds permissions that the check endpoint grants to a user whose token says `permissions_ref`. */
   grant(userId: string, ...permissions: readonly string[]): void;
   /** A verifier of these tokens. */
   verifier(options?: Partial<VerifierOptions>): Verifier;
@@ -83,7 +83,7 @@ interface TestKey {
 
 const LIFE_SECONDS = 900;
 
-/** Creates a token service in memory with its own key. */
+/** Creates a token service in memory with one signing key. */
 export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
   const { issuer = 'https://tenantry.test', audience = 'tests' } = options;
   const [userId, organizationId, clientId] = [randomUUID(), randomUUID(), randomUUID()];

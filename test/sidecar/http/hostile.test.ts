@@ -21,7 +21,8 @@ const SILENCE_AFTER_ANSWER_MS = 150;
 async function talk(setup: Setup, bytes: string | Buffer): Promise<string> {
   const socket = connectTo(setup);
   const chunks: Buffer[] = [];
-  // Two silent timeouts in a row: after a pause of the machine, the first timeout fires before received bytes are read.
+  // Waits for two silent timeouts in a row, because after a pause of the machine the first one fires before received
+  // bytes are read.
   let silences = 0;
   socket.setTimeout(SILENCE_MS);
   socket.on('timeout', () => {

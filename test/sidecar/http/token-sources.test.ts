@@ -55,7 +55,7 @@ t.test('an invalid token is refused with the reason, and the upstream gets no re
     t.notOk(reply.text.includes(token), 'the answer does not repeat the token');
   }
   t.equal(setup.upstream.requests.length, 0);
-  t.notOk(JSON.stringify(setup.lines).includes(good), 'nor logged');
+  t.notOk(JSON.stringify(setup.lines).includes(good), 'the token is not logged');
 });
 
 t.test('one Authorization header with the Bearer scheme is accepted, and it is not forwarded', async (t) => {
@@ -241,7 +241,7 @@ t.test('with forwardToken the upstream gets the token in Authorization, wherever
   );
 });
 
-t.test('while keys are missing or the feed is silent, the answer is 503 with Retry-After, never 401', async (t) => {
+t.test('a silent feed causes 503 with Retry-After, and an unexpected error 500, and neither causes 401', async (t) => {
   const setup = await openSetup(t);
   setup.issuer.setStale(31);
   const reply = await refusal(setup.open());

@@ -1,5 +1,5 @@
 // Peers that read slowly or not at all: memory has a limit, a slow peer loses no message, and a stuck peer is
-// disconnected. This file runs in its own process because it measures memory.
+// disconnected. These tests measure the memory of the process.
 import { once } from 'node:events';
 import t from 'tap';
 import type { WebSocket } from 'ws';

@@ -1,4 +1,5 @@
-// Open sockets and requests end with their token: when the token expires, and at once when it is revoked.
+// Open sockets and requests end with their token: when the token expires (requests up to a minute later), and at once
+// when it is revoked.
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import t from 'tap';
@@ -51,7 +52,7 @@ t.test('no message is passed on after the token has ended, even before the timer
   t.same([heard, other.messages], [[], []]);
 });
 
-t.test('each kind of revocation closes the sockets that it affects, with its reason, and no others', async (t) => {
+t.test('a revocation closes the sockets that it affects, with its reason, and no others', async (t) => {
   const cases: [string, (setup: Setup) => Revocation, string][] = [
     ['session', () => ({ kind: 'session', sid: SID }), 'session_revoked'],
     ['user', ({ issuer }) => ({ kind: 'user', sub: issuer.userId, epoch: 2 }), 'token_stale'],

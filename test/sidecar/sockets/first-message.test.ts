@@ -1,5 +1,5 @@
-// Sockets whose token is in their first message: the upstream receives nothing before that message, and every wait is
-// short.
+// Sockets whose token is in their first message: the upstream receives nothing before that message, and the wait for it
+// has a time limit.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';

@@ -59,7 +59,7 @@ t.test('messages wait; then those of an ended session are dropped, and the other
   t.same([ended.heard, ended.client.messages], [[], []]);
 });
 
-t.test('a session whose end is found only by judging it is closed before its first message', async (t) => {
+t.test('a socket whose token expires while messages wait is closed before the first of them passes', async (t) => {
   const { feed, pair, issuer } = await begin(t);
   const { client, heard } = await pair(KEPT);
   feed.resume();

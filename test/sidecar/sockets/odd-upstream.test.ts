@@ -24,7 +24,7 @@ t.test('the answer is 502 if the upstream sends an invalid status, or a 101 that
   }
 });
 
-t.test('an upstream reason phrase with characters that HTTP forbids is left out of the answer', async (t) => {
+t.test('characters that HTTP forbids are removed from the reason phrase of an upstream', async (t) => {
   const { plain } = await behind(t, `HTTP/1.1 200 a\x01b\x7fc\r\n${WITHOUT_BODY}`);
   const { status, statusText } = await plain();
   t.same({ status, statusText }, { status: 200, statusText: 'abc' });

@@ -1,4 +1,4 @@
-// The middleware for Express, and for every framework that calls middlewares like Connect, over real HTTP.
+// The middleware for Express, and for frameworks that call middlewares like Connect, over real HTTP.
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler } from 'express';
@@ -96,7 +96,7 @@ t.test('requirePrincipal returns the principal of a request, or refuses the requ
   t.throws(
     () => requirePrincipal({ ...request, principal }),
     { code: 'unauthenticated' },
-    'a copy of a principal is refused too',
+    'a principal that was copied onto another request does not count',
   );
 });
 

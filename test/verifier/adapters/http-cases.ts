@@ -1,4 +1,4 @@
-// The guarantees of every HTTP adapter of the verifier, as one list of cases over real HTTP. The test of each adapter
+// The guarantees of the HTTP adapters of the verifier, as one list of cases over real HTTP. The test of each adapter
 // starts its server with the routes that are listed in this file.
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { Test } from 'tap';

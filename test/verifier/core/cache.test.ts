@@ -63,7 +63,7 @@ t.test('a deleted or cleared entry is not found any more', async (t) => {
   t.equal(cache.get('c'), undefined);
 });
 
-t.test('long tokens take no more memory than the same number of tokens of usual length', async (t) => {
+t.test('a cache of long tokens takes no more memory than a full cache of tokens of usual length', async (t) => {
   const long = (index: number) => `${'x'.repeat(20_000)}.${String(index).padStart(30, '0')}`;
   const cache = createTokenCache<{ token: string }>(100);
   const entries = Array.from({ length: 300 }, (_, index) => ({ token: long(index) }));

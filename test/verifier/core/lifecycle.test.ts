@@ -1,4 +1,4 @@
-// The start and end of a verifier, and headers without a token.
+// The start and end of a verifier, headers without a token, and the reading of the feed.
 import t from 'tap';
 import { createSseReader } from '../../../src/verifier/feed/sse.ts';
 import { createVerifier } from '../../../src/verifier/index.ts';

@@ -72,7 +72,7 @@ t.test('an invalid option is refused, and the error names the option', async (t)
   t.throws(() => createVerifier(undefined as unknown as VerifierOptions), TypeError);
 });
 
-t.test('only a header with one bearer token in one spelling is accepted', async (t) => {
+t.test('only a header with exactly one bearer token is accepted', async (t) => {
   for (const header of [`Bearer ${good}`, `bearer ${good}`, `BEARER   ${good}`])
     t.match(await verifier.verifyHeader(header), { kind: 'user' });
   await t.rejects(verifier.verifyHeader(undefined), {

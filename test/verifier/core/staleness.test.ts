@@ -148,7 +148,7 @@ t.test('once the feed works, no introspection is sent and revocations take effec
   t.same(service.at(PATHS.introspect), []);
 });
 
-t.test('each kind of revocation ends the tokens that it names, and no others', async (t) => {
+t.test('a revocation ends the tokens that it names, and no others', async (t) => {
   const { service, verifier, outcome } = await begin(t, {}, (service) => {
     service.endpoints.feed = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -208,7 +208,7 @@ t.test('with a client of one organization the verifier refuses tokens of another
   t.equal(await outcome(issuer.token({ org: own })), 'good');
   t.equal(await outcome(issuer.clientToken({ org: own })), 'good');
   t.equal(await outcome(issuer.token()), '401 invalid_token', 'a token of another organization');
-  t.equal(await outcome(issuer.token({ org: undefined })), '401 invalid_token', 'of none');
+  t.equal(await outcome(issuer.token({ org: undefined })), '401 invalid_token', 'a token of no organization');
   await t.rejects(verifier.verify(issuer.token()), /an organization other than the one whose revocations are followed/);
 });
 

@@ -1,4 +1,5 @@
-// Following the feed: which revocations are known, since when, and how the stream continues after a lost connection.
+// Following the feed: which revocations are known, up to which moment, and how the stream continues after a lost
+// connection.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../../src/verifier/core/clock.ts';

@@ -1,4 +1,4 @@
-// Opens a feed that follows a stand-in for the service, and records the received events and the log.
+// Opens a feed that follows a stand-in for the service, and records the received events and the errors.
 import { randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../../src/verifier/core/clock.ts';

@@ -9,7 +9,7 @@ import { begin } from './following.ts';
 const NOW = 1_800_000_000;
 
 t.test(
-  'after a pause of 12 s nothing counts as current until a new connection has delivered what was missed',
+  'after a pause of 8 s nothing counts as current until a new connection has delivered what was missed',
   async (t) => {
     const timing = createManualTiming(NOW);
     const { service, source, isRevoked, errors } = await begin(t, timing);
@@ -23,7 +23,7 @@ t.test(
       response.write(frames.revocation('c2', { kind: 'session', sid: missed }));
     };
     timing.freeze(8); // shorter than the silence that a connection survives
-    t.equal(source.isCurrent?.(), false, 'the first message notices it');
+    t.equal(source.isCurrent?.(), false, 'the first call notices the pause');
     t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY);
     service.send(frames.heartbeat('c1')); // it was sent during the pause
     await timing.advance(1);
@@ -52,7 +52,7 @@ t.test('a suspended machine counts as a pause although only its wall clock went 
   t.equal(source.isCurrent?.(), true, 'a small step');
   await timing.advance(1);
   timing.step(8);
-  t.equal(source.isCurrent?.(), false, 'the first message notices it');
+  t.equal(source.isCurrent?.(), false, 'the first call notices the pause');
   service.send(frames.heartbeat('c1')); // it was sent while the machine was suspended
   await timing.settle();
   t.equal(source.isCurrent?.(), false);

@@ -1,5 +1,5 @@
-// The keys of a JWKS over time: they are refreshed ahead, kept during an outage, and replaced with the set. They are
-// never requested more often than every 30 s, whatever the tokens contain.
+// The keys of a JWKS over time: they are fetched again before they are out of date, kept during an outage, and replaced
+// with the set. Once keys are known, they are requested at most every 30 s, whatever the tokens contain.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import t from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';

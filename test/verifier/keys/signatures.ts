@@ -1,4 +1,4 @@
-// Invalid RSA signatures of every class: another length, number, padding, hash or scheme. If a key is used, it is the
+// Invalid RSA signatures of many classes: another length, number, padding, hash or scheme. If a key is used, it is the
 // right private key, so that each signature has only the error that its name states.
 import { constants, createHash, createHmac, createPublicKey, type KeyObject, privateEncrypt, sign } from 'node:crypto';
 import { rsa, type Signature } from '../../support/forge.ts';
@@ -81,8 +81,8 @@ export function badBlocks(key: KeyObject): Record<string, Signature> {
 }
 
 /**
- * Signatures of other schemes and hashes by RSA keys, and HMACs with each part of the public key that may be used as a
- * secret.
+ * Signatures of other schemes and hashes by the RSA key, and HMACs with each part of the public key that may be used as
+ * a secret.
  */
 export function otherSchemes(key: KeyObject): Record<string, Signature> {
   const publicKey = createPublicKey(key);

@@ -1,4 +1,4 @@
-// The flows of an account over the API, each with its refused variants.
+// The flows of an account over the API, with refused variants.
 import { newKey } from '../../base/idempotency/requests.ts';
 import { nextMail, type Walk } from './flows.ts';
 

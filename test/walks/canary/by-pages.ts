@@ -1,7 +1,7 @@
-// The flows of an account on the pages, each with its refused variants.
+// The flows of an account on the pages, with refused variants.
 import { nextMail, type Walk } from './flows.ts';
 
-/** Registers, proves the address, replaces the password and the address in every way, and closes the account. */
+/** Registers, proves the address, replaces the password and the address in several ways, and closes the account. */
 export async function walkByPages(walk: Walk): Promise<void> {
   const { canaries } = walk;
   const [email, newEmail, name] = [canaries.email(), canaries.email(), canaries.name()];

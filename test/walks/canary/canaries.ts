@@ -21,7 +21,7 @@ export interface Canaries {
   name(): string;
   /** A text that looks like a token, and that the service has never issued. */
   forged(): string;
-  /** Takes note of a value of the service. Values that are not there are ignored. */
+  /** Takes note of values of the service. Undefined values are ignored. */
   note(kind: CanaryKind, ...values: (string | undefined)[]): void;
   /** The canaries that a text contains, in any form, except those that one of these values contains. */
   foundIn(text: string, except?: readonly string[]): string[];
@@ -31,10 +31,11 @@ const word = () => `canary${randomBytes(6).toString('hex')}`;
 const escaped = (text: string) => text.replace(/[^\w]/g, '\\$&');
 
 function patternOf(kind: CanaryKind, value: string): RegExp {
-  // A number of eight digits alone: the digits of an instant or an id contain others.
+  // A code counts only without another hexadecimal digit beside it, because instants and ids contain longer runs of
+  // digits.
   if (kind === 'code') return new RegExp(`(?<![0-9a-f])${value}(?![0-9a-f])`);
   if (kind === 'ip') return new RegExp(`${escaped(value)}(?!\\d)`);
-  // Of a signed token the last part is the secret; its other parts have ids.
+  // Of a signed token the last part is the secret; the other parts contain ids.
   const part = /canary[0-9a-f]+/.exec(value)?.[0] ?? value.split('.').at(-1)?.slice(-40) ?? value;
   return new RegExp(formsOf(part).map(escaped).join('|'));
 }

@@ -1,6 +1,6 @@
-// A canary in every field goes through every flow of an account, by the API and by the pages, with their refused
-// variants and with failures of the mail server and of the database. It is in no line of the log at any level, in no
-// refusal, in no mail but its own, and nowhere in the database.
+// Canaries in the fields of a person go through the flows of an account, by the API and by the pages, with refused
+// variants and with failures of the mail server and of the database. No canary is in a line of the log, in a refusal of
+// the API, in the mail of another person, or in the database.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { dump } from '../../support/fixtures/dump.ts';
@@ -23,7 +23,7 @@ const canaries = openCanaries();
 const recorder = openRecorder(t, service.url, canaries);
 const walk: Walk = { recorder, canaries, mailbox };
 
-/** Requests while the table of accounts is away, so that queries fail in the middle of each flow. */
+/** Requests while the table of accounts is away, so that queries fail in the middle of these flows. */
 async function meetFailures({ email, password }: { email: string; password: string }): Promise<void> {
   await database.query('ALTER TABLE users RENAME TO users_away');
   await recorder.call(500, 'POST', '/auth/login', { email, password });
@@ -78,13 +78,13 @@ await t.test('no mail has a value of another person, or a secret of another mail
   }
 });
 
-await t.test('nothing of it is in the database', async (t) => {
+await t.test('no canary is in the database', async (t) => {
   const content = await dump(database);
   t.match(content, /session\.opened/);
   t.same(canaries.foundIn(content), []);
 });
 
-await t.test('no line of the log at any level has any of it', async (t) => {
+await t.test('no line of the log has a canary, at the level debug', async (t) => {
   await service.end('SIGTERM'); // writes the rest of the log
   const requests = service.lines.filter((line) => line.includes('"msg":"request"'));
   t.ok(requests.length >= recorder.counted.answers, 'every request is in the log');

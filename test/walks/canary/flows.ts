@@ -15,7 +15,7 @@ export interface Sent {
   readonly code: string;
 }
 
-/** The values of one mail that belong into it. */
+/** The token and the code of a mail. */
 export function secretsIn(mail: ReceivedMail): Sent {
   const code = /^\s*((?:[0-9][ -]?){8})\s*$/m.exec(mail.text)?.[1]?.replace(/[ -]/g, '') ?? '';
   return { token: mail.text.includes('#token=') ? tokenIn(mail) : '', code };

@@ -1,5 +1,5 @@
-// Calls the API and the pages from one device, whose address and user agent are canaries, and judges every answer: what
-// refuses must not repeat what was sent, and no answer has a password.
+// Calls the API and the pages from one device, whose address and user agent are canaries, and judges every answer: a
+// refusal must not repeat what was sent, and no answer may contain a password.
 import type { Test } from 'tap';
 import { type CallOptions, openApi, type Reply } from '../../support/client.ts';
 import { type Answer, openVisitor } from '../../support/pages/visitor.ts';
@@ -16,7 +16,7 @@ export interface Recorder {
 
 export interface Browser {
   open(path: string): Promise<Answer>;
-  /** Sends the form with this action and step, and returns the answer to it. Its status must be this one. */
+  /** Sends the form with this action and step, and returns the answer to it. The answer must have this status. */
   send(status: number, page: Answer, action: string, typed?: Record<string, string>): Promise<Answer>;
 }
 

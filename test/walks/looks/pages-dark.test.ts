@@ -2,4 +2,4 @@
 import t from 'tap';
 import { lookAtPages } from './pages.ts';
 
-t.test('every page is accessible, fits a narrow screen and has no fault: dark', (t) => lookAtPages(t, 'dark'));
+t.test('the pages are accessible, fit a narrow screen and have no fault: dark', (t) => lookAtPages(t, 'dark'));

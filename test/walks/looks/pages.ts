@@ -1,5 +1,5 @@
-// The pages that people see in every theme and language, and on a narrow screen. The test files of
-// the two themes check them.
+// The pages that people see, in both themes, in several languages and on a narrow screen. The test files of the two
+// themes check them.
 import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';
@@ -104,7 +104,7 @@ async function somebody(api: Api) {
   return account;
 }
 
-/** Looks at every page, first without an account and then with one. */
+/** Looks at the pages, first without an account and then with one. */
 export async function lookAtPages(t: Test, colorScheme: ColorScheme): Promise<void> {
   const { url, api } = await openService(t, await createDatabase(t), { DOCS_ENABLED: 'true' });
   const browser = await startChromium(t, { 'localhost:3000': new URL(url).host });

@@ -1,4 +1,4 @@
-// The states of the page that proves an e-mail. The files of the themes look at them.
+// The states of the page that proves an e-mail. The test files of the two themes check them.
 import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';

@@ -1,5 +1,5 @@
 // People prove an e-mail in a real browser, by the link and by the code of the mail, with and without scripts. The
-// folder looks/ has what the page looks like.
+// tests in looks/ check what the page looks like.
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';
@@ -22,7 +22,7 @@ for (const { language, scripts: javaScriptEnabled, how } of ways()) {
   /** Comes by the link of the mail. Without scripts, the person pastes it. */
   const follow = async (t: Test, page: Page, { token }: { readonly token: string }) => {
     const link = `http://localhost:3000${PAGE}#token=${token}`;
-    await page.goto('about:blank'); // the page may be open, and only another fragment would not load it again
+    await page.goto('about:blank'); // the page may be open, and another fragment alone does not load it again
     await page.goto(link);
     if (!javaScriptEnabled) {
       await fill(page, { [text.link.label]: link });

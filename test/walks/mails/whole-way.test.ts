@@ -1,5 +1,5 @@
 // The whole way of a person by the pages and the mails, in a real browser, with and without scripts: from registering
-// over every change to closing the account. Every page on the way is accessible.
+// to closing the account, with the changes in between. The pages on the way are accessible.
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
@@ -64,7 +64,9 @@ async function startWalk(t: Test, { language, scripts, how }: Way) {
       t.equal(await opened.page.getByRole('status').textContent(), words);
       await look(opened.page, words);
     },
-    /** Comes by the link of a mail. A page that first shows what the link is for gets it in a form of its own. */
+    /**
+     * Comes by the link of a mail. A page that first shows what the link is for gets the token by a form of its own.
+     */
     async follow(page: Page, link: string, showsFirst: boolean) {
       const isSent = showsFirst && scripts;
       const arrived = isSent ? page.waitForResponse((reply) => reply.request().method() === 'POST') : null;

@@ -110,7 +110,7 @@ export async function arrive(page: Page, heading: string): Promise<void> {
   await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
 }
 
-/** What no script of the page can read or keep. */
+/** What the scripts of the page can read from the cookies and the storage of the browser. */
 export function secretsIn(page: Page): Promise<string> {
   return page.evaluate('document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })');
 }

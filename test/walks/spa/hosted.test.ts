@@ -64,7 +64,7 @@ t.test('register, come back, work in two organizations, sign out here and there'
   await context.close();
 });
 
-t.test('a sign-out at Tenantry ends an application that is open, and in every tab', async (t) => {
+t.test('a sign-out at Tenantry signs the person out of the open application, in every tab', async (t) => {
   const { page, context, faults } = await browser.open({ locale: 'en', baseURL: url });
   await page.goto('/');
   await press(page, 'link', 'Sign in');

@@ -1,4 +1,4 @@
-// Taking the own data along, and closing the account.
+// Taking one's own data along, and closing the account.
 import { done, h, show } from '../../shared/dom.mjs';
 import { form } from '../../shared/form.mjs';
 import { go } from '../../shared/router.mjs';

@@ -4,7 +4,7 @@ import { form } from '../../shared/form.mjs';
 import { again } from '../../shared/router.mjs';
 import { call, refresh, session } from '../../shared/session.mjs';
 
-/** Without a password in the request, the service wants a fresh proof, for which `call` asks the person. */
+/** Without a password in the request, the service requires a fresh proof, for which `call` asks the person. */
 export async function emailPage() {
   const said = h('div', {});
   const ask = async (values) => {

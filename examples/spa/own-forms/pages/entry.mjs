@@ -13,7 +13,10 @@ const choice = {
   hint: 'Several words that do not belong together are good.',
 };
 
-/** Where the person wanted to go. The page of a link continues there after a sign-in, and the others do as well. */
+/**
+ * Continues after a sign-in: with an invitation whose link was opened, or from the pages for signing in and registering
+ * with the start, or else with the page that the person wanted.
+ */
 const afterSignIn = () => {
   if (tokenOf('/invitations/accept') !== null) return go('/invitations/accept');
   return ['/sign-in', '/register'].includes(location.pathname) ? go('/') : again();

@@ -1,5 +1,5 @@
-// Accepting an invitation: with the own account, or by registering. The e-mail is that of the invitation, and the token
-// proves that the mailbox is the person's.
+// Accepting an invitation: with one's own account, or by registering. The e-mail is that of the invitation, and the
+// token proves that the mailbox is the person's.
 import { h, link } from '../../shared/dom.mjs';
 import { form } from '../../shared/form.mjs';
 import { forgetToken, go, tokenOf } from '../../shared/router.mjs';

@@ -1,5 +1,5 @@
-// The links of the two mails about another e-mail. Opening a link changes nothing, and a button does: programs that
-// check mails open links, too.
+// The links of the two mails about a change of the e-mail. Opening a link changes nothing. A button does, because
+// programs that check mails also open links.
 import { done, h, link, show } from '../../shared/dom.mjs';
 import { form } from '../../shared/form.mjs';
 import { forgetToken, go, tokenOf } from '../../shared/router.mjs';

@@ -13,7 +13,10 @@ export async function verifyPage() {
   return { title: 'Prove your e-mail', content };
 }
 
-/** Says that the e-mail is proven. The access token is not replaced by the proof, but the name of the person may be. */
+/**
+ * Says that the e-mail is proven. The proof returns no access token, so a refresh gets what has changed, such as the
+ * name.
+ */
 async function proven() {
   forgetToken(PATH);
   if (session()) await refresh();
@@ -53,8 +56,8 @@ function resendForm() {
 }
 
 /**
- * Without a session, the password shows that the person who opens the link is the one who registered. Anybody else
- * takes the account over, and what the other person left in it is gone.
+ * Without a session, the password shows that the person who opens the link is the one who registered. A person without
+ * the password takes the account over, and what its first holder left in it is removed.
  */
 function linkForms(token) {
   if (token === null) {
