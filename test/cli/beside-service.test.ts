@@ -19,7 +19,7 @@ function folderOf(t: Test): string {
   return folder;
 }
 
-/** Repeats the request until the answer changes. */
+/** Repeats the request until its status is not 200. */
 async function untilRefused(ask: () => Promise<Reply>): Promise<Reply> {
   let reply = await ask();
   await until(async () => {

@@ -1,5 +1,5 @@
-// Runs the command line on a real database, as an operator does. It runs in this process, or in a separate process for
-// tests about signals and exit codes.
+// Runs the command line as an operator does, mostly on a real database. It runs in this process, or in a separate
+// process for tests about signals and exit codes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface CliReply {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The JSON document on standard output, or the JSON error on standard error. Raises when there is neither. */
+  /** The JSON document on standard output, or the JSON error on standard error. Raises an error if there is neither. */
   readonly json: any;
 }
 
@@ -64,7 +64,7 @@ export function spawnCli(environment: Environment): Cli {
   });
 }
 
-/** A service that a test starts on this database has these keys. */
+/** The keys of the services that tests start. A command on a database uses the same keys. */
 function keysFor(environment: Environment): Environment {
   return environment.DATABASE_URL === undefined ? {} : { KEYS_DIR: sharedKeysDirectory() };
 }

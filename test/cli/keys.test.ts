@@ -1,4 +1,4 @@
-// The commands that operators use to manage signing keys.
+// The commands that operators use to manage signing keys and the keys of personal data.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ t.test('the keys of personal data are made, rotated and listed, and cannot be re
     t.match(stderr, /cannot be revoked, because nobody could read/);
   }
   t.equal((await cli('keys', 'rotate')).status, 0);
-  t.equal((await cli('keys', 'list', '--use', 'data', '--json')).json.data.length, 3, 'rotate leaves them alone');
+  t.equal((await cli('keys', 'list', '--use', 'data', '--json')).json.data.length, 3, 'this made no data key');
 });
 
 t.test('an invalid command is refused with instructions', async (t) => {

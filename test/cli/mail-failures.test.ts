@@ -14,14 +14,14 @@ const inviting = await openQuiet(t);
 const { database } = inviting;
 const escaped = (text: string) => text.replace(/[^\w ]/g, '\\$&');
 
-/** The doctor finds everything but what a server refuses only when it gets a mail. */
+/** The doctor finds each cause, except one that a server reports only when it gets a mail. */
 interface Case {
   readonly code: MailFailure;
   readonly url: string;
   readonly isFoundByDoctor?: false;
 }
 
-/** Each case, in the order of what can be wrong: the address, the certificate, TLS, the credentials. */
+/** The cases, in the order of what can be wrong: the address, the certificate, TLS, the credentials. */
 const CASES: readonly Case[] = [
   { code: 'connection_refused', url: `smtp://127.0.0.1:${await freePort()}` },
   { code: 'host_not_found', url: 'smtp://mail.tenantry.invalid:25' },

@@ -99,7 +99,7 @@ t.test('one command retries or drops every dead letter, and changes no other mai
   await database.query(`UPDATE outbox SET due_at = NULL WHERE recipient_lookup = ANY($1)`, [
     emails.map((email) => lookupOf('outbox.recipient', email)),
   ]);
-  t.equal((await cli('mail', 'drop', '--all-dead')).status, 2, 'asks');
+  t.equal((await cli('mail', 'drop', '--all-dead')).status, 2, 'asks to confirm');
   t.match((await cli('mail', 'drop', '--all-dead', '--yes')).stdout, '3 mails are dropped.');
   t.match(
     (await cli('mail', 'drop', '--all-dead', '--json')).json,

@@ -103,7 +103,7 @@ t.test('an operator creates accounts that can sign in, and members who have the 
   t.match((await cli('users', 'list')).stdout, /^ID +E-MAIL +NAME +STATUS\n(.*\n){2}$/);
 });
 
-t.test('roles that an operator grants are effective at once, and granting them again changes nothing', async (t) => {
+t.test('an operator grants roles to a user, and granting the same roles again changes nothing', async (t) => {
   const { cli, api, synchronize } = await openSetup(t);
   const owner = await newAccount(api);
   const other = await newAccount(api);
@@ -121,7 +121,7 @@ t.test('roles that an operator grants are effective at once, and granting them a
   t.equal((await api.get('/roles', { token })).code, 'token_stale');
 });
 
-t.test('operators make users administrators of the platform, and remove this right again', async (t) => {
+t.test('operators give a user the right to administer the platform, and take it away again', async (t) => {
   const { cli, api } = await openSetup(t);
   const { email, accessToken: token } = await newAccount(api);
   const refused = await api.get('/admin/organizations', { token });

@@ -1,5 +1,5 @@
-// Compares the answer of each route to each actor with the table in actors.ts, and checks that no answer reveals
-// anything about an organization to a non-member.
+// Compares the answer of each route to each actor with the table in actors.ts, and checks that no answer to a stranger
+// has the id or slug of the first organization or the e-mail of one of its people.
 import t from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import type { Reply } from '../support/client.ts';
@@ -15,7 +15,7 @@ t.test('every route has a line in the matrix, and every line has a route', async
   for (const [route, line] of Object.entries(MATRIX)) t.equal(line.split(' ').length, ACTORS.length, route);
 });
 
-/** Whether an answer has data of the first organization that was not in the request. A non-member must get none. */
+/** Whether an answer has such data of the first organization that was not in the request. A stranger must get none. */
 function tellsOfOwn(seeded: Seeded, sent: string, reply: Reply): boolean {
   const secrets = [seeded.own.id, seeded.own.slug, ...Object.values(seeded.people).map(({ email }) => email)];
   return secrets.some((secret) => !sent.includes(secret) && reply.text.includes(secret));
@@ -49,7 +49,7 @@ t.test('every route answers each actor as in the matrix', async (t) => {
         const own = actor === 'foreign' ? seeded.people.foreign.email : '';
         t.notOk(
           tellsOfOwn(seeded, `${path} ${JSON.stringify(asked.body ?? '')} ${own}`, reply),
-          `${actor} gets no information`,
+          `${actor} gets no data of the organization`,
         );
       }
     });

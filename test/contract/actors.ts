@@ -54,7 +54,7 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'GET /docs/swagger-ui-bundle.js': OPEN(200),
   'GET /docs/swagger-ui.css': OPEN(200),
   'GET /assets/:name': OPEN(404), // the names of the files have hashes
-  // A page knows people by the cookie of their browser alone. The requests have none, and no origin.
+  // A page recognizes people only by the cookie of their browser. The requests have neither a cookie nor an origin.
   'GET /': OPEN(303),
   'GET /sign-in': OPEN(200),
   'POST /sign-in': OPEN(403),

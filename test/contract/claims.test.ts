@@ -1,4 +1,4 @@
-// Both kinds of token have exactly the documented claims, with the documented types.
+// The access token and the refresh token of a user have exactly the documented claims, with the documented types.
 import t, { type Test } from 'tap';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
@@ -62,7 +62,7 @@ t.test('an access token has exactly the header and the claims of the contract', 
   t.notOk(account.accessToken.includes(Buffer.from(account.email).toString('base64url')), 'nothing personal but ids');
 });
 
-t.test('auth_time is always the time of the sign-in, and every token has a new jti', async (t) => {
+t.test('refreshing keeps auth_time, and every token has a new jti', async (t) => {
   const { account, refreshed } = await opened(t);
   const [first, second, third] = [partsOf(account.accessToken), await refreshed(), await refreshed()];
   t.same(new Set([first, second, third].map(({ claims }) => claims.auth_time)).size, 1);
@@ -119,7 +119,7 @@ t.test('the permissions in a token are sorted, have no repeats, and keep their w
   t.same(claims.roles, ['one', 'two']);
 });
 
-t.test('a token has up to 200 permissions; instead of more, it has a claim that says so', async (t) => {
+t.test('a token has at most 200 permissions, or a claim that says that there are more', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'wide', permissions: numbered(200), instead: true });
   await grant(database, account, { name: 'same', permissions: numbered(150) });
@@ -130,11 +130,11 @@ t.test('a token has up to 200 permissions; instead of more, it has a claim that 
   const past = await refreshed();
   names(past.claims, COMMON, OF_ORGANIZATION, ['permissions_ref']);
   t.equal(past.claims.permissions_ref, true);
-  t.same(past.claims.roles, ['more', 'same', 'wide'], 'the roles stay');
+  t.same(past.claims.roles, ['more', 'same', 'wide'], 'the token still has the roles');
   for (const { token } of [full, past]) t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('the service accepts its largest token, which has 200 permissions of the maximum length', async (t) => {
+t.test('the service accepts the token of a member with 200 permissions of the maximum length', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   const permissions = Array.from({ length: 200 }, (_, i) => `r${`${i}`.padEnd(39, 'x')}:${'a'.repeat(40)}`);
   await grant(database, account, { name: 'wordy', permissions, instead: true });

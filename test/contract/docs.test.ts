@@ -1,5 +1,5 @@
-// The documentation as a whole: the index links every page, every link has a target, and every code block names its
-// language.
+// The documentation as a whole: the index links every page of docs/, every relative link has a target, and every code
+// block names its language.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';

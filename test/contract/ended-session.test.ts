@@ -1,5 +1,6 @@
-// Every change checks in its own transaction that the session of the caller is live. In these tests the session has
-// ended, and this process does not know it yet, as within the second after a logout at another replica.
+// Every change checks in its own transaction that the session of the caller is live, except for the routes in
+// WITHOUT_SESSION. In these tests the session has ended, and this process does not know it yet, as within the second
+// after a logout at another replica.
 import t from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -7,7 +8,7 @@ import { signInPerson } from '../support/fixtures/people.ts';
 import { openService } from '../support/service.ts';
 import { type Asked, REQUESTS, seedActors } from './requests.ts';
 
-/** The routes that write without the access token of a user, and what they check instead. */
+/** The POST, PUT, PATCH and DELETE routes that do not check the session of the caller, each with the reason. */
 const WITHOUT_SESSION: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/register': 'opens a session',
   'POST /api/v1/auth/login': 'opens a session',
@@ -34,7 +35,7 @@ const writes = describedEndpoints()
   .filter(({ method, wire }) => method !== 'GET' && wire !== 'page') // sign-in/browser tests the sessions of pages
   .map(({ method, url }) => ({ method, url, route: `${method} ${url}` }));
 
-t.test('every exception from the check of the session is a route that writes', async (t) => {
+t.test('every exception from the check of the session is an existing route', async (t) => {
   const routes = writes.map(({ route }) => route);
   t.same(
     Object.keys(WITHOUT_SESSION).filter((route) => !routes.includes(route)),
@@ -42,7 +43,7 @@ t.test('every exception from the check of the session is a route that writes', a
   );
 });
 
-/** The number of rows of each table, and everything that a change could alter in place. */
+/** A hash of all rows of each table that the routes could change. */
 async function contentOf(database: TestDatabase): Promise<unknown> {
   const tables =
     'events outbox organizations users memberships roles role_assignments invitations clients client_secrets revocations sessions';
@@ -58,7 +59,7 @@ for (const [how, end] of Object.entries({
   'has reached its greatest age': `UPDATE sessions SET expires_at = clock_timestamp() WHERE user_id = $1`,
   'was removed': 'DELETE FROM sessions WHERE user_id = $1',
 })) {
-  t.test(`no route changes anything for a caller whose session ${how}`, async (t) => {
+  t.test(`a route that checks the session changes nothing for a caller whose session ${how}`, async (t) => {
     const database = await createDatabase(t);
     const service = await openService(t, database);
     await service.app.parts.outbox.stop(); // otherwise the background sends a mail between the two readings
@@ -79,7 +80,7 @@ for (const [how, end] of Object.entries({
   });
 }
 
-t.test('a session that acts for another organization at the moment allows changes, too', async (t) => {
+t.test('a session allows changes, too, when it has switched to another organization', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const seeded = await seedActors(service, database);

@@ -1,4 +1,4 @@
-// Walks the operations of leaving, of invitations, and of proving and changing an address for openapi.test.ts.
+// The requests about leaving, invitations, and proving and changing an address in the walk of openapi.test.ts.
 import type { CallOptions, Reply } from '../support/client.ts';
 import type { Account } from '../support/fixtures/accounts.ts';
 import { type Mailbox, type ReceivedMail, tokenIn } from '../support/servers/mailbox.ts';
@@ -18,7 +18,7 @@ export async function walkLeaving(call: Call): Promise<void> {
   await call('closeMyAccount', { password, deleteOrganizations: [registered.organization.id] }, { token });
 }
 
-/** Sends every request about invitations, for an owner whose address is proven. */
+/** Sends valid and invalid requests about invitations, for an owner whose address is proven. */
 export async function walkInvitations(
   call: Call,
   { accessToken: token, email }: Account,

@@ -1,5 +1,5 @@
-// The requests of a service client in the walk of openapi.test.ts: the OAuth endpoints, and the operations that accept
-// the token of a client.
+// The requests of a service client in the walk of openapi.test.ts: to the OAuth endpoints, to the revocation feed, and
+// to forward authentication.
 
 import { FORM, inBody } from '../access/oauth/calls.ts';
 import type { CallOptions, Reply } from '../support/client.ts';

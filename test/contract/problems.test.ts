@@ -1,4 +1,4 @@
-// The catalogue of problems: every problem has a stable name, is documented, is used, and has the same format.
+// The catalogue of problems: every problem has a name of its own, is documented, and is used. Errors have one format.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
@@ -37,7 +37,7 @@ t.test('every code is a snake_case name with one meaning', async (t) => {
   t.equal(new Set(types).size, kinds.length);
 });
 
-t.test('the documentation lists every problem code, and src/ raises every one of them', async (t) => {
+t.test('the documentation lists every problem code, and src/ uses every one of them', async (t) => {
   const page = readFileSync(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   t.same(
     kinds.filter(([code, { status }]) => !page.includes(`| \`${code}\` | ${status} |`)),
@@ -45,7 +45,7 @@ t.test('the documentation lists every problem code, and src/ raises every one of
   );
   const sources = sourcesBelow('src', /\.ts$/).filter(({ path }) => path !== 'src/base/errors/problem.ts');
   const unused = kinds.map(([code]) => code).filter((code) => !sources.some((file) => file.code.includes(`'${code}'`)));
-  t.same(unused, [], 'every documented code can occur');
+  t.same(unused, [], 'every documented code is used');
 });
 
 t.test('an endpoint documents the problems of its guard and of its body', async (t) => {
@@ -78,7 +78,7 @@ function isWhole(t: Test, reply: Reply, code: keyof typeof PROBLEMS): void {
   });
 }
 
-t.test('every error is answered with a complete problem', async (t) => {
+t.test('errors of many kinds are answered with a complete problem', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, { RATE_LIMIT_ENABLED: 'true', LOGIN_FAILURES_MAX: '2' });
   const account = await newAccount(api);

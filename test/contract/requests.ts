@@ -1,4 +1,4 @@
-// A service with two organizations and all actors, and a good request for each route. actors.test.ts compares the
+// Seeds a service with two organizations and all actors, and has a request for each route. actors.test.ts compares the
 // answers with the matrix, and ended-session.test.ts repeats the writes with a session that has ended.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
@@ -29,7 +29,7 @@ export interface Seeded {
   readonly refreshTokens: Readonly<Record<string, string>>;
 }
 
-/** Creates two organizations, and signs in all of ACTORS. `suspended` is suspended after the sign-in. */
+/** Creates two organizations, and gets a token for each actor except `anonymous`. Then it suspends `suspended`. */
 export async function seedActors({ api, app }: Service, database: TestDatabase): Promise<Seeded> {
   const [own, other] = [await seedOrganization(database), await seedOrganization(database)];
   const names = ACTORS.filter((actor) => actor !== 'anonymous' && actor !== 'client');
@@ -67,13 +67,13 @@ export async function seedActors({ api, app }: Service, database: TestDatabase):
 export interface Asked {
   readonly path?: string;
   readonly body?: unknown;
-  /** Whether the request is sent with the actor's token. The sign-in routes are called without a token. */
+  /** Whether the request is sent without the actor's token, as to the sign-in routes. */
   readonly bare?: boolean;
 }
 
 type Prepare = (seeded: Seeded, actor: Actor, service: Service, database: TestDatabase) => Asked | Promise<Asked>;
 
-/** A member of the first organization whom the actors may change or remove. */
+/** Creates a member of the first organization, whom the actors try to change or remove. */
 async function freshMember(seeded: Seeded, { api }: Service, database: TestDatabase) {
   const person = await seedPerson(database, 'Target');
   await seedMembership(database, { organizationId: seeded.own.id, userId: person.userId, role: 'viewer' });

@@ -1,5 +1,5 @@
-// package.json has the version of the project. Every other place reads this version, is generated from it, or is
-// checked here.
+// package.json has the version of the project. All other places that state the version read it from there, are
+// generated from it, or are checked here.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

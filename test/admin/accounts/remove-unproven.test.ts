@@ -1,4 +1,4 @@
-// Accounts that were never proven are removed when nobody uses them, and no other account is.
+// Accounts whose address was never proven are removed when nobody uses them, and no other account is removed.
 import t from 'tap';
 import { removeUnproven } from '../../../src/admin/accounts/remove-unproven.ts';
 import { atOnce } from '../../support/client.ts';
@@ -87,7 +87,7 @@ t.test('one process removes at a time, and two of them remove each account once'
   const ids = [await unproven(), await unproven(), await unproven()];
   const held = await openTransaction(t, database);
   await held.query('SELECT pg_advisory_xact_lock(72707372)');
-  t.equal(await removeUnproven(deps), 0, 'another process does it now');
+  t.equal(await removeUnproven(deps), 0, 'another process removes accounts now');
   await held.query('COMMIT');
   await atOnce(2, () => removeUnproven(deps));
   await removeUnproven(deps);

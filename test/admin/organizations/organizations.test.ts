@@ -1,5 +1,4 @@
-// What administrators of the platform see of organizations, how they search for them, and the refusal of all other
-// users.
+// What administrators of the platform see of organizations and how they search for them. All other users are refused.
 import t, { type Test } from 'tap';
 import {
   grantPlatformAdministrator,

@@ -1,4 +1,5 @@
-// Suspending an organization: it takes effect at once, in every process, for every kind of access, and can be undone.
+// Suspending an organization: it takes effect at once in the same process, and in others after their next read. It
+// applies to every kind of access, and can be undone.
 import t, { type Test } from 'tap';
 import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { type Api, atOnce } from '../../support/client.ts';
@@ -123,7 +124,7 @@ t.test('another process follows the suspension and the activation after its next
   t.match(await activateOrganization(app.parts, org, null), { changed: true });
   t.equal(await seen(), 200);
   t.match(await suspendOrganization(replica.app.parts, org, null), { changed: true });
-  t.equal((await replica.api.get('/me', { token: account.accessToken })).status, 401, 'this process needs no read');
+  t.equal((await replica.api.get('/me', { token: account.accessToken })).status, 401, 'it made the change itself');
 });
 
 t.test('a read that began before a change does not undo it', async (t) => {

@@ -1,4 +1,5 @@
-// The database has no unsealed personal data, whatever its people did. Every table is read as text, as in a plain dump.
+// After the usual actions of people, the database has none of their personal data unsealed. Every table is read as
+// text, as in a plain dump.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { countingKey } from '../../../src/directory/users/email.ts';

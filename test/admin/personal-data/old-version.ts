@@ -25,7 +25,7 @@ export interface OldVersion {
   /** The id of the person with the address. */
   find(email: string): Promise<string | null>;
   rename(id: string, name: string): Promise<void>;
-  /** The owner of the mailbox takes the account over. */
+  /** Gives the account to the owner of the mailbox. */
   takeOver(id: string, email: string, name: string): Promise<void>;
   openSession(userId: string, device: { readonly userAgent: string; readonly ip: string }): Promise<string>;
   /** Invites, or renews the invitation. Returns its id. */

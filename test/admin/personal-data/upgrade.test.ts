@@ -152,7 +152,7 @@ t.test('the previous version reads what this version writes, and no address regi
   ]);
 });
 
-t.test('the command seals the remaining rows and empties the columns in clear, which then stay empty', async (t) => {
+t.test('the command seals the remaining rows and empties the unsealed columns, which then stay empty', async (t) => {
   const { database, old, people, signIn, search, app, organizationId, sessionId } = await openBoth(t);
   await old.reissueTo(sessionId, '192.0.2.77');
   await database.query(

@@ -176,15 +176,15 @@ t.test('a user whose rights changed after the backup has the rights from the bac
   await app.parts.revocations.synchronize();
   const held = async () => (await app.parts.access.grants(organization.id, [userId])).get(userId)?.assignments.length;
   t.equal(await held(), 1);
-  // Like a database that was replaced by its backup: no process is informed.
+  // As when a database is replaced by its backup, no process is informed of this change.
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);
   t.equal(await held(), 1, 'remembered');
   await endEverything(app.parts, { restoredAt: new Date() });
   t.equal(await held(), 0);
 });
 
-// Each pair is the first statement of a transaction, and the statement that follows while the restore waits.
-// Transactions of the service lock these rows in these orders.
+// Each pair is the first statement of a transaction, and the statement that follows while the restore waits. The
+// transactions of the service lock the rows of these tables in the same orders.
 const ORDERS = {
   'a change of members locks the organization, then writes the user': [
     'SELECT 1 FROM organizations FOR NO KEY UPDATE',

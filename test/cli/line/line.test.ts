@@ -1,5 +1,5 @@
-// The command line itself: every command has a help text, every outcome is one document or one line, and the exit codes
-// are stable.
+// The command line itself: every command has a description, an error is one line, the answer with --json is one
+// document, and the exit codes are stable.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -225,7 +225,7 @@ t.test('an argument may begin with a hyphen: a kid as it is, any other after --'
     ['roles', 'diff'],
   ]) {
     t.match(await cli(...args, '-x@example.com'), { status: 2, stderr: hint }, args.join(' '));
-    t.equal((await cli(...args, '--', '-x@example.com')).status, 1, 'it is understood');
+    t.equal((await cli(...args, '--', '-x@example.com')).status, 1, 'the argument is understood');
   }
 });
 

@@ -1,5 +1,5 @@
-// Standard output that fails: a full disk, and a reader that closes early. The command names the output and never the
-// database, and its answer is not lost without a word.
+// Standard output that fails: a full disk, and a reader that closes early. The command names standard output
+// and never the database, and it does not lose its answer silently, except when the reader is gone.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -43,7 +43,7 @@ async function withOutput(code: string, accepted: number, args: readonly string[
   return { status, stderr: stderr.text() };
 }
 
-t.test('a full disk is told as such, whatever the command does', async (t) => {
+t.test('a command reports a full disk, whatever it prints', async (t) => {
   for (const args of COMMANDS) {
     const { status, stderr } = await withOutput('ENOSPC', 0, args);
     t.equal(status, 1, args.join(' '));
@@ -64,7 +64,7 @@ t.test('a reader that closes early ends the command in silence', async (t) => {
   t.strictSame(await withOutput('EPIPE', 1, ['users', 'export', account.email]), { status: 0, stderr: '' });
 });
 
-t.test('a process says so too', async (t) => {
+t.test('a command in a separate process reports it, too', async (t) => {
   for (const args of [['users', 'export', account.email], ['config']]) {
     const full = openSync('/dev/full', 'w');
     const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...args], {
