@@ -52,7 +52,7 @@ t.test('the epoch of a membership begins at that of its user, only increases, an
   ]);
   const [, foreign] = tenants;
   const pair = { organizationId: foreign?.organizationId ?? '', userId };
-  t.same(await db.organization(own, (tx) => raiseMembershipEpochs(tx, [pair])), [], 'no membership of another one');
+  t.same(await db.organization(own, (tx) => raiseMembershipEpochs(tx, [pair])), [], 'no foreign membership');
   await ask('DELETE FROM memberships WHERE user_id = $1::uuid', [userId]);
   for (const given of ['DEFAULT', '0', '2147483647']) {
     await ask(`INSERT INTO memberships (organization_id, user_id, epoch) VALUES ($1::uuid, $2::uuid, ${given})`, [

@@ -36,7 +36,7 @@ function tooMany(t: Test, reply: Reply, what: string): void {
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
 const nobody = { email: 'nobody@example.com', password: 'wrong' };
 
-t.test('sign-ins of an address are counted in the headers, and limited before a password is checked', async (t) => {
+t.test('the headers count the sign-ins of an address, which are limited before a password is checked', async (t) => {
   const api = await limited(t, { RATE_LIMIT_SIGN_IN: '3' });
   const { email, password } = await newAccount(api);
   for (const remaining of ['2', '1', '0']) {

@@ -1,5 +1,6 @@
-// A kept answer is sent only to a caller who could make the request now. The process does not know yet what happened to
-// the caller, as within the second after a change at another replica. A repeat is refused as a first request is.
+// A kept answer is sent only to a caller who could make the request now. In most of these tests, the process does not
+// know yet what happened to the caller, as in the first second after a change at another replica. A repeat is refused
+// as a first request is.
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
 import type { ProblemCode } from '../../../src/base/errors/problem.ts';

@@ -168,7 +168,7 @@ t.test('an error is a page for people and a problem for programs', async (t) => 
   for (const [path, accept, status, type, method] of cases) {
     const reply = await ask(path, accept, method);
     t.same(reply.slice(0, 2), [status, type], `${method ?? 'GET'} ${path} ${accept}`);
-    t.notMatch(reply[2], /SELECT|at .*\.ts:/, 'nothing of the inside');
+    t.notMatch(reply[2], /SELECT|at .*\.ts:/, 'no internal detail');
   }
 });
 
