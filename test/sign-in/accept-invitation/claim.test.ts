@@ -1,4 +1,5 @@
-// A user who proves the mailbox ends everything that someone else has set up in the account of this e-mail.
+// A user who proves the mailbox ends what someone else could still use in the account of this e-mail: the password,
+// sessions, invitations and service clients.
 import t from 'tap';
 import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
 import { newAccount, newProvenAccount } from '../../support/fixtures/accounts.ts';
@@ -8,7 +9,7 @@ import { eventsAbout } from '../../support/rows.ts';
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
 
-/** An invitation of somebody whose mailbox is not proven, as former versions allowed. */
+/** An invitation by somebody whose mailbox is not proven, as former versions allowed. */
 async function invitedByUnproven(
   by: { readonly userId: string; readonly accessToken: string },
   email: string,

@@ -23,7 +23,7 @@ async function signIn(person: Visitor, email: string, password: string, path = '
   return person.open((location ?? '').replace(ORIGIN, ''));
 }
 
-/** The form of a page that does a step, with the fields that it has. */
+/** Finds the form of the page for this step. */
 function stepOf(page: Awaited<ReturnType<Visitor['open']>>, step: string | undefined) {
   return page.markup.forms.find(({ action, fields }) => action === PAGE && fields.step === step);
 }
@@ -81,7 +81,7 @@ t.test('a person without an account pastes the link, reads the invitation, regis
   t.equal(row?.proven, true);
 });
 
-t.test('a person with an account signs in first, comes back, accepts, and the session acts for it', async (t) => {
+t.test('a person with an account signs in first, comes back, accepts, and acts for the organization', async (t) => {
   const guest = await newAccount(api, { email: freshEmail(), password: PASSWORD, organizationName: 'Own' });
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { id, token } = await inviting.invited(guest.email);

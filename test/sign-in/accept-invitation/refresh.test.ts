@@ -63,7 +63,7 @@ t.test('the first proof does not deadlock with another device that ends the othe
     const guest = await newAccount(api, { email: freshEmail() });
     const { token } = await inviting.invited(guest.email);
     const other = await api.post('/auth/login', { email: guest.email, password: guest.password });
-    // Sessions with ids before and after the current session. A request that ends all sessions locks each of them.
+    // Sessions with ids after the current session. A request that ends all sessions locks each of them.
     const ids = Array.from({ length: 100 }, () => `ffffffff${randomUUID().slice(8)}`);
     await database.query(
       `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)

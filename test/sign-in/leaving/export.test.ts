@@ -32,7 +32,7 @@ t.test('the export has what is stored about the person, unsealed, and nothing ab
   const { accessToken: token, refreshToken, sessionId, user } = joined.body.data;
   t.equal((await inviting.invite('invited-by-grace@example.com', 'agent', token)).status, 201);
   t.equal((await inviting.invite('invited-by-owner@example.com')).status, 201);
-  // A child that is issued again records the network, sealed for the person.
+  // When a child is issued again, an event records the network, sealed for the person.
   t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200);
   await database.query(`UPDATE sessions SET successor_at = successor_at - interval '1 hour' WHERE id = $1`, [
     sessionId,

@@ -16,7 +16,7 @@ const registering = await openRegistering(t, {
 const { api, database, service, ask, pending, send, verify, signIn, account, waiting } = registering;
 const REFUSED = { status: 422, code: 'invalid_or_expired_token' };
 
-t.test('a link or code that has expired, was never made, or belongs to another registration', async (t) => {
+t.test('a link or code that has expired, was never made, or belongs to another registration is refused', async (t) => {
   const [one, other] = [await pending(), await pending()];
   t.match(await verify({ registrationId: other.registrationId, code: one.code }), REFUSED);
   t.match(await verify({ registrationId: seededId(), code: one.code }), REFUSED);

@@ -1,5 +1,5 @@
-// Rotation of refresh tokens: the first use of a child confirms it and replaces its parent. Tests the answer to every
-// repetition of a token, and the state after a restart.
+// Rotation of refresh tokens: the first use of a child confirms it and replaces its parent. Tests the answers to
+// repeated tokens, and the state after a restart.
 import t, { type Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
