@@ -107,7 +107,7 @@ t.test('an organization gets nothing while PostgreSQL is not reachable, and ever
   await api.post('/auth/logout', { refreshToken: account.refreshToken });
   const seen = all.count('heartbeat');
   await until(() => all.text().includes(account.sessionId) && all.count('heartbeat') > seen + 5);
-  t.notOk(own.text().includes(account.sessionId), 'others, whose events need no query, have received it');
+  t.notOk(own.text().includes(account.sessionId), 'only clients whose events need no query have received it');
   t.equal(own.count('heartbeat'), told);
   await t.rejects(feed.document(callerOf(account.organization.id), null));
   await t.rejects(feed.stream({ client: callerOf(account.organization.id), expiresAt: 1e12 }, null));

@@ -11,7 +11,7 @@ import { clockAt, folderOf, openRing } from './sample-keys.ts';
 
 const clock = clockAt('2026-11-21T12:00:00Z');
 
-// Each process has its own clock, and waits for a signal to start, so that every process finds the folder empty.
+// Each process has its own clock, and waits for its standard input, so that all processes begin at the same moment.
 const PROGRAM = `
   import { once } from 'node:events';
   const { ensureDevelopmentKeys } = await import(process.argv[1]);

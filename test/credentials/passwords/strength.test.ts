@@ -11,7 +11,7 @@ const ADA: PasswordContext = {
   name: 'Ada Lovelace',
   organizationName: 'Acme Rockets',
 };
-// The estimates run in this thread, so that a test needs no other one.
+// The estimates run in this thread, so that a test needs no other thread.
 const strength = {
   estimate: async ({ password, words, enough }: { password: string; words: readonly string[]; enough: number }) =>
     estimateGuesses(password, words, enough),
@@ -101,7 +101,7 @@ function generated(alphabet: string, length: number, count: number): string[] {
   );
 }
 
-/** The limits below are per thousand. */
+/** The number of generated passwords of each kind. The limits below are per thousand. */
 const COUNT = cases(1000);
 
 t.test(

@@ -48,7 +48,7 @@ for (const isNoticed of [true, false]) {
     await failOver();
     await database.query('DELETE FROM clients WHERE id = $1', [gone.id]);
     if (isNoticed) await synchronize();
-    // Each is the first request, which must notice the failover by itself.
+    // If the failover was not noticed before, the first of these requests must notice it.
     const first = { refresh: lost.refreshToken, access: lost.accessToken, client: ofClient };
     for (const [name, token] of Object.entries(first)) {
       t.match(await introspect(token), LOST_CHANGES, name);

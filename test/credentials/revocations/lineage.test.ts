@@ -23,7 +23,7 @@ async function open(t: Test) {
   return { database, service, synchronize: service.app.parts.revocations.synchronize, accounts };
 }
 
-/** Asserts that every earlier session and token is refused, and that people can sign in again. */
+/** Asserts that the earlier tokens of the account are refused with 503, and that its user can sign in again. */
 async function isInDoubt(t: Test, { api }: Service, account: Account): Promise<void> {
   const { accessToken: token, refreshToken, email, password } = account;
   for (const refused of [

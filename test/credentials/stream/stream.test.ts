@@ -125,7 +125,7 @@ t.test('many sessions that end at once are all reported', async (t) => {
     const isKnown = (sessionId: string) => revocations.judge({ ...token, sessionId }) === 'session_revoked';
     await arrives(() => sids.every(isKnown), hasGap);
   });
-  t.pass('in entries of some hundred each');
+  t.pass('in entries of at most a hundred each');
 });
 
 t.test('the stream can suspend an organization, and only PostgreSQL can activate it again', async (t) => {
@@ -139,7 +139,8 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
     await arrives(async () => (await verdict(b, account)) === 'organization_suspended', hasGap);
     t.equal((await change(account, 'activate')).status, 200);
     t.equal(await verdict(a, account), 200);
-    // Without a gap the activation has arrived before the entry that was sent after it. The service ignored it.
+    // Without a gap the activation has arrived before the entry that was sent after it. The service ignored the
+    // activation.
     const later = await signedOut(a);
     await arrives(async () => (await verdict(b, later)) === 'session_revoked', hasGap);
     return account;
