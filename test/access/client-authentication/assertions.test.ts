@@ -1,5 +1,5 @@
-// private_key_jwt: which assertions authenticate their client. Each assertion works only once, and every altered
-// assertion is refused.
+// private_key_jwt: which assertions authenticate their client. Each assertion works only once, and altered assertions
+// are refused.
 import { createHmac, createPublicKey, randomUUID, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';

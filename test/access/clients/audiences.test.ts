@@ -11,7 +11,9 @@ import { post, refusedByOAuth } from '../oauth/calls.ts';
 
 const ISSUER = 'http://localhost:3000';
 const LISTED = { TOKEN_AUDIENCES: 'warehouse,https://crm.example' };
-/** Audiences that no organization may choose. The first ones are reserved, so that no operator may list them. */
+/**
+ * Audiences that no organization may choose: reserved ones, which no operator may list, and others that are not listed.
+ */
 const RESERVED = ['*', 'https://*.example', ISSUER, `${ISSUER}/`, 'HTTP://LOCALHOST:3000', `${ISSUER}/oauth/token`];
 const UNLISTED = ['billing', 'WAREHOUSE', 'warehouse/', 'https://crm.example/', 'tenantry2', 'warehouse,tenantry'];
 

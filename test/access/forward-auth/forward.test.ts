@@ -203,7 +203,7 @@ t.test('role names with any letters arrive complete, and no role name starts a n
   t.match(reply.headers.get('x-user-id'), /^[0-9a-f-]{36}$/);
 });
 
-t.test('every path and method below /verify/ gets the same answer, whatever else the request contains', async (t) => {
+t.test('each path below /verify/ gets the same answer with GET, HEAD, POST, PUT, PATCH and DELETE', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read']);
   const whole = told(await verify(api, '', token));
@@ -225,7 +225,7 @@ t.test('every path and method below /verify/ gets the same answer, whatever else
   }
 });
 
-t.test('a request with another method or a similar path is not allowed', async (t) => {
+t.test('/verify itself accepts only GET and HEAD, and similar paths and preflights are not allowed', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x']);
   const withOrigins = await openService(t, await createDatabase(t), { CORS_ORIGINS: 'https://app.example' });

@@ -47,7 +47,7 @@ t.test('the answer about an active access token of a user is complete', async (t
   t.strictSame(await ask(member.token, installation), expected, 'a client of the installation gets the same answer');
 });
 
-t.test('permissions that do not fit into a token are marked as incomplete in the answer', async (t) => {
+t.test('permissions that do not fit into a token are not in the answer, which says so', async (t) => {
   const { database, ask, join, api, organization } = await open(t);
   const member = await join('viewer');
   const permissions = Array.from({ length: 201 }, (_, n) => `things:a${n}`);

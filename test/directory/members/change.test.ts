@@ -137,7 +137,7 @@ t.test('the last active owner can neither give up the role nor suspend themselve
   ];
   const states: Record<string, string[]> = {
     'there is no other': [],
-    'the other owner is one somewhere only': [`UPDATE role_assignments SET scope = '{"a":1}' WHERE user_id = $1`],
+    'the other owner is an owner only in a scope': [`UPDATE role_assignments SET scope = '{"a":1}' WHERE user_id = $1`],
     'the other owner is suspended': [`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`],
     'the other owner’s account is disabled': [`UPDATE users SET status = 'disabled' WHERE id = $1`],
   };

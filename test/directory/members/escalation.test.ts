@@ -1,5 +1,5 @@
-// Nobody grants rights that they lack, or changes a member who outranks them. The tests try every way that the
-// endpoints of members offer.
+// Nobody grants rights that they lack, or changes a member who outranks them. The tests try the ways that the endpoints
+// of members offer.
 import t from 'tap';
 import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
 import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';

@@ -122,7 +122,7 @@ t.test('while its rows are removed, every request gets the same answer as afterw
   const outside = (await signInPerson(api, owner)).accessToken;
   const { id, slug } = organization;
   const operator = { token: administrator.accessToken };
-  // The session of a member that still acts for the organization, as all of them did at the deletion.
+  // Lets a member's session act for the organization, as the sessions of all members did at the deletion.
   const reset = async () => {
     const [there] = await database.query('SELECT 1 FROM memberships WHERE organization_id = $1 AND user_id = $2', [
       id,

@@ -244,7 +244,7 @@ t.test('a run of the loop ends after a bounded time, so that the next one finds 
   t.same(await epochsOf(database), { 1: HOLDERS + 1 });
 });
 
-t.test('a change that fails does not leave the work on another one behind', async (t) => {
+t.test('a change that fails does not prevent the work on another change', async (t) => {
   const { database, parts, id, organization } = await interrupted(t);
   const failing = await seedRole(database, organization.id, { name: 'failing', permissions: [] });
   await database.query(
