@@ -141,7 +141,7 @@ t.test('an organization can set neither the time of the request for a mail nor t
   await t.rejects(ask('DELETE FROM outbox'), REFUSED);
 });
 
-t.test('a role needs at least one permission, and each element must be exactly one permission', async (t) => {
+t.test('a role may have no permission, and each element must be exactly one permission', async (t) => {
   const make = (permissions: (string | null)[]) =>
     ask(
       `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1::uuid, $2, $2, $1::text, 1, $3)`,

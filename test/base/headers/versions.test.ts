@@ -1,4 +1,4 @@
-// What a PATCH can change has an ETag, the change honours If-Match, and a GET honours If-None-Match (RFC 9110 §13).
+// Resources with an ETag: their changes honour If-Match, and a GET honours If-None-Match (RFC 9110 §13).
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
 import { changesVersioned } from '../../../src/base/http/endpoint.ts';
@@ -69,7 +69,7 @@ t.test('every endpoint with a version is tried above', async (t) => {
   t.same(
     changing.filter((one) => one.versioned === undefined && !one.ignoresConditions).map(({ id }) => id),
     [],
-    'every PATCH has one',
+    'every PATCH has one, or ignores conditions',
   );
 });
 
