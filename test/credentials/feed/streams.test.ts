@@ -102,7 +102,7 @@ t.test('the number of open streams has a limit, in total and for one client', as
   t.pass('a closed stream frees its slot');
 });
 
-t.test('no organization can use the slots of another one, and the installation always has free slots', async (t) => {
+t.test('no organization can use up the slots of others, and the installation has slots of its own', async (t) => {
   const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
   const { url, reader, database } = await openStreams(t, limits);
   const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);

@@ -161,7 +161,7 @@ t.test('the chain, the grace period and the end of a session survive a restart',
   t.equal((await present(api, grandchild)).code, 'refresh_token_reused');
 });
 
-t.test('a process refuses a session that an earlier process has ended', async (t) => {
+t.test('a process refuses a session that another process has ended', async (t) => {
   const database = await createDatabase(t);
   const one = await openService(t, database);
   const other = await openService(t, database);

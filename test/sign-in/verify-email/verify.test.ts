@@ -192,5 +192,5 @@ t.test('a session that has ended proves nothing, even before this process knows 
     refused(t, await verify(proof, user.accessToken), 'session_revoked', JSON.stringify(Object.keys(proof)));
   }
   t.notOk(await isProven(user.userId));
-  t.equal((await verify({ token: user.token, password: user.password })).status, 200, 'nothing was burned');
+  t.equal((await verify({ token: user.token, password: user.password })).status, 200, 'nothing was used up');
 });
