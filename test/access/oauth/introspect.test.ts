@@ -172,7 +172,7 @@ t.test('a change of a membership makes only the tokens for its organization inac
   t.same(await both(), [false, false, true, true]);
   t.equal(await active(await enter(organization.slug)), true);
   await db.system((tx) => raiseEpochs(tx, [userId]));
-  t.same(await both(), [false, false, false, false], 'a change of the person ends all of them');
+  t.same(await both(), [false, false, false, false], 'a change of the user ends all of them');
   const next = await enter(other.slug);
   await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [userId]);
   t.equal(await active(next), false, 'a higher epoch that no revocation explains');
