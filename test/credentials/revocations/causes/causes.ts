@@ -28,10 +28,7 @@ export interface Cause {
   /** Prepares the data that the change needs. */
   readonly before?: (holders: TokenHolders) => Promise<unknown>;
   readonly happen: (holders: TokenHolders) => Promise<unknown>;
-  /**
-   * True if another transaction commits before that of the change. The rows of the earlier transaction stay when the
-   * change fails.
-   */
+  /** True if another transaction commits first. The rows of that transaction stay when the change fails. */
   readonly follows?: true;
 }
 
