@@ -49,7 +49,7 @@ t.test('a replica that reads only the stream refuses the tokens that another rep
 });
 
 t.test(
-  'a changed membership is refused by a replica that reads only the stream, for its organization alone',
+  'a replica that reads only the stream refuses the tokens of a changed membership for its organization alone',
   async (t) => {
     const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
     const [here, there] = [await newAccount(a.api), await newAccount(a.api)];
@@ -81,7 +81,7 @@ t.test(
   },
 );
 
-t.test('a changed role is refused by a replica that reads only the stream, for tokens that name it', async (t) => {
+t.test('a replica that reads only the stream refuses the tokens that name a changed role', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const [here, there] = [await newAccount(a.api), await newAccount(a.api)];
   const org = here.organization.id;

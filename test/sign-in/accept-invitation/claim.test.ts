@@ -124,7 +124,7 @@ t.test('after a takeover the user signs in to the joined organization, and can l
   t.equal(
     (await login()).organization.id,
     owner.organization.id,
-    'the sign-in is for the oldest organization joined after the takeover',
+    'the sign-in is for the oldest organization joined since the takeover',
   );
   const there = await login(unproven.organization.id);
   t.equal(there.organization.id, unproven.organization.id, 'a sign-in that names an earlier organization works');
@@ -132,7 +132,7 @@ t.test('after a takeover the user signs in to the joined organization, and can l
   t.equal(left.status, 204, 'left');
 });
 
-t.test('an account with a proven mailbox still signs in to its oldest organization', async (t) => {
+t.test('an account that was not taken over still signs in to its oldest organization', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email);
   t.equal((await api.post('/invitations/accept', { token }, { token: guest.accessToken })).status, 200);
