@@ -55,7 +55,7 @@ t.test('eight processes that start at the same moment create exactly one key for
   }
 });
 
-t.test('development keys sign at once, are created once, and have the use in their names', async (t) => {
+t.test('development keys sign at once, are created once, and are recognised by their names', async (t) => {
   const keysDir = await folderOf(t);
   await ensureDevelopmentKeys(keysDir, clock);
   await ensureDevelopmentKeys(keysDir, clock);

@@ -76,7 +76,7 @@ for (const [kind, passwords] of Object.entries(GUESSABLE)) {
   });
 }
 
-t.test('ordinary good passwords are accepted, in every script', async (t) => {
+t.test('ordinary good passwords are accepted, in many scripts', async (t) => {
   const good = [
     ...['purple bicycle marmalade', 'tulip-anchor-fog', 'staple zebra lunch', 'gravel umbrella tuesday'],
     ...['a long enough phrase', 'kettleprismbanjo', 'meu gato dorme no telhado', 'el perro azul come queso'],
@@ -172,7 +172,7 @@ t.test('a hostile password is estimated in bounded work', async (t) => {
   }
 });
 
-t.test('estimates run in a thread that begins with the first estimate and ends after the last', async (t) => {
+t.test('no thread runs before the first estimate, and an estimate after a pause is answered too', async (t) => {
   const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
   const before = threads();
   const estimating = openStrength({ idleMs: 10, waitMsMax: 120_000, answerMsMax: 120_000 });
