@@ -119,7 +119,7 @@ t.test('an altered assertion authenticates no client', async (t) => {
   t.equal(
     await enter(await assertionOf(id, second, { header: { jwk: keyPair('P-256', 'second').jwk } })),
     null,
-    'its own',
+    'a key that only its header has',
   );
   t.equal(await enter(await assertionOf(id, privateKey), other.id), null, 'another client_id in the body');
   t.equal(await enter(await assertionOf(id, privateKey), ''), null, 'an empty client_id in the body');

@@ -93,5 +93,5 @@ t.test('the address of a mail is removed when the mail is given up', async (t) =
   t.equal((await api.call('DELETE', '/me', { password }, { token })).status, 204);
   t.ok((await dump(database)).includes(email), 'while the mail waits');
   await database.query(`UPDATE outbox SET due_at = NULL, failure = 'timeout' WHERE kind = 'account_closed'`);
-  t.notOk((await dump(database)).includes(email), 'and no longer');
+  t.notOk((await dump(database)).includes(email), 'after the mail is given up');
 });

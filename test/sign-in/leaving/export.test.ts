@@ -90,7 +90,7 @@ t.test('a person with many events gets them in pages, each event once and in ord
   }
 });
 
-t.test('a cursor that no page has given is refused', async (t) => {
+t.test('a malformed cursor is refused, and a cursor after the last event gets no events', async (t) => {
   const { accessToken: token } = await newAccountWithoutOrganization(api);
   const nil = '00000000-0000-0000-0000-000000000000';
   for (const text of ['', 'x', `events 0 ${nil}x`, `others 0 ${nil}`, `events -1 ${nil}`]) {
