@@ -43,7 +43,7 @@ t.test('after a change of roles the older access token is stale, and the next ha
   const before = await epochOf(database, agent.userId);
   await api.patch(`/users/${agent.userId}`, { roles: [{ role: 'admin' }] }, { token: owner.token });
   t.match(await api.get('/me', { token: agent.token }), { status: 401, code: 'token_stale' });
-  t.equal((await api.get('/me', { token: owner.token })).status, 200, 'nobody else’s');
+  t.equal((await api.get('/me', { token: owner.token })).status, 200, 'the tokens of others stay valid');
   const { claims } = partsOf(await renewed(api, agent));
   t.match(claims, { roles: ['admin'], epoch: before + 1 });
   t.same(await eventsAbout(database, agent.userId), ['member.roles_changed']);
