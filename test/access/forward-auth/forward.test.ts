@@ -269,7 +269,7 @@ t.test('requests of a proxy have no rate limit', async (t) => {
   }
 });
 
-t.test('every spelling that a server may read as an identity header is recognised', async (t) => {
+t.test('spellings that a server may read as an identity header are recognised', async (t) => {
   for (const name of ['X-User-ID', 'x_user_id', 'X_User-Id', 'X.User.ID', 'x-USER_id', 'X-Permissions.Elsewhere']) {
     t.ok(isIdentityHeader(name), name);
   }

@@ -1,5 +1,5 @@
 // How often a caller may guess credentials, how many requests a client may send, and that no outsider can make a limit
-// stop a client.
+// stop a client that is known in its network.
 import t, { type Test } from 'tap';
 import { createClientThrottle } from '../../../src/access/oauth/throttle.ts';
 import { atOnce, type Reply } from '../../support/client.ts';
