@@ -1,8 +1,8 @@
-// Runs all tests: one disposable PostgreSQL for all test files, tap in all of them, and the totals as the last line.
-// `npm test -- [options] [files, folders or patterns]`: --jobs=N sets the number of processes at a time, --durations
-// prints how long each file took, --record saves these durations, which decide the order of later runs.
-// Other files have the schema that tests start from (support/template.ts), the order of the files (runner/) and the
-// totals (runner/totals.ts).
+// Runs the tests, all of them unless some are named. One disposable PostgreSQL serves all test files, tap runs in each
+// process, and the last line has the totals. `npm test -- [options] [files, folders or patterns]`: --jobs=N sets the
+// number of processes at a time, --durations prints how long each file took, --record saves these durations, which
+// decide the order of later runs. Other modules have the schema that tests start from (support/template.ts), the order
+// of the files (runner/) and the totals (runner/totals.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
@@ -42,7 +42,7 @@ interface Template {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs');
 const stamp = join(root, 'node_modules/@tapjs/test/.built-for');
-/** A file system in memory, because each test has its own database of hundreds of files that are soon deleted. */
+/** A file system in memory, because most tests create a database, whose hundreds of files are soon deleted. */
 const MEMORY = '/dev/shm';
 const ROOM_BYTES = 6 * 1024 ** 3;
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -59,7 +59,7 @@ for (const signal of SIGNALS) {
 }
 
 const folder = mkdtempSync(join(hasRoom(MEMORY) ? MEMORY : tmpdir(), 'tenantry-test-'));
-// PostgreSQL runs as a user other than root and needs access.
+// When root runs the tests, PostgreSQL runs as another user, who needs access.
 chmodSync(folder, 0o755);
 try {
   process.exitCode = await runTests(readOptions(process.argv.slice(2)));
@@ -76,7 +76,7 @@ function readOptions(args: string[]): Options {
     allowPositionals: true,
     options: { jobs: { type: 'string' }, record: { type: 'boolean' }, durations: { type: 'boolean' } },
   });
-  const jobs = Number(values.jobs ?? 2 * availableParallelism()); // many files wait for a while
+  const jobs = Number(values.jobs ?? 2 * availableParallelism()); // test files often wait
   if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs takes a number of processes');
   const [isRecording, showsDurations] = [values.record === true, values.durations === true];
   return { jobs, isRecording, showsDurations, names: positionals };
@@ -92,7 +92,10 @@ function hasRoom(directory: string): boolean {
   }
 }
 
-/** Makes the files for every PostgreSQL of this run. Returns undefined if PostgreSQL must keep its data elsewhere. */
+/**
+ * Makes the files from which the PostgreSQL servers of this run start. Returns undefined if their data is stored in
+ * another folder.
+ */
 async function makePostgresFiles(): Promise<string | undefined> {
   const directory = join(folder, 'made');
   await (await startEmbedded({ directory, disposable: true })).stop();
@@ -117,7 +120,7 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
       TEST_POSTGRES_OWNER_URL: postgres.ownerUrl,
       TEST_POSTGRES_FILES: made ?? '',
       NODE_ENV: 'test',
-      TAP_CHILD_ID: '1', // the totals are computed file by file
+      TAP_CHILD_ID: '1', // tap is silent about totals, see totals.ts
     });
     if (interruption === undefined) {
       endings = await pool.run(files, (result) => {

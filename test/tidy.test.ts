@@ -1,6 +1,6 @@
-// The project rules that a compiler does not check: who may import whom, who may write, where time and the environment
-// come from, sizes, names, and that everything the documentation names exists. The rules are in test/tidy/, and
-// test/tidy/mutations/ proves each. Runs alone as well: node test/tidy.test.ts
+// Project rules that a compiler does not check: who may import whom, who may write, where time and the environment come
+// from, sizes, names, and that the files that the documentation names exist. The rules are in test/tidy/.
+// test/tidy/mutations/ proves each rule by breaking it. This file also runs alone: node test/tidy.test.ts
 import t from 'tap';
 import { readRepository } from './tidy/repository.ts';
 import { rules } from './tidy/rules.ts';

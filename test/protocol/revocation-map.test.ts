@@ -23,7 +23,7 @@ const token = (over: Partial<RevocableToken> = {}): RevocableToken => ({
   ...over,
 });
 
-t.test('an event is stored for a fixed time after it first arrived, and is then removed', async (t) => {
+t.test('an event that revokes no key is stored for a fixed time after its arrival, and is then removed', async (t) => {
   const { clock, map } = openMap();
   const [sid, sub, client_id, org] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   const events: Revocation[] = [
@@ -121,11 +121,11 @@ t.test(
       t.equal(older(6), 'token_stale', 'a token of the previous version is judged by its epoch');
       t.equal(older(7), null);
     }
-    t.equal(map.epochOf(sub), 0, 'the person has not changed');
+    t.equal(map.epochOf(sub), 0, 'the user has not changed');
     t.equal(map.epochOf(sub, org), 7);
     t.equal(map.epochOf(sub, elsewhere), 0);
     map.add({ kind: 'user', sub, epoch: 8 });
-    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person ends all older tokens');
+    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the user ends all older tokens');
     t.equal(judge({ epoch: 7, membershipEpoch: 7, organizationId: elsewhere }), 'token_stale');
     t.equal(judge({ epoch: 8, membershipEpoch: 7 }), null);
     t.equal(map.epochOf(sub, org), 8);
@@ -186,7 +186,7 @@ t.test('a change of a membership has a form that the previous version takes as a
     { epoch: '3' },
   ];
   for (const over of bad) t.equal(revocationOf({ ...changed, ...over }), null, JSON.stringify(over));
-  t.equal(revocationOf({ kind: 'user', sub, epoch: 3, org: 'x' }), null, 'an organization that is none is not ignored');
+  t.equal(revocationOf({ kind: 'user', sub, epoch: 3, org: 'x' }), null, 'a value that is no organization is refused');
 });
 
 t.test('only expired events are removed, a few thousand at a time', async (t) => {

@@ -4,9 +4,9 @@ export interface Reply {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The parsed body, {} when there is none. The type is open, so that tests can read any member. */
+  /** The parsed body if it is JSON, otherwise {}. The type is `any`, so that tests can read any member. */
   readonly body: any;
-  /** The code of the problem, or null for a successful answer. */
+  /** The code of the problem; null if the body has no code. */
   readonly code: string | null;
   readonly setCookie: string[];
 }
@@ -14,7 +14,7 @@ export interface Reply {
 export interface CallOptions {
   readonly token?: string;
   readonly headers?: Record<string, string>;
-  /** The body, which is sent unchanged with the given content type, or without one. */
+  /** A body that is sent unchanged. `headers` may name its content type. */
   readonly raw?: string | Uint8Array<ArrayBuffer>;
 }
 

@@ -1,5 +1,5 @@
-// The keys of personal data in tests. Every service and command of one test process uses the same keys, as do the rows
-// that the tests insert by SQL.
+// The keys of personal data in tests. By default, the services and commands of one test process use the same keys, as
+// do the rows that the tests insert by SQL.
 import { createHash, createSecretKey, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import type { DataKey } from '../../src/base/secrets/sealing.ts';
 const secret = randomBytes(32);
 const lookupSecret = randomBytes(32);
 
-/** The id of a key, computed as RFC 7638 says. */
+/** The id of a key: the first 8 hexadecimal digits of its thumbprint (RFC 7638). */
 export function idOf(bytes: Buffer): string {
   const members = JSON.stringify({ k: bytes.toString('base64url'), kty: 'oct' });
   return createHash('sha256').update(members).digest('hex').slice(0, 8);
@@ -41,7 +41,7 @@ export function writeDataKeys(keysDirectory: string): void {
   writeFileSync(join(directory, 'lookup.jwk'), jwkOf(lookupSecret, 'HS256'));
 }
 
-/** Adds another data key to a keys folder, which seals from the instant of its name on. Returns the id of the key. */
+/** Adds another data key to a keys folder. The key seals from the instant in its file name on. Returns its id. */
 export function addDataKey(keysDirectory: string, file = '2026-02-01T00-00-00Z.jwk'): string {
   const bytes = randomBytes(32);
   writeFileSync(join(keysDirectory, 'data', file), jwkOf(bytes, 'A256GCM'));

@@ -1,4 +1,4 @@
-// Creates a separate database for a test. It is copied from the template within tens of milliseconds.
+// Creates a separate database for a test, by default as a copy of the template, which takes tens of milliseconds.
 
 import pg from 'pg';
 import type { Test } from 'tap';
@@ -75,7 +75,10 @@ type Connection = pg.Client & { ref(): void; unref(): void };
 let connection: Promise<Connection> | undefined;
 let turn: Promise<void> = Promise.resolve();
 
-/** Runs work on the only connection of this process, one call at a time. An idle connection does not keep it alive. */
+/**
+ * Runs work on the connection by which this process creates and drops databases, one call at a time. The connection
+ * does not keep the process alive while it is idle.
+ */
 function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const done = turn.then(async () => {
     connection ??= connected(url);

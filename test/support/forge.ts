@@ -26,7 +26,7 @@ export function serviceKey(keysDirectory: string, use: 'access' | 'refresh'): Ke
 
 export type Signature = (input: string) => Buffer;
 
-/** Returns a signer for RSASSA-PKCS1-v1_5 with the given hash. The default is RS256. */
+/** Returns a signer for RSASSA-PKCS1-v1_5 with the given hash. With the default hash this is RS256. */
 export function rsa(key: KeyObject, hash = 'sha256'): Signature {
   return (input) => sign(hash, Buffer.from(input), key);
 }

@@ -22,8 +22,8 @@ export async function holdUser(t: Test, database: TestDatabase, userId: string):
 }
 
 /**
- * Resolves once `count` connections to this database wait for locks of others. The service must have the bounds
- * `patient`, which are the default of `openService`.
+ * Resolves once `count` connections to this database wait for locks. The service must have the bounds `patient`, which
+ * are the default of `openService`.
  */
 export async function waiters(database: TestDatabase, count: number): Promise<void> {
   await until(async () => {

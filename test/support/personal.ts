@@ -1,5 +1,5 @@
-// Personal data in the rows that tests insert or find by SQL. Tests seal with the keys that all services of the process
-// have.
+// Personal data in the rows that tests insert or find by SQL. Tests seal with the keys that the services of the process
+// have by default.
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/platform/clock.ts';
 import { openLog } from '../../src/base/platform/log.ts';
@@ -18,7 +18,7 @@ export function lookupOf(column: LookupColumn, text: string): Buffer {
   return Buffer.from(testPersonal.lookup(column, text), 'base64');
 }
 
-/** The name of a user, as it is stored. */
+/** The stored name of a user, in plain text. */
 export async function nameOf(
   database: { query(text: string, values: unknown[]): Promise<object[]> },
   userId: string,
@@ -36,7 +36,10 @@ interface NetworkRow {
   readonly secret: string | null;
 }
 
-/** The networks in the events about reissued children, the oldest first; null for those whose key was deleted. */
+/**
+ * The networks in the events of type session.child_reissued, the oldest first; null if the key of the network was
+ * deleted.
+ */
 export async function networksOf(database: { query(text: string): Promise<object[]> }): Promise<(string | null)[]> {
   const rows = (await database.query(
     `SELECT e.id, e.data, encode(k.secret_sealed, 'base64') AS secret

@@ -1,5 +1,5 @@
-// Sends unchanged bytes over a socket, for requests that no client library would send, and reads one answer. Also
-// checks the format that every refusal must have.
+// Sends unchanged bytes over a socket, for requests that no client library would send, and reads the answers. Also
+// checks the format that every problem must have.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Test } from 'tap';

@@ -1,4 +1,5 @@
-// Reads the tables for tests: the number of rows, events, and the roles of members.
+// Reads the tables for tests: the number of rows, events, the roles of members, and the owners. Also resets the budgets
+// of changes.
 import type { TestDatabase } from './database.ts';
 
 /** Returns the types of the events about a target, the oldest first. */

@@ -50,13 +50,13 @@ export interface Service {
   readonly clock: MovableClock;
   readonly url: string;
   readonly keysDirectory: string;
-  /** The lines that a service with REDIS_URL has logged; none of any other service. */
+  /** The lines that the service has logged; empty if it has no REDIS_URL. */
   readonly lines: readonly string[];
 }
 
 let keys: Promise<string> | undefined;
 
-/** All services of this process share their keys, because creating signing keys is slow. */
+/** The services of this process without a KEYS_DIR share their keys, because creating signing keys is slow. */
 function sharedKeys(): Promise<string> {
   keys ??= (async () => {
     const directory = sharedKeysDirectory();
@@ -93,18 +93,19 @@ function passwordsFor(config: Config, settings: Record<string, string>): Passwor
 /** Settings of `openService` for tests about passwords: their strength is estimated as in the service. */
 export const FULL_STRENGTH = { PASSWORD_MIN_LENGTH: '8' };
 
-// Each process would need seconds to load the dictionaries. The other checks of passwords always run.
+// Otherwise each process would need half a second of CPU to load the dictionaries. The other checks of passwords always
+// run.
 function strengthFor(settings: Record<string, string>): Strength {
   return 'PASSWORD_MIN_LENGTH' in settings ? openStrength() : { estimate: async () => Number.POSITIVE_INFINITY };
 }
 
-/** Time limits that no work reaches on a busy machine. Only a PostgreSQL that does not answer reaches them. */
+/** Time limits that no work reaches, even on a busy machine. Only a PostgreSQL that does not answer reaches them. */
 const PATIENT = {
   // Tests of races let many changes of one organization meet in PostgreSQL, as changes by many replicas would.
   databaseBounds: { statementMs: 100_000, acquireMs: 100_000, transactionsAtOnceMax: Number.POSITIVE_INFINITY },
   handlerTimeoutMs: 100_000,
 };
-/** A test may move the clock of a service by any time, and a busy machine may let the process wait. */
+/** A test may move the clock of a service to any time, and on a busy machine the process may have to wait. */
 const MOVABLE = {
   revocationLimits: { clocksApartSecondsMax: Number.POSITIVE_INFINITY, pauseMsMax: Number.POSITIVE_INFINITY },
 };
@@ -148,7 +149,7 @@ export async function openService(
     ...(typeof bounds === 'object' && { databaseBounds: bounds }),
     ...(bounds !== 'one clock' && MOVABLE),
   });
-  // Every start reads the revocations once. A test may open a service whose readings fail; its loop reads again.
+  // As main.ts does before it listens. In some tests these readings fail; the loops of the service read again.
   await app.parts.personalPhase.synchronize().catch(() => undefined);
   await app.parts.revocations.synchronize().catch(() => undefined);
   await app.server.listen({ host: '127.0.0.1', port: 0 });

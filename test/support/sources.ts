@@ -9,7 +9,7 @@ export interface Source {
   /** The path from the root, such as src/base/http/server.ts. */
   readonly path: string;
   readonly text: string;
-  /** The text without the lines that are only a comment. */
+  /** The text without block comments and without lines that are only a comment. */
   readonly code: string;
   readonly lines: number;
 }
@@ -25,7 +25,7 @@ export function sourceOf(path: string, text: string): Source {
   return { path, text, code, lines: text.split('\n').length - 1 };
 }
 
-/** Returns the files below a folder whose path matches, without generated files. */
+/** Returns the files below a folder whose path matches, without generated files and packages. */
 export function sourcesBelow(folder: string, pattern: RegExp): Source[] {
   if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })

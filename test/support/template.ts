@@ -1,4 +1,5 @@
-// The database of each test is a copy of this template. The template is migrated and has the system roles, but no user.
+// By default, the database of a test is a copy of this template. The template is migrated and has the system roles, but
+// no user.
 import pg from 'pg';
 import { openDatabase } from '../../src/base/database/db.ts';
 import { prepareDatabase } from '../../src/base/database/open.ts';

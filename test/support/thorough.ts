@@ -1,5 +1,5 @@
 // The number of times that a test repeats a race or tries generated input. It is reduced by default, and full with
-// TEST_THOROUGH=1, which the check of every change sets. No assertion depends on this number.
+// TEST_THOROUGH=1, which the check of every change sets. The tests assert the same guarantees with both numbers.
 
 export const isThorough = process.env.TEST_THOROUGH === '1';
 

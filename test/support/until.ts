@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MILLISECONDS = 5;
 /**
- * The longer a wait has taken, the longer it pauses. Many conditions ask a service, which costs more than a late
- * answer.
+ * The longer a wait has taken, the longer it pauses between two checks. A check that sends a request to a service costs
+ * more than noticing the condition a little later.
  */
 const POLL_MILLISECONDS_MAX = 50;
 const WAITED_PER_PAUSE = 20;

@@ -31,7 +31,7 @@ function idsOf(body: { data: never }, key = 'id'): string {
     .join();
 }
 
-/** The routes with ids and organizations. The fuzz calls them with the ids of any organization or user. */
+/** Returns a random call of one of the routes, with ids of any user and organization, or sometimes with unknown ids. */
 export function makeCall(model: Model, people: readonly { userId: string }[], below: (n: number) => number): Call {
   const userId = below(20) === 0 ? randomUUID() : (people[below(people.length)]?.userId ?? '');
   const role = model.roles[below(model.roles.length)];
@@ -119,7 +119,7 @@ export function makeCall(model: Model, people: readonly { userId: string }[], be
       needs: 'sessions:read',
       good: (_, acting) => aboutMember(acting, { status: 200, says: () => true }),
     }),
-    // The routes that write. The fuzz calls them only with ids of other organizations.
+    // The next three routes write. The fuzz calls them only if the model expects a refusal.
     () => ({
       method: 'PATCH',
       path: `/users/${userId}`,

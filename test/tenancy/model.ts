@@ -70,7 +70,8 @@ export function resolveTenant(
   const isId = (name: string) => name.length === 36;
   const names = (organization: SeededOrganization, name: string) =>
     name === organization.id || name === organization.slug;
-  // The organization of the token is checked first. If it is suspended, every request is refused, with any headers.
+  // The organization of the token is checked first. If it is suspended, the headers make no difference: every request
+  // is refused, except to routes with `alsoSuspended`.
   if (bearer.organization !== null && model.suspended.has(bearer.organization) && !alsoSuspended) {
     return refuse(401, 'organization_suspended');
   }

@@ -46,7 +46,9 @@ export interface Population {
   readonly bearers: readonly Bearer[];
 }
 
-/** Inserts the rows, and signs every user in to each organization that allows it. */
+/**
+ * Inserts the rows. Signs every user in without an organization, and to each organization in which the user is active.
+ */
 export async function populate(
   { api, app }: Service,
   database: TestDatabase,
@@ -89,7 +91,8 @@ export async function populate(
     await database.query("UPDATE organizations SET status = 'suspended' WHERE id = $1", [id]);
     app.parts.publish([{ kind: 'organization', org: id, state: 'suspended', at: Date.now() }]);
   }
-  // The rights of the last two users have changed after their sign-in, so every route must refuse their tokens.
+  // A revocation says that the rights of the last two users have changed after their sign-in, so every route must
+  // refuse their tokens.
   const changed = new Set(people.slice(-2));
   app.parts.publish([...changed].map(({ userId }) => ({ kind: 'user', sub: userId, epoch: 1 })));
   const invite = async (organizationId: string) =>

@@ -9,7 +9,8 @@ import { chance, populate } from './population.ts';
 const seed = Number(process.env.TENANT_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 /**
- * Returns the tables with an organization, from the catalogue of PostgreSQL, and whether the service's role reads them.
+ * Returns the tables with an organization, from the catalogue of PostgreSQL, and whether the service's role may read
+ * them.
  */
 async function tenantTables(database: TestDatabase): Promise<{ name: string; readable: boolean }[]> {
   return database.query<{ name: string; readable: boolean }>(

@@ -11,6 +11,7 @@ import { parseEmail } from '../../directory/users/email.ts';
 import { isDisputed, updateEmail } from '../../directory/users/email-store.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
+import { lockSession } from '../../directory/users/session-store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { endAccess } from '../sessions/end-session.ts';
 import { enqueueNoticeMail } from './mail.ts';
@@ -45,7 +46,15 @@ export async function confirmEmailChange(deps: ConfirmChangeDeps, proof: ChangeP
   deps.nudgeOutbox();
 }
 
+/** Uses the link or the code up. Null if it does not work, or if the session that asked for the change has ended. */
 async function use(tx: SystemTx, proof: ChangeProof): Promise<OneTime | null> {
+  const used = await consume(tx, proof);
+  if (!used || used.sessionId === null) return null;
+  const { live } = await lockSession(tx, { id: used.userId, sessionId: used.sessionId });
+  return live ? used : null;
+}
+
+async function consume(tx: SystemTx, proof: ChangeProof): Promise<OneTime | null> {
   if ('token' in proof) return consumeToken(tx, 'change_email', proof.token);
   const { caller, code } = proof;
   await lockOwner(tx, caller.id);

@@ -173,7 +173,7 @@ t.test('a question needs an organization: from the token or from a header', asyn
   const { database, api, ask, owner, organizationId } = await office(t);
   const alone = await newAccountWithoutOrganization(api);
   refused(t, await ask(READ, { token: alone.accessToken }), 403, 'organization_required', 'none');
-  refused(t, await ask(READ, { token: 'x.y.z' }), 401, 'invalid_token', 'no token');
+  refused(t, await ask(READ, { token: 'x.y.z' }), 401, 'invalid_token', 'a bad token');
   const headers = { 'x-tenant-id': organizationId };
   refused(t, await ask(READ, { token: alone.accessToken, headers }), 403, 'organization_access_denied', 'not theirs');
   await seedMembership(database, { organizationId, userId: alone.userId, role: 'viewer' });

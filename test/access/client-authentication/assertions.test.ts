@@ -1,5 +1,5 @@
-// private_key_jwt: which assertions authenticate their client. Each assertion works only once, and every altered
-// assertion is refused.
+// private_key_jwt: which assertions authenticate their client. Each assertion works only once, and altered assertions
+// are refused.
 import { createHmac, createPublicKey, randomUUID, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
@@ -50,7 +50,7 @@ t.test('an assertion of each key algorithm authenticates the client', async (t) 
   }
 });
 
-t.test('every form that a client library may send is accepted', async (t) => {
+t.test('the forms that client libraries send are accepted', async (t) => {
   const { id, enter } = await open(t);
   const good: Readonly<Record<string, Parameters<typeof assertionOf>[2]>> = {
     'for the token endpoint': { claims: { aud: `${ISSUER}/oauth/token` } },
@@ -119,7 +119,7 @@ t.test('an altered assertion authenticates no client', async (t) => {
   t.equal(
     await enter(await assertionOf(id, second, { header: { jwk: keyPair('P-256', 'second').jwk } })),
     null,
-    'its own',
+    'a key that only its header has',
   );
   t.equal(await enter(await assertionOf(id, privateKey), other.id), null, 'another client_id in the body');
   t.equal(await enter(await assertionOf(id, privateKey), ''), null, 'an empty client_id in the body');
@@ -206,7 +206,7 @@ t.test('the kid selects the key; without a kid each key of the algorithm is trie
   t.equal(await enter(await by(privateKey, 'A')), null);
 });
 
-t.test('an assertion works once: of fifty uses at the same time exactly one succeeds', async (t) => {
+t.test('an assertion works once: of six uses at the same time exactly one succeeds', async (t) => {
   const { id, enter, database, organization } = await open(t);
   const once = await assertionOf(id, privateKey);
   t.same([await enter(once), await enter(once)], [id, null]);

@@ -1,5 +1,5 @@
-// Nobody gets more rights through a service client. Every way to control a client with more rights is tried and
-// refused. The rights of the caller at the moment of the change count, not the rights in the token.
+// Nobody gets more rights through a service client. The tests try ways to control a client with more rights, and each
+// is refused. The rights of the caller at the moment of the change count, not the rights in the token.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';

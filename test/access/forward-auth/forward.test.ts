@@ -203,7 +203,7 @@ t.test('role names with any letters arrive complete, and no role name starts a n
   t.match(reply.headers.get('x-user-id'), /^[0-9a-f-]{36}$/);
 });
 
-t.test('every path and method below /verify/ gets the same answer, whatever else the request contains', async (t) => {
+t.test('each path below /verify/ gets the same answer with GET, HEAD, POST, PUT, PATCH and DELETE', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read']);
   const whole = told(await verify(api, '', token));
@@ -225,7 +225,7 @@ t.test('every path and method below /verify/ gets the same answer, whatever else
   }
 });
 
-t.test('a request with another method or a similar path is not allowed', async (t) => {
+t.test('/verify itself accepts only GET and HEAD, and similar paths and preflights are not allowed', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x']);
   const withOrigins = await openService(t, await createDatabase(t), { CORS_ORIGINS: 'https://app.example' });
@@ -269,7 +269,7 @@ t.test('requests of a proxy have no rate limit', async (t) => {
   }
 });
 
-t.test('every spelling that a server may read as an identity header is recognised', async (t) => {
+t.test('spellings that a server may read as an identity header are recognised', async (t) => {
   for (const name of ['X-User-ID', 'x_user_id', 'X_User-Id', 'X.User.ID', 'x-USER_id', 'X-Permissions.Elsewhere']) {
     t.ok(isIdentityHeader(name), name);
   }

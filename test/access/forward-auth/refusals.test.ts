@@ -65,7 +65,7 @@ t.test('tenant headers select the organization only for a token without an organ
   }
 });
 
-/** A second service on the same database. Its connection to the database can be cut. */
+/** The same database behind a proxy, which can cut the connections of a second service. */
 async function behindProxy(t: Test, database: TestDatabase) {
   const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
   const through = (url: string) => {

@@ -26,7 +26,7 @@ export function byAssertion(assertion: string): Parameters {
   return { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion };
 }
 
-/** Posts a form. If a client is given, it authenticates with client_secret_basic. */
+/** Posts a form. A client authenticates with client_secret_basic; a text is the value of the Authorization header. */
 export function post(api: Api, path: string, parameters: Parameters, client?: SeededClient | string): Promise<Reply> {
   const authorization = typeof client === 'object' ? basic(client) : client;
   return postRaw(api, path, new URLSearchParams(parameters).toString(), {

@@ -10,7 +10,10 @@ const FORMS = cases(3_000);
 const IN_FLIGHT = 8;
 const SEED = 20_261_121;
 
-/** Returns a generator of numbers from 0 to below 1 (Mulberry32). The same seed gives the same numbers. */
+/**
+ * Returns a generator of numbers that are at least 0 and less than 1 (Mulberry32). The same seed gives the same
+ * numbers.
+ */
 function numbers(seed: number): () => number {
   let state = seed;
   return () => {

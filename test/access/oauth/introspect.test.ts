@@ -47,7 +47,7 @@ t.test('the answer about an active access token of a user is complete', async (t
   t.strictSame(await ask(member.token, installation), expected, 'a client of the installation gets the same answer');
 });
 
-t.test('permissions that do not fit into a token are marked as incomplete in the answer', async (t) => {
+t.test('permissions that do not fit into a token are not in the answer, which says so', async (t) => {
   const { database, ask, join, api, organization } = await open(t);
   const member = await join('viewer');
   const permissions = Array.from({ length: 201 }, (_, n) => `things:a${n}`);
@@ -172,7 +172,7 @@ t.test('a change of a membership makes only the tokens for its organization inac
   t.same(await both(), [false, false, true, true]);
   t.equal(await active(await enter(organization.slug)), true);
   await db.system((tx) => raiseEpochs(tx, [userId]));
-  t.same(await both(), [false, false, false, false], 'a change of the person ends all of them');
+  t.same(await both(), [false, false, false, false], 'a change of the user ends all of them');
   const next = await enter(other.slug);
   await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [userId]);
   t.equal(await active(next), false, 'a higher epoch that no revocation explains');

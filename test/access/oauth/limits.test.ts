@@ -1,5 +1,5 @@
 // How often a caller may guess credentials, how many requests a client may send, and that no outsider can make a limit
-// stop a client.
+// stop a client that is known in its network.
 import t, { type Test } from 'tap';
 import { createClientThrottle } from '../../../src/access/oauth/throttle.ts';
 import { atOnce, type Reply } from '../../support/client.ts';
@@ -157,7 +157,7 @@ t.test('beyond its allowance a known client causes no database query', async (t)
   const { right } = await open(t, { RATE_LIMIT_CLIENT: '2' });
   for (const turn of [1, 2]) t.equal((await right('192.0.2.1')).status, 200, `${turn}`);
   const held = await openTransaction(t, database);
-  await held.query('LOCK TABLE client_secrets IN ACCESS EXCLUSIVE MODE'); // from now on every query waits
+  await held.query('LOCK TABLE client_secrets IN ACCESS EXCLUSIVE MODE'); // from now on a query of secrets waits
   for (const reply of await atOnce(20, () => right('192.0.2.1'))) tooMany(t, reply, 'refused without a query');
   await held.query('ROLLBACK');
 });

@@ -41,7 +41,7 @@ t.test('without PostgreSQL every request of a client gets 503, and no token or a
   t.equal(metadata.status, 200, 'the metadata is still available');
 });
 
-t.test('if PostgreSQL fails after the client was checked, the answer reports an outage too', async (t) => {
+t.test('if PostgreSQL fails after the client was checked, the answer is an error and nothing changes', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');
@@ -69,7 +69,7 @@ t.test('if PostgreSQL fails after the client was checked, the answer reports an 
   t.equal(next.status, 200);
 });
 
-t.test('without a signing key the service answers introspection of a token with 503', async (t) => {
+t.test('without a signing key the service answers a request for a token with 503', async (t) => {
   const { api, database, organization, join, service } = await openTeam(t);
   const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');

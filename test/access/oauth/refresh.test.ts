@@ -173,7 +173,7 @@ t.test('a session that switches its organization during the exchange gets no tok
       t.equal(
         partsOf(exchanged.body.access_token).claims.org,
         organization.id,
-        `round ${round}: the token is for the organization from before or after the switch`,
+        `round ${round}: the token is for the organization of the client`,
       );
       refreshToken = exchanged.body.refresh_token;
     } else t.equal(exchanged?.body.error, 'invalid_grant', `round ${round}`);

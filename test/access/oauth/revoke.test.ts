@@ -136,7 +136,7 @@ t.test('a client that revokes one of its own tokens ends all of them, and no tok
   await revoke(t, siblings);
   await revoke(t, first, installation);
   for (const token of [first, second, siblings])
-    t.equal((await api.get('/users', { token })).status, 200, 'not theirs');
+    t.equal((await api.get('/users', { token })).status, 200, 'not revoked by another client');
   await revoke(t, first);
   for (const token of [first, second]) t.equal((await api.get('/users', { token })).code, 'token_stale');
   t.equal((await api.get('/users', { token: siblings })).status, 200);
@@ -157,7 +157,7 @@ t.test('of several simultaneous revocations of a client’s tokens exactly one h
     const token = await tokenOf(database, client.id);
     await atOnce(4, () => revoke(t, token));
     const [row] = await database.query('SELECT epoch FROM clients WHERE id = $1', [client.id]);
-    t.equal(row?.epoch, round, 'by one');
+    t.equal(row?.epoch, round, 'the epoch is raised once');
     t.equal((await api.get('/users', { token })).code, 'token_stale');
   }
 });

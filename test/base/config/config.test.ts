@@ -70,7 +70,7 @@ t.test('an empty environment means development, with safe defaults', async (t) =
   t.same(readConfig(blank), config, 'empty counts as unset');
 });
 
-t.test('every usual spelling of a value is accepted', async (t) => {
+t.test('a value may be written in several ways', async (t) => {
   const durations = { '90': 90, '90s': 90, '2m': 120, '15m': 900 };
   for (const [written, seconds] of Object.entries(durations)) {
     t.equal(readConfig({ ACCESS_TOKEN_TTL: written }).ACCESS_TOKEN_TTL, seconds, written);
@@ -212,14 +212,14 @@ t.test('production refuses values that are suitable only for development', async
   const single = { JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem', JWT_REFRESH_PRIVATE_KEY_PATH: '/r.pem' };
   t.same(problemsOf({ ...PRODUCTION, ...single }), [], 'two single keys work as well');
   const withoutFolder = namesIn(problemsOf({ ...without('KEYS_DIR'), ...single }));
-  t.strictSame(withoutFolder, ['KEYS_DIR'], 'which has the keys of personal data');
+  t.strictSame(withoutFolder, ['KEYS_DIR'], 'the folder has the keys of personal data');
   t.strictSame(namesIn(problemsOf({ ...without('KEYS_DIR'), JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem' })), ['KEYS_DIR']);
   const roles = { DATABASE_APP_URL: 'postgres://app@db/x', DATABASE_SYSTEM_URL: 'postgres://system@db/x' };
-  t.same(problemsOf({ ...without('DATABASE_URL'), ...roles }), [], 'the owner may be unknown');
+  t.same(problemsOf({ ...without('DATABASE_URL'), ...roles }), [], 'the URL of the owner is not needed');
   t.equal(namesIn(problemsOf({ NODE_ENV: 'production' })).length, 3, 'all in one refusal');
 });
 
-t.test('a secret may be read from a file, and any other variable is refused there', async (t) => {
+t.test('a secret may be read from a file, and no other variable is read from one', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-config-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'secret');
@@ -247,7 +247,7 @@ t.test('every variable has a description', async (t) => {
   for (const [name, schema] of Object.entries(ENVIRONMENT)) t.match(schema.meta()?.description, /^.{10,}\.$/, name);
 });
 
-t.test('a mail URL whose user or password is not percent-encoded is refused, and the error names it', async (t) => {
+t.test('a mail URL whose user or password is not percent-encoded is refused, and the error shows how', async (t) => {
   const refused = problemsOf({ SMTP_URL: 'smtp://user:50%off@mail.example' });
   t.match(refused, [/^SMTP_URL: .*%25/]);
   t.equal(refused.length, 1);

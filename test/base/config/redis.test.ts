@@ -79,7 +79,7 @@ t.test('an ambiguous value is refused, and the refusal does not repeat it', asyn
   }
 });
 
-t.test('only production warns about a slow Redis and about a connection that others can read', async (t) => {
+t.test('only production warns about a missing Redis and about a connection that others can read', async (t) => {
   const production = {
     NODE_ENV: 'production',
     DATABASE_URL: 'postgres://owner:secret@db.internal/tenantry',

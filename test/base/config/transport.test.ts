@@ -1,4 +1,5 @@
-// Warnings about connections that others could read, and lists of proxies that contain almost every address.
+// Warnings about connections that others could read, an unknown proxy and a shared audience. Also the lists of proxies
+// that production refuses, and the address of invitation links.
 import t from 'tap';
 import { readConfig } from '../../../src/base/config/config.ts';
 import { isEverybody } from '../../../src/base/config/everybody.ts';
@@ -67,7 +68,7 @@ t.test('invitation links lead to the application if there is one, and otherwise 
   t.equal(same, 'https://auth.example.com/invitations/accept', 'an application at the same address has its own page');
   t.equal(acceptPageOf(readConfig({ PORT: '4000' })), 'http://localhost:4000/accept-invitation');
   const remarks = remarksOn(readConfig({ ...PRODUCTION, PUBLIC_APP_URL: '', SMTP_URL: 'smtps://mail.example.com' }));
-  t.strictSame(remarks, [], 'neither is a reason for a warning');
+  t.strictSame(remarks, [], 'links to the page of the service are no reason for a warning');
 });
 
 const EVERYBODY = [

@@ -42,7 +42,7 @@ t.test('each scope sees exactly its own rows, in a transaction and through a rea
 
   const acting = { organizationId: b.organizationId, userId: d.userId };
   const ofBoth = { ...ofOrganization, users: sorted(a.userId, b.userId, d.userId), passwords: 1 };
-  t.strictSame(await db.organization(acting, visible), ofBoth, 'a user within an organization: its row, and their own');
+  t.strictSame(await db.organization(acting, visible), ofBoth, 'a user in an organization: the rows of both');
 
   const everything = {
     organizations: sorted(...all.map(({ organizationId }) => organizationId)),

@@ -135,7 +135,7 @@ t.test('a migration that fails is rolled back as a whole, is recorded, and block
     '3_three': 'CREATE TABLE three ()',
   });
   await t.rejects(migrate(client, path), { name: 'MigrationRefused', message: /2_two failed: .*division by zero/ });
-  t.strictSame(await tables(database), ['one'], 'the earlier changes stay; nothing of it and of later ones exists');
+  t.strictSame(await tables(database), ['one'], 'earlier changes stay; the failed and the later migration leave none');
   const [, failed, ...more] = await recorded(database);
   t.match(failed, { migration_name: '2_two', finished_at: null, logs: /division by zero/, applied_steps_count: 0 });
   t.strictSame(more, []);

@@ -1,4 +1,5 @@
-// Long statements name their parameters, so that a reader of $7 need not count the values of the call.
+// A comment above each long statement names its parameters, so that a reader of $7 need not count the values of the
+// call.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -13,7 +14,7 @@ interface Declared {
   readonly named: ReadonlySet<number>;
 }
 
-/** The top-level declarations of a file that contain SQL. */
+/** The top-level constants and functions of a file, with the parameters of the SQL in each. */
 function declarationsOf(text: string): Declared[] {
   const found: { name: string; comment: string[]; code: string[] }[] = [];
   let comment: string[] = [];

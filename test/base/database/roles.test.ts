@@ -1,4 +1,4 @@
-// The database roles are created if the owner is allowed to. A role to which row-level security would not apply is
+// The database roles are created if the owner may create roles. A role to which row-level security would not apply is
 // refused, and the error names it. Roles belong to a whole server, so this file starts its own server.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -111,7 +111,8 @@ t.test('four first starts at the same time create one database', async (t) => {
 });
 
 /**
- * Runs `change` uncommitted while `database` starts, commits it once the start waits for it, and returns the addresses.
+ * Runs `change` uncommitted while `database` starts, commits it once the start waits for it, and returns the URLs of
+ * the start.
  */
 async function startedDuring(change: string, by: string, { name, ownerUrl }: { name: string; ownerUrl: string }) {
   const client = new pg.Client({ connectionString: by });

@@ -77,7 +77,7 @@ t.test('no table, view or function bypasses row-level security', async (t) => {
     `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
      AND relname <> '_prisma_migrations' AND NOT (relrowsecurity AND relforcerowsecurity)`,
   );
-  t.same(open, [], 'every table of the service is forced');
+  t.same(open, [], 'row-level security is forced on every table of the service');
   const views = await database.query(
     `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND (relkind = 'm'
      OR relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (reloptions), false))`,

@@ -1,5 +1,5 @@
-// Each organization, user and network has a share of the connections. Here a lock in PostgreSQL blocks the work of one
-// of them, and the work of the others continues.
+// Each organization, user, service client and network has a share of the connections. Here a lock in PostgreSQL blocks
+// the work of one of them, and the work of the others continues.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { type Database, DatabaseBusy, openDatabase, statement } from '../../../src/base/database/db.ts';
@@ -53,7 +53,7 @@ function requester(subject: string): Requester & { leave(): void } {
 }
 
 t.test(
-  '600 changes that wait for the lock of one organization hold two connections, and others are served',
+  '600 changes that wait for the lock of one organization hold two connections, and another one is served',
   async (t) => {
     const { database, db, flooding, quiet } = await opened(t);
     const release = await hold(t, database, flooding);

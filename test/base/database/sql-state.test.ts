@@ -119,7 +119,7 @@ t.test('text that PostgreSQL cannot store is reported as a bad request in every 
   }
 });
 
-t.test('every class of SQLSTATE is read', async (t) => {
+t.test('SQLSTATEs of different classes are read', async (t) => {
   for (const code of ['08006', '22P05', '2D000', '57P01', 'F0000', 'HV001', 'P0001', 'XX000'])
     t.equal(sqlStateOf({ code }), code);
 });

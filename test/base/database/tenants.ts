@@ -37,7 +37,7 @@ export interface Visible {
   passwords: number;
 }
 
-/** Returns the rows that the scope sees. */
+/** Returns the ids or the numbers of the rows that the scope sees. */
 export async function visible(asked: Reader<string>): Promise<Visible | undefined> {
   return (await asked.rows<Visible>(VISIBLE, []))[0];
 }

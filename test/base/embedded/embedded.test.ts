@@ -193,7 +193,7 @@ t.test('a second start in the same directory is refused and does not affect the 
   t.ok(isRunning(markOf(first.pid)));
 });
 
-t.test('when many processes start over a stale lock, exactly one of them succeeds', async (t) => {
+t.test('of several starts at the same time over a stale lock, exactly one succeeds', async (t) => {
   const directory = folder(t);
   mkdirSync(join(directory, 'lock'));
   writeFileSync(join(directory, 'lock/owner.json'), JSON.stringify({ pid: process.pid, started: '1' }));

@@ -59,7 +59,7 @@ t.test('a database that cannot be used is explained by the message of the databa
   t.match(explainUnusable(new DatabaseUnavailable('away')), { code: 'database_unavailable', detail: /away/ });
   for (const cause of [new Error('refused by 10.0.0.7'), Object.assign(new Error(), { code: 'refused by 10.0.0.7' })]) {
     const { detail } = explainUnusable(new DatabaseUnavailable('away', { cause })) ?? { detail: '' };
-    t.match(detail, /\(refused by 10\.0\.0\.7\)/, 'the reason below it');
+    t.match(detail, /\(refused by 10\.0\.0\.7\)/, 'the message or code of the cause');
     t.notMatch(detail, 'away');
   }
   for (const error of [new Error('other'), withCode('23503'), withCode('EACCES', { path: '/keys' }), 'text', null]) {

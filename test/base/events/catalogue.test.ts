@@ -17,7 +17,7 @@ import { eventStatements, statementsOf } from './statements.ts';
 t.test('every type is named by a noun and a participle, and short sentences say when it is recorded', async (t) => {
   for (const type of EVENT_TYPES) {
     t.match(type, /^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$/);
-    t.match(type, /(ed|left|set)$/, 'the participle is in the past tense');
+    t.match(type, /(ed|left|set)$/, 'it is a past participle');
     t.match(EVENTS[type].when, /^((?=[A-Z`])([^.!?`]|`[^`]+`)*\.( |$)){1,3}$/, type);
   }
 });

@@ -1,4 +1,4 @@
-// What can be changed has an ETag, a change honours If-Match, and a GET honours If-None-Match (RFC 9110 §13).
+// Resources with an ETag: their changes honour If-Match, and a GET honours If-None-Match (RFC 9110 §13).
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
 import { changesVersioned } from '../../../src/base/http/endpoint.ts';
@@ -69,7 +69,7 @@ t.test('every endpoint with a version is tried above', async (t) => {
   t.same(
     changing.filter((one) => one.versioned === undefined && !one.ignoresConditions).map(({ id }) => id),
     [],
-    'every PATCH has one',
+    'every PATCH has one, or ignores conditions',
   );
 });
 
@@ -177,7 +177,7 @@ t.test('of two changes at the same moment with the same tag, exactly one is made
   const { api, database, resources } = await openVersioned(t);
   for (const { path, token, change } of resources) {
     if (!change || path.startsWith('/admin')) continue; // suspending twice is one change
-    // An address gets few mails a day.
+    // The mails to one address are limited, so the invitation is changed in few rounds.
     const times = path.startsWith('/invitations') ? 2 : ROUNDS;
     for (let round = 0; round < times; round += 1) {
       await database.query('UPDATE memberships SET changes_paid_until = NULL'); // a member may be changed a few times

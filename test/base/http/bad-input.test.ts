@@ -57,7 +57,7 @@ async function rowsOfEveryTable(asked: TestDatabase): Promise<Record<string, str
   return counts;
 }
 
-// The first reading stores which server it has read, and the mail to the new account is sent in the background.
+// Both store rows in the background: the first reading of the revocations, and the mail to the new account.
 await app.parts.revocations.synchronize();
 await app.parts.outbox.sendDue();
 const stored = await rowsOfEveryTable(database);

@@ -1,5 +1,5 @@
-// Every request has a deadline, whatever its method, body and guard. What an operation returns after the deadline is
-// not sent, and the connection stays in order: each answer belongs to its request.
+// A request has a deadline, whatever its method, body and guard. What an operation returns after the deadline is not
+// sent, and the connection stays in order: each answer belongs to its request.
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
-// A route declares its access and its answers. The service does not boot with a route that declares no access, refuses
-// a request that the declaration does not allow, and does not send a field that is not declared.
+// A route declares its access and its answers. The service does not boot with a route that has no such declaration. It
+// refuses a request that the declaration does not allow, and does not send a field that is not declared.
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
 import { z } from 'zod';

@@ -142,7 +142,7 @@ t.test('only the listed origins get cross-origin access, and no other origin is 
   refused(t, await api.call('PUT', '/me', undefined, { headers: { origin: APP } }), 'method_not_allowed', 'as ever');
 });
 
-t.test('a refusal of a request without a token has a Bearer challenge (RFC 6750)', async (t) => {
+t.test('a refusal of a request without a valid token has a Bearer challenge (RFC 6750)', async (t) => {
   const { api } = await openService(t, database);
   const challenge = async (authorization?: string) =>
     (await api.get('/me', authorization === undefined ? {} : { headers: { authorization } })).headers.get(
@@ -210,7 +210,7 @@ t.test('the API reference loads its files under its own policy, and does not exi
   for (const path of ['/docs', ...parts, ...asked]) refused(t, await production.api.get(path), 'not_found', path);
 });
 
-t.test('only the answers with keys and metadata may be cached, and each has an ETag', async (t) => {
+t.test('the key set and the metadata may be cached, and the key set has an ETag', async (t) => {
   const { api } = await openService(t, database);
   const jwks = await api.get('/.well-known/jwks.json');
   t.match(jwks.headers.get('cache-control'), /^public, max-age=\d+/);

@@ -33,7 +33,7 @@ class Tally extends EventEmitter<{ answer: [] }> {
     return keys.every((key) => (this.counts.get(key) ?? 0) >= count);
   }
 
-  /** Resolves when each of these answers has occurred the given number of times. */
+  /** Resolves when each of these answers has occurred at least the given number of times. */
   async until(count: number, ...keys: string[]): Promise<void> {
     while (!this.has(count, keys)) await once(this, 'answer');
   }
@@ -55,7 +55,7 @@ interface Load {
   stop(): Promise<void>;
 }
 
-/** A short pause after each answer. Without it, the calls would use the processor up, and would wait for each other. */
+/** A short pause after each answer. Without it, the calls would use up the processor, and would wait for each other. */
 const PAUSE_MS = 10;
 
 /** Signs in, refreshes by body and by cookie, reads and registers again and again. */

@@ -19,7 +19,7 @@ async function open(t: Test) {
     return changed.href;
   };
   const routed = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
-  // The account comes from a service whose time limits no busy machine reaches.
+  // The account comes from a service with long time limits, which are not reached even on a busy machine.
   const account = await newAccount((await openService(t, database)).api);
   const { api } = await openService(t, routed, {}, 'as served');
   await until(async () => (await api.get('/organizations/current', { token: account.accessToken })).status === 200);

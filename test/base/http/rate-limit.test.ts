@@ -36,7 +36,7 @@ function tooMany(t: Test, reply: Reply, what: string): void {
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
 const nobody = { email: 'nobody@example.com', password: 'wrong' };
 
-t.test('sign-ins of an address are counted in the headers, and limited before a password is checked', async (t) => {
+t.test('the headers count the sign-ins of an address, which are limited before a password is checked', async (t) => {
   const api = await limited(t, { RATE_LIMIT_SIGN_IN: '3' });
   const { email, password } = await newAccount(api);
   for (const remaining of ['2', '1', '0']) {
@@ -84,7 +84,7 @@ t.test('sign-ins from all addresses that name the same organization are counted 
   t.equal((await login('ACME', '192.0.2.2')).code, 'invalid_credentials', 'slugs ignore case');
   tooMany(t, await login('acme', '192.0.2.3'), 'the third, from a third address');
   const old = await api.post('/auth/login', { ...nobody, organizationSlug: 'acme' }, from('192.0.2.4'));
-  tooMany(t, old, 'the other name of the organization has the same limit');
+  tooMany(t, old, 'the other field for the organization has the same limit');
   t.equal((await login('other', '192.0.2.3')).code, 'invalid_credentials', 'another organization is not affected');
   t.equal(
     (await api.post('/auth/login', nobody, from('192.0.2.3'))).code,

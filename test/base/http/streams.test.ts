@@ -1,4 +1,4 @@
-// Answers that are sent in parts. Such an answer may take longer than every time limit of a request, and ends with its
+// Answers that are sent in parts. Such an answer may take longer than the time limit of a request, and ends with its
 // connection.
 import { once } from 'node:events';
 import { connect } from 'node:net';

@@ -1,5 +1,5 @@
 // The organization that a request acts for. Tests every way to name an organization in the headers, for every kind of
-// token, at the routes that read these headers.
+// token, at each kind of route that reads these headers.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';

@@ -1,5 +1,6 @@
-// A kept answer is sent only to a caller who could make the request now. The process does not know yet what happened to
-// the caller, as within the second after a change at another replica. A repeat is refused as a first request is.
+// A kept answer is sent only to a caller who could make the request now. In most of these tests, the process does not
+// know yet what happened to the caller, as in the first second after a change at another replica. A repeat is refused
+// as a first request is.
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
 import type { ProblemCode } from '../../../src/base/errors/problem.ts';
@@ -80,7 +81,7 @@ const isForUsers = ({ id }: KeyedRequest) =>
   describedEndpoints().find((described) => described.id === id)?.access.kind === 'signed_in';
 
 for (const [who, { sql, member, user }] of Object.entries(LOSSES)) {
-  t.test(`a caller ${who} gets no kept answer, and the same refusal as for a first request`, async (t) => {
+  t.test(`a caller ${who} gets a kept answer only where a first request would not be refused`, async (t) => {
     const keyed = await openKeyed(t);
     const sent = await sendFirst(keyed);
     t.equal(sent.length, keyed.requests.length - 1, 'every request but the registration has a caller');

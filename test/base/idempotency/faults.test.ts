@@ -97,7 +97,7 @@ t.test(
       return changed.href;
     };
     const routed = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
-    // The account comes from a service whose time limits no busy machine reaches.
+    // The account comes from a service with long time limits, which are not reached even on a busy machine.
     const { accessToken: token } = await newAccount((await openService(t, database)).api);
     const { api } = await openService(t, routed, {}, 'as served');
     await until(async () => (await api.get('/organizations/current', { token })).status === 200);

@@ -75,7 +75,7 @@ t.test('the same key with another request is refused and changes nothing', async
   refused(t, await send(api, { ...resend, path }, key), 'idempotency_key_reused', 'another path of the route');
 });
 
-t.test('a malformed, short or second key is refused before anything happens', async (t) => {
+t.test('a malformed, short or long key is refused before anything happens', async (t) => {
   const { api, database, requests } = await openKeyed(t);
   for (const request of requests) {
     const before = await countOf(database, request);

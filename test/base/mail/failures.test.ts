@@ -77,7 +77,7 @@ t.test('TLS from the first byte is reported as tls_not_spoken when the port does
   t.equal((await failureOf(t, `smtps://${await smtp(t, PLAIN)}`)).code, 'tls_not_spoken');
 });
 
-t.test('a connection without TLS to a port that needs TLS from the first byte has its own reason', async (t) => {
+t.test('a connection without TLS to a port that needs TLS from the first byte is a timeout that says so', async (t) => {
   const address = await smtp(t, { secure: true });
   const error = await failureOf(t, `smtp://${address}`, { timeoutMs: 300 });
   t.equal(error.code, 'timeout');

@@ -6,7 +6,7 @@ import { seedOrganization } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
 
 t.test(
-  'a mail of another organization, or of none, goes before the second one of an organization with many',
+  'a mail of another organization, or of none, goes before the second mail of an organization with many',
   async (t) => {
     const database = await createDatabase(t);
     const { app } = await openService(t, database);

@@ -55,10 +55,10 @@ t.test('waiting mail is sent once after the migration, and the previous version 
     await db.system((tx) =>
       enqueue(tx, { id: two, kind: 'invitation', organizationId: randomUUID(), subjectId: randomUUID() }),
     );
-    t.match(await ask(OLD_CLAIM, [4, 60]), [{ id: two, attempts: 1 }], 'it gets only the kind it knows');
+    t.match(await ask(OLD_CLAIM, [4, 60]), [{ id: two, attempts: 1 }], 'the previous version gets only its kind');
     await ask(OLD_SETTLE, [two, 1, null, null]);
     await outbox.sendDue();
-    t.same(sent, [newer], 'it claims none of the others');
+    t.same(sent, [newer], 'this version sends the other kind');
     const states = await ask(
       `SELECT id, due_at IS NULL AS settled, done_at IS NOT NULL AS done, outcome FROM outbox
        WHERE id = ANY($1::uuid[]) ORDER BY array_position($1::uuid[], id)`,

@@ -49,7 +49,7 @@ t.test('buttons and links can be read in both themes, whatever colour the operat
   }
 });
 
-t.test('every text colour of the stylesheet can be read on each of its backgrounds', async (t) => {
+t.test('the text colours of the stylesheet can be read on their backgrounds', async (t) => {
   const css = readFileSync(new URL('../../../src/base/page-kit/assets/style.css', import.meta.url), 'utf8');
   const pairs = {
     text: ['ground', 'paper', 'remark-ground'],

@@ -1,4 +1,4 @@
-// The components of pages: hostile texts stay texts in all of them, and forms are usable by everyone.
+// The components of pages: hostile texts stay texts in all of them, and fields have labels and show their problems.
 import t from 'tap';
 import { problem } from '../../../src/base/errors/problem.ts';
 import { confirm, done, pagination, remark, table, wrong } from '../../../src/base/page-kit/blocks.ts';

@@ -21,7 +21,7 @@ t.test('only a template makes Html, and Html is shown as it is', async (t) => {
   t.equal(
     String(html`<p>${fake as unknown as string}</p>`),
     '<p>&lt;b&gt;</p>',
-    'an object that looks like it is a text',
+    'an object that looks like Html is shown as a text',
   );
   t.throws(
     () => html`<p>${Object.create(Html.prototype) as Html}</p>`,

@@ -78,7 +78,7 @@ t.test('every language has every text, and shows the same values in it', async (
       t.not(text.trim(), '', `${language} ${path}`);
       t.same(values(text), values(english.get(path)), `${language} ${path}`);
     }
-    // Words that are the same in two languages, such as a name.
+    // A short word may be the same in two languages. A longer text may not.
     const same = [...texts].filter(
       ([path, text]) => language !== 'en' && text === english.get(path) && text.length > 8,
     );
@@ -99,7 +99,7 @@ t.test('the texts of problems name real codes', async (t) => {
   t.match(problemText(pt, problem('too_many_requests', { retryAfterSeconds: 4.2 })).detail, '5 segundos');
 });
 
-t.test('the message of every field of the pages is translated', async (t) => {
+t.test('the messages about fields of the pages are translated', async (t) => {
   const messages = new Set<string>();
   const schemas = { email: Email, name: UserName, organization: OrganizationName };
   const inputs = [

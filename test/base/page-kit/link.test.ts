@@ -37,7 +37,7 @@ t.test('a person may paste the token, or the link with whatever a mail program a
   for (const pasted of accepted) t.equal(read(pasted), TOKEN, JSON.stringify(pasted));
 });
 
-t.test('every other text is refused beside the field', async (t) => {
+t.test('other texts are refused beside the field', async (t) => {
   const refused = [
     '',
     ' ',

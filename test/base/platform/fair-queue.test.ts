@@ -1,4 +1,4 @@
-// Places are shared fairly between subjects. Nothing here waits for time to pass: each test decides when its tasks end.
+// Places are shared fairly between subjects. Each test decides when its tasks end.
 import t from 'tap';
 import { FairQueue, type FairQueueOptions, type Turn } from '../../../src/base/platform/fair-queue.ts';
 import { rounds } from '../../support/thorough.ts';

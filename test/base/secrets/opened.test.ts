@@ -29,7 +29,7 @@ t.test('an error is not remembered, so that a key that arrives later is used', a
   t.equal(asked.length, 2);
 });
 
-t.test('the values that were not read for the longest time are forgotten, and long values at once', async (t) => {
+t.test('the value that was not read for the longest time is forgotten, and long values are not kept', async (t) => {
   const { asked, open } = opener();
   open('users.name:0', 'AAAA');
   for (let id = 1; id < 4_000; id += 1) open(`users.name:${id}`, 'AAAA');

@@ -56,7 +56,7 @@ t.test('a value with one changed bit, or cut at any place, does not open', async
   t.throws(() => unseal(KEY, PLACE, Buffer.concat([sealed, Buffer.alloc(1)])), SealBroken);
 });
 
-t.test('a value of another key is told apart from a broken value, and its error shows nothing of it', async (t) => {
+t.test('a value of another key is told apart from a broken value, and the error shows no value', async (t) => {
   const other: DataKey = { id: '0a0b0c0e', secret: createSecretKey(randomBytes(32)) };
   const sealed = seal(other, PLACE, 'ada@example.com', systemRandom);
   t.throws(() => unseal(KEY, PLACE, sealed), DataKeyMissing);

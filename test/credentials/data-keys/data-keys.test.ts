@@ -129,7 +129,7 @@ t.test('only keys that seal nothing and open nothing are removed', async (t) => 
   t.equal((await listDataKeys(later)).keys.length, 1);
 });
 
-t.test('a key that sealed a moment ago is kept, because a slow process may still store a value of it', async (t) => {
+t.test('a key that sealed a moment ago is kept, because a slow process may still store what it sealed', async (t) => {
   const folder = await emptyFolder(t);
   await generateDataKeys(folder);
   const { activeFrom } = await rotateDataKey(folder);

@@ -25,7 +25,7 @@ async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   return { database, ...service, token, logout, settled };
 }
 
-t.test('the document contains every event, and with a cursor only the newer events', async (t) => {
+t.test('the document is a snapshot, and after a cursor it has the newer events', async (t) => {
   const { api, token, logout, settled } = await openFeedTest(t);
   const client = await token();
   const first = await logout();
@@ -48,7 +48,7 @@ t.test('the document contains every event, and with a cursor only the newer even
   t.equal(idle.body.data.snapshot, false);
 });
 
-t.test('a stream starts with a snapshot, marks its end, and sends each later event at once', async (t) => {
+t.test('a stream starts with a snapshot, and then sends later events and heartbeats', async (t) => {
   const { url, token, logout } = await openFeedTest(t);
   const client = await token();
   const before = await logout();
@@ -72,7 +72,7 @@ t.test('a stream starts with a snapshot, marks its end, and sends each later eve
   t.ok(beat?.id);
 });
 
-t.test('a consumer that was disconnected receives the events that it missed, from any replica', async (t) => {
+t.test('a consumer that was disconnected receives the events that it missed, also from another replica', async (t) => {
   const { api, database, url, token, logout, settled } = await openFeedTest(t);
   const other = await openService(t, database);
   await other.app.parts.revocations.synchronize();
@@ -86,7 +86,7 @@ t.test('a consumer that was disconnected receives the events that it missed, fro
   t.ok(has(events, { sid: missed.sessionId }));
   t.notOk(
     again.frames.some(({ event }) => event === 'snapshot'),
-    'without everything again',
+    'a consumer that connects again with a cursor gets no snapshot',
   );
   const late = await logout();
   await again.until(({ data }) => data.sid === late.sessionId);
@@ -98,7 +98,7 @@ t.test('a consumer that was disconnected receives the events that it missed, fro
   t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'the newer cursor, which is in the header, is used');
 });
 
-t.test('a cursor that the database does not know is answered with every event', async (t) => {
+t.test('a cursor at which the feed cannot continue is answered with a snapshot', async (t) => {
   const { database, api, token, logout } = await openFeedTest(t);
   const client = await token();
   const known = await logout();
@@ -222,7 +222,7 @@ t.test('a HEAD is answered and leaves no stream open', async (t) => {
   await app.close();
 });
 
-t.test('the end of a session is reported until its tokens expire, even after its row was removed', async (t) => {
+t.test('the row of an ended session stays while the feed reads its revocation, and is removed later', async (t) => {
   const { app, api, database, token, logout } = await openFeedTest(t);
   const { organization, sessionId } = await logout();
   const own = await token(organization.id);

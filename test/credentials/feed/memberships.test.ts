@@ -144,7 +144,7 @@ t.test('a snapshot in parts has both forms in each part', async (t) => {
   );
 });
 
-t.test('the change of a role has one form, and reaches the clients of its organization alone', async (t) => {
+t.test('the change of a role has one form, and does not reach the clients of other organizations', async (t) => {
   const { app, api, follow, readers, p } = await open(t);
   const { db, publish } = app.parts;
   const former = openFormerVerifier();

@@ -152,7 +152,7 @@ t.test('actions of operators are sent to the organizations they affect', async (
   );
 });
 
-t.test('an organization receives only the events of its own clients and its own state', async (t) => {
+t.test('of the events about clients and organizations, an organization receives only its own', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { app, api, database, names, p, q, pOwner } = setup;
   const clients = new Map<string, string>();

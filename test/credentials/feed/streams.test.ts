@@ -58,7 +58,7 @@ t.test('a stream ends when the token that opened it is no longer valid', async (
     await app.parts.revocations.synchronize();
     await stream.end();
   });
-  await t.test('when its organization is suspended, and when it is deleted', async () => {
+  await t.test('when the organization of the client is suspended or deleted', async () => {
     const administrator = await newAdministrator({ app, api } as Parameters<typeof newAdministrator>[0]);
     const other = await seedOrganization(database);
     const [first, bystander] = [await open(other.id), await open(mine)];
@@ -102,7 +102,7 @@ t.test('the number of open streams has a limit, in total and for one client', as
   t.pass('a closed stream frees its slot');
 });
 
-t.test('no organization can use the slots of another one, and the installation always has free slots', async (t) => {
+t.test('no organization can use up the slots of others, and the installation has slots of its own', async (t) => {
   const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
   const { url, reader, database } = await openStreams(t, limits);
   const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
@@ -172,7 +172,7 @@ t.test('a consumer that does not read is disconnected, and delays no other consu
   t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'the service kept little memory for it');
 });
 
-t.test('a service that stops ends its streams properly and at once', async (t) => {
+t.test('a service that stops ends its streams properly', async (t) => {
   const { app, url, reader, open } = await openStreams(t);
   const streams = [await open(), await open()];
   const { organization } = await newAccount((await openStreams(t)).api);

@@ -9,8 +9,8 @@ import { openService } from '../../support/service.ts';
 import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './consumer.ts';
 
 /**
- * Creates two organizations with an owner and agents, a user in both, a user in neither, clients of each organization,
- * and clients of the installation.
+ * Creates two organizations with an owner and agents, a user in both, a user in neither, a client of each organization,
+ * and a client of the installation.
  */
 export async function openTwoOrganizations(t: Test) {
   const database = await createDatabase(t);
@@ -61,7 +61,7 @@ type Reader = keyof TwoOrganizations['readers'];
 
 let marks = 0;
 
-/** Publishes a last event to all readers. Returns a predicate for the frame of this event. */
+/** Writes a last event, which all readers receive. Returns a predicate for the frame of this event. */
 async function mark({ app, database, marker }: TwoOrganizations): Promise<(frame: Frame) => boolean> {
   marks += 1;
   await database.query(

@@ -1,5 +1,5 @@
 // The feed together with Tenantry's own verifier. The verifier refuses the tokens that the service has revoked, even
-// after restarts of the service and with snapshots in several parts.
+// after a restart of the service and with a snapshot in several parts.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
@@ -11,7 +11,7 @@ import { seedClient } from '../../support/fixtures/clients.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 
-t.test('a verifier refuses every revoked token, even after the stream was interrupted', async (t) => {
+t.test('a verifier refuses revoked tokens, even after the stream was interrupted', async (t) => {
   const database = await createDatabase(t);
   let service = await openService(t, database);
   await service.app.parts.revocations.synchronize();

@@ -11,7 +11,7 @@ import { clockAt, folderOf, openRing } from './sample-keys.ts';
 
 const clock = clockAt('2026-11-21T12:00:00Z');
 
-// Each process has its own clock, and waits for a signal to start, so that every process finds the folder empty.
+// Each process has its own clock, and waits for its standard input, so that all processes begin at the same moment.
 const PROGRAM = `
   import { once } from 'node:events';
   const { ensureDevelopmentKeys } = await import(process.argv[1]);
@@ -55,7 +55,7 @@ t.test('eight processes that start at the same moment create exactly one key for
   }
 });
 
-t.test('development keys sign at once, are created once, and have the use in their names', async (t) => {
+t.test('development keys sign at once, are created once, and are recognised by their names', async (t) => {
   const keysDir = await folderOf(t);
   await ensureDevelopmentKeys(keysDir, clock);
   await ensureDevelopmentKeys(keysDir, clock);

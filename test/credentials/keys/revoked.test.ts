@@ -111,7 +111,7 @@ t.test(
     await ring.reload();
     await rm(join(directory, B));
     await readings(5);
-    t.same(gone, [{ kid: b.kid, file: B }], 'the ring’s own readings report it, without a call of reload');
+    t.same(gone, [{ kid: b.kid, file: B }], 'the key that signs');
   },
 );
 

@@ -1,5 +1,5 @@
 // Creates real key files in temporary folders, a clock that the test sets, and a log that can be read. Creating RSA
-// keys is slow, so each process creates its few keys only once.
+// keys is slow, so each test file creates its few keys only once.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 // A code has only eight digits, so wrong guesses are counted: for each token, and for each account and day. Guesses at
-// the same moment are all counted, and the refusal of a guess does not undo its count.
+// the same moment do not pass these limits, and the refusal of a guess does not undo its count.
 import t from 'tap';
 import { consumeCode } from '../../../src/credentials/one-time/consume.ts';
 import { WRONG_CODES_PER_DAY_MAX } from '../../../src/credentials/one-time/purposes.ts';
@@ -48,7 +48,7 @@ t.test('of twenty uses of a code at the same moment one succeeds, and none count
   t.same(await counts(issuing), { token: 0, day: 0 });
 });
 
-t.test('a code works for fifteen minutes, and ends when a newer one is made', async (t) => {
+t.test('a code works until its expiry, and ends when a newer one is made', async (t) => {
   const { database, userId, create, consume, guess } = await openIssuing(t);
   const { code, token } = await create('verify_email');
   await database.query('UPDATE one_time_tokens SET code_expires_at = now()');

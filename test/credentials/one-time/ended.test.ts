@@ -1,4 +1,4 @@
-// Operators and new owners end the tokens of mails together with the sessions.
+// An operator, or a person who proves the mailbox, ends the tokens of mails together with the sessions.
 import t, { type Test } from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import { endEverything } from '../../../src/admin/restore/restore.ts';

@@ -1,4 +1,4 @@
-// The texts of one-time tokens and codes: every code is possible, and nothing but the exact form is accepted.
+// The texts of one-time tokens and codes: which forms are accepted, and that every code is equally likely.
 import t from 'tap';
 import { systemRandom } from '../../../src/base/platform/random.ts';
 import { codeHash, newCode, newToken, readCode, tokenHash } from '../../../src/credentials/one-time/text.ts';

@@ -41,7 +41,7 @@ t.test('of twenty uses at the same moment one succeeds', async (t) => {
   }
 });
 
-t.test('a use that is undone leaves the token unused', async (t) => {
+t.test('the end of a token that is undone leaves the token usable', async (t) => {
   const { db, userId, create, consume } = await openIssuing(t);
   const { token } = await create('reset_password');
   const undone = db.system(async (tx) => {
@@ -177,7 +177,7 @@ t.test(
   },
 );
 
-t.test('only the system reads or writes the tables', async (t) => {
+t.test('only the system reads the tables', async (t) => {
   const { db, userId, create } = await openIssuing(t);
   await create('reset_password');
   for (const table of ['one_time_tokens', 'one_time_code_failures']) {

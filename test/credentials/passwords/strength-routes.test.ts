@@ -1,4 +1,5 @@
-// Every way to set a password refuses one that is easy to guess. Existing passwords continue to work.
+// Registrations, invitations and the command line refuse a password that is easy to guess. Existing passwords continue
+// to work.
 import t from 'tap';
 import { createPasswords } from '../../../src/credentials/passwords/hashing.ts';
 import { cliOn } from '../../cli/command-line.ts';

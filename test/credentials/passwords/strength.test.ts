@@ -11,7 +11,7 @@ const ADA: PasswordContext = {
   name: 'Ada Lovelace',
   organizationName: 'Acme Rockets',
 };
-// The estimates run in this thread, so that a test needs no other one.
+// The estimates run in this thread, so that a test needs no other thread.
 const strength = {
   estimate: async ({ password, words, enough }: { password: string; words: readonly string[]; enough: number }) =>
     estimateGuesses(password, words, enough),
@@ -76,7 +76,7 @@ for (const [kind, passwords] of Object.entries(GUESSABLE)) {
   });
 }
 
-t.test('ordinary good passwords are accepted, in every script', async (t) => {
+t.test('ordinary good passwords are accepted, in many scripts', async (t) => {
   const good = [
     ...['purple bicycle marmalade', 'tulip-anchor-fog', 'staple zebra lunch', 'gravel umbrella tuesday'],
     ...['a long enough phrase', 'kettleprismbanjo', 'meu gato dorme no telhado', 'el perro azul come queso'],
@@ -101,7 +101,7 @@ function generated(alphabet: string, length: number, count: number): string[] {
   );
 }
 
-/** The limits below are per thousand. */
+/** The number of generated passwords of each kind. The limits below are per thousand. */
 const COUNT = cases(1000);
 
 t.test(
@@ -172,7 +172,7 @@ t.test('a hostile password is estimated in bounded work', async (t) => {
   }
 });
 
-t.test('estimates run in a thread that begins with the first estimate and ends after the last', async (t) => {
+t.test('no thread runs before the first estimate, and an estimate after a pause is answered too', async (t) => {
   const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
   const before = threads();
   const estimating = openStrength({ idleMs: 10, waitMsMax: 120_000, answerMsMax: 120_000 });

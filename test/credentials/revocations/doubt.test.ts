@@ -40,7 +40,7 @@ async function open(t: Test) {
 
 for (const isNoticed of [true, false]) {
   const when = isNoticed ? 'after a failover was noticed' : 'before this process has noticed a failover';
-  t.test(`a session that the database does not have is neither inactive nor ended ${when}`, async (t) => {
+  t.test(`a session that the database does not have is called neither inactive nor ended ${when}`, async (t) => {
     const { database, service, api, synchronize, lost, failOver, introspect } = await open(t);
     const gone = await seedClient(database, { organizationId: null });
     const ofClient = await tokenOfClient(service.app, database, gone.id);
@@ -48,7 +48,7 @@ for (const isNoticed of [true, false]) {
     await failOver();
     await database.query('DELETE FROM clients WHERE id = $1', [gone.id]);
     if (isNoticed) await synchronize();
-    // Each is the first request, which must notice the failover by itself.
+    // If the failover was not noticed before, the first of these requests must notice it.
     const first = { refresh: lost.refreshToken, access: lost.accessToken, client: ofClient };
     for (const [name, token] of Object.entries(first)) {
       t.match(await introspect(token), LOST_CHANGES, name);
@@ -207,7 +207,7 @@ t.test('a verifier and a sidecar say that they cannot judge, and not that a toke
   t.equal(await socket.message(), 'still open', 'an open socket is not closed by the doubt');
 });
 
-t.test('the feed of an organization gives no snapshot while sessions are in doubt', async (t) => {
+t.test('the feed answers with 503 while sessions are in doubt', async (t) => {
   const { database, service, api, synchronize, lost, failOver } = await open(t);
   const own = await seedClient(database, {
     organizationId: lost.organization.id,

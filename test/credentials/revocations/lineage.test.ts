@@ -1,4 +1,5 @@
-// A failover that set the database back is noticed. Earlier sessions and tokens get no 401; an operator decides.
+// A failover that set the database back is noticed. Until an operator decides, an earlier session or token gets 503. It
+// gets 401 only if it is known to be revoked.
 import t, { type Test } from 'tap';
 import { acceptDatabase, endEverything } from '../../../src/admin/restore/restore.ts';
 import type { Database } from '../../../src/base/database/db.ts';
@@ -23,7 +24,7 @@ async function open(t: Test) {
   return { database, service, synchronize: service.app.parts.revocations.synchronize, accounts };
 }
 
-/** Asserts that every earlier session and token is refused, and that people can sign in again. */
+/** Asserts that the earlier tokens of the account are refused with 503, and that its user can sign in again. */
 async function isInDoubt(t: Test, { api }: Service, account: Account): Promise<void> {
   const { accessToken: token, refreshToken, email, password } = account;
   for (const refused of [
@@ -264,7 +265,7 @@ t.test('a standby is not judged', async (t) => {
   t.strictSame(asked, []);
 });
 
-t.test('an event of any kind that the database lacks is a loss, except the event of a restore', async (t) => {
+t.test('an event that the database lacks is a loss, except the event of a restore', async (t) => {
   const id = '00000000-0000-4000-8000-000000000001';
   const judge = async (event: Revocation) => {
     const { watch, asked, events } = openWatch();

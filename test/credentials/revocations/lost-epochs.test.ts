@@ -28,7 +28,7 @@ async function open(t: Test) {
 
 type Opened = Awaited<ReturnType<typeof open>>;
 
-/** Sets the database back, as a standby does that has received no change of an epoch. */
+/** Sets the database back to the state of a standby that has received no change of an epoch. */
 async function setBack(database: TestDatabase): Promise<void> {
   await database.query(`SET session_replication_role = replica; DELETE FROM revocations; UPDATE users SET epoch = 0;
     UPDATE clients SET epoch = 0, permissions = '{users:read}'; UPDATE memberships SET epoch = 0;

@@ -7,7 +7,7 @@ export async function promote(database: TestDatabase): Promise<void> {
   await database.query("UPDATE database_lineage SET lineage = '1/1'");
 }
 
-/** Undoes a logout, as a standby does that has not received it. */
+/** Undoes a logout, as on a standby that has not received it. */
 export async function lose(database: TestDatabase, { sessionId }: Pick<Account, 'sessionId'>): Promise<void> {
   await database.query('DELETE FROM revocations WHERE subject = $1', [sessionId]);
   await database.query('UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL WHERE id = $1', [sessionId]);
@@ -21,7 +21,7 @@ export async function rowOf(database: TestDatabase) {
   return row;
 }
 
-/** Loses a session as a whole, as a standby does that has received nothing since before the sign-in. */
+/** Loses a session as a whole, as on a standby that has received nothing since before the sign-in. */
 export async function loseSession(database: TestDatabase, { sessionId }: Pick<Account, 'sessionId'>): Promise<void> {
   await database.query('DELETE FROM revocations WHERE subject = $1', [sessionId]);
   await database.query('DELETE FROM sessions WHERE id = $1', [sessionId]);

@@ -43,7 +43,7 @@ for (const [fault, happen] of Object.entries(faults)) {
   });
 }
 
-t.test('with a frozen Redis every request is answered, and replicas read revocations from PostgreSQL', async (t) => {
+t.test('with a frozen Redis requests are answered, and replicas read revocations from PostgreSQL', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });

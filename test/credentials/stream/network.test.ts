@@ -1,5 +1,5 @@
-// Faults of the network to Redis. Also the conditions under which the stream proves that no event is missing, while
-// PostgreSQL cannot be read.
+// Faults of the network to Redis. Also tests the conditions under which the stream proves that no event is missing,
+// while PostgreSQL cannot be read.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { startRedis } from '../../support/servers/redis.ts';

@@ -20,10 +20,10 @@ t.test('the reading is broken when entries are missing, or when another stream h
   t.equal(prove(place, none, { id: '0-0', added: 0 }), 'broken', 'the stream does not exist any more');
   t.equal(prove(place, none, { id: '3-0', added: 1 }), 'broken', 'a new stream has a lower id');
   t.equal(prove(place, none, { id: '3-0', added: 10 }), 'broken', 'a new stream has as many entries');
-  t.equal(prove(place, none, { id: '5-0', added: 1 }), 'broken', 'or with the same id');
+  t.equal(prove(place, none, { id: '5-0', added: 1 }), 'broken', 'a new stream has the same id');
   t.equal(prove(place, entries('6-0'), { id: '6-0', added: 1 }), 'broken', 'a new stream with a higher id');
   t.equal(prove(place, entries('8-0'), { id: '8-0', added: 13 }), 'broken', 'some were deleted before they were read');
-  t.equal(prove(place, none, { id: '8-0', added: 13 }), 'broken', 'all were');
+  t.equal(prove(place, none, { id: '8-0', added: 13 }), 'broken', 'all were deleted');
   t.equal(prove(place, entries('6-0'), { id: '4-0', added: 9 }), 'broken', 'another server lacks some of them');
 });
 

@@ -32,12 +32,12 @@ export async function blockableReads(database: TestDatabase): Promise<BlockableR
   return { database: { ...database, systemUrl: url.href }, block, unblock };
 }
 
-/** Resolves once the service follows the stream and can write to the stream. */
+/** Resolves once each service follows the stream and can write to it. */
 export async function streaming(...services: readonly Service[]): Promise<void> {
   for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === true);
 }
 
-/** Resolves once the service has noticed that its stream is unavailable. */
+/** Resolves once each service has noticed that the stream is unavailable. */
 export async function degraded(...services: readonly Service[]): Promise<void> {
   for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === false);
 }
@@ -86,7 +86,7 @@ const BROKEN = 'Redis cannot be used';
 const WHOLE_AGAIN = 'Redis can be used again';
 const LOST = 'the revocation stream was lost';
 
-/** Whether the newest line about one direction says that it does not work. */
+/** Whether the newest log line about reading, or that about writing, says that Redis cannot be used. */
 function isBroken({ lines }: Service): boolean {
   return ['reading', 'writing'].some((direction) => {
     const newest = lines.findLast(

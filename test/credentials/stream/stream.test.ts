@@ -49,7 +49,7 @@ t.test('a replica that reads only the stream refuses the tokens that another rep
 });
 
 t.test(
-  'a changed membership is refused by a replica that reads only the stream, for its organization alone',
+  'a replica that reads only the stream refuses the tokens of a changed membership for its organization alone',
   async (t) => {
     const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
     const [here, there] = [await newAccount(a.api), await newAccount(a.api)];
@@ -81,7 +81,7 @@ t.test(
   },
 );
 
-t.test('a changed role is refused by a replica that reads only the stream, for tokens that name it', async (t) => {
+t.test('a replica that reads only the stream refuses the tokens that name a changed role', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const [here, there] = [await newAccount(a.api), await newAccount(a.api)];
   const org = here.organization.id;
@@ -125,7 +125,7 @@ t.test('many sessions that end at once are all reported', async (t) => {
     const isKnown = (sessionId: string) => revocations.judge({ ...token, sessionId }) === 'session_revoked';
     await arrives(() => sids.every(isKnown), hasGap);
   });
-  t.pass('in entries of some hundred each');
+  t.pass('in entries of at most a hundred each');
 });
 
 t.test('the stream can suspend an organization, and only PostgreSQL can activate it again', async (t) => {
@@ -139,7 +139,8 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
     await arrives(async () => (await verdict(b, account)) === 'organization_suspended', hasGap);
     t.equal((await change(account, 'activate')).status, 200);
     t.equal(await verdict(a, account), 200);
-    // Without a gap the activation has arrived before the entry that was sent after it. The service ignored it.
+    // Without a gap the activation has arrived before the entry that was sent after it. The service ignored the
+    // activation.
     const later = await signedOut(a);
     await arrives(async () => (await verdict(b, later)) === 'session_revoked', hasGap);
     return account;

@@ -112,7 +112,7 @@ t.test('a verification that is in progress when its key is deleted is not cached
   await t.rejects(authenticate(authorization, { alsoSuspended: false }), { code: 'invalid_token' });
 });
 
-t.test('without a key that can sign, a sign-in is refused with 503, and issued tokens stay valid', async (t) => {
+t.test('without a key that can sign, a refresh is refused with 503, and its token is not used up', async (t) => {
   const { api, account, addKey, removeKey } = await opened(t);
   await addKey('access', 600);
   await removeKey('access', kidOf(account.accessToken));
@@ -136,7 +136,7 @@ t.test('a new refresh key signs new tokens, and the old key verifies until its f
   t.equal((await api.post('/auth/refresh', { refreshToken: child })).status, 200);
 });
 
-t.test('a key file of the wrong kind is ignored, and the service continues with the others', async (t) => {
+t.test('a key file without a key is ignored, and the service continues with the other files', async (t) => {
   const { app, api, keysDirectory, account } = await opened(t);
   await writeFile(join(keysDirectory, 'access', '2026-01-01T00-00-00Z.pem'), 'no key');
   await app.parts.accessKeys.reload();

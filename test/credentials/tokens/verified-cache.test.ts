@@ -17,7 +17,7 @@ function liveBytes(): number {
 const KIB = 1024;
 let texts = 0;
 
-/** A text of its own, as if it had been read from a request. */
+/** A new text with memory of its own, as if it had been read from a request. */
 function textOf(length: number): string {
   texts += 1;
   return Buffer.alloc(length, `text ${texts} `).toString('latin1');

@@ -54,7 +54,7 @@ t.test('an address gets at most twenty mails a day from all organizations, even 
   for (const reply of replies.filter(({ status }) => status !== 201)) assertWait(t, reply);
 });
 
-t.test('an inviter with several organizations cannot use up what an address gets from others', async (t) => {
+t.test('an inviter with several organizations cannot use up what an address gets from other inviters', async (t) => {
   const email = freshEmail();
   const { accessToken, refreshToken } = await newProvenAccount(api, database);
   const founded = await api.post('/organizations', { name: 'Second' }, { token: accessToken });

@@ -1,4 +1,5 @@
-// Accepting an invitation while the invitation or the rights of the inviter are removed: many rounds of each race.
+// Accepting an invitation while it is revoked or mailed again, or while its inviter loses rights. Also simultaneous
+// invitations of one e-mail. The races run in many rounds.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import type { Account } from '../../support/fixtures/accounts.ts';
@@ -78,7 +79,7 @@ t.test(
   },
 );
 
-t.test('an e-mail that several members invite at the same time has one invitation', async (t) => {
+t.test('an e-mail that is invited several times at the same moment has one invitation', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const email = freshEmail();
     const replies = await atOnce(3, () => inviting.invite(email));

@@ -70,7 +70,7 @@ export async function setSeats(database: TestDatabase, organizationId: string, s
   );
 }
 
-/** Registers a new user who accepts an invitation. Returns the answer to the sign-in. */
+/** Registers a new user who accepts an invitation. Returns the account with its tokens. */
 export async function joined(inviting: Inviting, role: string, email = freshEmail(role)): Promise<Account> {
   const { token } = await inviting.invited(email, role);
   const reply = await inviting.api.post('/invitations/accept', registering(token));

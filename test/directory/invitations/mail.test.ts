@@ -71,7 +71,7 @@ t.test('an organization’s name becomes neither markup nor a link nor a header'
   }
 });
 
-t.test('all other characters of a name are plain text in the HTML', async (t) => {
+t.test('special characters of a name are plain text in the HTML', async (t) => {
   const name = `Acme & "Sons" 'Ltd' &lt;`;
   const { html, text } = writeInvitation({ organizationName: name, inviterName: name });
   t.ok(text.includes(name));

@@ -33,7 +33,7 @@ async function open(t: Test) {
     database.query(`UPDATE organizations SET role_changes_paid_until = clock_timestamp() + $1 * interval '1 second'`, [
       seconds,
     ]);
-  /** The number of used seconds in the budget of a member. */
+  /** The instant until which the budget of a member is used, in seconds since 1970. */
   const paid = async ({ userId }: Pick<Teammate, 'userId'>) => {
     const [row] = await database.query<{ at: number }>(
       'SELECT extract(epoch FROM changes_paid_until)::float8 AS at FROM memberships WHERE user_id = $1',

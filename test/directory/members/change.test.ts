@@ -43,7 +43,7 @@ t.test('after a change of roles the older access token is stale, and the next ha
   const before = await epochOf(database, agent.userId);
   await api.patch(`/users/${agent.userId}`, { roles: [{ role: 'admin' }] }, { token: owner.token });
   t.match(await api.get('/me', { token: agent.token }), { status: 401, code: 'token_stale' });
-  t.equal((await api.get('/me', { token: owner.token })).status, 200, 'nobody else’s');
+  t.equal((await api.get('/me', { token: owner.token })).status, 200, 'the tokens of others stay valid');
   const { claims } = partsOf(await renewed(api, agent));
   t.match(claims, { roles: ['admin'], epoch: before + 1 });
   t.same(await eventsAbout(database, agent.userId), ['member.roles_changed']);
@@ -137,7 +137,7 @@ t.test('the last active owner can neither give up the role nor suspend themselve
   ];
   const states: Record<string, string[]> = {
     'there is no other': [],
-    'the other owner is one somewhere only': [`UPDATE role_assignments SET scope = '{"a":1}' WHERE user_id = $1`],
+    'the other owner is an owner only in a scope': [`UPDATE role_assignments SET scope = '{"a":1}' WHERE user_id = $1`],
     'the other owner is suspended': [`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`],
     'the other owner’s account is disabled': [`UPDATE users SET status = 'disabled' WHERE id = $1`],
   };

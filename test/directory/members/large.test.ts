@@ -62,7 +62,8 @@ t.test('a search in a large organization finds every match, counts all of them, 
     names: [],
     pagination: { total: 0, limit: 20, offset: 0, hasMore: false },
   });
-  // Parts of at most three characters are found by the index alone, longer ones are compared. Both with a filter.
+  // A text of at most three characters is found by the index alone. A longer text is compared, too. Both are tried with
+  // a filter.
   for (const q of ['zo', 'zoë ']) {
     t.same(await ask({ q, status: 'suspended', limit: '2', offset: '1' }), {
       names: ['Zoë 8000', 'Zoë 12000'],

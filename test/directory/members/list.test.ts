@@ -14,7 +14,7 @@ interface Shown {
   readonly name: string;
 }
 
-/** Inserts members who cannot sign in, and who joined one second apart. */
+/** Inserts members who joined one second apart. */
 async function seedMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
   const ids: string[] = [];
   for (const [index, name] of names.entries()) {

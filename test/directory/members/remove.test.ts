@@ -1,5 +1,5 @@
-// The end of a membership, by removal and by leaving. The account and its sessions stay, and then act for no
-// organization.
+// The end of a membership, by removal and by leaving. The account and its sessions stay. A session that acted for the
+// organization then acts for none.
 import t from 'tap';
 import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';

@@ -1,5 +1,5 @@
-// A deleted organization with many members disappears for everybody at once. Its rows are removed in portions, and a
-// crash in the middle loses nothing.
+// A deleted organization with many members disappears for everybody at once. Its rows are removed in portions, and
+// another process finishes a removal that a crash interrupts.
 import t, { type Test } from 'tap';
 import { findRefreshTokenState } from '../../../src/access/oauth/store.ts';
 import { listOwnedAlone } from '../../../src/admin/accounts/store.ts';
@@ -114,7 +114,7 @@ t.test('several processes that remove the same organization do not hinder each o
   t.same(await rowsOf(database, organization.id), NONE);
 });
 
-t.test('while its rows are removed, every request gets the same answer as afterwards', async (t) => {
+t.test('while the rows of an organization are removed, requests get the same answers as afterwards', async (t) => {
   const all = await interrupted(t, 3);
   const { api, database, organization, owner, member, parts } = all;
   const administrator = await newAdministrator(all.service);
@@ -122,7 +122,7 @@ t.test('while its rows are removed, every request gets the same answer as afterw
   const outside = (await signInPerson(api, owner)).accessToken;
   const { id, slug } = organization;
   const operator = { token: administrator.accessToken };
-  // The session of a member that still acts for the organization, as all of them did at the deletion.
+  // Lets a member's session act for the organization, as the sessions of all members did at the deletion.
   const reset = async () => {
     const [there] = await database.query('SELECT 1 FROM memberships WHERE organization_id = $1 AND user_id = $2', [
       id,
@@ -187,7 +187,7 @@ t.test('while its rows are removed, every request gets the same answer as afterw
   });
 });
 
-t.test('the slug is free at once, and nothing restores the organization', async (t) => {
+t.test('the slug is free at once, and the previous version cannot restore the organization', async (t) => {
   const { api, database, organization, member } = await interrupted(t, 0);
   const { slug } = organization;
   await seedOrganizationOf(database, member.userId, { slug: 'elsewhere', role: 'viewer' });

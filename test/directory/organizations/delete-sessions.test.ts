@@ -3,7 +3,7 @@ import t from 'tap';
 import { openTeam } from '../../support/fixtures/team.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
 
-t.test('ending sessions one by one and deleting the organization never deadlock', async (t) => {
+t.test('ending sessions one by one and deleting the organization do not deadlock', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const [owner, agent] = [await join('owner'), await join('agent')];
   const [first, last] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002'];

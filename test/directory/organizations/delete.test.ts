@@ -22,7 +22,10 @@ async function signIn(api: Api, { email, password }: Account, organization: stri
   return (await api.post('/auth/login', { email, password, organization })).body.data;
 }
 
-/** An organization with a row of every kind: a custom role in use, a second member, an invitation, a mail. */
+/**
+ * An organization with a row of every kind: a custom role in use, a second member, an invitation, a mail, a service
+ * client and so on.
+ */
 async function furnished(api: Api) {
   const owner = await newAccount(api);
   const member = await newAccount(api);
@@ -60,7 +63,8 @@ async function furnished(api: Api) {
   return { owner, member, id, token: owner.accessToken };
 }
 
-// Events and the mail count of an address stay after the organization is deleted.
+// Events stay after the organization is deleted. So do the rows of its mails, by which the mails to an address are
+// counted.
 const KEPT = ['events', 'outbox'];
 
 /** Returns for each table the number of rows of the organization, and a hash of all other rows. */
@@ -83,12 +87,12 @@ async function contents(from: TestDatabase, organizationId: string) {
   return found;
 }
 
-t.test('all rows of the organization except events are deleted, and other organizations are unchanged', async (t) => {
+t.test('all rows of the organization except events and mails are deleted, and all other rows stay', async (t) => {
   const { api, app } = await openService(t, database);
   const { owner, member, id, token } = await furnished(api);
   const bystander = await furnished(api);
   const atMembers = await signIn(api, member, id);
-  await app.parts.outbox.sendDue(); // otherwise the background sends a mail between the two readings
+  await app.parts.outbox.sendDue(); // otherwise a mail could be sent between the two readings
   const before = await contents(database, id);
   const full = Object.entries(before).filter(([, { own }]) => own === 0);
   t.strictSame(full, [], 'before the deletion each table has rows of the organization');

@@ -1,5 +1,5 @@
-// Slugs of many organizations with the same name: each gets the first free number, which the index finds, and no number
-// is used twice.
+// Slugs of many organizations with the same name: each gets the first free number that a search in the index finds, and
+// no number is used twice.
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';

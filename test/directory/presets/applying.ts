@@ -39,7 +39,7 @@ const ROLES = 'SELECT *, xmin::text FROM roles ORDER BY id';
 export const EVENTS = `SELECT data FROM events WHERE type = 'roles.preset_applied' ORDER BY at`;
 export const EPOCHS = 'SELECT id, epoch FROM users ORDER BY id';
 
-/** Returns every row that applying a preset can write. */
+/** Returns rows that applying a preset can write: the roles, the events, the epochs of users and the revocations. */
 export async function stateOf(database: TestDatabase) {
   return Promise.all([ROLES, EVENTS, EPOCHS, 'SELECT * FROM revocations'].map((text) => database.query(text)));
 }

@@ -59,13 +59,13 @@ t.test('a preset is read by its shipped name or by the path of its file', async 
   );
 });
 
-t.test('each error of a file is one line with role and field', async (t) => {
+t.test('each error of a file is one line, with the role and the field if it is about them', async (t) => {
   const table: [what: string, text: string, lines: string[]][] = [
     ['nothing', '', ['must be a mapping of name and roles']],
     ['no roles', 'name: own\nroles: []', ['roles: must name at least one role']],
     ['a role that is not a mapping', role('7'), ['role 2: must be a mapping of name, level and permissions']],
     [
-      'missing members',
+      'missing fields',
       role('{name: helper}'),
       ['role "helper": level: is required', 'role "helper": permissions: is required'],
     ],

@@ -37,7 +37,7 @@ t.test(
   },
 );
 
-t.test('with a wrong ROLE_PRESET the service does not start, and logs a line for each problem', async (t) => {
+t.test('with a wrong ROLE_PRESET the service does not start, and logs the problem', async (t) => {
   const database = await createDatabase(t);
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-preset-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
-// Nobody gets more rights through a role. The tests try every way. The rights of the caller at the moment of the change
-// count, not the rights in the token.
+// Nobody gets more rights through a role. The tests try the ways that the endpoints of roles offer. The rights of the
+// caller at the moment of the change count, not the rights in the token.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';

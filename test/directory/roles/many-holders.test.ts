@@ -1,6 +1,6 @@
 // A change of a role that many members have takes the same time for any number of them, and refuses the older tokens of
 // all of them at once. The epochs of the memberships follow in slices, for tokens and processes of the previous
-// version. A crash in the middle loses nothing.
+// version. Another process finishes what a crash interrupts.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
@@ -143,7 +143,7 @@ t.test('a change is answered while another transaction has locked a member', asy
   await held.query('ROLLBACK');
 });
 
-t.test('a check that was answered from memory is answered by the changed role', async (t) => {
+t.test('a check that was answered from memory follows the changed role', async (t) => {
   const { api, change, member, owner } = await opened(t);
   const question = { userId: member.userId, resource: 'deals', action: 'write' };
   const check = async () => (await api.post('/authz/check', question, { token: owner.token })).body.data.allowed;
@@ -196,7 +196,7 @@ t.test('between two slices, the work waits for as long as its pace says', async 
   const pauses: number[] = [];
   const pauseAfter = async (workMs: number) => void pauses.push(workMs);
   t.equal(await raiseHolders(parts, begun, { pauseAfter }), true);
-  t.equal(pauses.length, Math.ceil((HOLDERS + 1) / SLICE_USERS) - 1, 'one pause for each slice');
+  t.equal(pauses.length, Math.ceil((HOLDERS + 1) / SLICE_USERS) - 1, 'one pause for each slice that was left');
   t.ok(pauses.every((ms) => ms > 0));
 });
 
@@ -244,7 +244,7 @@ t.test('a run of the loop ends after a bounded time, so that the next one finds 
   t.same(await epochsOf(database), { 1: HOLDERS + 1 });
 });
 
-t.test('a change that fails does not leave the work on another one behind', async (t) => {
+t.test('a change that fails does not prevent the work on another change', async (t) => {
   const { database, parts, id, organization } = await interrupted(t);
   const failing = await seedRole(database, organization.id, { name: 'failing', permissions: [] });
   await database.query(

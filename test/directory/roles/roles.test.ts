@@ -196,7 +196,7 @@ t.test('an organization has at most 200 custom roles', async (t) => {
   await make(team, team, { name: 'one-more' });
 });
 
-t.test('a change of rights ends the tokens of every holder; a change of description or level does not', async (t) => {
+t.test('only a change of the rights or of the name of a role ends the tokens of its holders', async (t) => {
   const team = await open(t);
   const { api, database, organization, token } = team;
   const id = await make(team, team);

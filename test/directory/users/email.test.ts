@@ -5,12 +5,12 @@ import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
-/** Escapes a text for a test title, because other characters than a line feed also end a line of a test report. */
+/** Escapes a text for a test title, because characters other than a line feed also end a line of a test report. */
 function inAscii(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-t.test('an address is compared in its canonical form and stored as it was typed', async (t) => {
+t.test('an address is compared in its canonical form, and keeps its spelling', async (t) => {
   const same: [typed: string, key: string][] = [
     ['ada@example.com', 'ada@example.com'],
     ['Ada@Example.COM', 'ada@example.com'],
@@ -106,7 +106,7 @@ t.test('an address with a line break, control or invisible character is refused'
   t.equal(parseEmail('ada@example.com\nBcc: eve@example.com'), null);
 });
 
-t.test('an address with characters outside ASCII is refused, even if it looks like an ASCII address', async (t) => {
+t.test('an address with characters outside ASCII before the domain is refused, even if it looks right', async (t) => {
   for (const typed of [
     'ａda@example.com',
     'ﬁona@example.com',
@@ -119,7 +119,7 @@ t.test('an address with characters outside ASCII is refused, even if it looks li
   }
 });
 
-t.test('over HTTP an account is found by every spelling of its address, and created only once', async (t) => {
+t.test('over HTTP an account is found by another spelling of its address, and created only once', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { password } = await newAccount(api, { email: 'Ada@Bücher.example' });
   const again = await api.post('/auth/register', { email: 'ada@xn--bcher-kva.EXAMPLE', password, name: 'Ada' });

@@ -49,7 +49,7 @@ t.test('searches find every match in all slices, the oldest first', async (t) =>
   t.match(await list({}, { limit: 2, offset: TOTAL - 1 }), { found: [TOTAL], total: TOTAL, hasMore: false });
 });
 
-t.test('no statement of a search looks through more accounts than one slice has', async (t) => {
+t.test('a search reads slice after slice, and then only the accounts of the page', async (t) => {
   const asked: unknown[][] = [];
   const pages = [
     { fitting: ['a'], lookedAt: SLICE_ACCOUNTS, last: 'm' },

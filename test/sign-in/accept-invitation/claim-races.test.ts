@@ -1,5 +1,5 @@
 // Taking over an account whose e-mail was never proven, during sign-ins with the password that someone else set. Also
-// two invitations of one new e-mail. Each race runs in many rounds.
+// tests two invitations for one new e-mail. Each race runs in many rounds.
 import t from 'tap';
 import {
   codesOf,

@@ -1,4 +1,5 @@
-// A user who proves the mailbox ends everything that someone else has set up in the account of this e-mail.
+// A user who proves the mailbox ends what someone else could still use in the account of this e-mail: the password,
+// sessions, invitations and service clients.
 import t from 'tap';
 import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
 import { newAccount, newProvenAccount } from '../../support/fixtures/accounts.ts';
@@ -8,7 +9,7 @@ import { eventsAbout } from '../../support/rows.ts';
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
 
-/** An invitation of somebody whose mailbox is not proven, as former versions allowed. */
+/** An invitation by somebody whose mailbox is not proven, as former versions allowed. */
 async function invitedByUnproven(
   by: { readonly userId: string; readonly accessToken: string },
   email: string,
@@ -123,7 +124,7 @@ t.test('after a takeover the user signs in to the joined organization, and can l
   t.equal(
     (await login()).organization.id,
     owner.organization.id,
-    'the sign-in is for the oldest organization joined after the takeover',
+    'the sign-in is for the oldest organization joined since the takeover',
   );
   const there = await login(unproven.organization.id);
   t.equal(there.organization.id, unproven.organization.id, 'a sign-in that names an earlier organization works');
@@ -131,7 +132,7 @@ t.test('after a takeover the user signs in to the joined organization, and can l
   t.equal(left.status, 204, 'left');
 });
 
-t.test('an account with a proven mailbox still signs in to its oldest organization', async (t) => {
+t.test('an account that was not taken over still signs in to its oldest organization', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email);
   t.equal((await api.post('/invitations/accept', { token }, { token: guest.accessToken })).status, 200);

@@ -86,7 +86,7 @@ t.test('a token that was kept for another page or by another browser shows no in
   t.equal(await statusOf(id), 'pending');
 });
 
-t.test('every form acts with the invitation that its page has shown', async (t) => {
+t.test('a form acts with the invitation that its page has shown', async (t) => {
   const email = freshEmail();
   const evil = await newProvenAccount(inviting.api, database, { organizationName: 'Evil' });
   const [good, bad] = [await inviting.invited(email), await inviting.invited(email, 'agent', evil.accessToken)];
@@ -129,7 +129,7 @@ async function openVisitorAt(text: string): Promise<Answer> {
   return bring(openVisitor(url), `x${text}`);
 }
 
-t.test('people continue at an application of the operator after they accepted, and at no other address', async (t) => {
+t.test('people who accepted continue only in the service or in an application of the operator', async (t) => {
   const targets: Record<string, string> = {
     [`${APP}/deals?id=1`]: `${APP}/deals?id=1`,
     [`${ORIGIN}/account/devices`]: `${ORIGIN}/account/devices`,

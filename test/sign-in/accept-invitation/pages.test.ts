@@ -23,7 +23,7 @@ async function signIn(person: Visitor, email: string, password: string, path = '
   return person.open((location ?? '').replace(ORIGIN, ''));
 }
 
-/** The form of a page that does a step, with the fields that it has. */
+/** Finds the form of the page for this step. */
 function stepOf(page: Awaited<ReturnType<Visitor['open']>>, step: string | undefined) {
   return page.markup.forms.find(({ action, fields }) => action === PAGE && fields.step === step);
 }
@@ -81,7 +81,7 @@ t.test('a person without an account pastes the link, reads the invitation, regis
   t.equal(row?.proven, true);
 });
 
-t.test('a person with an account signs in first, comes back, accepts, and the session acts for it', async (t) => {
+t.test('a person with an account signs in first, comes back, accepts, and acts for the organization', async (t) => {
   const guest = await newAccount(api, { email: freshEmail(), password: PASSWORD, organizationName: 'Own' });
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { id, token } = await inviting.invited(guest.email);
@@ -124,7 +124,7 @@ t.test('a person who is signed in with another e-mail signs out there, and the t
   t.equal(await actingFor(email), owner.organization.id);
 });
 
-t.test('an account that nobody has proven is taken over by registering, or accepted by signing in', async (t) => {
+t.test('an account whose e-mail was never proven is taken over by registering, or joins by signing in', async (t) => {
   for (const way of ['register', 'sign in']) {
     const unproven = await newAccountWithoutOrganization(api, { email: freshEmail(), password: PASSWORD });
     const { id, token } = await inviting.invited(unproven.email);
@@ -134,7 +134,7 @@ t.test('an account that nobody has proven is taken over by registering, or accep
       const password = 'another umbrella tuesday';
       t.match((await take(person, offer, 'register', { name: 'Grace', password })).seen, 'Your account');
       const former = await api.post('/auth/login', { email: unproven.email, password: PASSWORD });
-      t.equal(former.status, 401, 'the former password is worth nothing');
+      t.equal(former.status, 401, 'the former password is refused');
       t.equal((await api.get('/me', { token: unproven.accessToken })).code, 'session_revoked');
     } else {
       const links = offer.markup.tags.flatMap(({ attributes: { href = '' } }) =>
@@ -205,7 +205,7 @@ t.test('a GET and a HEAD use nothing up, and no page is kept by a cache', async 
   t.equal(await statusOf(id), 'pending');
 });
 
-t.test('a second submit changes nothing, and a full or joined organization says so', async (t) => {
+t.test('a second submit changes nothing, and the page says when the organization is full', async (t) => {
   const { id, token } = await inviting.invited(freshEmail());
   const person = openVisitor(url);
   const offer = await paste(person, token);

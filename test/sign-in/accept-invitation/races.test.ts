@@ -1,5 +1,5 @@
-// One token used by several callers, and the last free seat. Each race runs in many rounds, and all calls start at the
-// same moment.
+// One token used by several callers, and the last free seat. Most races run in many rounds, and all calls of a round
+// start at the same moment.
 import t from 'tap';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { acceptByRegistering } from '../../../src/sign-in/accept-invitation/accept-invitation.ts';

@@ -1,5 +1,5 @@
-// A signed-in user accepts an invitation and exchanges the refresh token in the same call, while sessions on other
-// devices stay alive.
+// A signed-in user accepts an invitation, and can exchange the refresh token in the same call. Also tests the locks of
+// the first proof, which ends the sessions on other devices.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { freshEmail, openInviting } from '../../directory/invitations/inviting.ts';
@@ -63,7 +63,7 @@ t.test('the first proof does not deadlock with another device that ends the othe
     const guest = await newAccount(api, { email: freshEmail() });
     const { token } = await inviting.invited(guest.email);
     const other = await api.post('/auth/login', { email: guest.email, password: guest.password });
-    // Sessions with ids before and after the current session. A request that ends all sessions locks each of them.
+    // Sessions with ids after that of the current session. A request that ends them locks each of them.
     const ids = Array.from({ length: 100 }, () => `ffffffff${randomUUID().slice(8)}`);
     await database.query(
       `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)

@@ -1,5 +1,5 @@
-// The pages of an account show what people and their browsers wrote, and never as markup. They have the limits of the
-// API.
+// The pages of an account show what people and their browsers wrote as text, and not as markup. The sign-in page shares
+// the limits of the API. Also tested: closed registration, a database that is away, and the names of devices.
 import t from 'tap';
 import { nameDevice } from '../../../src/sign-in/notices/device-name.ts';
 import { HOSTILE } from '../../base/page-kit/hostile.ts';
@@ -15,7 +15,7 @@ import { until } from '../../support/until.ts';
 const PASSWORD = 'correct horse battery';
 
 t.test(
-  'markup that is stored in a name, an organization, a role or a user agent stays a text on every page',
+  'markup that is stored in a name, an organization, a role or a user agent stays a text on the pages',
   async (t) => {
     const database = await createDatabase(t);
     const { url, api } = await openService(t, database);
@@ -86,11 +86,7 @@ t.test('the sign-in page shares its allowance and its throttle with the API', as
   await api.post('/auth/login', { email: 'other@example.com', password });
   await visitor.send(page, '/sign-in', { email: 'other@example.com', password });
   const over = await visitor.send(page, '/sign-in', { email: 'third@example.com', password });
-  t.match(
-    [over.status, over.seen],
-    [429, 'Too many attempts'],
-    'the sixth attempt was the last one, wherever they were made',
-  );
+  t.match([over.status, over.seen], [429, 'Too many attempts'], 'the page and the API together allow six attempts');
   t.equal((await api.post('/auth/login', { email: 'fourth@example.com', password })).status, 429);
 });
 
@@ -107,7 +103,7 @@ t.test('a service that takes no registrations has no page for them', async (t) =
     email: 'a@example.com',
     password: PASSWORD,
   };
-  t.equal((await visitor.request('POST', '/register', form)).status, 403, 'nor by a form of another purpose');
+  t.equal((await visitor.request('POST', '/register', form)).status, 403, 'a form that is sent anyway is refused');
 });
 
 t.test('while the database is away people get a page that says so, and nobody is signed out', async (t) => {

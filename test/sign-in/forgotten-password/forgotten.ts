@@ -57,7 +57,7 @@ export async function openForgotten(t: Test, settings: Record<string, string> = 
   const ask = (email: string, headers: Record<string, string> = {}) =>
     api.post('/auth/forgot-password', { email }, { headers });
   const account = await newAccount(api);
-  await mailbox.nextProof(account.email); // so that no test meets it later
+  await mailbox.nextProof(account.email); // so that no test takes this mail later
   return {
     ...{ database, mailbox, service, api, ask, account },
     async mailed(email) {

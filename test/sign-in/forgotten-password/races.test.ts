@@ -1,4 +1,5 @@
-// Resets meet each other, a sign-in, a refresh and the end of the account at the same moment.
+// Resets at the same moment as another reset, a sign-in or a refresh. Also tests resets after the account was disabled
+// or its address has changed.
 import t from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import { atOnce } from '../../support/client.ts';

@@ -102,7 +102,7 @@ t.test('one network alone cannot use up the mails of an address', async (t) => {
   t.equal(new Set(replies).size, 1);
 });
 
-t.test('the Host of a request is in no link, and the allowance of a network counts every request', async (t) => {
+t.test('a host in a header is in no link, and the allowance of a network counts every request', async (t) => {
   const settings = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '3' };
   const { account, ask, mailbox } = await openForgotten(t, settings);
   const poisoned = {

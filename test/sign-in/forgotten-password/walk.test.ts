@@ -53,7 +53,7 @@ t.test('the code of the mail works as the link does, with blanks and in any spel
   t.equal((await signIn(email, NEW_PASSWORD)).status, 200);
 });
 
-t.test('a weak password leaves the link and the code as they are, and a wrong code is refused before it', async (t) => {
+t.test('a weak password leaves the link and the code as they are, and a wrong code is refused first', async (t) => {
   const { account, mailed, reset, database } = await openForgotten(t, { PASSWORD_MIN_LENGTH: '8' });
   const { email } = account;
   const { token, code } = await mailed(email);

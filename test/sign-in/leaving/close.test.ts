@@ -113,7 +113,7 @@ t.test('a last owner is refused, and may delete only organizations without other
   );
 });
 
-t.test('a suspended organization is not the user’s to delete', async (t) => {
+t.test('a user cannot delete a suspended organization', async (t) => {
   const account = await newAccount(api);
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [account.organization.id]);
   const refused = await close(account, { deleteOrganizations: [account.organization.id] });

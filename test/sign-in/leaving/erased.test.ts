@@ -1,5 +1,5 @@
-// After an account is closed, nothing of the person can be read in the database, even with the keys: every sealed value
-// is opened, and every table is read as text, as a plain dump has it.
+// After an account is closed, no personal data of its user can be read in the database, even with the keys: every
+// sealed value is opened, and every table is read as text, as a plain dump has it.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
@@ -31,7 +31,7 @@ async function dump(database: TestDatabase): Promise<string> {
   return texts.join('\n');
 }
 
-t.test('nothing of a person can be read after the account was closed, no matter who closed it', async (t) => {
+t.test('no personal data can be read after the account was closed, no matter who closed it', async (t) => {
   const inviting = await openInviting(t, { TRUSTED_PROXIES: '127.0.0.1' });
   const { api, database, mailbox, service } = inviting;
   const { api: verified } = await openService(t, database, { REGISTRATION_MODE: 'verified', SMTP_URL: mailbox.url });
@@ -80,7 +80,7 @@ t.test('nothing of a person can be read after the account was closed, no matter 
   }
 });
 
-t.test('the address of the mail goes with the mail that cannot be sent', async (t) => {
+t.test('the address of a mail is removed when the mail is given up', async (t) => {
   const { api, database, invited } = await openInviting(t);
   const email = 'canary-undelivered@example.com';
   const { token: invitation } = await invited(email);
@@ -93,5 +93,5 @@ t.test('the address of the mail goes with the mail that cannot be sent', async (
   t.equal((await api.call('DELETE', '/me', { password }, { token })).status, 204);
   t.ok((await dump(database)).includes(email), 'while the mail waits');
   await database.query(`UPDATE outbox SET due_at = NULL, failure = 'timeout' WHERE kind = 'account_closed'`);
-  t.notOk((await dump(database)).includes(email), 'and no longer');
+  t.notOk((await dump(database)).includes(email), 'after the mail is given up');
 });

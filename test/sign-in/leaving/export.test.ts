@@ -32,7 +32,7 @@ t.test('the export has what is stored about the person, unsealed, and nothing ab
   const { accessToken: token, refreshToken, sessionId, user } = joined.body.data;
   t.equal((await inviting.invite('invited-by-grace@example.com', 'agent', token)).status, 201);
   t.equal((await inviting.invite('invited-by-owner@example.com')).status, 201);
-  // A child that is issued again records the network, sealed for the person.
+  // When a child is issued again, an event records the network, sealed for the person.
   t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200);
   await database.query(`UPDATE sessions SET successor_at = successor_at - interval '1 hour' WHERE id = $1`, [
     sessionId,
@@ -90,7 +90,7 @@ t.test('a person with many events gets them in pages, each event once and in ord
   }
 });
 
-t.test('a cursor that no page has given is refused', async (t) => {
+t.test('a malformed cursor is refused, and a cursor after the last event gets no events', async (t) => {
   const { accessToken: token } = await newAccountWithoutOrganization(api);
   const nil = '00000000-0000-0000-0000-000000000000';
   for (const text of ['', 'x', `events 0 ${nil}x`, `others 0 ${nil}`, `events -1 ${nil}`]) {

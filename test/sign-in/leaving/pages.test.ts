@@ -61,7 +61,7 @@ t.test('the download is one file with everything, after a fresh proof', async (t
   t.equal((await database.query(`SELECT 1 FROM events WHERE type = 'user.exported'`)).length, 1);
 });
 
-t.test('closing says what goes, refuses with names, deletes what was chosen, and ends on a plain page', async (t) => {
+t.test('closing says what goes and what prevents it, deletes what was chosen, and ends on a plain page', async (t) => {
   const { database, api, signIn } = await openLeaving(t);
   for (const language of LANGUAGES) {
     const text = CATALOGUES[language];

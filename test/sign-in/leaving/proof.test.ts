@@ -28,7 +28,7 @@ t.test(
     t.same(await eventsOf(userId, 'user.exported'), []);
     const proven = await api.post('/auth/reauthenticate', { password }, { token });
     t.equal(proven.status, 200);
-    t.equal((await api.get('/me/export', { token })).status, 200, 'the session counts, and not the token');
+    t.equal((await api.get('/me/export', { token })).status, 200, 'the proof counts for the session');
     t.equal((await eventsOf(userId, 'user.exported')).length, 1);
   },
 );

@@ -54,7 +54,9 @@ async function hasOneOwner(t: Test, organizationId: string) {
   t.equal(owners.length, 1, 'the organization has an owner');
 }
 
-/** On a busy machine, a request of a race may have waited too long for a connection, which says nothing else. */
+/**
+ * On a busy machine, a request of a race may wait too long for a connection. This answer says nothing about the race.
+ */
 const BUSY = 'service_busy';
 
 t.test('an invitation that is accepted while the account closes leaves no member without an account', async (t) => {

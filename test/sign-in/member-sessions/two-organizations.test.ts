@@ -16,7 +16,7 @@ t.test('whatever one organization does to a member, the session in the other org
   await other.join('owner');
   await seedMembership(database, { organizationId: other.organization.id, userId: person.userId, role: 'viewer' });
   const elsewhere = await signInPerson(api, person, other.organization.slug);
-  // A tab of the session elsewhere also works here.
+  // Another tab of this session acts for the first organization.
   const visit = { refreshToken: elsewhere.refreshToken, organization: organization.id };
   const visiting = (await api.post('/auth/refresh', visit)).body.data;
   t.equal(partsOf(visiting.accessToken).claims.org, organization.id);
@@ -60,7 +60,7 @@ t.test(
     await other.join('owner');
     await seedMembership(database, { organizationId: other.organization.id, userId: person.userId, role: 'viewer' });
     // The session acts for the first organization, as the last switch said. The other tab has a token for the other
-    // one.
+    // organization.
     const visit = { refreshToken: person.refreshToken, organization: other.organization.id };
     const there = (await api.post('/auth/refresh', visit)).body.data;
     const here = (await api.post('/auth/refresh', { refreshToken: there.refreshToken })).body.data;

@@ -1,5 +1,5 @@
-// Devices with which people sign in, and the mails that tell of new ones. The service believes the addresses that a
-// device states, as it believes those of a proxy.
+// Devices with which people sign in, and the mails that tell of new devices. The service trusts the address in the
+// headers of a device, as if a proxy had sent it.
 import type { Test } from 'tap';
 import { wideNetworkOf } from '../../../src/base/http/rate-limit.ts';
 import { openMail } from '../../../src/base/mail/smtp.ts';
@@ -37,7 +37,7 @@ export interface Devices extends Inviting {
   login(person: Pick<Person, 'email'>, device: TestDevice, password?: string): Promise<Reply>;
   /** Sends what is due, and returns all mails to the person that tell of a new device. */
   notices(person: Pick<Person, 'email'>): Promise<readonly ReceivedMail[]>;
-  /** The states of the rows of such mails, the oldest first. */
+  /** The outcomes of the rows of such mails, the oldest first; null while a mail waits. */
   rowsOf(person: Pick<Person, 'userId'>): Promise<readonly (string | null)[]>;
 }
 
@@ -45,7 +45,7 @@ export function headersOf({ agent, ip }: TestDevice): Record<string, string> {
   return { 'user-agent': agent, 'x-forwarded-for': ip };
 }
 
-/** With `sends only when asked`, nothing is sent before `notices`. */
+/** With `sends only when asked`, no mail is sent before `notices` is called. */
 export async function openDevices(t: Test, sending?: 'sends only when asked'): Promise<Devices> {
   const inviting = await openInviting(t, { TRUSTED_PROXIES: '127.0.0.1', PUBLIC_APP_URL: 'https://app.example' });
   const { api, database, mailbox, service } = inviting;

@@ -1,5 +1,5 @@
-// What becomes of the mail about a new device by what happens before it is sent: the account is disabled or closed, or
-// another sign-in with the same device has the earlier instant.
+// What becomes of the mail about a new device when something happens before it is sent: the account is disabled or
+// closed, or another sign-in with the same device has the earlier instant.
 import t from 'tap';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import { freshEmail, PASSWORD } from '../../directory/invitations/inviting.ts';

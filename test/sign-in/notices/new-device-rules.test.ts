@@ -11,7 +11,7 @@ import { CHROME, headersOf, LAPTOP, openDevices, type Person, STRANGE } from './
 const devices = await openDevices(t);
 const { api, database, mailbox, service, person, unproven, login, notices, rowsOf } = devices;
 
-/** A program of its own name, in the network of the laptop. */
+/** A program with this name, in the network of the laptop. */
 const program = (name: string) => ({ agent: `${name}/1.0`, ip: LAPTOP.ip });
 
 t.test(
@@ -41,7 +41,7 @@ t.test(
   },
 );
 
-t.test('the first sign-in of such an account sends no mail when it comes several times at once', async (t) => {
+t.test('simultaneous first sign-ins to an account that an operator made send no mail', async (t) => {
   for (let round = 0; round < rounds(20); round += 1) {
     const email = freshEmail();
     const asked = { email, name: 'M', password: PASSWORD, verified: true };
@@ -80,14 +80,14 @@ t.test('a device counts as used when its session has ended, but not when it belo
   t.match(await notices(squatted), [{ text: /Chrome on Windows/ }]);
 });
 
-t.test('sessions that the version before opened count, by their sealed user agents and addresses', async (t) => {
+t.test('sessions of the previous version count, by their sealed user agents and addresses', async (t) => {
   const grace = await person();
   await database.query('UPDATE sessions SET device_lookup = NULL WHERE user_id = $1', [grace.userId]);
   await login(grace, LAPTOP);
   t.same(await notices(grace), []);
   t.same(await rowsOf(grace), ['unwanted']);
   await login(grace, LAPTOP);
-  t.equal((await rowsOf(grace)).length, 1, 'its next sign-in writes no row');
+  t.equal((await rowsOf(grace)).length, 1, 'the next sign-in writes no row');
   await login(grace, STRANGE);
   t.equal((await notices(grace)).length, 1);
 });

@@ -52,7 +52,7 @@ t.test('a password that an operator sets is told to the owner of the account', a
   t.notMatch(mail.text, /Dispositivo/);
 });
 
-t.test('a change that is undone sends nothing, and an account that is gone gets nothing', async (t) => {
+t.test('a change that is undone sends no mail, and the next change sends one', async (t) => {
   const { email, userId } = await register('en');
   const undone = parts.db.system(async (tx) => {
     await requestPasswordChangedMail(deps, tx, { userId, sessionId: null });

@@ -149,3 +149,24 @@ t.test('nobody gets a way back to an address that nobody has proven', async (t) 
   ]);
   t.equal(rows.length, 0);
 });
+
+t.test('what ends the session that asked also ends the link and the code that were sent', async (t) => {
+  const ends: Record<string, (thief: { sessionId: string; accessToken: string }, token: string) => Promise<unknown>> = {
+    'its own sign-out': ({ accessToken }) => api.post('/auth/logout', {}, { token: accessToken }),
+    'another session of the user': ({ sessionId }, token) => api.delete(`/me/sessions/${sessionId}`, { token }),
+    'the end of all others': (_, token) => api.delete('/me/sessions', { token }),
+    'an operator': ({ sessionId }) => cliOn(database)('sessions', 'revoke', sessionId),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    const user = await register();
+    const thief = (await login(user)).body.data;
+    const to = freshEmail('thief');
+    t.equal((await ask(thief.accessToken, to)).status, 202);
+    const { token, code } = proofIn(await mailTo(mailbox, to, '/confirm-email'));
+    await end(thief, user.accessToken);
+    t.equal((await api.get('/me', { token: thief.accessToken })).status, 401, `${how}: the session has ended`);
+    refused(t, await confirm({ code }, user.accessToken), 'invalid_or_expired_token', `${how}: the code`);
+    refused(t, await confirm({ token }), 'invalid_or_expired_token', `${how}: the link`);
+    t.equal((await api.get('/me', { token: user.accessToken })).body.data.user.email, user.email, how);
+  }
+});

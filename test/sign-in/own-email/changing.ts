@@ -16,7 +16,9 @@ export interface Changing {
   ask(token: string, newEmail: string, more?: Record<string, unknown>): Promise<Reply>;
   confirm(body: Record<string, unknown>, token?: string): Promise<Reply>;
   revert(token: string): Promise<Reply>;
-  /** Asks and confirms by the link. Returns the link of the mail to the former address. */
+  /**
+   * Asks and confirms by the link. Returns the token of the mail to the former address, and new tokens of the session.
+   */
   change(account: Account, from: string, to: string): Promise<Changed>;
   login(account: Account, email?: string): Promise<Reply>;
 }
@@ -24,7 +26,7 @@ export interface Changing {
 export interface Changed {
   /** The token that takes the former address back. */
   readonly back: string;
-  /** An access token of the session, which went on. */
+  /** An access token of the session that asked, which goes on. */
   readonly accessToken: string;
   readonly refreshToken: string;
 }
@@ -83,7 +85,7 @@ export async function openChanging(t: Test, settings: Record<string, string> = {
   };
 }
 
-/** What an account is like: everything that a change of the address alters. */
+/** The parts of an account that a change of the address alters. */
 export async function contentOf({ query }: TestDatabase, userId: string): Promise<unknown> {
   const [row] = await query(
     `SELECT encode(u.email_lookup, 'hex') AS lookup, u.epoch, u.email_verified_at, s.email_grams,

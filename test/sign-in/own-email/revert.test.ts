@@ -46,7 +46,7 @@ t.test('after two changes the first way back wins, and the second one ends', asy
   const one = await change(user, user.email, second);
   const two = await change({ ...user, ...one }, second, third);
   t.equal((await revert(one.back)).status, 200);
-  refused(t, await revert(two.back), 'invalid_or_expired_token', 'nobody goes forward again');
+  refused(t, await revert(two.back), 'invalid_or_expired_token', 'the second way back');
   const [row] = await database.query<{ count: number }>(
     'SELECT count(address_lookup)::int AS count FROM email_reverts WHERE user_id = $1',
     [user.userId],

@@ -54,7 +54,7 @@ t.test('a change ends every other session and older token, and the session of th
   t.match(ended, [{ data: { reason: 'password_changed' } }]);
 });
 
-t.test('a change ends what could reset the password or move the account, and keeps the way back', async (t) => {
+t.test('a change ends what could reset the password or change the e-mail, and keeps the way back', async (t) => {
   const { app, database, account, change } = await openChanging(t);
   const { db } = app.parts;
   const { userId, email, password } = account;

@@ -74,7 +74,7 @@ t.test('no session that the old password opened outlives the change', async (t) 
   }
 });
 
-t.test('a refresh at the same moment keeps the session of the request, and ends with every other one', async (t) => {
+t.test('a simultaneous refresh goes on in the session of the request, and ends with any other session', async (t) => {
   const { api, elsewhere } = await openTwo(t);
   for (let round = 0; round < rounds(20); round += 1) {
     const { email, password, accessToken: token, refreshToken } = await newAccount(api);

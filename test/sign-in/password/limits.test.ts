@@ -10,7 +10,7 @@ import { MovableClock, openService } from '../../support/service.ts';
 const LIMITED = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '100000', LOGIN_FAILURES_MAX: '3' };
 const BEHIND_PROXY = { ...LIMITED, TRUSTED_PROXIES: '127.0.0.1' };
 
-/** A service with a fixed clock. */
+/** A service whose clock moves only by `advance`. */
 async function frozen(t: Test, settings: Record<string, string> = BEHIND_PROXY) {
   const service = await openService(t, await createDatabase(t), settings);
   let now = service.clock.now().getTime();

@@ -44,7 +44,7 @@ t.test('only a caller with the right password gets the answer that the account i
   t.equal(await countRows(database, 'sessions'), 1);
 });
 
-t.test('every spelling of an e-mail names one account, which keeps the spelling of the registration', async (t) => {
+t.test('other spellings of an e-mail name the same account, which keeps the registered spelling', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { password, email } = await newAccount(api, { email: 'Ada.Lovelace@Bücher.example' });
   for (const typed of [
@@ -60,7 +60,7 @@ t.test('every spelling of an e-mail names one account, which keeps the spelling 
   }
 });
 
-t.test('a password matches in every Unicode normalisation form, and in no other spelling', async (t) => {
+t.test('a password matches in its composed and its decomposed form, and in no other spelling', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { email } = await newAccount(api, { password: 'Ångström Café 1905'.normalize('NFC') });
   t.equal((await api.post('/auth/login', { email, password: 'Ångström Café 1905'.normalize('NFD') })).status, 200);

@@ -1,4 +1,4 @@
-// Registrations meet accounts that exist in another way: unproven ones from a time when registration was open,
+// Registrations meet accounts that were made in another way: unproven ones from a time when registration was open,
 // invitations, operators, closed accounts and other modes of registration.
 import t from 'tap';
 import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
@@ -78,7 +78,7 @@ t.test('an account that appears meanwhile ends the registration, and nothing cha
   }
 });
 
-t.test('a proven account that an older version made meanwhile, without ending the registration', async (t) => {
+t.test('a registration does not change an account that an older version made meanwhile', async (t) => {
   const { email, token, registrationId, code } = await pending();
   const { userId } = await seedPerson(database);
   await database.query(

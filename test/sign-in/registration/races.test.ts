@@ -1,5 +1,5 @@
-// Proofs of one address meet each other, an invitation, an operator and an open registration at the same moment. One of
-// them makes the account, and the others change nothing in it.
+// Several proofs of one address, or a proof and an invitation, an operator or an open registration, at the same moment.
+// One of them makes the account, and the others change nothing in it.
 import t from 'tap';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import { Problem } from '../../../src/base/errors/problem.ts';
@@ -61,7 +61,7 @@ t.test('a proof and the acceptance of an invitation make one account', async (t)
   t.comment(`winners: ${[...winners]}`);
 });
 
-t.test('a proof and an account that an operator makes are one account', async (t) => {
+t.test('a proof and an operator at the same moment make one account', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const one = await pending();
     const given = { email: one.email, name: 'Grace', password: 'another good password', verified: false };

@@ -16,7 +16,7 @@ const registering = await openRegistering(t, {
 const { api, database, service, ask, pending, send, verify, signIn, account, waiting } = registering;
 const REFUSED = { status: 422, code: 'invalid_or_expired_token' };
 
-t.test('a link or code that has expired, was never made, or belongs to another registration', async (t) => {
+t.test('a link or code that has expired, was never made, or belongs to another registration is refused', async (t) => {
   const [one, other] = [await pending(), await pending()];
   t.match(await verify({ registrationId: other.registrationId, code: one.code }), REFUSED);
   t.match(await verify({ registrationId: seededId(), code: one.code }), REFUSED);
@@ -67,7 +67,7 @@ t.test('twenty wrong guesses for an address end the codes of all its registratio
   t.equal((await verify({ token: last?.token, password: PASSWORD })).status, 200);
 });
 
-t.test('guesses at the same moment are all counted', async (t) => {
+t.test('guesses at the same moment are counted up to the limit', async (t) => {
   const { registrationId, code } = await pending();
   await Promise.all(Array.from({ length: 12 }, () => verify({ registrationId, code: wrongFor(code) })));
   const [row] = await database.query('SELECT wrong_codes AS wrong FROM registrations WHERE id = $1', [registrationId]);
@@ -77,7 +77,7 @@ t.test('guesses at the same moment are all counted', async (t) => {
 t.test('the first registration that is proven wins, and ends the others', async (t) => {
   const email = freshAddress();
   const [one, other] = [await pending(email), await pending(email, { password: 'another good password' })];
-  t.equal((await verify({ registrationId: one.registrationId, code: one.code })).status, 200, 'a later one ends none');
+  t.equal((await verify({ registrationId: one.registrationId, code: one.code })).status, 200, 'despite the later one');
   for (const proof of [
     { token: other.token, password: 'another good password' },
     { token: other.token },

@@ -31,7 +31,7 @@ export interface Registering {
   account(email: string): Promise<{ readonly id: string; readonly isProven: boolean } | null>;
   /** The number of registrations that wait. */
   waiting(email: string): Promise<number>;
-  /** The number of mails of a kind to an address that were requested. */
+  /** The number of mails for registrations that were requested for an address. */
   mails(email: string): Promise<number>;
 }
 
@@ -68,7 +68,7 @@ export function onService(database: TestDatabase, mailbox: Mailbox, service: Ser
       if (reply.status !== 202) throw new Error(`register answered ${reply.status}: ${reply.text}`);
       const { registrationId } = reply.body.data;
       await sendUntilSent(database, send, registrationId);
-      // A mail that seemed to fail may have arrived, and the newest one has the link that works.
+      // A mail that seemed to fail may have arrived. Only the link of the newest mail works.
       const isProof = ({ recipients, text }: ReceivedMail) =>
         recipients.includes(email) && text.includes('/verify-email#');
       const newest = mailbox.mails.findLast(isProof);

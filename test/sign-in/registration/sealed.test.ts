@@ -1,4 +1,4 @@
-// A database without its keys shows nothing of a registration that waits, and a newer data key seals it again.
+// A database without its keys shows no personal data of a registration that waits, and a newer data key seals it again.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

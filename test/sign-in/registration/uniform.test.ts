@@ -1,5 +1,5 @@
-// Nobody learns from a registration which addresses have an account, and nobody can keep the owner of an address from
-// one.
+// Nobody learns from a registration which addresses have an account, and nobody can prevent the owner of an address
+// from getting an account.
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { seedPerson } from '../../support/fixtures/people.ts';

@@ -55,7 +55,7 @@ t.test('simultaneous refreshes of one token get the same child, and the chain do
   t.equal((await sessionRow(database, sessionId)).successor, partsOf(token).claims.jti);
 });
 
-t.test('if a child and its parent are sent at the same time, both get the child of the child', async (t) => {
+t.test('if a child and its parent are sent at the same time, both get a token, and the chain goes on', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   let parent = account.refreshToken;

@@ -1,5 +1,5 @@
 // A refresh token that is sent again long after its child was issued, although the child was never used, leaves an
-// event with the network and the age. Quick retries leave none, and a client cannot fill the events.
+// event with the network and the age. Quick retries leave none, and a client cannot fill the table of events.
 import t, { type Test } from 'tap';
 import { post } from '../../access/oauth/calls.ts';
 import { atOnce } from '../../support/client.ts';
@@ -27,7 +27,7 @@ async function open(t: Test, settings: Record<string, string> = {}) {
     database.query<{ data: { network: object; ageSeconds: number } }>(
       `SELECT actor_id, target_id, organization_id, data FROM events WHERE type = 'session.child_reissued' ORDER BY at`,
     );
-  /** Moves back every instant that bounds the events. */
+  /** Moves back the instants that decide whether an event is recorded. */
   const age = async (seconds: number) => {
     await ageRotation(database, sessionId, seconds);
     const past = `UPDATE sessions SET child_reissued_at = child_reissued_at - $2::float8 * interval '1 second' WHERE id = $1`;

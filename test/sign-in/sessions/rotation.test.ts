@@ -1,5 +1,5 @@
-// Rotation of refresh tokens: the first use of a child confirms it and replaces its parent. Tests the answer to every
-// repetition of a token, and the state after a restart.
+// Rotation of refresh tokens: the first use of a child confirms it and replaces its parent. Tests the answers to
+// repeated tokens, and the state after a restart.
 import t, { type Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -161,7 +161,7 @@ t.test('the chain, the grace period and the end of a session survive a restart',
   t.equal((await present(api, grandchild)).code, 'refresh_token_reused');
 });
 
-t.test('a process refuses a session that an earlier process has ended', async (t) => {
+t.test('a process refuses a session that another process has ended', async (t) => {
   const database = await createDatabase(t);
   const one = await openService(t, database);
   const other = await openService(t, database);

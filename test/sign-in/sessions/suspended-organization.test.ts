@@ -24,7 +24,7 @@ async function suspended(t: Test) {
   return { database, api, clock, account, globex, token: account.accessToken };
 }
 
-t.test('other routes refuse the access token with 401, and a refresh refuses the token with 403', async (t) => {
+t.test('most routes refuse the access token with 401, and a refresh is refused with 403', async (t) => {
   const { api, account, token } = await suspended(t);
   for (const reply of [
     await api.get('/me', { token }),

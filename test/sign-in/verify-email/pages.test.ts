@@ -42,7 +42,7 @@ t.test('a signed-in person sees that the e-mail is not proven, and proves it by 
   }
 });
 
-t.test('without a sign-in, the password proves it, and a wrong one leaves the link as it is', async (t) => {
+t.test('without a sign-in, the password proves the e-mail, and a wrong one leaves the link as it is', async (t) => {
   const user = await register();
   const person = openVisitor(service.url);
   const shown = await paste(person, user);
@@ -52,7 +52,7 @@ t.test('without a sign-in, the password proves it, and a wrong one leaves the li
   t.equal((await api.get('/me', { token: user.accessToken })).status, 200, 'the session lives');
 });
 
-t.test('the other way deletes what somebody else has left, and sets a new password', async (t) => {
+t.test('claiming the account deletes what somebody else has left, and sets a new password', async (t) => {
   const user = await register();
   const person = openVisitor(service.url, { language: 'pt' });
   const shown = await paste(person, user);

@@ -54,7 +54,7 @@ t.test('the owner of a mailbox gets the account without what the attacker has se
       [userId],
     ),
     [],
-    'organizations that held nobody else are gone',
+    'organizations without another member are deleted',
   );
   const open = await database.query<{ purpose: string }>(
     'SELECT purpose FROM one_time_tokens WHERE user_id = $1 AND used_at IS NULL AND ended_at IS NULL',
@@ -94,7 +94,7 @@ t.test(
 );
 
 t.test(
-  'of the proofs of both at once, one wins, and the account is either wholly claimed or wholly kept',
+  'if both prove the address at once, one wins, and the account is either wholly claimed or wholly kept',
   async (t) => {
     for (let round = 0; round < 5; round += 1) {
       const user = await register();

@@ -43,7 +43,7 @@ t.test('the right password shows that it is the same person', async (t) => {
   const { token, email, password } = user;
   const wrong = await verify({ token, password: 'not the password of it' });
   refused(t, wrong, 'invalid_credentials', 'a wrong password');
-  t.notOk(await isProven(user.userId), 'the wrong password burned nothing and proved nothing');
+  t.notOk(await isProven(user.userId), 'the wrong password used nothing up and proved nothing');
   const reply = await verify({ token, password });
   t.match(reply, { status: 200, body: { data: { alreadyVerified: false, passwordSet: true, resetToken: null } } });
   t.notOk('accessToken' in reply.body.data, 'nobody is signed in by that');
@@ -98,7 +98,7 @@ t.test('every link and code that does not work gets one and the same answer', as
     refused(t, reply, 'invalid_or_expired_token', String(index));
     t.same({ ...reply.body, requestId: null }, { ...replies[0]?.body, requestId: null });
   }
-  t.equal((await verify({ code: user.code }, user.accessToken)).status, 200, 'one wrong code burns nothing');
+  t.equal((await verify({ code: user.code }, user.accessToken)).status, 200, 'one wrong code uses nothing up');
 });
 
 t.test('a code ends after five wrong guesses, and the link goes on working', async (t) => {
@@ -192,5 +192,5 @@ t.test('a session that has ended proves nothing, even before this process knows 
     refused(t, await verify(proof, user.accessToken), 'session_revoked', JSON.stringify(Object.keys(proof)));
   }
   t.notOk(await isProven(user.userId));
-  t.equal((await verify({ token: user.token, password: user.password })).status, 200, 'nothing was burned');
+  t.equal((await verify({ token: user.token, password: user.password })).status, 200, 'nothing was used up');
 });

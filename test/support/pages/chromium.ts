@@ -1,6 +1,5 @@
-// A real browser for tests of pages: Debian's Chromium without a window, driven by playwright-core. It reaches the
-// service at the address that the service believes to have, whatever its real port is, and reports what goes wrong in a
-// page.
+// A real browser for tests of pages: Debian's Chromium without a window, driven by playwright-core. It opens the
+// service at the PUBLIC_URL of the service, whatever its real port is, and reports what goes wrong in a page.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +13,10 @@ import { isThorough } from '../thorough.ts';
 const SCREENSHOTS = fileURLToPath(new URL('../../../.data/screenshots', import.meta.url));
 
 export interface Chromium {
-  /** Opens a separate browser, which shares no cookies with others. `faults` collects what went wrong in its pages. */
+  /**
+   * Opens a separate browser context, which shares no cookies with other contexts. `faults` collects what went wrong in
+   * its pages.
+   */
   open(options?: BrowserContextOptions): Promise<{ context: BrowserContext; page: Page; faults: string[] }>;
 }
 
@@ -46,13 +48,13 @@ export async function startChromium(t: Lifetime, hosts: Readonly<Record<string, 
       const page = await context.newPage();
       page.on('pageerror', (error) => faults.push(`script: ${error.message}`));
       page.on('console', (line) => {
-        // A page of an error is loaded with its status, which the browser also reports.
+        // The browser also reports the status of an error page. This is not a fault.
         const isStatus = /Failed to load resource: the server responded with a status of/.test(line.text());
         if (line.type() === 'error' && !isStatus) faults.push(`console: ${line.text()}`);
       });
       page.on('requestfailed', (request) => {
         const { errorText = '' } = request.failure() ?? {};
-        // The next page was opened before this one had loaded.
+        // ERR_ABORTED: the next page was opened before this one had loaded.
         if (errorText !== 'net::ERR_ABORTED') faults.push(`request: ${request.url()} ${errorText}`);
       });
       return { context, page, faults };
@@ -60,7 +62,7 @@ export async function startChromium(t: Lifetime, hosts: Readonly<Record<string, 
   };
 }
 
-/** Returns the rules of accessibility (WCAG 2.2, level AA, and good practice) that the page breaks. */
+/** Returns the rules of accessibility (WCAG 2.2, levels A and AA, and good practice) that the page breaks. */
 export async function violationsOf(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(async () => {
@@ -73,7 +75,8 @@ export async function violationsOf(page: Page): Promise<string[]> {
 }
 
 /**
- * Returns what is too wide or too small for a finger on the page: at most the width of the screen, at least 44 pixels.
+ * Returns what does not fit: the page if it is wider than the screen, and each target for a finger that is narrower or
+ * lower than 44 pixels.
  */
 export function cramped(page: Page): Promise<string[]> {
   return page.evaluate(() => {

@@ -1,7 +1,7 @@
 // What people do with the forms of a page in a real browser.
 import type { Page } from 'playwright-core';
 
-/** Fills the fields of a page by their labels. An optional field has a remark after its label. */
+/** Fills the fields of a page by the beginnings of their labels: the label of an optional field ends with a remark. */
 export async function fill(page: Page, values: Readonly<Record<string, string>>): Promise<void> {
   for (const [label, value] of Object.entries(values)) {
     const beginning = new RegExp(`^\\s*${label.replace(/[^\p{L}\s]/gu, '.')}`, 'u');

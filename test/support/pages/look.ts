@@ -38,7 +38,7 @@ export interface Look {
   readonly name: string;
   readonly language: Language;
   readonly colorScheme: ColorScheme;
-  /** Whether to look from right to left, too, and at the accessibility of the wide page. */
+  /** Whether to look also at the page from right to left, and at the accessibility of the wide page. */
   readonly fully: boolean;
 }
 

@@ -7,7 +7,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** Where a redirect leads; null for any other answer. */
+  /** The header Location; null without one. */
   readonly location: string | null;
   readonly markup: Markup;
   /** The visible texts in one line. */
@@ -29,7 +29,7 @@ export interface Visitor {
   send(page: Answer, action: string, typed?: Record<string, string>): Promise<Answer>;
 }
 
-/** The address that the service under test believes to have: see support/service.ts. */
+/** The origin of the PUBLIC_URL of the service under test: see support/service.ts. */
 export const ORIGIN = 'http://localhost:3000';
 const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 

@@ -1,5 +1,6 @@
-// Loaded into a service process before its program. Its estimator of passwords answers at once that every password is
-// strong, as that of openService does. Each process would need half a second of CPU to load the dictionaries.
+// Loaded into a service process before its program. It replaces the estimator of passwords by one that answers at once
+// that every password is strong, as in openService. Otherwise each process would need half a second of CPU to load the
+// dictionaries.
 import { registerHooks } from 'node:module';
 
 const ESTIMATOR = new URL('../../../src/credentials/passwords/strength.ts', import.meta.url).href;

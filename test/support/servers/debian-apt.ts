@@ -1,5 +1,5 @@
-// Fetches Debian's packages with apt. Any user can run it, and it uses separate folders, so that the machine's own apt
-// state is not changed. apt still checks signatures and hashes. Only Debian's own archives are used.
+// Fetches Debian's packages with apt. Any user can do this. apt uses separate folders here, so that the machine's own
+// apt state is not changed. apt still checks signatures and hashes. Only Debian's own archives are used.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export interface DebianSystem {
   readonly path: string;
   /** The folder of the system's own files. */
   readonly root: string;
-  /** The time after which the fetch is given up. */
+  /** Aborts the fetch when it takes too long. */
   readonly deadline: AbortSignal;
 }
 
@@ -131,7 +131,7 @@ Acquire::https::Timeout "10";
 `;
 }
 
-/** Returns the lines of a failed program that apt marks as errors, or its first lines if there are none. */
+/** Returns the first lines that a failed program marks as errors, or its first lines if it marks none. */
 export function reasonIn(error: unknown): string {
   const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
   const lines = said.split('\n').filter((line) => line.trim() !== '');

@@ -18,13 +18,13 @@ export interface ProgramSet {
   /** Programs by their names, each with the packages that hold it. */
   readonly programs: Readonly<Record<string, readonly string[]>>;
   /**
-   * The folder of a program that needs all of its files, in the packages: usr/lib/chromium. It holds the program
-   * itself.
+   * For a program that needs all of its files: their folder in the packages, such as usr/lib/chromium. It holds the
+   * program itself.
    */
   readonly folders?: Readonly<Record<string, string>>;
 }
 
-const VERSION_FLAG = '-v'; // all programs have this flag
+const VERSION_FLAG = '-v'; // of each program, or of the script that starts it
 
 /** Whether the program exists and starts. */
 export async function answersVersion(program: string): Promise<boolean> {
@@ -72,7 +72,7 @@ function alone(name: string): string {
   return `#!/bin/sh\nhere=\${0%/*}\nLD_LIBRARY_PATH="$here/lib" exec "$here/bin/${name}" "$@"\n`;
 }
 
-/** The program has another flag for its version, and uses the fonts that were fetched with it. */
+/** The program has a longer flag for its version, and uses the fonts that were fetched with it. */
 function inFolder(name: string): string {
   return `#!/bin/sh
 here=\${0%/*}

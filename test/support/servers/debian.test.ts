@@ -1,5 +1,5 @@
 // The server programs for tests are found on the PATH, or are fetched once for all processes. These tests replace apt.
-// The tests that start a Redis use the real apt.
+// The tests that start a Redis use the real apt if no Redis is found.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -191,5 +191,5 @@ t.test('when the fetch fails, the error says why and what to do, and no file is 
   await t.rejects(debianProgram('nginx', bare), /not a release of Debian/);
   const keyless = machine(t);
   rmSync(join(keyless.root, 'usr'), { recursive: true });
-  await t.rejects(debianProgram('nginx', keyless), /Debian's keys are not at/, 'never without its signatures');
+  await t.rejects(debianProgram('nginx', keyless), /Debian's keys are not at/, 'nothing is fetched without the keys');
 });

@@ -1,6 +1,6 @@
-// Finds redis-server, nginx and Chromium for tests: on the PATH, or else in Debian's own packages. The packages are
-// unpacked into a cache below .data/ and never installed. Only one process at a time fetches. Other processes see a
-// complete cache or no cache.
+// Finds redis-server, nginx, faketime and Chromium for tests: on the PATH, or else in Debian's own packages. The
+// packages are unpacked into a cache below .data/ and never installed. Only one process at a time fetches. Other
+// processes see a complete cache or no cache.
 import {
   accessSync,
   chmodSync,
@@ -108,7 +108,7 @@ async function fill(folder: string, set: ProgramSet, system: DebianSystem): Prom
     const names = Object.keys(set.programs).join(' and ');
     console.error(`Fetching Debian's packages of ${names} for the tests, into ${cache} …`);
     const made = await makePrograms(staging, set, system);
-    // The cached programs might not run after the system was changed.
+    // An earlier copy is removed: its programs no longer run, for example because the system was changed.
     discard(folder);
     renameSync(made, folder);
   } finally {

@@ -19,7 +19,7 @@ export async function createFakeClock(
   file: string,
   options: {
     readonly secondsAhead?: number;
-    /** Also sets the clock that otherwise never steps. */
+    /** Whether the monotonic clock is set, too. */
     readonly steady?: boolean;
   } = {},
 ): Promise<FakeClock> {

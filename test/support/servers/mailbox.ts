@@ -20,8 +20,8 @@ export interface Mailbox {
   readonly port: number;
   readonly mails: readonly ReceivedMail[];
   /**
-   * Resolves with the next mail to the address that no earlier call has returned, once this mail has arrived. Mails
-   * that prove an address are for `nextProof`.
+   * Resolves with the next mail to the address that no earlier call has returned, once this mail has arrived. It skips
+   * mails that prove an address, which `nextProof` returns.
    */
   next(recipient: string): Promise<ReceivedMail>;
   /** The same for mails that prove an address. */

@@ -40,7 +40,7 @@ t.test('nginx answers, forwards requests, checks the authorization before that, 
   t.equal(
     await sent.text(),
     'POST /guarded 1000000',
-    'a body that does not fit into the memory of nginx is sent whole',
+    'a body that is larger than the buffer of nginx is sent completely',
   );
   t.equal(await status('/nobody'), 502);
   t.match(nginx.errorLog(), /\[error\].*Connection refused/);

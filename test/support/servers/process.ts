@@ -1,5 +1,6 @@
-// Runs a real server as a child process of the test, reads its output and waits for its end. The server is ended when
-// the test process ends, even if that process is killed. This file also finds a free port for the server.
+// Runs a real server as a child process of the test, reads its output and waits for its end. With setpriv, which Linux
+// has, the server ends when the test process ends, even if that process is killed. This file also finds a free port for
+// the server.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -27,7 +28,7 @@ const LINES_MAX = 500;
 const PORTS = { from: 15_000, count: 16_000 };
 const SETPRIV = '/usr/bin/setpriv';
 
-/** Starts the program. On Linux the program gets `deathSignal` when this process ends. */
+/** Starts the program. With setpriv, the program gets `deathSignal` when this process ends. */
 export function startProcess(
   program: string,
   args: readonly string[],
@@ -102,7 +103,10 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Runs the work with a free port, and again with another port when another process has taken the first port. */
+/**
+ * Runs the work with a free port, and again with another one when a process has taken the port meanwhile: five times at
+ * most.
+ */
 export async function onFreePort<Result>(work: (port: number) => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {

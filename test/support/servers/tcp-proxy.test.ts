@@ -6,7 +6,7 @@ import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 interface Echo {
   readonly port: number;
-  /** Returns the data that the server has received, over all connections. */
+  /** The data that the server has received, over all connections. */
   heard: string;
   readonly sockets: Set<Socket>;
   close(): void;
@@ -33,7 +33,7 @@ async function startEcho(t: Test): Promise<Echo> {
   return echo;
 }
 
-/** Resolves when a socket has closed, in order or not. */
+/** Resolves when a socket has closed, with or without an error. */
 function closeOf(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }

@@ -7,9 +7,9 @@ export interface TcpProxy {
   readonly port: number;
   /** The number of open connections. */
   readonly connections: number;
-  /** Resolves with the next connection that a client makes. */
+  /** Resolves when a client makes the next connection. */
   connected(): Promise<void>;
-  /** Resets every connection, and each new one at once, until `pass()`. */
+  /** Resets every open connection, and each new one at once, until `pass()` or `hold()`. */
   cut(): void;
   /**
    * Stalls all open and new connections. They stay open, and `pass()` delivers the data that was sent in between. With
@@ -41,7 +41,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
   };
   const apply = (link: Link) => {
     const { client, server } = link;
-    // A socket that is closed during a stall reports its end only after the stall.
+    // A connection that one side has closed during a stall is dropped only after the stall.
     if (mode === 'cut' || (mode === 'pass' && (client.destroyed || server.destroyed))) {
       drop(link);
       return;

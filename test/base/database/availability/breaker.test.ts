@@ -36,7 +36,7 @@ function openBreaker() {
       .then(note, note);
     return call;
   };
-  /** Opens the breaker: a call waits for two seconds without an answer. */
+  /** Opens the breaker: a call fails after 0.9 seconds without an answer. */
   const trip = async () => {
     const call = begin();
     await timing.advance(0.9);

@@ -11,7 +11,7 @@ import { countLiveSessions } from '../../../../src/sign-in/sessions/store.ts';
 import { fillPostgresFolder } from '../../../support/servers/postgres.ts';
 import { MIGRATIONS } from '../../../support/template.ts';
 
-/** Returns the process ids of the server and of the processes that serve its connections. */
+/** Returns the process ids of the server and of its child processes, which serve its connections. */
 function familyOf(pid: number): number[] {
   const children = readdirSync('/proc').filter((name) => {
     try {

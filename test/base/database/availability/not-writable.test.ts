@@ -20,8 +20,8 @@ import { createManualTiming } from '../../../verifier/manual-timing.ts';
 const log = openLog({ level: 'silent', pretty: false });
 
 /**
- * Makes the database read-only for every connection, or writable again. Ends the connections of the service, because a
- * connection keeps the setting with which it began.
+ * Makes the database read-only for every new connection, or writable again. Before it is read-only, the connections of
+ * the service end, because a connection keeps the setting with which it began.
  */
 async function setReadOnly({ name, query }: TestDatabase, isReadOnly: boolean): Promise<void> {
   await query('SET default_transaction_read_only = off');
@@ -121,7 +121,7 @@ t.test('a full disk is reported by its name, and reads work', async (t) => {
   t.equal((await api.get('/me', { token })).status, 200);
 });
 
-// Every SQLSTATE with which a working PostgreSQL refuses a correct statement because it cannot write.
+// The SQLSTATEs with which a working PostgreSQL refuses a correct statement because it cannot write.
 const NOT_WRITABLE = ['25006', '53100', '58030'];
 // With these, PostgreSQL is only busy: a conflict with other transactions, and a statement that took too long.
 const BUSY = ['40001', '40P01', '57014'];

@@ -30,7 +30,7 @@ function opened(
 
 t.test('connections that are cut under load are reported only as an outage, and are opened again', async (t) => {
   const database = await createDatabase(t);
-  // On a busy machine a call may wait for longer than the service lets it. Such a call would be refused as busy.
+  // With shorter time limits, a call on a busy machine could wait for too long, and would be refused as busy.
   const db = opened(t, database, 4, { statementMs: 100_000, acquireMs: 100_000 });
   const [tenant] = (await seedTenants(database, 2)) as [Tenant, Tenant];
   const scope = { organizationId: tenant.organizationId };
@@ -83,7 +83,7 @@ t.test('a statement that takes too long is cancelled, and other statements are n
     db.userReader('').rows(sleep, []),
   ];
   const outcomes = Promise.allSettled(slow);
-  await t.resolves(db.userReader(randomUUID()).rows(VISIBLE, []), 'another one is answered at the same time');
+  await t.resolves(db.userReader(randomUUID()).rows(VISIBLE, []), 'another statement is answered at the same time');
   for (const outcome of await outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseBusy);
   await t.resolves(db.ping(), 'PostgreSQL does not count as unavailable');
 });
@@ -138,7 +138,7 @@ t.test('after one call has waited for a server that never answers, no other call
     await t.rejects(
       ask(db),
       { name: 'DatabaseUnavailable', message: 'PostgreSQL does not answer' },
-      'the next fails at once',
+      'the next call fails at once',
     );
   }
 });

@@ -1,7 +1,7 @@
 // An error of PostgreSQL or of the network comes in many shapes: from the driver, from the adapter of Prisma and from
-// Prisma, at BEGIN, in a statement and at COMMIT. The caller gets the same 503 for all of them. In these tests
-// the driver raises the errors that PostgreSQL and the system raise, because nobody can fill a disk at a chosen
-// statement.
+// Prisma, at BEGIN, in a statement and at COMMIT. The caller gets the same answer, whatever the shape is. In these
+// tests the driver raises the errors that PostgreSQL and the system raise, because a test cannot fill a disk at a
+// chosen statement.
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { type Database, openDatabase, statement } from '../../../../src/base/database/db.ts';
@@ -84,7 +84,7 @@ const UNAVAILABLE: readonly MakeError[] = [
   said('There was an error establishing an SSL connection'),
 ];
 
-/** Errors of PostgreSQL that are a fault of the service. */
+/** Errors of PostgreSQL that a fault of the service causes. */
 const INTERNAL: readonly MakeError[] = [
   answered('42501', 'permission denied for table users'),
   answered('42P01', 'relation "x" does not exist'),
@@ -141,7 +141,7 @@ function breakDriver(t: Test) {
   return fault;
 }
 
-/** Opens another database for each call: its breaker has seen no other error. */
+/** Connects to the database anew for each call, so that the breaker has seen no other error. */
 async function open(t: Test) {
   const database = await createDatabase(t);
   const log = openLog({ level: 'silent', pretty: false });

@@ -45,7 +45,7 @@ export interface Tenant {
   readonly client: string;
 }
 
-/** Inserts an organization with one row in each table: a member, a custom role, an assignment, a session and so on. */
+/** Inserts an organization with rows of its own: a member, a custom role, an assignment, a session and so on. */
 export async function seedTenant(database: TestDatabase): Promise<Tenant> {
   const { id: organization } = await seedOrganization(database);
   const user = await seedMember(database, organization);

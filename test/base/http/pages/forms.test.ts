@@ -51,7 +51,7 @@ async function opened(url: string, session: string | undefined, ...paths: string
   return { cookie, nonces, nonce: nonces[0] ?? '' };
 }
 
-t.test('the table of origins, browsers, purposes, sessions and methods: only one line changes anything', async (t) => {
+t.test('of all origins, cookies and nonces, only those of the own browser and session change anything', async (t) => {
   const { url, sent } = await openProbe(t);
   const ada = await opened(url, 'key-of-ada', '/closed', '/closed/7', '/open');
   const [, otherPage = '', otherPurpose = ''] = ada.nonces;

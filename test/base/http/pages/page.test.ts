@@ -15,7 +15,7 @@ t.test('a page cannot be declared with the access of an endpoint', async (t) => 
   for (const access of [undefined, null, {}, open(), 'visitor']) t.throws(declare(access), /states no access/);
 });
 
-t.test('every page has a policy of its own, is not cached, and cannot be framed', async (t) => {
+t.test('every page has the policy of pages, is not cached, and cannot be framed', async (t) => {
   const { visitor } = await openProbe(t, { https: true });
   for (const path of ['/open', '/broken', '/nowhere']) {
     const { headers } = await visitor.open(path);
@@ -168,7 +168,7 @@ t.test('an error is a page for people and a problem for programs', async (t) => 
   for (const [path, accept, status, type, method] of cases) {
     const reply = await ask(path, accept, method);
     t.same(reply.slice(0, 2), [status, type], `${method ?? 'GET'} ${path} ${accept}`);
-    t.notMatch(reply[2], /SELECT|at .*\.ts:/, 'nothing of the inside');
+    t.notMatch(reply[2], /SELECT|at .*\.ts:/, 'no internal detail');
   }
 });
 

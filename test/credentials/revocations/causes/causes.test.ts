@@ -50,7 +50,7 @@ async function toldTo(
   return status === 200 ? body.data.events.map(revocationOf) : null;
 }
 
-// The tables whose rows a cause may change. The number of rows and the newest transaction show whether a row changed.
+// Tables whose rows the causes change. The number of rows and the newest transaction show whether a row changed.
 const STATE = ['sessions', 'users', 'clients', 'organizations', 'memberships', 'roles', 'revocations', 'events'].map(
   (table) => `SELECT '${table}' AS name, count(*)::int AS rows, max(xmin::text::bigint)::text AS latest FROM ${table}`,
 );

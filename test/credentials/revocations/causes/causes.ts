@@ -1,5 +1,5 @@
 // Lists every change that must end tokens, with the holders of these tokens, for causes.test.ts. `event` is the type
-// that the transaction records. Every event type of the catalogue is in one of the two lists.
+// that the transaction records. Every event type of the catalogue is in this list or in ends-nothing.ts.
 import { randomBytes } from 'node:crypto';
 import { disableAccount, enableAccount, setPassword } from '../../../../src/admin/accounts/change-account.ts';
 import { closeForOperator } from '../../../../src/admin/accounts/close-account.ts';
@@ -28,7 +28,7 @@ export interface Cause {
   /** Prepares the data that the change needs. */
   readonly before?: (holders: TokenHolders) => Promise<unknown>;
   readonly happen: (holders: TokenHolders) => Promise<unknown>;
-  /** True if another transaction commits before that of the change. Its rows stay when the change fails. */
+  /** True if another transaction commits first. The rows of that transaction stay when the change fails. */
   readonly follows?: true;
 }
 
@@ -61,7 +61,7 @@ async function revokeByOAuth(holders: TokenHolders, token: string): Promise<void
   if (reply.status !== 200) throw new Error(`revoking answered ${reply.status}`);
 }
 
-/** Invites the outsider, or the address. Returns the token that the mail would have contained. */
+/** Invites the address, by default that of the outsider. Returns the token that the mail would have contained. */
 export async function invite({ database, here, outsider }: TokenHolders, email = outsider.email): Promise<string> {
   return (await seedInvitation(database, here.id, { email, role: 'viewer' })).token;
 }

@@ -39,7 +39,7 @@ export interface TokenHolders {
   readonly second: SignedInPerson;
   readonly colleague: SignedInPerson;
   readonly owner: SignedInPerson;
-  /** A member of `here` and of another organization, with a session in each. */
+  /** A member of `here` and of `other`. The session in `other` is `there`. */
   readonly both: SignedInPerson;
   readonly there: SignedInPerson;
   /** A member of `other` only. */
