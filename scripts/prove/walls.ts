@@ -13,8 +13,11 @@ const [seconds = 75] = process.argv.slice(2).map(Number);
 const WORK_EVERY_MILLISECONDS = 200;
 /** A careful client refreshes long before its token expires. This one refreshes far more often. */
 const REFRESH_EVERY_MILLISECONDS = 5_000;
-/** How often the person tries, because a change may fall between a refresh and the next request. */
-const TRIES_MAX = 4;
+/** A change may fall between a refresh and the next request, as long as the budgets allow several changes in a row. */
+const LOCKED_OUT_MILLISECONDS = 3_000;
+/** After this many tries in a row, the client waits before the next one. */
+const QUICK_TRIES = 4;
+const TRY_AGAIN_MILLISECONDS = 250;
 /** The part of the time after which the owner also suspends and activates the person. */
 const STATUS_AFTER = 0.7;
 /** How long the client requests nothing from A after an answer that it has no access there. */
@@ -124,6 +127,7 @@ await withTestbed({ name: 'walls', disposable: true }, async (testbed) => {
   const session = openSession(walls);
   const [inA, inB, made] = [createTally(), createTally(), createTally()];
   const lockedOut: string[] = [];
+  let longest = 0;
   const suspended = 'organization_access_denied';
   const tokens = { a: '', b: person.accessToken };
   const first = await session.refresh(a);
@@ -138,17 +142,22 @@ await withTestbed({ name: 'walls', disposable: true }, async (testbed) => {
     if (reply.status === 200) tokens.b = reply.body.data.accessToken;
   });
   const workInA = until(end, WORK_EVERY_MILLISECONDS, async () => {
-    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    const from = performance.now();
+    for (let tries = 1; performance.now() - from < LOCKED_OUT_MILLISECONDS; tries += 1) {
       const reply = await api.get('/me', { token: tokens.a });
       inA.add(reply);
-      if (reply.status === 200) return;
+      if (reply.status === 200) {
+        longest = Math.max(longest, tries === 1 ? 0 : performance.now() - from);
+        return;
+      }
       const refreshed = await session.refresh(a);
       // While the member is suspended, A has no token for them. That is a decision of A and concerns nothing else.
       if (refreshed.code === suspended) return void (await delay(DENIED_MILLISECONDS));
       if (refreshed.status !== 200) lockedOut.push(`a refresh answered ${refreshed.status} ${refreshed.code}`);
       else tokens.a = refreshed.body.data.accessToken;
+      if (tries >= QUICK_TRIES) await delay(TRY_AGAIN_MILLISECONDS);
     }
-    lockedOut.push(`no good token in ${TRIES_MAX} tries`);
+    lockedOut.push(`no good token for ${LOCKED_OUT_MILLISECONDS} ms`);
   });
   const attacking = Object.entries(attacks(walls)).map(async ([name, attack]) => {
     const tally = createTally();
@@ -170,5 +179,5 @@ await withTestbed({ name: 'walls', disposable: true }, async (testbed) => {
   demand(inB.shown() === `${inB.of('200')} × 200`, `in B something was refused: ${inB.shown()}`);
   demand(session.refreshes.of('too_many_requests') === 0, 'a refresh was refused with 429');
   demand(lockedOut.length === 0, `in A: ${lockedOut.length} × locked out: ${lockedOut[0]}`);
-  return `SHOWN: for ${seconds} s an owner of A made ${made.of('200')} changes of a member and met ${made.of('too_many_requests')} refusals; in B, with the same session, ${inB.of('200')} requests and refreshes of this person were all answered 200; in A each stale token was renewed (${inA.of('200')} × 200, ${session.refreshes.of('200')} refreshes, none 429)`;
+  return `SHOWN: for ${seconds} s an owner of A made ${made.of('200')} changes of a member and met ${made.of('too_many_requests')} refusals; in B, with the same session, ${inB.of('200')} requests and refreshes of this person were all answered 200; in A each stale token was renewed within ${longest.toFixed(0)} ms (${inA.of('200')} × 200, ${session.refreshes.of('200')} refreshes, none 429)`;
 });

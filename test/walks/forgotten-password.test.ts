@@ -15,10 +15,7 @@ for (const [turn, { language, scripts: javaScriptEnabled, how }] of ways().entri
     const { email } = await newAccount(api);
     const { page, context, faults } = await browser.open({ javaScriptEnabled, locale: language });
     const send = (name: string) =>
-      Promise.all([
-        page.waitForNavigation(),
-        page.locator('main').getByRole('button', { name, exact: true }).click(),
-      ]);
+      Promise.all([page.waitForNavigation(), page.locator('main').getByRole('button', { name, exact: true }).click()]);
     const ask = async () => {
       await page.goto('/sign-in');
       await page.getByRole('link', { name: text.signIn.forgotten }).click();

@@ -45,10 +45,7 @@ for (const { language, scripts: javaScriptEnabled, how } of ways()) {
     await page.getByRole('link', { name: text.account.devices }).click();
     t.equal(await page.locator('tbody tr').count(), 2);
     t.match(await page.locator('tbody tr').allTextContents(), [/./, new RegExp(text.devices.thisOne)]);
-    const [endOthers, agree] = [
-      page.locator('main').getByRole('button', { name: text.devices.endOthers }),
-      '.danger',
-    ];
+    const [endOthers, agree] = [page.locator('main').getByRole('button', { name: text.devices.endOthers }), '.danger'];
     if (javaScriptEnabled) {
       await endOthers.click();
       t.equal(await page.getByRole('dialog').count(), 1, 'a script asks first');

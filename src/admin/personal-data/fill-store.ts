@@ -93,11 +93,12 @@ WITH given AS MATERIALIZED (
 locked AS (SELECT s.id FROM sessions s WHERE s.id IN (SELECT id FROM given) ORDER BY s.id FOR NO KEY UPDATE),
 done AS (
   UPDATE sessions s SET user_agent_sealed = decode(g."userAgentSealed", 'base64'), ip_sealed = decode(g."ipSealed", 'base64')
-  FROM given g JOIN locked l ON l.id = g.id WHERE s.id = g.id RETURNING 1
+  FROM given g JOIN locked l ON l.id = g.id
+  WHERE s.id = g.id AND (s.user_agent IS NOT NULL OR s.ip IS NOT NULL) RETURNING 1
 )
 SELECT count(*)::int AS total FROM done`);
 
-/** Stores the sealed values. The values of a session do not change, except that closing the account erases them. */
+/** Stores the sealed values. Skips a session whose values were erased meanwhile, because its account was closed. */
 export function updateSessionsSealed(
   tx: SystemTx,
   sessions: readonly { id: string; userAgentSealed: string | null; ipSealed: string | null }[],

@@ -69,7 +69,8 @@ function close(invocation: Invocation, options: DeleteOptions, user: string): Pr
 function explain(error: unknown): never {
   if (!(error instanceof Problem) || !error.extras.organizations) throw error;
   const lines = error.extras.organizations.map(({ slug, canBeDeleted }) => {
-    const other = `give another member the owner’s role (tenantry users grant … --organization ${slug} --role owner)`;
+    const grant = `tenantry users grant … --organization ${slug} --role …`;
+    const other = `give another member a role of owners (${grant}; tenantry roles list names them)`;
     return `${slug}: ${other}${canBeDeleted ? ', or add --delete-organizations ' : ''}${canBeDeleted ? slug : ''}`;
   });
   throw new CommandRefused(error.code, ['The user is the last owner of organizations', ...lines].join('\n'));

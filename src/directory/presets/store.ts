@@ -106,7 +106,8 @@ export function listNameClashes(
 const USES = statement(`
 SELECT * FROM (
   SELECT r.name,
-    (SELECT count(*) FROM role_assignments a WHERE a.role_owner_key = r.owner_key AND a.role_id = r.id)::int AS members,
+    (SELECT count(DISTINCT (a.organization_id, a.user_id)) FROM role_assignments a
+      WHERE a.role_owner_key = r.owner_key AND a.role_id = r.id)::int AS members,
     (SELECT count(*) FROM invitation_roles o
       JOIN invitations i ON i.organization_id = o.organization_id AND i.id = o.invitation_id AND i.status = 'pending'
       WHERE o.role_owner_key = r.owner_key AND o.role_id = r.id)::int AS invitations

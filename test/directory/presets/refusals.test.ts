@@ -33,6 +33,12 @@ t.test('roles that are not in the preset are kept and listed, unless they are pr
   const { id } = await seedOrganization(database);
   const holder = await seedMember(database, id, 'agent');
   await database.query(
+    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key, scope)
+     SELECT gen_random_uuid(), organization_id, user_id, role_id, role_owner_key, '{"team": "north"}'
+     FROM role_assignments WHERE user_id = $1`,
+    [holder],
+  );
+  await database.query(
     `WITH invited AS (INSERT INTO invitations (id, organization_id, ${UNREAD_INVITATION.columns}, expires_at)
        VALUES (gen_random_uuid(), $1, ${UNREAD_INVITATION.values("'i'")}, now() - interval '1 day') RETURNING id)
      INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)

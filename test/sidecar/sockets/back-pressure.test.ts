@@ -1,5 +1,6 @@
 // Peers that read slowly or not at all: memory has a limit, a slow peer loses no message, and a stuck peer is
-// disconnected. These tests measure the memory of the process.
+// disconnected.
+// Runs in a process of its own: it measures memory.
 import { once } from 'node:events';
 import t from 'tap';
 import type { WebSocket } from 'ws';
