@@ -29,7 +29,7 @@ export interface Setup {
   readonly watcher: Credentials;
 }
 
-/** Opens the setup. `redisUser` is the user of the replicas at Redis. The default user has every right. */
+/** Opens the setup. `redisUser` is `user:password@` of the replicas at Redis, or empty for the default user. */
 export async function openSetup(testbed: Testbed, redisUser = ''): Promise<Setup> {
   const redis = await startRedis(testbed);
   const network = await openTcpProxy(testbed, redis.port);

@@ -1,5 +1,6 @@
-// The calls whose duration must not say whether an e-mail has an account, or how many mails it had. Every call uses an
-// address of its own where the number of mails to an address is limited, so that none is beyond its budget by chance.
+// The calls whose duration must not say whether an e-mail has an account, or how many mails were sent to it. Every call
+// uses an address of its own where the number of mails to an address is limited, so that none is beyond its budget by
+// chance.
 import { randomUUID } from 'node:crypto';
 import type { Personal } from '../../../src/base/secrets/personal.ts';
 import { hashArgon2, type PasswordParameters } from '../../../src/credentials/passwords/argon2.ts';

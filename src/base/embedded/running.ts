@@ -1,4 +1,4 @@
-// Finds an embedded PostgreSQL that another process already runs in this folder, so that both use the same server.
+// Finds an embedded PostgreSQL that another process already runs in a given folder, so that both use the same server.
 // embedded.ts starts and stops a server.
 
 import { existsSync, readFileSync, realpathSync } from 'node:fs';

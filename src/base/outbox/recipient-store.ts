@@ -1,5 +1,5 @@
 // The queries about the receiver of a mail whose address belongs to no account, or no longer does. A trigger removes
-// the receiver when the mail is done: it was sent or dropped, or is no longer wanted. A dead mail may be retried.
+// the receiver when the mail is no longer due: it was sent or dropped, is no longer wanted, or is dead.
 import { type SystemTx, statement } from '../database/db.ts';
 
 export interface Recipient {

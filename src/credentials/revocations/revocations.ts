@@ -207,7 +207,7 @@ function isOfDatabase(revocation: Revocation, readAt: number, readSecondsAgo: nu
   return revocation.kind !== 'organization' || (readAt > 0 && revocation.at <= latest);
 }
 
-/** Takes the revocations of this process, and sends them to the other processes if there is a stream. */
+/** Takes the revocations of this process, and tells the other processes of them if there is a stream. */
 async function publishTo(
   revocations: readonly Revocation[],
   take: (revocation: Revocation) => void,

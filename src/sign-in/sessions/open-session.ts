@@ -156,7 +156,7 @@ export interface SessionFacts {
   readonly amr: readonly string[];
   readonly authenticatedAt: Date;
   /**
-   * The refresh token to sign. If the request sent no refresh token, only the expiry of the session's refresh token.
+   * The refresh token to sign. If none is to be signed, only the expiry of the session's refresh token.
    */
   readonly refreshToken: RefreshPlace | { readonly expiresAt: Date };
 }

@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { KeySource, RevocationSource } from './contract.ts';
 
-/** How the verifier proves itself to the service: a service client's secret, or its private key (RFC 7523). */
+/** How the verifier authenticates to the service: with a service client's secret or private key (RFC 7523). */
 export type ClientCredentials =
   | { readonly clientId: string; readonly clientSecret: string }
   | {

@@ -65,7 +65,7 @@ export interface TestIssuer {
   /** Signs with a new key from now on. The old keys stay published unless `forgetOld` is true. */
   rotate(options?: { readonly forgetOld?: boolean }): void;
   /**
-   * Revokes the key that signs, which the verifiers know at once, and signs with a new key from now on. Returns the
+   * Revokes the signing key, and signs with a new key from then on. The verifiers learn of it at once. Returns the
    * `kid` of the revoked key. As at the service, the keys are published without the revoked one.
    */
   revokeKey(): string;

@@ -1,4 +1,4 @@
-// The whole way of a person by the pages and the mails, in a real browser, with and without scripts: from registering
+// The path of a person through all pages and mails, in a real browser, with and without scripts: from registering
 // to closing the account, with the changes in between. The pages on the way are accessible.
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';

@@ -69,11 +69,12 @@ const tokens = new WeakMap<TokenHolders, string>();
 const invited = async (holders: TokenHolders) => tokens.set(holders, await invite(holders));
 const tokenOf = (holders: TokenHolders) => tokens.get(holders) ?? '';
 
-/** Makes the token that a mail about the address would have, for the member. */
+/** Makes the token that a mail about the address would have, for the member, who has asked in a further session. */
 async function mailed(holders: TokenHolders, purpose: Purpose, email: string): Promise<void> {
-  const { parts } = holders.app;
-  const asked = { userId: holders.member.userId, purpose, address: { address: email, key: email } };
-  tokens.set(holders, (await parts.db.system((tx) => createOneTime(parts, tx, asked))).token);
+  const { app, api, member } = holders;
+  const { sessionId } = (await api.post('/auth/login', { email: member.email, password: SEEDED_PASSWORD })).body.data;
+  const asked = { userId: member.userId, purpose, address: { address: email, key: email }, sessionId };
+  tokens.set(holders, (await app.parts.db.system((tx) => createOneTime(app.parts, tx, asked))).token);
 }
 
 /** The keys are titles of tests. */
