@@ -1,5 +1,5 @@
-// Introspection (RFC 7662). It returns the content of a token that is valid now according to PostgreSQL. A token that
-// is not valid, or that the client may not read, gets one and the same answer, which does not give the reason.
+// Introspection (RFC 7662). It returns the content of a token that is valid now according to PostgreSQL. The answer
+// is the same for a token that is not valid and for a token that the client may not read. It does not give the reason.
 
 import type { Database } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';

@@ -1,5 +1,6 @@
-// The queries of one-time tokens. Whoever makes, uses or ends tokens of one account locks the row of the user first, so
-// that these changes run one after another and cannot deadlock. The clock of the database decides what has expired.
+// The queries of one-time tokens. A transaction that makes, uses or ends tokens of an account locks the row of the user
+// first, so that these changes run one after another and cannot deadlock. The clock of the database decides what has
+// expired.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { type Purpose, WRONG_CODES_MAX, WRONG_CODES_PER_DAY_MAX } from './purposes.ts';
 

@@ -114,7 +114,7 @@ SELECT * FROM (
   FROM roles r WHERE r.owner_key = '${SYSTEM_OWNER}' AND r.id = ANY($1::text[]::uuid[])
 ) AS used WHERE members + invitations > 0 ORDER BY name COLLATE "C"`);
 
-/** How often each of the roles is assigned and offered. Unused roles are left out. */
+/** How many members hold each of the roles, and how many invitations offer it. Unused roles are left out. */
 export function listUses(
   tx: SystemReader,
   ids: readonly string[],
