@@ -1,4 +1,5 @@
 // The cache of verified tokens: what it finds, and that its memory is limited whatever the tokens contain.
+// Runs in a process of its own: it measures memory.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
