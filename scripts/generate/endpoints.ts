@@ -24,7 +24,7 @@ export function accessText(access: Access): string {
     case 'needs':
       return `needs ${access.permission}${access.orClient ? ', or client' : ''}`;
     case 'client':
-      return `client ${access.permission}`;
+      return `client with ${access.permission}`;
     case 'platform':
       return 'platform administrator';
     case 'visitor':

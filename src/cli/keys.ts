@@ -246,8 +246,8 @@ function unrecorded(kid: string, reason: string): string {
 }
 
 /**
- * Records the revocation for all processes, including those that do not run now. Returns the reason if the database
- * cannot be reached: the file of the key is still removed.
+ * Records the revocation for all processes, including those that do not run now. Returns null, or the reason why the
+ * database could not be used.
  */
 async function recordRevocation(invocation: Invocation, config: Config, kid: string): Promise<string | null> {
   const done = await withOperatorIfAny(invocation, config, (operator) => revokeSigningKey(operator, kid));
