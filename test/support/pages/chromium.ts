@@ -1,4 +1,4 @@
-// A real browser for tests of pages: Debian's Chromium without a window, driven by playwright-core. It opens the
+// A real browser for tests of pages: the headless shell of Debian's Chromium, driven by playwright-core. It opens the
 // service at the PUBLIC_URL of the service, whatever its real port is, and reports what goes wrong in a page.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export interface Chromium {
 export async function startChromium(t: Lifetime, hosts: Readonly<Record<string, string>>): Promise<Chromium> {
   const rules = Object.entries(hosts).map(([host, real]) => `MAP ${host} ${real}`);
   const browser: Browser = await chromium.launch({
-    executablePath: await debianProgram('chromium'),
+    executablePath: await debianProgram('chromium-headless-shell'),
     args: [
       `--host-resolver-rules=${rules.join(',')}`,
       '--disable-gpu',

@@ -107,15 +107,16 @@ t.test('a program that needs all of its files is kept with them and with its fon
   there.write(
     'bin/dpkg-deb',
     `#!/bin/sh\nPATH=/usr/bin:/bin\nmkdir -p ${files}
-echo a > "$3/usr/lib/chromium/resources.pak"; echo b > "$3/usr/share/fonts/sans/a.ttf"; echo 'exit 9' > "$3/usr/bin/chromium"
-printf '#!/bin/sh\\ncat "\${0%%/*}/resources.pak" "\${FONTCONFIG_FILE%%/*}/fonts/sans/a.ttf"; echo "$@"\\n' > "$3/usr/lib/chromium/chromium"
-chmod +x "$3/usr/lib/chromium/chromium"\n`,
+echo a > "$3/usr/lib/chromium/resources.pak"; echo b > "$3/usr/share/fonts/sans/a.ttf"; echo 'exit 9' > "$3/usr/bin/chromium-headless-shell"
+printf '#!/bin/sh\\ncat "\${0%%/*}/resources.pak" "\${FONTCONFIG_FILE%%/*}/fonts/sans/a.ttf"; echo "$@"\\n' > "$3/usr/lib/chromium/chromium-headless-shell"
+chmod +x "$3/usr/lib/chromium/chromium-headless-shell"\n`,
   );
-  const program = await debianProgram('chromium', there);
-  t.equal(program, join(`${placeIn(there)}-browser`, 'chromium'));
+  const program = await debianProgram('chromium-headless-shell', there);
+  t.equal(program, join(`${placeIn(there)}-browser`, 'chromium-headless-shell'));
   const moved = join(there.root, 'moved');
   renameSync(`${placeIn(there)}-browser`, moved);
-  const run = (...args: string[]) => spawnSync(join(moved, 'chromium'), args, { encoding: 'utf8' }).stdout;
+  const run = (...args: string[]) =>
+    spawnSync(join(moved, 'chromium-headless-shell'), args, { encoding: 'utf8' }).stdout;
   t.equal(run('-v'), 'a\nb\n--version\n');
   t.equal(run('--headless', 'about:blank'), 'a\nb\n--headless about:blank\n');
 });
