@@ -1,6 +1,6 @@
 // Finds redis-server, nginx, faketime and Chromium's headless shell for tests: on the PATH, or else in Debian's own
-// packages. The packages are unpacked into a cache below .data/ and never installed. Only one process at a time fetches.
-// Other processes see a complete cache or no cache.
+// packages. The packages are unpacked into a cache below .data/ and never installed. Only one process fetches at a
+// time. Other processes see a complete cache or no cache.
 import {
   accessSync,
   chmodSync,
