@@ -55,8 +55,8 @@ export interface RevocableToken {
 }
 
 /**
- * Why a token is refused; null if it is not revoked. `invalid_token` says that the key of the token was revoked: the
- * same answer as for a key that nobody knows.
+ * Why a token is refused; null if it is not revoked. `invalid_token` says that the key of the token has been revoked.
+ * It is also the answer for a key that nobody knows.
  */
 export type RevocationVerdict = 'invalid_token' | 'session_revoked' | 'token_stale' | 'organization_suspended' | null;
 

@@ -26,8 +26,9 @@ export interface ListedDataKey {
 /** With this lead, every process has the new key before a value is sealed with it. */
 const LEAD_SECONDS = 600;
 /**
- * For this long after its successor has taken over, a key may still seal: a process may have a clock that is behind, or
- * may not have stored yet what it has just sealed.
+ * For this long after its successor has taken over, a key may still be needed for new values. The clock of a process
+ * may be behind, so that the process still seals with the key. A process may also not have stored yet what it has just
+ * sealed.
  */
 const SETTLING_SECONDS = 600;
 

@@ -8,8 +8,8 @@ import { instantOfName, nameOfInstant } from './name.ts';
 import { writeNewFile } from './new-file.ts';
 
 const SUFFIX = '-development';
-// This file contains the name of the folder's first key. The file stays after that key is removed, so that a process
-// that starts slowly cannot choose another name.
+// This file contains the name of the folder's first key. The file stays after that key has been removed, so that a
+// process that starts slowly cannot choose another name.
 const FIRST_KEY = '.first-key';
 // The key is backdated, so that a replica whose clock is a little behind can sign at once.
 const BACKDATED_MS = 60_000;

@@ -83,7 +83,9 @@ function additionOf(token: string): number {
 // Digits and signs around one word, such as Winter2026!, are what people add when a rule requires them.
 const ADORNED = /^[^\p{L}]*(?<core>\p{L}.*?)[^\p{L}]*$/su;
 const ADORNMENT_LENGTH_MAX = 8;
-/** A text with fewer guesses than this is a word or a name, or two of the person's own words. */
+/**
+ * If the decimal logarithm of its guesses is below this, a text is a word or a name, or two of the person's own words.
+ */
 const WORD_GUESSES = 6.2;
 
 /** Whether the text is one word or name with a few digits and signs before and after it. */

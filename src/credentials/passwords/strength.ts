@@ -75,7 +75,8 @@ export function openStrength({
       const requester = currentRequester();
       const turn = { subject: requester?.subject ?? null, kind: 'estimate', atOnceMax: 1, requester };
       const late = Promise.withResolvers<never>();
-      // The queue drops what waits for its turn. An estimate that has begun goes on without its caller.
+      // After `waitMsMax`, the queue drops an estimate that still waits for its turn. An estimate that has begun goes
+      // on without its caller.
       const giveUp = setTimeout(() => late.reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
       const guesses = queue.run(turn, () => ask(question));
       return Promise.race([guesses, late.promise]).finally(() => clearTimeout(giveUp));

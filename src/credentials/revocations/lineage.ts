@@ -19,7 +19,7 @@ export interface LineageDeps {
 }
 
 export interface LineageWatch {
-  /** Judges the server if it changed since the last call. Raises DatabaseUnavailable. */
+  /** Judges the server if it has changed since the last call. Raises DatabaseUnavailable. */
   check(server: ServerFacts): Promise<void>;
   /** Notes the newest committed transaction that was read. */
   noteRead(newestTx: string): void;

@@ -45,7 +45,7 @@ export interface VerifierOptions {
   /** Default: `/.well-known/jwks.json` of the service. */
   readonly jwksUri?: string | URL;
   /**
-   * The feed of revocations. Without the feed (or with false) and without `revocations`, a token is good until it
+   * The feed of revocations. Without this option (or with false) and without `revocations`, a token is good until it
    * expires or its key is no longer published.
    */
   readonly revocation?: RevocationOptions | false;
@@ -158,7 +158,7 @@ function serviceAddress({ issuer, serviceUrl }: VerifierOptions): string {
   return base.replace(/\/$/, '');
 }
 
-// Credentials in a URL end up in logs; a fragment is never sent.
+// Credentials in a URL end up in logs, and a fragment is never sent.
 function address(name: string, value: string | URL): string {
   let url: URL;
   try {

@@ -60,7 +60,7 @@ export interface TestIssuer {
    * Adds a revocation, which the verifiers know at once. Raises TypeError for a revocation of an unknown kind or shape.
    */
   revoke(revocation: Revocation): void;
-  /** How long the feed has been silent: seconds, or true for infinitely long; 0 or false ends the silence. */
+  /** Sets how long the feed has been silent, in seconds. True means infinitely long. 0 or false ends the silence. */
   setStale(stale: number | boolean): void;
   /** Signs with a new key from now on. The old keys stay published unless `forgetOld` is true. */
   rotate(options?: { readonly forgetOld?: boolean }): void;
