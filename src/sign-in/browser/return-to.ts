@@ -1,4 +1,4 @@
-// Where people go after they signed in by a page: to the application that sent them, if the operator has named it.
+// Where people go after they have signed in by a page: to the application that sent them, if the operator has named it.
 
 /** A function that returns the URL to continue at; null for a URL of any other origin, which is ignored. */
 export type ReturnTo = (asked: string | undefined) => URL | null;

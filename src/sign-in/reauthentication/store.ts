@@ -45,7 +45,9 @@ SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, p.hash,
 FROM sessions s JOIN users u ON u.id = s.user_id AND u.status = 'active' LEFT JOIN passwords p ON p.user_id = u.id
 WHERE ${LIVE}`);
 
-/** The active user of a live session, with the password hash. */
+/**
+ * The active user of a live session, with the password hash; null if the session has ended or the user is not active.
+ */
 export async function findOwnCredentials(
   tx: SystemReader,
   { id, sessionId }: SessionOwner,

@@ -1,5 +1,5 @@
 // Finds the caller by the Authorization header. Every route of the API for signed-in callers uses this guard, and pages
-// use the one of ../browser/. It does no I/O, except after this process did not run for a while.
+// use the one of ../browser/. This guard does no I/O, except when this process has not run for a while.
 import { problem } from '../../base/errors/problem.ts';
 import { CHALLENGE, refusedToken } from '../../base/errors/refused-token.ts';
 import type { Clock } from '../../base/platform/clock.ts';

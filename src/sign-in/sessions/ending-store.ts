@@ -139,8 +139,8 @@ export async function isSessionMissing(tx: SystemReader, sessionId: string): Pro
   return row?.missing ?? true;
 }
 
-// This statement runs by itself, after the session was opened. If several sign-ins run at the same moment, the last of
-// them sees all sessions.
+// This statement runs by itself, after the session has been opened. If several sign-ins run at the same moment, the
+// last of them sees all sessions. $1 user, $2 the number of live sessions that may remain.
 const END_SURPLUS = endSessionsStatement(
   { which: 'id IN (SELECT id FROM surplus)', reason: `'too_many_sessions'::text`, actor: 'user_id' },
   `surplus AS (

@@ -83,7 +83,7 @@ export function assertCanSign(deps: SignInDeps): void {
 
 /**
  * Stores the session if the user and the organization are active. Otherwise `answerSession` raises the error after the
- * commit.
+ * commit. Raises invalid_credentials if the account or the password has changed since the check.
  */
 export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
   assertCanSign(deps);

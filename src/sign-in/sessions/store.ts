@@ -269,14 +269,15 @@ LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.
 WHERE s.browser_key = $1::bytea AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
   AND s.expires_at > clock_timestamp()`);
 
-/** The live session of an active user with this hash of a browser's key. */
+/** The live session of an active user with this hash of a browser's key; null if there is none. */
 export async function findBrowserSession(tx: SystemReader, browserKey: Buffer): Promise<BrowserSessionRow | null> {
   const [row] = await tx.rows<BrowserSessionRow>(FIND_BROWSER, [browserKey]);
   return row ?? null;
 }
 
 // A refresh token that is signed again gets its expiry from the row, and must be the same token. So a session that has
-// just been refreshed keeps its expiry.
+// just been refreshed keeps its expiry. $1 session, $2 seconds without use after which the session ends, $3 seconds of
+// grace.
 const TOUCH = statement(`
 UPDATE sessions SET last_seen_at = clock_timestamp(),
   idle_expires_at = CASE WHEN greatest(confirmed_at, successor_at) < clock_timestamp() - $3::float8 * interval '1 second'

@@ -25,7 +25,7 @@ export interface FastifyRequestLike {
 }
 
 /**
- * The members of a FastifyReply that the hooks use. A route may narrow the types of `code` and `send`; a refusal
+ * The members of a FastifyReply that the hooks use. A route may narrow the types of `code` and `send`. A refusal
  * ignores the narrowed types.
  */
 export interface FastifyReplyLike {
@@ -55,8 +55,8 @@ export interface AuthenticateOptions {
 
 export type TenantryPlugin = (instance: FastifyInstanceLike) => Promise<void>;
 /**
- * Use it as an `onRequest` hook, so that the body of a refused request is not read, or as any later hook before the
- * handler.
+ * A hook of a route. Use it as an `onRequest` hook, so that the body of a refused request is not read, or as any later
+ * hook before the handler.
  */
 export type TenantryHook = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>;
 
