@@ -63,7 +63,7 @@ export function sharedParameters(declared: Endpoint) {
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
 
-/** Whether the route belongs to the API. Every route of the API reads these headers. */
+/** Whether the route belongs to the API. Every route of the API reads the headers that name an organization. */
 function takesTenantHeaders(declared: Endpoint): boolean {
   return declared.url.startsWith('/api/v1/');
 }

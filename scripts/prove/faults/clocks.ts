@@ -16,7 +16,7 @@ const NOTICED_MILLISECONDS_MAX = 15_000;
 const POLL_MILLISECONDS = 50;
 const JUMPS = 6;
 const JUMPED_MILLISECONDS = 500;
-/** Every process reads PostgreSQL every second, so a change has reached all of them by then. */
+/** Every process reads PostgreSQL every second, so a change has reached all of them after this time. */
 const KNOWN_MILLISECONDS = 3_000;
 /** Longer than a token can live, and longer than its revocation is remembered. */
 const LATER_SECONDS = 1_500;

@@ -68,7 +68,7 @@ async function holdersOf({ services }: Setup, count: number): Promise<Holder[]> 
   return holders;
 }
 
-/** Resolves when a service is ready and, for the database, in the state. */
+/** Resolves when a service is ready and reports this state for its database. */
 const untilReady = (service: Service, state: 'ok' | 'degraded') =>
   untilReadiness(
     service,

@@ -125,7 +125,8 @@ await withTestbed({ name: 'personal-data', disposable: true }, async (testbed) =
   const services: { older?: Service; newer?: Service } = { older };
   return asAdmin(testbed, async (query) => {
     await query(SEED, [owner.organization.id, COUNT, FIRST, LAST]);
-    await query('UPDATE users SET email_verified_at = now() WHERE id = $1', [owner.userId]); // so that it may invite
+    // The owner may invite people only with a verified address.
+    await query('UPDATE users SET email_verified_at = now() WHERE id = $1', [owner.userId]);
     await query('VACUUM (ANALYZE)');
     const apis = () => [services.older, services.newer].flatMap((each) => (each ? [openApi(each.url)] : []));
     const load = openLoad(apis, owner);
