@@ -1,6 +1,5 @@
-// The request headers of the API as the reference describes them: those that name an organization, and those that
-// make changing safe.
-// The headers are used in src/base/headers/tenant.ts and src/base/http/reply.ts.
+// The request headers of the API as the reference describes them: those that name an organization, and those that make
+// changes safe. The headers are used in src/base/headers/tenant.ts and src/base/http/reply.ts.
 import { changesVersioned, type Endpoint } from '../../src/base/http/endpoint.ts';
 import { KEY_LENGTH_MAX, KEY_LENGTH_MIN } from '../../src/base/idempotency/key.ts';
 

@@ -97,7 +97,7 @@ function killPostgres({ postgres }: Testbed): void {
     try {
       process.kill(Number(child), 'SIGKILL');
     } catch {
-      // It has already ended.
+      // The process has already ended.
     }
   }
 }

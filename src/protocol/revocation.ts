@@ -66,7 +66,10 @@ const isRoleName = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= ROLE_NAME_LENGTH_MAX;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** The kinds that the previous version does not know. A process of that version must never get them as an event. */
+/**
+ * The kinds that the previous version does not know. A stream of the feed must not send them as events `revocation`,
+ * because a verifier of that version would then be out of date.
+ */
 export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'role', 'key'];
 
 /**

@@ -49,7 +49,7 @@ export async function listDataKeys(folder: DataFolderOptions) {
 }
 
 /**
- * Makes the first data key, which seals at once, if the folder has none, and the lookup key if it is missing. Returns
+ * Creates the first data key, which seals at once, if the folder has none, and the lookup key if it is missing. Returns
  * the names of the new files.
  */
 export async function generateDataKeys(folder: DataFolderOptions): Promise<string[]> {
@@ -61,7 +61,7 @@ export async function generateDataKeys(folder: DataFolderOptions): Promise<strin
   return made;
 }
 
-/** Makes the next data key. It seals after ten minutes, or at once if there is no other. */
+/** Creates the next data key. It seals after ten minutes, or at once if there is no other. */
 export async function rotateDataKey(folder: DataFolderOptions): Promise<{ file: string; activeFrom: Date }> {
   const { keys } = await listDataKeys(folder);
   const now = folder.clock.now().getTime() / 1000;
@@ -103,8 +103,8 @@ export async function pruneDataKeys(
 }
 
 /**
- * Makes the lookup key if it is missing, and returns whether it did. Of several processes that call this at the same
- * time, exactly one makes the key.
+ * Creates the lookup key if it is missing. Returns whether it has created the key. Of several processes that call this
+ * at the same time, exactly one creates the key.
  */
 export async function makeLookupKey({ directory, random, passphrase }: DataFolderOptions): Promise<boolean> {
   await mkdir(directory, { recursive: true, mode: 0o700 });

@@ -80,7 +80,7 @@ export function openOrganizationChannels({
     if (!known) onDatabaseReplaced();
   }
 
-  // This is not a loop of base/loops, because every reading has a caller that waits for the result and handles a
+  // `read` is not a loop of base/loops, because every reading has a caller that waits for the result and handles a
   // failure.
   function read(): Promise<void> {
     next ??= (async () => {

@@ -105,7 +105,10 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
   ];
 }
 
-/** The cursor in the header Last-Event-ID. An empty header counts as absent (HTML, §9.2). Raises validation_failed. */
+/**
+ * The cursor in the header Last-Event-ID; null without the header. An empty header counts as absent (HTML, §9.2).
+ * Raises validation_failed for a malformed cursor.
+ */
 function cursorIn(lastEventId: string | undefined): string | null {
   if (lastEventId === undefined || lastEventId === '') return null;
   if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;

@@ -1,5 +1,5 @@
 // The first keys of a machine that has none, so that a fresh clone starts with one command. In production an operator
-// creates the keys, and a process in production refuses to start with keys that this file has made.
+// creates the keys, and a process in production refuses to start with keys that this file has created.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';

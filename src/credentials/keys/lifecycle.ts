@@ -104,7 +104,7 @@ export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: st
 
 /**
  * Removes every file of a key, so that all tokens that the key signed are refused. Also removes retired keys. If no
- * other key could sign, a new key that signs at once is created first. Throws UnknownKey.
+ * other key could sign, a new key that signs at once is created first. Throws UnknownKey if no usable file has the key.
  */
 export async function revokeKey(
   folder: KeyFolderOptions,

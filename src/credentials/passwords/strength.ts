@@ -91,7 +91,7 @@ interface ThreadOptions {
   readonly script: URL;
 }
 
-/** Returns the function that asks the thread. Call it again only once the last answer has come. */
+/** Returns the function that asks the thread. Call that function again only once the last answer has come. */
 function openThread({
   idleMs,
   answerMsMax,

@@ -1,5 +1,5 @@
 // Refresh tokens. Each is a signed position in the chain of a session. They are not stored, because signing the same
-// position again makes the same bytes. sign-in/sessions/refresh.ts decides which position may still be used.
+// position again produces the same bytes. sign-in/sessions/refresh.ts decides which position may still be used.
 
 import type { Clock } from '../../base/platform/clock.ts';
 import { isRefreshClaims, REFRESH_TOKEN_TYPE, type RefreshClaims } from '../../protocol/claims.ts';
@@ -24,7 +24,7 @@ export interface RefreshPlace {
 }
 
 /**
- * Signs a position with the key that signed at `issuedAt`, so that signing it again makes the same bytes. Raises
+ * Signs a position with the key that signed at `issuedAt`, so that signing it again produces the same bytes. Raises
  * NoSigningKey.
  */
 export function issueRefreshToken(deps: RefreshTokenDeps, place: RefreshPlace): Promise<string> {

@@ -1,5 +1,5 @@
 // Finds the caller of a page by the cookie of its browser. The row of the session decides at each request, so a session
-// that has been ended anywhere is over at once. Only pages use this guard; the API never takes this cookie.
+// that has been ended anywhere is over at once. Only pages use this guard. The API never takes this cookie.
 import { type Database, isOutage } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import type { Caller } from '../../protocol/caller.ts';

@@ -63,8 +63,8 @@ export interface OpenSession {
 }
 
 /**
- * A stored session whose tokens are not signed yet. They are signed when the transaction has ended; `keepSession` is
- * the exception.
+ * A stored session whose tokens are not signed yet. They are signed when the transaction has ended, except by
+ * `keepSession`.
  */
 export interface PendingSession {
   readonly sessionId: string;

@@ -25,11 +25,11 @@ export interface OpenedSession extends Subject {
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address, null once
-// nothing is stored unsealed, $13 user agent sealed, $14 address sealed, $7 lifetime of a refresh token in seconds, $8
-// greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when the checked password was set, null
-// if none was checked, $12 hash of the browser's key, null without a browser, $15 look-up of the device, $16 the mail
-// about a new device, null for a sign-in that requests none.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address in clear
+// (null once nothing is stored unsealed), $7 lifetime of a refresh token in seconds, $8 greatest lifetime of the
+// session in seconds, $9 confirmed jti, $10 event, $11 when the checked password was set (null if none was checked),
+// $12 hash of the browser's key (null without a browser), $13 sealed user agent, $14 sealed address, $15 keyed hash of
+// the device, $16 the mail about a new device (null for a sign-in that requests none).
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- The checked password must still be the current one. A transaction that replaces it either waits for this statement and

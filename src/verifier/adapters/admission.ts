@@ -70,8 +70,8 @@ function requirable(permission: string): string {
 export type PermissionCheck = (holder: object) => Promise<void>;
 
 /**
- * Returns a function that checks a permission. The function raises `unauthenticated` if there is no principal, or if a
- * verifier other than `by` made the principal. If the principal is no longer good, the function raises a
+ * Returns a function that checks a permission. The function raises `unauthenticated` if there is no principal, or if
+ * the principal comes from a verifier other than `by`. If the principal is no longer good, the function raises a
  * VerificationError with the reason. If the principal lacks the permission, the function raises the error of
  * `Verifier.authorize`. `permissionCheck` itself raises TypeError for anything but `resource:action`.
  */

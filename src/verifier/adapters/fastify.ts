@@ -43,7 +43,7 @@ export interface FastifyInstanceLike {
 export interface TenantryOptions {
   /**
    * `answer` (default): the hooks answer with problem details. `throw`: the VerificationError goes to the error handler
-   * of the application; the headers WWW-Authenticate and Retry-After are already set.
+   * of the application. The headers WWW-Authenticate and Retry-After are already set.
    */
   readonly refusals?: 'answer' | 'throw';
 }

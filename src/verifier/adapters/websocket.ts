@@ -1,4 +1,4 @@
-// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`); socket-io.ts adds the sockets of
+// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`). socket-io.ts adds the sockets of
 // Socket.IO. This file imports neither package, and declares the parts that it uses.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';

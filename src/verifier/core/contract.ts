@@ -26,7 +26,7 @@ export type VerifiedPrincipal = Principal & {
   /**
    * Raises VerificationError unless the token itself grants the permission: `permission_denied`,
    * `organization_required` if the token acts for no organization, or `check_unavailable` if `permissionsElsewhere` is
-   * true: then use `await verifier.authorize(…)`.
+   * true. In the last case, use `await verifier.authorize(…)`.
    */
   require(permission: string): void;
 };
@@ -58,7 +58,7 @@ export interface RevocationSource {
   /** Seconds since the source last knew every revocation; Infinity before the first time. */
   staleSeconds(): number;
   /**
-   * False from the end of a pause of this process until everything is known that was revoked during the pause; absent
+   * False from the end of a pause of this process until everything is known that was revoked during the pause. Absent
    * for a source that misses nothing in a pause.
    */
   isCurrent?(): boolean;

@@ -7,7 +7,7 @@ export type ClientCredentials =
   | { readonly clientId: string; readonly clientSecret: string }
   | {
       readonly clientId: string;
-      /** A KeyObject, a PEM (PKCS#8) or a JWK; RSA, EC or Ed25519. */
+      /** An RSA, EC or Ed25519 key, as a KeyObject, a PEM (PKCS#8) or a JWK. */
       readonly privateKey: KeyObject | string | Readonly<Record<string, unknown>>;
       /** RS256, PS256, ES256, ES384, ES512 or EdDSA. Default: by the kind of key. */
       readonly alg?: string;
@@ -118,7 +118,7 @@ export interface FeedSettings {
   readonly credentials: ClientCredentials;
 }
 
-/** Checks the options of the feed. Raises TypeError. */
+/** Checks the options of the feed, and fills in the defaults. Raises TypeError for a wrong option. */
 export function feedSettingsOf(options: VerifierOptions, revocation: RevocationOptions): FeedSettings {
   const base = serviceAddress(options);
   if (typeof revocation !== 'object' || revocation === null) {
@@ -139,7 +139,7 @@ export function feedSettingsOf(options: VerifierOptions, revocation: RevocationO
   };
 }
 
-/** Returns the limit on staleness, and the policy beyond that limit. Raises TypeError. */
+/** Returns the limit on staleness, and the policy beyond that limit. Raises TypeError for a wrong option. */
 export function stalenessOf(options: { readonly maxStaleness?: number; readonly onStale?: OnStale }): {
   secondsMax: number;
   onStale: OnStale;

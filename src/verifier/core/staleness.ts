@@ -30,7 +30,10 @@ const NO_REVOCATIONS: RevocationSource = {
   onRevocation: () => () => {},
 };
 
-/** Creates, from the options, the source of revocations and the policy for its silence. Raises TypeError. */
+/**
+ * Creates, from the options, the source of revocations and the policy for its silence. Raises TypeError for wrong
+ * options.
+ */
 export function createRevocationPolicy(options: VerifierOptions, base: Settings & HttpDeps): RevocationPolicy {
   if (options.revocations) return policyOf(options.revocations, stalenessOf({ onStale: 'reject', ...options.stale }));
   const { revocation } = options;

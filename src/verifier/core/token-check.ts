@@ -35,9 +35,9 @@ export interface TokenCheckDeps {
 export interface TokenCheck {
   /** A token in the cache whose key is still published; undefined for any other token. */
   recall(token: string): CheckedToken | undefined;
-  /** Decides by time and revocation whether the token is accepted now. Rejects with VerificationError. */
+  /** Decides by time and revocation whether the token is accepted now. Rejects with VerificationError if it is not. */
   judge(checked: CheckedToken): Promise<VerifiedPrincipal>;
-  /** Checks a token that `recall` does not know. Rejects with VerificationError. */
+  /** Checks a token that `recall` does not know. Rejects with VerificationError if the token is refused. */
   checkFirst(token: string): Promise<VerifiedPrincipal>;
   /** Empties the cache. */
   clear(): void;
