@@ -124,7 +124,7 @@ function readOnly(testbed: Testbed): Fault {
   };
 }
 
-/** The address of the database leads to a standby. No request runs while connections are cut. */
+/** Lets the address of the database lead to a standby. No request runs while connections are cut. */
 function onStandby(testbed: Testbed, load: Load, { network, standby }: { network: TcpProxy; standby: Standby }): Fault {
   const lead = (port: number) => {
     network.cut();
@@ -161,8 +161,8 @@ async function useUpLog(testbed: Testbed): Promise<void> {
 }
 
 /**
- * The disk of the log is full. PostgreSQL cannot go on without its log and ends, as it does after a crash. An operator
- * makes space and starts it again.
+ * Fills the disk of the log. PostgreSQL cannot go on without its log and ends, as it does after a crash. Then makes
+ * space and starts PostgreSQL again, as an operator does.
  */
 async function fullLog(testbed: Testbed, load: Load): Promise<string> {
   const name = 'a full disk of the log';

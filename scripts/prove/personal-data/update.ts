@@ -1,6 +1,6 @@
 // Proves: a database of the previous version with many accounts is updated while both versions serve requests. No
-// request fails, each version sees what the other writes, and at the end no personal data is stored in clear. It also
-// measures the search. `prove:personal-data <checkout of the previous version> [accounts]`.
+// request fails, each version sees what the other writes, and at the end no personal data is stored in clear. The proof
+// also measures the search. `prove:personal-data <checkout of the previous version> [accounts]`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';

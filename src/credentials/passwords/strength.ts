@@ -10,7 +10,7 @@ export interface Question {
   readonly password: string;
   /** What an attacker knows about the person, in lower case. */
   readonly words: readonly string[];
-  /** The estimator stops once there are more guesses than this. */
+  /** The estimator stops once the decimal logarithm of the guesses is higher than this. */
   readonly enough: number;
 }
 

@@ -71,7 +71,7 @@ export function openStreamReader(deps: StreamReaderDeps): { close(): void } {
   async function work(connection: RedisConnection): Promise<void> {
     for (;;) {
       const position = await endOf(connection);
-      deps.onGap(); // in this order: later entries are read after the position, earlier events are in PostgreSQL
+      deps.onGap(); // in this order: later entries are read after the position, and earlier events are in PostgreSQL
       await readOn(connection, position);
       deps.onLost();
     }

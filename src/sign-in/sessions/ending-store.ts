@@ -1,5 +1,5 @@
 // Builds the statements that end sessions. Only reuse (rotation-store.ts) and a restored backup (admin/restore) have
-// their own statement. Each of these statements writes the end, its event and its revocation together.
+// their own statement. Each statement that is built here writes the end, its event and its revocation together.
 import {
   type OrganizationReader,
   type Statement,
