@@ -32,9 +32,9 @@ export function identityHeaders(principal: Principal): Record<IdentityHeader, st
 }
 
 /**
- * Whether a receiver may read the header as an identity header. Some (CGI, WSGI, PHP) read `_` and `.` as `-`, so that
- * a client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use this function to find the headers that must be
- * removed.
+ * Whether a receiver may read the header as an identity header. Some receivers (CGI, WSGI, PHP) read `_` and `.` as
+ * `-`, so that a client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use this function to find the headers
+ * that must be removed.
  */
 export function isIdentityHeader(name: string): boolean {
   return isAnyHeader(IDENTITY_HEADERS, name);

@@ -1,5 +1,5 @@
 // Parses a compact JWS strictly: three canonical base64url parts, JSON objects without repeated members, RS256 only, no
-// header that points to another key (RFC 7515 §4.1, RFC 8725 §3). It does not check the signature.
+// header that points to another key (RFC 7515 §4.1, RFC 8725 §3). This file does not check the signature.
 import { isUtf8 } from 'node:buffer';
 
 // A token may have 200 permissions, and their names may be long.

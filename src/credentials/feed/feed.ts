@@ -55,7 +55,7 @@ export interface Feed {
 }
 
 const HEARTBEAT_MS = 3_000;
-/** No heartbeat is sent once the last reading is older than this number of seconds. */
+/** No heartbeat is sent once the last proof that every revocation is known is older than this number of seconds. */
 const FRESH_SECONDS_MAX = 5;
 const CHANNEL_BYTES_MAX = 8 * 1024 * 1024;
 /** The kinds of revocation that may end the token of a subscriber. */

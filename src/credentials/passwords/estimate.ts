@@ -11,7 +11,7 @@ import { partsOf, readings } from './readings.ts';
 const SUBSTITUTIONS_MAX = 4;
 const WORDS_MAX = 100;
 
-// The word for a password, and what people type in its place, in further languages.
+// The word for a password, and what people type in its place, in languages that have no dictionary here.
 const WORDS = `
 senha contrasena clave passwort kennwort motdepasse parola wachtwoord haslo heslo salasana losenord adgangskode jelszo
 sifre parool slaptazodis parole lozinka geslo kodeord passord пароль привет любовь солнце секрет здравствуй россия

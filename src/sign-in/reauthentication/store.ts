@@ -12,6 +12,7 @@ import {
   subject,
 } from '../sessions/subject-store.ts';
 
+// $1 session, $2 user.
 const LIVE = `s.id = $1::uuid AND s.user_id = $2::uuid AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
   AND s.expires_at > clock_timestamp()`;
 

@@ -63,7 +63,7 @@ export function assertNotInDoubt(revocations: Pick<Revocations, 'doubtedBefore'>
 
 /**
  * For a token of this service whose session or client the database does not have: a failover may have lost the row a
- * moment ago. So this reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises
+ * moment ago. So this function reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises
  * DatabaseUnavailable, too.
  */
 export async function assertNotLost(

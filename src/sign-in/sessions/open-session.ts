@@ -25,7 +25,7 @@ export interface SessionDeps extends SignInDeps {
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;
-  /** The network of the address, such as 192.0.2.0/24. It is compared, and not stored. */
+  /** The network of the address, such as 192.0.2.0/24. Only a keyed hash of it, together with the device, is stored. */
   readonly network: string;
   /** The SHA-256 of the key that a browser keeps for pages. Left out for every other device. */
   readonly browserKey?: Buffer;

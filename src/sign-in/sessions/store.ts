@@ -148,6 +148,7 @@ export interface SessionRow {
   readonly total: number;
 }
 
+// $1 user, $2 limit, $3 offset.
 const LIST = statement(`
 SELECT s.id, ${stored('s.user_agent')} AS "userAgent", ${stored('s.ip')} AS ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
   s.idle_expires_at AS "expiresAt", (count(*) OVER ())::int AS total,
@@ -219,6 +220,7 @@ export interface NamedMembership {
   readonly permissions: readonly string[];
 }
 
+// $1 user, $2 references (ids or slugs).
 const NAMED = statement(`
 SELECT o.id, o.slug, o.status = 'active' AS active, m.status = 'active' AS "memberActive",
   ARRAY(SELECT r.name FROM role_assignments a JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
