@@ -62,7 +62,7 @@ function withToken({ accounts }: Side) {
   return { headers: { authorization: `Bearer ${accounts[0]?.accessToken}` }, connections: CONNECTIONS };
 }
 
-/** CPU time in microseconds of one request, of the service and of its PostgreSQL, and the requests a second. */
+/** The CPU time of one request in microseconds, for the service and for its PostgreSQL, and the requests per second. */
 interface Round {
   readonly cpu: number;
   readonly postgresCpu: number;

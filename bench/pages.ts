@@ -1,5 +1,5 @@
-// How soon the first byte of a page arrives, and how much a browser loads for it. Requests are sent one at a time on a
-// connection that stays open, in turns to the page and to a bare server.
+// Measures how soon the first byte of a page arrives, and how much a browser loads for the page. Requests are sent one
+// at a time on a connection that stays open, in turns to the page and to a bare server.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { sum, weighPage } from '../test/support/pages/weight.ts';

@@ -1,6 +1,6 @@
-// `npm run bench:revocation` measures the time from the answer that revoked a token to its first refusal by verifiers
-// in other processes and by other replicas, and to the close of its socket. It measures with Redis and without Redis.
-// The setup is in scripts/prove/revocation/. README.md explains the figures.
+// `npm run bench:revocation` measures the time from the answer to the call that revokes a token to the first refusal of
+// the token by verifiers in other processes and by other replicas, and to the close of its socket. It measures with
+// Redis and without Redis. The setup is in scripts/prove/revocation/. README.md explains the figures.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

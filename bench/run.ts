@@ -63,7 +63,7 @@ async function refreshes({ pid, load, bound, accounts }: Bench, otherDatabase: s
   return { ...figure, name: 'refreshes', against: 'one UPDATE and two signatures', aim: 0.6 };
 }
 
-/** Also returns the lines about pages, which are compared with the same bound. */
+/** Measures the reads. Also returns the lines about pages, which are compared with the same bound. */
 async function reads({ pid, port, load, bound, accounts }: Bench): Promise<{ figures: Figure[]; pages: string[] }> {
   const bare = await bound('requests');
   const { port: barePort } = await bare.hello<{ port: number }>();

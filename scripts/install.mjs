@@ -48,7 +48,7 @@ export async function installMissing(withDev) {
 
 /** Why the packages have to be installed, or undefined when every pinned version that is needed here is installed. */
 function whatIsMissing(withDev) {
-  // npm writes this file last. If the file is missing, the installation was interrupted.
+  // npm writes .package-lock.json last. If the file is missing, npm has not run or was interrupted.
   if (!existsSync(join(modules, '.package-lock.json'))) return 'they are not installed yet';
   const manifest = readManifest();
   const pins = [...Object.entries(manifest.dependencies ?? {}), ...ownOptional(manifest)];

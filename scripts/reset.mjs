@@ -1,4 +1,4 @@
-// `npm run reset` removes everything that the service wrote into this folder, and the database that it keeps
+// `npm run reset` removes everything that the service has written into this folder, and the database that it keeps
 // outside of it. It refuses to run while the service runs. The file is plain JavaScript and needs no packages.
 
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -52,7 +52,9 @@ function relocatedPlace(path) {
   return isOwn ? [place] : [];
 }
 
-/** Stops a PostgreSQL that still runs after the service ended. It would write into the folder during the removal. */
+/**
+ * Stops a PostgreSQL that still runs after the service has ended. It would write into the folder during the removal.
+ */
 async function stopLeftBehind(data) {
   const file = join(data, 'postmaster.pid');
   if (!existsSync(file)) return;

@@ -1,5 +1,5 @@
-// The users and organizations of a seeded database: the sizes of organizations, their members and all names. The
-// same shape always gives the same result. seed-rows.ts makes the rows, and seed-copy.ts inserts them.
+// The users and organizations of a seeded database: the sizes of organizations, their members and all names. The same
+// shape always gives the same result. seed-rows.ts generates the rows, and seed-copy.ts inserts them.
 
 export interface Shape {
   readonly organizations: number;

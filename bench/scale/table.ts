@@ -24,7 +24,7 @@ export interface Measurement extends Pair {
   readonly followsAnswer: boolean;
 }
 
-/** Returns the value below which that share of the values lies, or 0 if there are no values. */
+/** Returns the value below which the share `part` (0 to 1) of the values lies, or 0 if there are no values. */
 function percentile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;

@@ -18,8 +18,8 @@ const ORGANIZATIONS = Number(options.organizations);
 const PASSWORD = 'correct horse battery walls';
 
 // $1 organization, $2 ids of people, $3 a role of the organization. Each member also has the system role viewer, an
-// open session and one that ended long ago. There are as many pending invitations with the role: $4 their ids, $5
-// their e-mails sealed.
+// open session and one that ended long ago. There are as many pending invitations with the role: $4 their ids, $5 their
+// sealed e-mail addresses.
 const SEED = `
 WITH members AS (
   INSERT INTO memberships (organization_id, user_id) SELECT $1::uuid, unnest($2::uuid[]) RETURNING user_id
@@ -145,7 +145,8 @@ async function members(bench: Bench) {
 }
 
 /**
- * From the answer on, the older tokens of all holders are refused. The epochs of their memberships are raised later.
+ * Measures changes of a role that all members have. From the answer on, the older tokens of all holders are refused.
+ * The epochs of their memberships are raised later.
  */
 async function roles({ api, query }: Bench, { roleId, token }: { roleId: string; token: { token: string } }) {
   const path = `/roles/${roleId}`;

@@ -22,6 +22,7 @@ const ROUNDS = options.quick ? 1 : 3;
 const MILLISECONDS = options.quick ? 1_500 : 4_000;
 const RATIO_MAX = 3;
 
+// $1 organization, $2 ids of people, $3 a role of the organization.
 const SEED = `
 WITH members AS (
   INSERT INTO memberships (organization_id, user_id) SELECT $1::uuid, unnest($2::uuid[]) RETURNING user_id

@@ -28,7 +28,7 @@ const NOTE = /^note (\w+)(?:, (\w+))?: (.+)$/;
 const SECTION = /^== (.+) ==$/;
 const ARROWS = { '->': 'message', '-->': 'answer', '-x': 'lost' } as const;
 
-/** Raises an error that names the line with the mistake. */
+/** Reads the text of a diagram. Raises an error that names the line with the mistake. */
 export function readSequence(source: string, path: string): Sequence {
   const participants: Participant[] = [];
   const items: Item[] = [];

@@ -34,7 +34,7 @@ export function accessText(access: Access): string {
   }
 }
 
-/** The request headers that make changing safe, as far as the endpoint takes them. */
+/** The request headers that make changes safe, as far as the endpoint takes them. */
 function guardsOf(declared: Endpoint): readonly string[] {
   return [
     ...(declared.idempotent ? ['Idempotency-Key'] : []),
@@ -44,7 +44,7 @@ function guardsOf(declared: Endpoint): readonly string[] {
 }
 
 /**
- * Returns method, URL, access, limit and the headers that make changing safe of every endpoint, sorted. If a route
+ * Returns method, URL, access, limit and the headers that make changes safe of every endpoint, sorted. If a route
  * becomes open to more callers, its line changes.
  */
 export function routeList(endpoints: readonly Endpoint[]): string {

@@ -1,6 +1,5 @@
-// The request headers of the API as the reference describes them: those that name an organization, and those that
-// make changing safe.
-// The headers are used in src/base/headers/tenant.ts and src/base/http/reply.ts.
+// The request headers of the API as the reference describes them: those that name an organization, and those that make
+// changes safe. The headers are used in src/base/headers/tenant.ts and src/base/http/reply.ts.
 import { changesVersioned, type Endpoint } from '../../src/base/http/endpoint.ts';
 import { KEY_LENGTH_MAX, KEY_LENGTH_MIN } from '../../src/base/idempotency/key.ts';
 
@@ -63,7 +62,7 @@ export function sharedParameters(declared: Endpoint) {
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
 
-/** Whether the route belongs to the API. Every route of the API reads these headers. */
+/** Whether the route belongs to the API. Every route of the API reads the headers that name an organization. */
 function takesTenantHeaders(declared: Endpoint): boolean {
   return declared.url.startsWith('/api/v1/');
 }

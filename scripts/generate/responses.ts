@@ -176,7 +176,8 @@ export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]>
     const { status } = PROBLEMS[code];
     found.set(status, (found.get(status) ?? new Set()).add(code));
   }
-  // This code is answered with 401 if the token itself is refused: see sign-in/sessions/authenticate.ts.
+  // The code organization_suspended is answered with 401 if the token itself is refused: see
+  // sign-in/sessions/authenticate.ts.
   if (refusesSuspended(declared.access)) found.get(401)?.add('organization_suspended');
   return new Map([...found].sort(([a], [b]) => a - b).map(([status, codes]) => [status, [...codes].sort()]));
 }

@@ -104,7 +104,7 @@ async function tryAs(frame: Frame, person: Person, bundle: string): Promise<stri
 }
 
 await runProof('fresh-clone', async (frame) => {
-  // A bundle, because git refuses to clone from a folder of another user.
+  // The clones are made from a bundle, because git refuses to clone from a folder of another user.
   const bundle = join(frame.folder, 'tenantry.bundle');
   run('git', ['bundle', 'create', '--quiet', bundle, 'HEAD'], { cwd: ROOT });
   const told: string[] = [];

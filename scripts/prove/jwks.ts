@@ -95,7 +95,10 @@ function withUnknownKid(token: string, number: number): string {
   return `${Buffer.from(header).toString('base64url')}.${payload}.${signature}`;
 }
 
-/** Verifies in rounds of 10 ms until the proof ends. Raises NotShown at the first good token that is refused. */
+/**
+ * Verifies in rounds of 10 ms until the proof ends. Raises NotShown at the first good token that is refused, and at the
+ * first token with an unknown key that is accepted.
+ */
 async function keepVerifying(
   verifier: Verifier,
   tokenSet: () => TokenSet,

@@ -23,7 +23,7 @@ const MOMENT_MILLISECONDS_MAX = 3_000;
 interface Client {
   readonly sessionId: string;
   token: string;
-  /** The last answer was lost: it is unknown whether the service did the refresh. */
+  /** Whether the last answer was lost, so that it is unknown whether the service did the refresh. */
   isUncertain: boolean;
 }
 
@@ -64,7 +64,8 @@ async function registerOnce(api: Api, registration: Registration): Promise<void>
 }
 
 /**
- * Registers and refreshes until the moment of the kill. Resolves when every call was answered or lost its connection.
+ * Registers and refreshes until the moment of the kill. Resolves when every call has been answered or has lost its
+ * connection.
  */
 async function loadUntilKilled(service: Service, clients: Client[], registrations: Registration[], kill: () => void) {
   const api = openApi(service.url);
@@ -96,7 +97,7 @@ function killPostgres({ postgres }: Testbed): void {
     try {
       process.kill(Number(child), 'SIGKILL');
     } catch {
-      // It has already ended.
+      // The process has already ended.
     }
   }
 }

@@ -1,5 +1,6 @@
-// Proves: simultaneous refreshes of one token never sign anybody out and leave one lineage.
-// `prove:refresh-storm [sessions] [simultaneous]`: how often the token of each session is presented at once, over HTTP.
+// Proves: simultaneous refreshes of one token never sign anybody out and leave one lineage. `prove:refresh-storm
+// [sessions] [simultaneous]`: the number of sessions, and how often the token of each session is presented at once,
+// over HTTP.
 import { atOnce, openApi } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';

@@ -1,5 +1,5 @@
 // Proves: while Redis is stopped, killed, flushed and cut off at random moments, no verifier accepts a revoked token
-// after the allowed time, and none refuses a good token. It also shows that this proof detects a replica that does not
+// after the allowed time, and none refuses a good token. The proof also shows that it detects a replica that does not
 // read the stream. `prove:revocation [events] [seed]`.
 import { demand } from './proof.ts';
 import { type Driven, drive, numberToken } from './revocation/drive.ts';

@@ -132,7 +132,7 @@ async function killService(setup: Setup, holders: readonly Holder[]): Promise<vo
   );
 }
 
-/** Has all sockets of some users closed, by ending their sessions or by suspending their organization. */
+/** Makes the sidecar close all sockets of some users, by ending their sessions or by suspending their organization. */
 async function revoke(setup: Setup, holders: readonly Holder[]): Promise<void> {
   const admin = await newAccount(setup.api);
   await asAdmin(setup.testbed, (query) =>

@@ -57,7 +57,7 @@ export interface Testbed {
   startService(options?: ServiceOptions): Promise<Service>;
   /** Registers a step of the cleanup. The last registered step runs first. All steps run before the database stops. */
   teardown(undo: () => unknown): void;
-  /** Starts PostgreSQL again with the same data and port, after it was stopped or killed. */
+  /** Starts PostgreSQL again with the same data and port, after it has been stopped or killed. */
   restartPostgres(): Promise<void>;
 }
 

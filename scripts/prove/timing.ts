@@ -1,6 +1,6 @@
-// Proves: the duration of an answer does not reveal whether an e-mail has an account, where the answer itself does not
-// say it. `prove:timing [calls] [scene]`: the number of calls of each kind, and a part of the name of the scenes to
-// measure.
+// Proves: the duration of an answer does not reveal whether an e-mail address has an account, where the answer itself
+// does not say it. `prove:timing [calls] [scene]`: the number of calls of each kind, and a part of the name of the
+// scenes to measure.
 import pg from 'pg';
 import { openApi } from '../../test/support/client.ts';
 import { personalIn } from '../../test/support/personal.ts';

@@ -1,7 +1,7 @@
-// Proves: a caller who may change a member in one organization cannot lock this person out of another organization. Nor
-// can changes of roles lock the person out of the first organization. An owner of A changes the person's roles, status
-// and a role that the person holds as fast as the service allows, while the person works in A and in B with one
-// session. `prove:walls [seconds]`.
+// Proves: a caller who may change a member in one organization cannot lock this member out of another organization. Nor
+// can changes of roles lock the member out of the first organization. An owner of A changes the member's roles, the
+// member's status and a role that the member has, as fast as the service allows, while the member works in A and in B
+// with one session. `prove:walls [seconds]`.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
@@ -18,7 +18,7 @@ const LOCKED_OUT_MILLISECONDS = 3_000;
 /** After this many tries in a row, the client waits before the next one. */
 const QUICK_TRIES = 4;
 const TRY_AGAIN_MILLISECONDS = 250;
-/** The part of the time after which the owner also suspends and activates the person. */
+/** The fraction of the run after which the owner also suspends and reactivates the person. */
 const STATUS_AFTER = 0.7;
 /** How long the client requests nothing from A after an answer that it has no access there. */
 const DENIED_MILLISECONDS = 5_000;
@@ -31,7 +31,7 @@ interface Walls {
   readonly roleId: string;
 }
 
-/** Counts answers by their code, or their status without a code. */
+/** Counts answers by their code, or by their status if they have no code. */
 function createTally() {
   const counts = new Map<string, number>();
   return {

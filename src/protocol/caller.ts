@@ -15,7 +15,7 @@ export interface Caller {
   readonly epoch: number;
   /** The epoch of the membership. Null for a token without an organization, and for a token of the previous version. */
   readonly membershipEpoch: number | null;
-  /** The epoch of the organization's roles. Null as above. */
+  /** The epoch of the organization's roles. Null for the same tokens as `membershipEpoch`. */
   readonly rolesEpoch: number | null;
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
@@ -30,7 +30,7 @@ export interface ClientCaller {
   readonly kind: 'client';
   /** The client_id, a UUID. */
   readonly id: string;
-  /** Null for a client of the whole installation, which operators make. */
+  /** Null for a client of the whole installation, which operators create. */
   readonly organizationId: string | null;
   readonly organizationSlug: string | null;
   readonly permissions: readonly string[];

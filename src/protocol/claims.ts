@@ -6,7 +6,7 @@ export const REFRESH_TOKEN_TYPE = 'rt+jwt';
 export const FIRST_PARTY_CLIENT = 'tenantry';
 /** The longest lifetime of an access token that any configuration allows, in seconds. */
 export const ACCESS_TTL_MAX_SECONDS = 900;
-/** A token with more permissions than this has `permissions_ref` instead of them. */
+/** If a user has more permissions than this, the token has `permissions_ref` instead of them. */
 export const PERMISSIONS_IN_TOKEN_MAX = 200;
 
 /**

@@ -14,9 +14,9 @@ export const IDENTITY_HEADERS = [
 export type IdentityHeader = (typeof IDENTITY_HEADERS)[number];
 
 /**
- * All identity headers of a principal. Lists are separated by commas; the names of roles are percent-encoded (RFC
- * 3986), because they may contain any letter. `x-permissions-elsewhere` is `true` if only the check endpoint knows the
- * permissions.
+ * All identity headers of a principal. The entries of a list are separated by commas. The names of roles are
+ * percent-encoded (RFC 3986), because they may contain any letter. `x-permissions-elsewhere` is `true` if only the
+ * check endpoint knows the permissions.
  */
 export function identityHeaders(principal: Principal): Record<IdentityHeader, string> {
   const user = principal.kind === 'user' ? principal : null;
@@ -32,8 +32,9 @@ export function identityHeaders(principal: Principal): Record<IdentityHeader, st
 }
 
 /**
- * Whether a receiver may read the header as an identity header. Some (CGI, WSGI, PHP) read `_` and `.` as `-`, so that
- * a client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use it to find the headers that must be removed.
+ * Whether a receiver may read the header as an identity header. Some receivers (CGI, WSGI, PHP) read `_` and `.` as
+ * `-`, so that a client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use this function to find the headers
+ * that must be removed.
  */
 export function isIdentityHeader(name: string): boolean {
   return isAnyHeader(IDENTITY_HEADERS, name);

@@ -15,7 +15,9 @@ export function decodeJson(bytes: Uint8Array): string {
   return UTF8.decode(bytes);
 }
 
-/** Parses an object, with any whitespace and order of members. Null for anything else. */
+/**
+ * Parses an object, with any whitespace and order of members. Null for anything else, and for an object with a flaw.
+ */
 export function readJsonObject(bytes: Uint8Array): Record<string, unknown> | null {
   try {
     const text = decodeJson(bytes);

@@ -1,5 +1,5 @@
 // Parses a compact JWS strictly: three canonical base64url parts, JSON objects without repeated members, RS256 only, no
-// header that points to another key (RFC 7515 §4.1, RFC 8725 §3). It does not check the signature.
+// header that points to another key (RFC 7515 §4.1, RFC 8725 §3). This file does not check the signature.
 import { isUtf8 } from 'node:buffer';
 
 // A token may have 200 permissions, and their names may be long.
@@ -30,8 +30,8 @@ export function decodePart(part: string): Buffer | null {
 }
 
 /**
- * The parts of a compact JWS with a canonical signature, or null. Header and payload may be empty and are not checked:
- * `decodePart` does that.
+ * The parts of a compact JWS with a canonical signature, or null for any other text. The payload may be empty. Header
+ * and payload are not checked: `decodePart` does that.
  */
 export function splitCompact(jws: string): CompactParts | null {
   if (typeof jws !== 'string' || jws.length > TOKEN_BYTES_MAX) return null;
@@ -52,8 +52,8 @@ function decodeObject(part: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
-    // The service signs the output of JSON.stringify. So the service did not make any other text, such as one with a
-    // repeated member.
+    // The service signs the output of JSON.stringify. So the service cannot have made any other text, such as one with
+    // a repeated member.
     return JSON.stringify(value) === text ? (value as Record<string, unknown>) : null;
   } catch {
     return null;

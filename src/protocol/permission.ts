@@ -1,4 +1,4 @@
-// How permissions match. A permission is `resource:action`; each part is a name or `*`.
+// How permissions match. A permission is `resource:action`. Each part is a name or `*`.
 
 const PART = '(?:[a-z][a-z0-9_-]{0,39}|\\*)';
 export const PERMISSION_PATTERN = new RegExp(`^${PART}:${PART}$`);

@@ -8,7 +8,7 @@ import type { RevocableToken, Revocation, RevocationVerdict } from './revocation
 export interface RevocationMap {
   /** Adds an event, in any order and any number of times. Returns whether the event was new. */
   add(revocation: Revocation): boolean;
-  /** Why a token must be refused, or null. */
+  /** Returns why a token must be refused, or null if no known revocation concerns it. */
   judge(token: RevocableToken): RevocationVerdict;
   /**
    * The newest known epoch of a user or client, 0 for none. With an organization, the newest known epoch of the user or

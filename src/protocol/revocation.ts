@@ -55,8 +55,8 @@ export interface RevocableToken {
 }
 
 /**
- * Why a token is refused; null if it is not revoked. `invalid_token` says that the key of the token was revoked: the
- * same answer as for a key that nobody knows.
+ * Why a token is refused; null if it is not revoked. `invalid_token` says that the key of the token has been revoked.
+ * It is also the answer for a key that nobody knows.
  */
 export type RevocationVerdict = 'invalid_token' | 'session_revoked' | 'token_stale' | 'organization_suspended' | null;
 
@@ -66,7 +66,10 @@ const isRoleName = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= ROLE_NAME_LENGTH_MAX;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** The kinds that the previous version does not know. A process of that version must never get them as an event. */
+/**
+ * The kinds that the previous version does not know. A stream of the feed must not send them as events `revocation`,
+ * because a verifier of that version would then be out of date.
+ */
 export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'role', 'key'];
 
 /**

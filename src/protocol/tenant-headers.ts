@@ -19,7 +19,7 @@ export type NamedTenants = { readonly references: readonly string[] } | { readon
 
 export const TWO_TENANTS = 'The request names different organizations: name one.';
 
-/** Reads the headers. `valuesOf` returns every value of a header; a repeated header may also be one joined value. */
+/** Reads the headers. `valuesOf` returns every value of a header. A repeated header may also be one joined value. */
 export function namedTenants(valuesOf: (header: TenantHeader) => readonly string[]): NamedTenants {
   const references: string[] = [];
   for (const header of TENANT_HEADERS) {
@@ -43,7 +43,7 @@ export function oneOrganization(references: readonly string[]): NamedTenants {
 
 /**
  * Compares what a request names with the organization of its token. Returns `own` if every reference is the token's,
- * `other` if none is, and `different` if of an id and a slug only one is.
+ * `other` if none is, and `different` if only one of an id and a slug is.
  */
 export function compareTenants(caller: Principal, references: readonly string[]): 'own' | 'other' | 'different' {
   const own = references.filter(

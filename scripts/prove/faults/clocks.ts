@@ -16,7 +16,7 @@ const NOTICED_MILLISECONDS_MAX = 15_000;
 const POLL_MILLISECONDS = 50;
 const JUMPS = 6;
 const JUMPED_MILLISECONDS = 500;
-/** Every process reads PostgreSQL every second, so a change has reached all of them by then. */
+/** Every process reads PostgreSQL every second, so a change has reached all of them after this time. */
 const KNOWN_MILLISECONDS = 3_000;
 /** Longer than a token can live, and longer than its revocation is remembered. */
 const LATER_SECONDS = 1_500;
@@ -78,7 +78,10 @@ async function demandNoTokens({ api, service }: Replica, { email, password, acce
   }
 }
 
-/** A replica that starts with a wrong clock, and a clock that becomes wrong and right again. */
+/**
+ * Checks a replica that starts with a wrong clock, and a replica whose clock becomes wrong. Both must work once the
+ * clock is right.
+ */
 async function wrongByAnHour(setup: Setup, good: Replica, account: Account): Promise<string> {
   for (const ahead of [HOUR, -HOUR]) {
     // A replica whose clock is before the time from which its keys sign does not even start. So the clock of this one
@@ -103,8 +106,8 @@ async function wrongByAnHour(setup: Setup, good: Replica, account: Account): Pro
 }
 
 /**
- * The clock of a running replica jumps. Between two readings of PostgreSQL's clock, the replica may not sign by that
- * clock either.
+ * Makes the clock of a running replica jump. Between two readings of PostgreSQL's clock, the replica may not sign by
+ * that clock either.
  */
 async function jumping(replica: Replica, account: Account): Promise<string> {
   let asked = 0;
@@ -157,7 +160,7 @@ async function present(
 }
 
 /**
- * Tokens of a replica that is ahead are presented to all replicas while time passes more than ten times faster: one
+ * Presents two tokens of a replica that is ahead to all replicas, while time passes more than ten times faster: one
  * whose session was ended, and for comparison one whose session was not.
  */
 async function within(setup: Setup, account: Account): Promise<string> {

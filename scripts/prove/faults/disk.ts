@@ -2,8 +2,8 @@
 // changed nothing, /readyz says why, and everything works again without a restart of the service. Nothing that was
 // acknowledged is lost. PostgreSQL stores nothing because its disk is full, because it is read-only, and because it is
 // a standby. Then the disk of the write-ahead log fills, which ends PostgreSQL itself: every answer is right or 503,
-// and after PostgreSQL was started again nothing that was acknowledged is lost. `prove:disk [seconds]`: how long each
-// of the four faults lasts at least.
+// and after PostgreSQL has been started again, nothing that was acknowledged is lost. `prove:disk [seconds]`: how long
+// each of the four faults lasts at least.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from '../../../test/support/client.ts';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
@@ -64,7 +64,7 @@ async function demandWorking(load: Load, name: string, spreads: boolean): Promis
   demand(!load.service.hasEnded(), `${name}: the service ended`);
 }
 
-/** PostgreSQL stores nothing for a while. Returns a sentence about what was seen. */
+/** Makes PostgreSQL store nothing for a while. Returns a sentence about what was seen. */
 async function fault(load: Load, { name, reason, begin, spreads = false }: Fault): Promise<string> {
   await delay(CALM_MILLISECONDS);
   load.refused.clear();
@@ -124,7 +124,7 @@ function readOnly(testbed: Testbed): Fault {
   };
 }
 
-/** The address of the database leads to a standby. No request runs while connections are cut. */
+/** Lets the address of the database lead to a standby. No request runs while connections are cut. */
 function onStandby(testbed: Testbed, load: Load, { network, standby }: { network: TcpProxy; standby: Standby }): Fault {
   const lead = (port: number) => {
     network.cut();
@@ -161,8 +161,8 @@ async function useUpLog(testbed: Testbed): Promise<void> {
 }
 
 /**
- * The disk of the log is full. PostgreSQL cannot go on without its log and ends, as it does after a crash. An operator
- * makes space and starts it again.
+ * Fills the disk of the log. PostgreSQL cannot go on without its log and ends, as it does after a crash. Then makes
+ * space and starts PostgreSQL again, as an operator does.
  */
 async function fullLog(testbed: Testbed, load: Load): Promise<string> {
   const name = 'a full disk of the log';

@@ -68,7 +68,7 @@ async function holdersOf({ services }: Setup, count: number): Promise<Holder[]> 
   return holders;
 }
 
-/** Resolves when a service is ready and, for the database, in the state. */
+/** Resolves when a service is ready and reports this state for its database. */
 const untilReady = (service: Service, state: 'ok' | 'degraded') =>
   untilReadiness(
     service,
@@ -77,7 +77,7 @@ const untilReady = (service: Service, state: 'ok' | 'degraded') =>
     RECOVERY_MILLISECONDS_MAX,
   );
 
-/** People log out, the primary is lost, and a standby takes over, with the logouts or without them. */
+/** Lets people log out, kills the primary, and lets a standby take over, with the logouts or without them. */
 async function failOver(
   setup: Setup,
   { leaving, staying, isLagging }: { leaving: readonly Holder[]; staying: readonly Holder[]; isLagging: boolean },
@@ -109,7 +109,7 @@ async function failOver(
   return following;
 }
 
-/** A standby without the logouts takes over, and an operator decides. */
+/** Checks the answers after a standby without the logouts has taken over, and after an operator has decided. */
 async function losing(setup: Setup, decision: 'restore' | 'accept'): Promise<string> {
   const { testbed, services, settings, watch } = setup;
   const leaving = await holdersOf(setup, people);
@@ -166,7 +166,7 @@ async function losing(setup: Setup, decision: 'restore' | 'accept'): Promise<str
   return `${refusals.refusedHolders()} of ${leaving.length} lost logouts refused ${refusals.total()} times and accepted never`;
 }
 
-/** A standby that had everything takes over. */
+/** Checks the answers after a standby that had everything has taken over. */
 async function keeping(setup: Setup): Promise<string> {
   const { services, watch } = setup;
   const leaving = await holdersOf(setup, people);

@@ -24,7 +24,7 @@ export function freeze(pid: number): () => void {
       try {
         process.kill(one, 'SIGCONT');
       } catch {
-        // it has ended
+        // the process has ended
       }
     }
   };

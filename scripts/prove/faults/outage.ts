@@ -76,7 +76,9 @@ function judge(path: Path, reply: Reply): void {
   path.refused += 1;
 }
 
-/** Repeats the call until it has to stop. A lost connection is an error, because the service must always answer. */
+/**
+ * Repeats the call until `isOver` returns true. A lost connection is an error, because the service must always answer.
+ */
 async function keepCalling(path: Path, isOver: () => boolean): Promise<void> {
   const call = path.caller();
   while (!isOver()) {
@@ -136,7 +138,7 @@ async function outage(testbed: Testbed, paths: readonly Path[]): Promise<{ recov
   }
   await testbed.restartPostgres();
   const recovery = await recovered(paths);
-  // Once every path works, no path must fail again.
+  // Once every path works, no path may fail again.
   const refused = paths.reduce((sum, path) => sum + path.refused, 0);
   for (const path of paths) path.refused = 0;
   await delay(CALM_MILLISECONDS);

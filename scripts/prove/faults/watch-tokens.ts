@@ -69,7 +69,7 @@ function answersOf(all: readonly Answer[]): Answers {
 
 /** Opens a watch that also presents the tokens to this verifier. */
 export function openWatch(verifier: Verifier): Watch {
-  // A refresh token of a living session is replaced by each use, so the newest one is presented.
+  // A refresh token of a live session is replaced by each use, so the newest one is presented.
   const newest = new Map<string, string>();
 
   async function atService({ url, port }: Service, { accessToken: token, refreshToken, sessionId }: Holder) {

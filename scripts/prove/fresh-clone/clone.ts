@@ -14,7 +14,7 @@ export interface Person {
 }
 
 export interface Npm {
-  /** The exit code, or null if a signal ended it. */
+  /** The exit code, or null if a signal ended npm. */
   readonly ended: Promise<number | null>;
   output(): string;
   /**

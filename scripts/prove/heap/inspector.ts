@@ -17,7 +17,7 @@ const Answer = z.object({
 });
 const Usage = z.object({ usedSize: z.number() });
 
-// Some objects are free only after what refers to them was collected.
+// Some objects are free only after what refers to them has been collected.
 const COLLECTIONS = 3;
 const BETWEEN_MILLISECONDS = 100;
 

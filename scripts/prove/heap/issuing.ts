@@ -12,9 +12,9 @@ export interface Issuing {
    * than 503.
    */
   run(milliseconds: number, perSecond: number): Promise<void>;
-  /** The number of access tokens that were issued and used once so far. */
+  /** The number of access tokens that have been issued and used once so far. */
   issued(): number;
-  /** The number of sessions that were ended so far. */
+  /** The number of sessions that have been ended so far. */
   ended(): number;
 }
 

@@ -14,7 +14,7 @@ export interface MailServer {
   readonly url: string;
   /** Every stored mail, in the order of its arrival. */
   readonly mails: readonly ReceivedMail[];
-  /** From now on the server greets. Before, it accepts connections and says nothing. */
+  /** Makes the server greet from now on. Before this call, it accepts connections and says nothing. */
   speak(): void;
   close(): Promise<void>;
 }

@@ -21,7 +21,7 @@ const LINKS_CHECKED = 10;
 
 const emailOf = (index: number) => `due-${index}@example.com`;
 
-/** Makes the accounts, and requests one mail for each. Raises NotShown unless every request is answered with 202. */
+/** Creates the accounts, and requests one mail for each. Raises NotShown unless every request is answered with 202. */
 async function requestMails(testbed: Testbed, api: Api): Promise<void> {
   const people = Array.from({ length: mails }, (_, index) => {
     return { id: randomUUID(), email: emailOf(index), name: `Due ${index}` };

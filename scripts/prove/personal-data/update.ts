@@ -1,6 +1,6 @@
 // Proves: a database of the previous version with many accounts is updated while both versions serve requests. No
-// request fails, each version sees what the other writes, and at the end no personal data is stored in clear. It also
-// measures the search. `prove:personal-data <checkout of the previous version> [accounts]`.
+// request fails, each version sees what the other writes, and at the end no personal data is stored in clear. The proof
+// also measures the search. `prove:personal-data <checkout of the previous version> [accounts]`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -125,7 +125,8 @@ await withTestbed({ name: 'personal-data', disposable: true }, async (testbed) =
   const services: { older?: Service; newer?: Service } = { older };
   return asAdmin(testbed, async (query) => {
     await query(SEED, [owner.organization.id, COUNT, FIRST, LAST]);
-    await query('UPDATE users SET email_verified_at = now() WHERE id = $1', [owner.userId]); // so that it may invite
+    // The owner may invite people only with a verified address.
+    await query('UPDATE users SET email_verified_at = now() WHERE id = $1', [owner.userId]);
     await query('VACUUM (ANALYZE)');
     const apis = () => [services.older, services.newer].flatMap((each) => (each ? [openApi(each.url)] : []));
     const load = openLoad(apis, owner);

@@ -39,7 +39,7 @@ export interface Driven {
 
 let numbered = 0;
 
-/** Returns a number for a token that no other token has. */
+/** Returns a number that no other token has. */
 export function numberToken(): number {
   numbered += 1;
   return numbered;

@@ -44,7 +44,7 @@ export interface Violation {
 
 /**
  * Returns every violation in a history. Every observer must have checked every token, must have accepted it before its
- * revocation, and must have refused it after that.
+ * revocation, and must have refused it after that. No observer may have refused a token that is never revoked.
  */
 export function judgeHistory(
   tokens: readonly TokenHistory[],
@@ -83,8 +83,8 @@ function judgeOne({ firstAccepted, lastAccepted, firstRefused }: Observation, re
 }
 
 /**
- * Returns the time from each answer to the first refusal, in milliseconds, sorted. It is negative if the refusal came
- * first.
+ * Returns the time from each answer to the first refusal, in milliseconds, sorted. A time is negative if the refusal
+ * came first.
  */
 export function latencies(tokens: readonly TokenHistory[], observations: readonly Observation[]): number[] {
   const acknowledged = new Map(tokens.map(({ token, revocation }) => [token, revocation?.acknowledged]));

@@ -16,7 +16,7 @@ function ask(agent: Agent, { port }: Service, text: string): Promise<number> {
   return promise;
 }
 
-/** Repeats the call until the replica refuses, at most until `afterMilliseconds` after `revoked` resolved. */
+/** Repeats the call until the replica refuses, at most until `afterMilliseconds` after `revoked` has resolved. */
 export async function watchReplica(
   replica: Service,
   name: string,

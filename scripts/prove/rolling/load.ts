@@ -54,7 +54,10 @@ function kindOf(turn: number): 'login' | 'refresh' | 'rename' | 'keys' | 'me' {
   return at % 10 === 3 ? 'keys' : 'me';
 }
 
-/** Sends requests until `isOver`. Every answer that is not a success is a failure, and so is a lost connection. */
+/**
+ * Sends requests until `isOver` returns true. Every answer that is not a success is a failure, and so is a lost
+ * connection.
+ */
 export async function keepAsking(
   account: Account,
   target: Target,

@@ -9,7 +9,7 @@ const DIFFERENCE_MAX = 0.05;
 const SERIES_MAX = 5;
 const UNCERTAINTY_MAX = 0.015;
 
-/** Prepares one call, which is not measured, and returns it. */
+/** Prepares one call and returns it. The preparation is not measured. */
 export type PrepareCall = () => Promise<() => Promise<unknown>> | (() => Promise<unknown>);
 
 export interface Scene<Kind extends string = string> {

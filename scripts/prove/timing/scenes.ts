@@ -1,6 +1,6 @@
-// The calls whose duration must not say whether an e-mail has an account, or how many mails were sent to it. Every call
-// uses an address of its own where the number of mails to an address is limited, so that none is beyond its budget by
-// chance.
+// The calls whose duration must not say whether an e-mail address has an account, or how many mails were sent to it.
+// Every call uses an address of its own where the number of mails to an address is limited, so that none is beyond its
+// budget by chance.
 import { randomUUID } from 'node:crypto';
 import type { Personal } from '../../../src/base/secrets/personal.ts';
 import { hashArgon2, type PasswordParameters } from '../../../src/credentials/passwords/argon2.ts';
@@ -24,7 +24,10 @@ interface Person {
   readonly email: string;
 }
 
-/** Inserts accounts, all with the password. One hash serves for all of them, because no password is guessed here. */
+/**
+ * Inserts accounts, all with the password `PASSWORD`. One hash serves for all of them, because no password is guessed
+ * here.
+ */
 async function people({ database, personal, parameters }: SceneDeps, count: number): Promise<Person[]> {
   const made = Array.from({ length: count }, () => {
     const id = randomUUID();

@@ -1,6 +1,6 @@
 // The first data key and the lookup key of a machine that has none, so that a fresh clone starts with one command. In
-// production an operator creates them, and a process in production refuses to start if this file has made the key that
-// seals.
+// production an operator creates them, and a process in production refuses to start if this file has created the key
+// that seals.
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';

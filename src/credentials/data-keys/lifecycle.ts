@@ -26,8 +26,9 @@ export interface ListedDataKey {
 /** With this lead, every process has the new key before a value is sealed with it. */
 const LEAD_SECONDS = 600;
 /**
- * For this long after its successor has taken over, a key may still seal: a process may have a clock that is behind, or
- * may not have stored yet what it has just sealed.
+ * For this long after its successor has taken over, a key may still be needed for new values. The clock of a process
+ * may be behind, so that the process still seals with the key. A process may also not have stored yet what it has just
+ * sealed.
  */
 const SETTLING_SECONDS = 600;
 
@@ -48,7 +49,7 @@ export async function listDataKeys(folder: DataFolderOptions) {
 }
 
 /**
- * Makes the first data key, which seals at once, if the folder has none, and the lookup key if it is missing. Returns
+ * Creates the first data key, which seals at once, if the folder has none, and the lookup key if it is missing. Returns
  * the names of the new files.
  */
 export async function generateDataKeys(folder: DataFolderOptions): Promise<string[]> {
@@ -60,7 +61,7 @@ export async function generateDataKeys(folder: DataFolderOptions): Promise<strin
   return made;
 }
 
-/** Makes the next data key. It seals after ten minutes, or at once if there is no other. */
+/** Creates the next data key. It seals after ten minutes, or at once if there is no other. */
 export async function rotateDataKey(folder: DataFolderOptions): Promise<{ file: string; activeFrom: Date }> {
   const { keys } = await listDataKeys(folder);
   const now = folder.clock.now().getTime() / 1000;
@@ -102,8 +103,8 @@ export async function pruneDataKeys(
 }
 
 /**
- * Makes the lookup key if it is missing, and returns whether it did. Of several processes that call this at the same
- * time, exactly one makes the key.
+ * Creates the lookup key if it is missing. Returns whether it has created the key. Of several processes that call this
+ * at the same time, exactly one creates the key.
  */
 export async function makeLookupKey({ directory, random, passphrase }: DataFolderOptions): Promise<boolean> {
   await mkdir(directory, { recursive: true, mode: 0o700 });

@@ -20,7 +20,9 @@ export async function readPhase(tx: SystemReader): Promise<PhaseRow> {
 
 const CLAIM = statement(`UPDATE personal_data SET lookup_check = decode($1, 'base64') WHERE lookup_check IS NULL`);
 
-/** Stores the check if there is none. Returns the stored check; null if there is none and the database is read-only. */
+/**
+ * Stores the check if there is none. Returns the stored check, or null if there is none and the database is read-only.
+ */
 export async function claimCheck(tx: SystemReader, own: string): Promise<string | null> {
   try {
     await tx.rows(CLAIM, [own]);

@@ -10,7 +10,7 @@ import { createFindings, openKeyWatch } from '../keys/watch.ts';
 import { type DataFolderContents, dataKeyFolder, type FiledKey, LOOKUP_FILE, sealingKeyOf } from './folder.ts';
 
 export interface DataKeyRing extends DataKeys {
-  /** The key that seals at `at`. Raises DataKeyMissing. */
+  /** The key that seals at `at`. Raises DataKeyMissing if no key may seal then. */
   sealingKeyAt(at: Date): FiledKey;
   /** The keys whose files are there, oldest first. */
   keys(): readonly FiledKey[];

@@ -14,7 +14,7 @@ export interface Channel {
   end(): number;
   /** The chunk at a position, or null when that chunk does not exist yet. The caller must not pass a lost position. */
   read(position: number): Chunk | null;
-  /** Whether the chunk at a position was dropped. */
+  /** Whether the chunk at a position has been dropped. */
   isLost(position: number): boolean;
 }
 

@@ -18,7 +18,7 @@ export function encodeCursor({ database, tx, at }: FeedCursor): string {
   return Buffer.from(`${database}.${tx}.${Math.ceil(at)}`).toString('base64url');
 }
 
-/** The cursor that a text encodes, or null. */
+/** The cursor that a text encodes, or null if it encodes none. */
 export function decodeCursor(text: string): FeedCursor | null {
   const [, database, tx, at] = CURSOR.exec(Buffer.from(text, 'base64url').toString('latin1')) ?? [];
   if (database === undefined || tx === undefined || BigInt(tx) > MAX_TX) return null;

@@ -55,7 +55,7 @@ export interface Feed {
 }
 
 const HEARTBEAT_MS = 3_000;
-/** No heartbeat is sent once the last reading is older than this number of seconds. */
+/** No heartbeat is sent once the last proof that every revocation is known is older than this number of seconds. */
 const FRESH_SECONDS_MAX = 5;
 const CHANNEL_BYTES_MAX = 8 * 1024 * 1024;
 /** The kinds of revocation that may end the token of a subscriber. */
@@ -92,7 +92,8 @@ export function openFeed(deps: FeedDeps): Feed {
     await sources.read();
     for (const stream of [...streams]) stream.beat();
   }
-  // This is not a loop of base/loops: the time between heartbeats must not depend on how long a reading takes.
+  // The heartbeat is not a loop of base/loops, because the time between heartbeats must not depend on how long a
+  // reading takes.
   const timer = setInterval(() => void beat(), deps.heartbeatMs ?? HEARTBEAT_MS).unref();
 
   return {
@@ -153,7 +154,7 @@ async function* revocationsOf(missed: Missed['events']): AsyncGenerator<Revocati
 }
 
 interface Sources {
-  /** Returns the first part of an answer for a client. Raises DatabaseUnavailable, revocations_stale. */
+  /** Returns the first part of an answer for a client. Raises DatabaseUnavailable and revocations_stale. */
   initialEvents(organizationId: string | null, after: string | null): Promise<InitialEvents>;
   follow(organizationId: string | null): Promise<Subscription>;
   /** Sends an event to the streams that may get the event. */

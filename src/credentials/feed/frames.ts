@@ -12,7 +12,8 @@ export const STREAM_BEGIN = `retry: ${RETRY_MS}\n\n`;
 
 /**
  * One new event. A verifier of the previous version would be out of date after a revocation of a kind that it does not
- * know. It ignores events of another name, so such a revocation is sent under the name `extended`.
+ * know. It ignores events with a name that it does not know, so such a revocation is sent under the name `extended`,
+ * and in its older form as `revocation` if it has one.
  */
 export function revocationFrame(id: string, revocation: Revocation): string {
   const frame = (event: string, data: object) => `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;

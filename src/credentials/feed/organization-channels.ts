@@ -21,7 +21,10 @@ export interface OrganizationChannels {
   isFollowed(): boolean;
   /** Reads new events, in a reading that begins after this call. Raises DatabaseUnavailable. */
   read(): Promise<void>;
-  /** How long ago the last reading began, in seconds; Infinity if that reading failed or found another database. */
+  /**
+   * How long ago the last reading began, in seconds. Infinity before the first reading, and if the last one failed or
+   * found another database.
+   */
   readSecondsAgo(): number;
   /** The cursor for a consumer that has read a channel to its end. */
   cursor(): string;
@@ -39,9 +42,9 @@ const GATHER_MS = 5;
 
 export interface OrganizationChannelsDeps {
   readonly db: Database;
-  /** Called after something was appended to a channel. */
+  /** Called after something has been appended to a channel. */
   readonly onAppend: () => void;
-  /** The database was replaced or restored: consumers must start again. */
+  /** Called when the database has been replaced or restored, so that consumers must start again. */
   readonly onDatabaseReplaced: () => void;
 }
 
@@ -77,7 +80,7 @@ export function openOrganizationChannels({
     if (!known) onDatabaseReplaced();
   }
 
-  // This is not a loop of base/loops, because every reading has a caller that waits for the result and handles a
+  // `read` is not a loop of base/loops, because every reading has a caller that waits for the result and handles a
   // failure.
   function read(): Promise<void> {
     next ??= (async () => {
@@ -122,8 +125,8 @@ export function openOrganizationChannels({
 }
 
 /**
- * Passes the revocations that were committed since a reading to `take`, page by page. Returns the new reading, or
- * undefined if the database was replaced or restored. Raises DatabaseUnavailable.
+ * Passes to `take` the revocations that have been committed since a reading, page by page. Returns the new reading, or
+ * undefined if the database has been replaced or restored. Raises DatabaseUnavailable.
  */
 async function readSince(
   reader: SystemReader,

@@ -91,7 +91,7 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
           answer.header('content-type', `${JSON_TYPE}; charset=utf-8`);
           return document;
         }
-        // A client that reconnects repeats the query and sends its newest cursor in this header.
+        // A client that reconnects repeats the query and sends its newest cursor in the header Last-Event-ID.
         const after = cursorIn(lastEventId) ?? query.after ?? null;
         const expiresAt = await endOf(deps, caller, authorization);
         const stream = await deps.feed.stream({ client: caller, expiresAt }, after);
@@ -105,14 +105,17 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
   ];
 }
 
-/** The cursor in the header Last-Event-ID. An empty header counts as absent (HTML, §9.2). Raises validation_failed. */
+/**
+ * The cursor in the header Last-Event-ID; null without the header. An empty header counts as absent (HTML, §9.2).
+ * Raises validation_failed for a malformed cursor.
+ */
 function cursorIn(lastEventId: string | undefined): string | null {
   if (lastEventId === undefined || lastEventId === '') return null;
   if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;
   throw invalid('Last-Event-ID', NO_CURSOR);
 }
 
-/** When the token of an accepted request expires, in seconds since 1970. */
+/** When the token of an accepted request expires, in seconds since 1970; 0 if it is not valid any more. */
 async function endOf(deps: FeedRouteDeps, caller: ClientCaller, authorization = ''): Promise<number> {
   const verified = await verifyAccessToken(deps, bearerToken(authorization) ?? '');
   return verified?.caller.id === caller.id ? verified.expiresAt : 0;

@@ -29,7 +29,7 @@ export interface FeedStreamOptions {
   readonly subscriber: Subscriber;
   readonly initial: InitialEvents;
   readonly subscription: Subscription;
-  /** Whether the subscriber's token has expired or was revoked. */
+  /** Whether the subscriber's token has expired or has been revoked. */
   readonly isOver: (subscriber: Subscriber) => boolean;
   readonly now: () => Date;
   readonly onClose: (stream: FeedStream) => void;
@@ -62,7 +62,7 @@ export class FeedStream {
   }
 
   /**
-   * Reads the channel again. Ends the stream if its position was lost, but only after the consumer has received the
+   * Reads the channel again. Ends the stream if its position is lost, but only after the consumer has received the
    * initial events, which contain a cursor to continue at.
    */
   onAppend(): void {

@@ -34,16 +34,17 @@ export async function readHead(tx: SystemReader): Promise<Head> {
 
 // A reader with a cursor has seen the rows of every older transaction, so none of these rows has a later time than the
 // cursor. If one of them has a later time, the database was restored to a state before the cursor and has used the same
-// transaction ids again. The first rows after the cursor's time are enough to find that out.
+// transaction ids again. The first rows after the cursor's time are enough to find that out. $1 transaction and $2 time
+// (ms since 1970) of the cursor.
 const JUDGE = statement(`
 SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
   SELECT FROM (SELECT r.tx FROM revocations r WHERE r.at > to_timestamp($2::float8 / 1000) ORDER BY r.at LIMIT 100) first
   WHERE first.tx < $1::bigint) AS "setBack"`);
 
 export interface JudgedCursor extends Head {
-  /** The first transaction id that was not used yet. */
+  /** The first transaction id that has not been used yet. */
   readonly ahead: string;
-  /** Whether the database was restored to a state before the cursor and has new transactions since then. */
+  /** Whether the database has been restored to a state before the cursor and has had new transactions since then. */
   readonly setBack: boolean;
 }
 
@@ -76,11 +77,13 @@ FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx 
 
 const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM unseen');
 
-// The organizations that may see a row. A change of a membership or a role: only its organization. Any other row: the
-// organization of its cause, and the following ones. A user or a session: every organization of which the user is a
-// member, in any status, because a token for each of them may have this epoch or session. A client: its organization.
-// An organization: itself. `everything` and a key: all organizations. A session acts for no organization, or for one
-// that its user is a member of.
+// Selects the organizations that may see each row. A change of a membership or a role is for its organization only. Any
+// other row is for the organization in which it was caused, and for further organizations by its kind:
+// - A user or a session is for every organization of which the user is a member, in any status, because a token for
+//   each of them may have this epoch or session. A session acts for no organization, or for one that its user is a
+//   member of.
+// - A client is for its organization, and an organization for itself.
+// - `everything` and a key are for all organizations.
 const OF_ORGANIZATIONS = page(`
   SELECT *, caused_in AS organization_id FROM unseen
     WHERE caused_in = ANY ($1::uuid[]) AND membership_organization_id IS NULL

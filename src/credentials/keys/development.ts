@@ -1,5 +1,5 @@
 // The first keys of a machine that has none, so that a fresh clone starts with one command. In production an operator
-// creates the keys, and a process in production refuses to start with keys that this file has made.
+// creates the keys, and a process in production refuses to start with keys that this file has created.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -8,8 +8,8 @@ import { instantOfName, nameOfInstant } from './name.ts';
 import { writeNewFile } from './new-file.ts';
 
 const SUFFIX = '-development';
-// This file contains the name of the folder's first key. The file stays after that key is removed, so that a process
-// that starts slowly cannot choose another name.
+// This file contains the name of the folder's first key. The file stays after that key has been removed, so that a
+// process that starts slowly cannot choose another name.
 const FIRST_KEY = '.first-key';
 // The key is backdated, so that a replica whose clock is a little behind can sign at once.
 const BACKDATED_MS = 60_000;

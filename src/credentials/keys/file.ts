@@ -34,7 +34,7 @@ export interface Refusal {
  */
 export type FileBytes = { readonly bytes: Buffer } | { readonly reason: string; readonly code?: string };
 
-/** Reads a regular file of at most FILE_BYTES_MAX; follows symbolic links. Never throws. */
+/** Reads a regular file of at most FILE_BYTES_MAX. Follows symbolic links. Never throws. */
 export async function readBounded(path: string): Promise<FileBytes> {
   let handle: FileHandle | undefined;
   try {
@@ -55,7 +55,7 @@ export async function readBounded(path: string): Promise<FileBytes> {
   }
 }
 
-/** The system's code of an error, such as ENOENT; never its message. */
+/** The system's code of an error, such as ENOENT, or `unknown error` if it has none. Never the message of the error. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
 }

@@ -1,5 +1,5 @@
 // What an operator does to a folder of keys: list, rotate, prune, revoke. Each of these except list adds or removes
-// files, and the key rings of running processes follow. The commands are in cli/.
+// files, and the key rings of running processes follow these changes. The commands are in cli/.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../../base/errors/operator-error.ts';
@@ -35,7 +35,7 @@ export interface ListedKey {
   readonly verifiesUntil: Date | undefined;
 }
 
-/** No key file of the folder has that kid. */
+/** No usable key file of the folder has the given kid. */
 export class UnknownKey extends OperatorError {
   override readonly name = 'UnknownKey';
 }
@@ -82,7 +82,7 @@ export async function rotateKey(
   const now = folder.clock.now();
   const signer = signerAt((await survey(folder)).dated, now);
   const bits = options.bits ?? (signer && lengthFor(signer.key));
-  // Names have whole seconds. Rounding down lets an immediate key sign at once; rounding up never shortens a lead.
+  // Names have whole seconds. Rounding down lets an immediate key sign at once. Rounding up never shortens a lead.
   const seconds = signer ? Math.ceil(now.getTime() / 1000 + leadSeconds) : Math.floor(now.getTime() / 1000);
   return await make(folder, new Date(seconds * 1000), bits);
 }
@@ -104,7 +104,7 @@ export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: st
 
 /**
  * Removes every file of a key, so that all tokens that the key signed are refused. Also removes retired keys. If no
- * other key could sign, a new key that signs at once is created first. Throws UnknownKey.
+ * other key could sign, a new key that signs at once is created first. Throws UnknownKey if no usable file has the key.
  */
 export async function revokeKey(
   folder: KeyFolderOptions,

@@ -24,7 +24,7 @@ export interface KeyRing {
   verificationKey(kid: string, at: Date): RingKey | undefined;
   /** Keys to publish at `at`, oldest first: all but the retired ones. */
   published(at: Date): RingKey[];
-  /** Every key of the set, whatever the time; oldest first. */
+  /** Every key of the set, whatever the time, oldest first. */
   keys(): RingKey[];
   /** Reads every file again. Never rejects: failures are logged. */
   reload(): Promise<void>;
@@ -33,7 +33,9 @@ export interface KeyRing {
    * repeated call changes nothing.
    */
   revoke(kid: string): void;
-  /** True for a key that the ring has had at any time since it was opened, even if the file of the key was deleted. */
+  /**
+   * True for a key that the ring has had at any time since it was opened, even if the file of the key has been deleted.
+   */
   hasHeld(kid: string): boolean;
   /** Ignores from now on every key that the other ring has ever had, and logs this. */
   excludeKeysOf(other: KeyRing): void;
@@ -57,7 +59,7 @@ export interface KeyRingOptions {
   /** A single PEM file, whose key signs from 1970 on. Absent if the ring has a folder. */
   readonly file?: string | undefined;
   readonly use: KeyUse;
-  /** How long a key continues to verify after its successor took over. */
+  /** How long a key continues to verify after its successor has taken over. */
   readonly retentionSeconds: number;
   readonly clock: Clock;
   readonly log: RingLog;
@@ -65,8 +67,8 @@ export interface KeyRingOptions {
   readonly passphrase?: string | undefined;
   readonly rescanSeconds?: number | undefined;
   /**
-   * Called once for a key whose file was deleted while its tokens may still live and another key can sign. Called again
-   * after a rejection.
+   * Called once for a key whose file has been deleted while its tokens may still live and another key can sign. Called
+   * again after a rejection.
    */
   readonly onGone?: ((key: GoneKey) => Promise<unknown>) | undefined;
   /** A clock that never steps, in ms. Tests set another one. */
@@ -79,8 +81,8 @@ export class NoSigningKey extends Error {
 }
 
 /**
- * The ring of a folder or of a single file. The ring is empty until `open` was called. It follows the files after
- * `watch` was called.
+ * The ring of a folder or of a single file. The ring is empty until `open` has read the files. It follows the files
+ * once `watch` has been called.
  */
 export class LiveRing implements KeyRing {
   version = 0;

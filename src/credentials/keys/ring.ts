@@ -1,5 +1,5 @@
 // Opens key rings at the start of the process. Raises an error if a ring has no key that can sign, or if two rings
-// share a key. live-ring.ts is a ring after it was opened.
+// share a key. live-ring.ts is a ring that has been opened.
 import { OperatorError } from '../../base/errors/operator-error.ts';
 import type { RingKey } from './file.ts';
 import { type FolderContents, type KeySource, keyFolder } from './folder.ts';
@@ -39,9 +39,9 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 }
 
 /**
- * Throws SharedKey, which names the kid, if the rings have a key in common: the public half of an access key is
- * published, but the public half of a refresh key never is. After this call, each ring ignores the keys of the other
- * ring, so a copied file changes nothing.
+ * Throws SharedKey, which names the kid, if the rings have a key in common. They must not, because the public half of
+ * an access key is published, but the public half of a refresh key never is. After this call, each ring ignores the
+ * keys of the other ring, so a copied file changes nothing.
  */
 export function keepApart(a: KeyRing, b: KeyRing): void {
   const kids = new Set(a.keys().map(({ kid }) => kid));

@@ -3,7 +3,10 @@
 import { monotonicMs } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 
-/** A file counts as deleted after it was missing at every complete reading for this time. Readings are 500 ms apart. */
+/**
+ * A file counts as deleted once it has been missing from every reading for this long. A reading that proves nothing
+ * starts the time again. Readings are 500 ms apart.
+ */
 const GONE_MS = 900;
 
 export interface GoneKey {
@@ -40,8 +43,8 @@ interface Missing extends GoneKey {
 }
 
 /**
- * Creates an empty record of keys whose files are missing. `revoke` makes the revocation known to every process. It is
- * tried again after it failed, until it succeeds or the file is back.
+ * Creates an empty record of keys whose files are missing. `revoke` makes the revocation known to every process. After
+ * a failure, it is called again until it succeeds or the file is back.
  */
 export function createVanishedKeys(options: {
   readonly revoke: (key: GoneKey) => Promise<unknown>;

@@ -1,5 +1,5 @@
-// When to read the key files again. Three sources, because none is enough alone:
-// - fs.watch reports a change at once, but not on every file system, and not after the folder itself was replaced;
+// Decides when to read the key files again. It has three sources, because none is enough alone:
+// - fs.watch reports a change at once, but not on every file system, and not after the folder itself has been replaced;
 // - a check of names and file states twice a second limits how long a deleted key continues to verify;
 // - a thorough reading does not trust file states: a network file system may show old states, and a second write within
 //   one tick of the file clock leaves the state unchanged.
@@ -17,8 +17,8 @@ const STOP_MS = 1_000;
 
 export interface KeyWatch {
   /**
-   * Reads after each hint and every 500 ms, and thoroughly every `rescanSeconds`, until `close`. It does not keep the
-   * process alive.
+   * Reads after each hint of fs.watch and every 500 ms, and thoroughly every `rescanSeconds`, until `close`. It does
+   * not keep the process alive.
    */
   start(): void;
   /** Makes a thorough reading. Raises the errors of `read`, and LoopStopped after `close`. */
@@ -94,7 +94,7 @@ function openWatcher(directory: string, hint: () => void): FSWatcher | undefined
   }
 }
 
-/** Reports what readings of a folder find. A finding that the reading before also had is not reported again. */
+/** Reports what readings of a folder find. A finding that the previous reading also had is not reported again. */
 export function createFindings(report: (finding: string) => void): (findings: readonly string[]) => void {
   let reported = new Set<string>();
   return (findings) => {

@@ -44,7 +44,7 @@ export function areWithinBounds({ memoryKiB, iterations, parallelism }: Password
   );
 }
 
-/** The PHC string of a text with a new salt. Rejects only when memory runs out. */
+/** The PHC string of a text with a new salt. Rejects when memory runs out. */
 export async function hashArgon2(text: string, parameters: PasswordParameters): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
   const digest = await hash(text, {

@@ -12,7 +12,7 @@ import { gunzipSync } from 'node:zlib';
 
 const NEWLINE = 0x0a;
 
-// One buffer of a megabyte; as a Set of strings the same list would take more than ten.
+// The list is one buffer of a megabyte. As a Set of strings, it would take more than ten megabytes.
 let list: Buffer | undefined;
 
 function loadList(): Buffer {

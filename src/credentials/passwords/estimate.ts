@@ -11,7 +11,7 @@ import { partsOf, readings } from './readings.ts';
 const SUBSTITUTIONS_MAX = 4;
 const WORDS_MAX = 100;
 
-// The word for a password, and what people type in its place, in further languages.
+// The word for a password, and what people type in its place, in languages that have no dictionary here.
 const WORDS = `
 senha contrasena clave passwort kennwort motdepasse parola wachtwoord haslo heslo salasana losenord adgangskode jelszo
 sifre parool slaptazodis parole lozinka geslo kodeord passord пароль привет любовь солнце секрет здравствуй россия
@@ -83,7 +83,9 @@ function additionOf(token: string): number {
 // Digits and signs around one word, such as Winter2026!, are what people add when a rule requires them.
 const ADORNED = /^[^\p{L}]*(?<core>\p{L}.*?)[^\p{L}]*$/su;
 const ADORNMENT_LENGTH_MAX = 8;
-/** A text with fewer guesses than this is a word or a name, or two of the person's own words. */
+/**
+ * If the decimal logarithm of its guesses is below this, a text is a word or a name, or two of the person's own words.
+ */
 const WORD_GUESSES = 6.2;
 
 /** Whether the text is one word or name with a few digits and signs before and after it. */

@@ -22,9 +22,9 @@ export interface Passwords {
    */
   hash(password: string): Promise<string>;
   /**
-   * Whether a password matches a stored hash. A null or unknown `stored` never matches, and takes the time of a real
-   * verification. `needsRehash` is true for a correct password whose hash has other parameters or is of another kind.
-   * Rejects with PasswordQueueFull when the queue is full.
+   * Whether a password matches a stored hash. A `stored` that is null or of an unknown kind never matches, and takes
+   * the time of a real verification. `needsRehash` is true for a correct password whose hash has other parameters or is
+   * of another kind. Rejects with PasswordQueueFull when the queue is full.
    */
   verify(password: string, stored: string | null): Promise<{ matches: boolean; needsRehash: boolean }>;
   readonly waiting: number;

@@ -89,10 +89,14 @@ export function judgePassword(password: string, context: PasswordContext, minLen
 /** The checks of a password that is to be set, with the settings of the service. */
 export interface PasswordPolicy {
   /**
-   * Returns why the password must not be set, or null. Raises service_busy when this cannot be decided at the moment.
+   * Returns why the password must not be set, or null if it may be set. Raises service_busy when this cannot be decided
+   * at the moment.
    */
   judge(password: string, context: PasswordContext): Promise<PasswordVerdict | null>;
-  /** Raises validation_failed, for the field `password`, unless `judge` accepts it. Raises service_busy. */
+  /**
+   * Raises validation_failed, for the field `password`, unless `judge` accepts the password. Raises service_busy as
+   * `judge` does.
+   */
   assertGood(password: string, context: PasswordContext): Promise<void>;
 }
 

@@ -1,8 +1,8 @@
-// Distinguishes random text from words, abbreviations and numbers that people choose and that no dictionary has. It
-// judges only printable ASCII, which generators of passwords use. The functions are pure.
+// Distinguishes random text from words, abbreviations and numbers that people choose and that no dictionary has. This
+// file judges only printable ASCII, which generators of passwords use. The functions are pure.
 
-// Letters as people write a word: all in lower case, all in upper case, or only the first one in upper case; with
-// digits and signs around them.
+// Letters as people write a word: all in lower case, all in upper case, or only the first one in upper case. There may
+// be digits and signs around them.
 const WRITTEN_AS_WORD = /^[^A-Za-z]*(?<letters>[A-Z]?[a-z]*|[A-Z]+)[^A-Za-z]*$/;
 const UNSPEAKABLE =
   /[^aeiouy]{4}|[aeiouy]{4}|^[^aeiouy]{3,}$|^.{1,2}$|[jqvx][bcdfghjkmnpqstvxz]|[bcdfghjkmpqstvwxz][jqvx]/i;

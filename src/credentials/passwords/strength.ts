@@ -10,7 +10,7 @@ export interface Question {
   readonly password: string;
   /** What an attacker knows about the person, in lower case. */
   readonly words: readonly string[];
-  /** The estimator stops once there are more guesses than this. */
+  /** The estimator stops once the decimal logarithm of the guesses is higher than this. */
   readonly enough: number;
 }
 
@@ -75,7 +75,8 @@ export function openStrength({
       const requester = currentRequester();
       const turn = { subject: requester?.subject ?? null, kind: 'estimate', atOnceMax: 1, requester };
       const late = Promise.withResolvers<never>();
-      // The queue drops what waits for its turn. An estimate that has begun goes on without its caller.
+      // After `waitMsMax`, the queue drops an estimate that still waits for its turn. An estimate that has begun goes
+      // on without its caller.
       const giveUp = setTimeout(() => late.reject(new StrengthUnknown('the estimate takes too long')), waitMsMax);
       const guesses = queue.run(turn, () => ask(question));
       return Promise.race([guesses, late.promise]).finally(() => clearTimeout(giveUp));
@@ -90,7 +91,7 @@ interface ThreadOptions {
   readonly script: URL;
 }
 
-/** Returns the function that asks the thread. Call it again only once the last answer has come. */
+/** Returns the function that asks the thread. Call that function again only once the last answer has come. */
 function openThread({
   idleMs,
   answerMsMax,

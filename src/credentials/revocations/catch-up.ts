@@ -33,7 +33,7 @@ export interface CatchUp {
 const TICK_MS = 500;
 /** A shorter pause delays a revocation no more than a reading that is a little slow. */
 const PAUSE_MS_MAX = 2_000;
-/** How long a request waits. */
+/** How long a request waits at most. */
 const CURRENT_WITHIN_MS = 5_000;
 
 export function createCatchUp(deps: CatchUpDeps): CatchUp {

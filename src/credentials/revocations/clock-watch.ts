@@ -22,15 +22,15 @@ export interface ClockReading {
 export interface ClockWatch {
   note(reading: ClockReading): void;
   /**
-   * Whether the clocks differ by more than the limit, or may do so: the clock of this machine has stepped since the
-   * last reading in which they agreed.
+   * Whether the clocks differ by more than the limit, or may do so because the clock of this machine has stepped since
+   * the last reading in which they agreed.
    */
   isApart(): boolean;
 }
 
 /**
- * By how many seconds this machine's clock is certainly ahead of PostgreSQL's; below zero, behind. PostgreSQL read its
- * clock at some moment of the wait, so a difference that the wait explains does not count.
+ * By how many seconds this machine's clock is certainly ahead of PostgreSQL's. The number is negative if it is behind.
+ * PostgreSQL read its clock at some moment of the wait, so a difference that the wait explains does not count.
  */
 export function secondsAhead({ databaseMs, arrivedMs, waitedMs }: ClockReading): number {
   const askedMs = arrivedMs - waitedMs;

@@ -1,5 +1,5 @@
 // How old this process's knowledge of revocations is. A complete reading of PostgreSQL proves that this knowledge is up
-// to date. The stream proves the same if it was followed without a gap since such a reading.
+// to date. The stream proves the same if it has been followed without a gap since such a reading.
 
 export interface Freshness {
   /** A complete reading of PostgreSQL began at this second. */

@@ -10,7 +10,7 @@ WITH revoked AS (
 INSERT INTO revocations (id, kind, subject, kid)
 SELECT gen_random_uuid(), 'key', '${NIL_ID}', kid FROM revoked RETURNING kid`);
 
-/** Marks a key as revoked and writes the revocation. Returns false if the key was revoked before. */
+/** Marks a key as revoked and writes the revocation. Returns true, or false if the key had been revoked before. */
 export async function markKeyRevoked(tx: SystemTx, kid: string): Promise<boolean> {
   const rows = await tx.rows(REVOKE, [kid]);
   return rows.length > 0;
@@ -23,7 +23,7 @@ export interface RevokedKey {
   readonly revokedAt: Date;
 }
 
-/** Every key that was ever revoked, the most recently revoked first. */
+/** Every key that has ever been revoked, the most recently revoked first. */
 export function listRevokedKeys(tx: SystemReader): Promise<RevokedKey[]> {
   return tx.rows<RevokedKey>(LIST_REVOKED, []);
 }

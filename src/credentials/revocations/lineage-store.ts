@@ -10,7 +10,7 @@ export interface ServerFacts {
   readonly isStandby: boolean;
   /** The transaction id that follows every finished transaction (64 bit, decimal). */
   readonly nextTx: string;
-  /** Null on a standby; `unknown` where the roles of the service may not read it. */
+  /** Null on a standby. `unknown` if the server has no timeline, or does not let the role of the service read it. */
   readonly lineage: string | null;
   /** The lineage that was last judged; null before the first time. */
   readonly judged: string | null;
@@ -43,8 +43,8 @@ export type Verdict = 'whole' | 'unwitnessed' | 'lost';
 
 // A process that knows that nothing was lost ends a doubt only if the cause of the doubt is that no process was
 // running. What another process knows to be lost stays in doubt until an operator decides, and what an operator has
-// decided stays decided. A further loss also puts in doubt what was issued since the first one. $1 lineage, $2 verdict,
-// $3 whether the database went back within its lineage.
+// decided stays decided. A further loss also puts in doubt what has been issued since the first loss. $1 lineage, $2
+// verdict, $3 whether the database went back within its lineage.
 const JUDGE = statement(`
 WITH first AS (
   INSERT INTO database_lineage (lineage) SELECT $1::text

@@ -1,6 +1,7 @@
-// Notices that the database went back in time: a standby that had not received everything took over, or a backup was
-// restored. Then logouts that were acknowledged may have been undone. A process compares what it knows with what the
-// database has, and the verdict is stored, so that every process refuses the same tokens until an operator decides.
+// Notices that the database has gone back in time: a standby that had not received everything has taken over, or a
+// backup has been restored. Then logouts that were acknowledged may have been undone. A process compares what it knows
+// with what the database has, and the verdict is stored, so that every process refuses the same tokens until an
+// operator decides.
 import type { Database } from '../../base/database/db.ts';
 import { notWritable } from '../../base/database/outage.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -19,7 +20,7 @@ export interface LineageDeps {
 }
 
 export interface LineageWatch {
-  /** Judges the server if it changed since the last call. Raises DatabaseUnavailable. */
+  /** Judges the server if it has changed since the last call. Raises DatabaseUnavailable. */
   check(server: ServerFacts): Promise<void>;
   /** Notes the newest committed transaction that was read. */
   noteRead(newestTx: string): void;

@@ -58,8 +58,9 @@ const INTEGER_MAX = 2_147_483_647;
 const AT_ONCE = 1_000;
 
 /**
- * Raises each epoch that is lower than its event says, by LOST_MAX at most, and writes the events that the database
- * does not have.
+ * Raises each epoch that is lower than its event says, unless the event is too far ahead to be genuine (LOST_MAX). Then
+ * writes the events that the database does not have, except those whose epochs are still higher than the epochs of the
+ * database.
  */
 export async function writeLostEpochs(tx: SystemReader, events: readonly EpochRevocation[]): Promise<void> {
   const counted = events.filter(({ epoch }) => epoch <= INTEGER_MAX);

@@ -1,4 +1,4 @@
-// Reads the revocations that were committed since the last reading.
+// Reads the revocations that have been committed since the last reading.
 import type { Database } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
@@ -30,9 +30,9 @@ export const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null, newestTx:
 const PAGE_ROWS = 2_000;
 
 /**
- * Passes every revocation that was committed since a reading to `take`, and returns the new reading. The new reading
- * starts with the oldest transaction that was still running at the last reading, because every later commit is of that
- * transaction or a newer one. Raises DatabaseUnavailable.
+ * Passes to `take` every revocation that has been committed since a reading, and returns the new reading. The new
+ * reading starts with the oldest transaction that was still running at the last reading, because every later commit is
+ * of that transaction or a newer one. Raises DatabaseUnavailable.
  */
 export async function readRevocations(
   db: Database,
@@ -47,7 +47,7 @@ export async function readRevocations(
   let after: RevocationPosition | null = { tx: since.tx, id: NIL_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, { after, ...asked });
-    // A restored database continues with older transaction ids: so its revocations are read from the start.
+    // A restored database continues with older transaction ids, so its revocations are read from the start.
     if (!reached && BigInt(page.horizon) < BigInt(since.tx))
       return readRevocations(db, NOTHING_READ, take, withinSeconds);
     page.revocations.forEach(take);

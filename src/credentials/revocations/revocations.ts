@@ -32,7 +32,10 @@ export interface Revocations {
    * knows all of these revocations. Never raises.
    */
   publish(revocations: readonly Revocation[]): Promise<void>;
-  /** Why a token must be refused, or null. Call this only while `isCurrent` is true. */
+  /**
+   * Returns why a token must be refused, or null if no known revocation concerns it. Call this only while `isCurrent`
+   * is true.
+   */
   judge(token: RevocableToken): RevocationVerdict;
   /** False from the end of a pause of this process until everything is known that was revoked during the pause. */
   isCurrent(): boolean;
@@ -114,8 +117,8 @@ function watchClock({ log, limits }: RevocationsDeps, clock: Clock, timing: Timi
 }
 
 /**
- * Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired; revoked
- * keys, and the newest event about everything, are never forgotten.
+ * Opens an empty map, which `synchronize` fills. An event is forgotten once every token it concerns has expired.
+ * Revoked keys, and the newest event about everything, are never forgotten.
  */
 export function openRevocations(deps: RevocationsDeps): Revocations {
   // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.

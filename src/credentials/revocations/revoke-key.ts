@@ -17,7 +17,7 @@ export interface RevokeKeyDeps extends PublishDeps {
 
 /**
  * Revokes the key with this RFC 7638 thumbprint. Any number of processes may do so at the same time: one of them writes
- * the revocation. Returns false if the key was revoked before. Raises DatabaseUnavailable.
+ * the revocation. Returns true, or false if the key had been revoked before. Raises DatabaseUnavailable.
  */
 export async function revokeSigningKey(deps: RevokeKeyDeps, kid: string): Promise<boolean> {
   const commit = deps.db.system(async (tx) => {
@@ -36,7 +36,7 @@ export async function revokeSigningKey(deps: RevokeKeyDeps, kid: string): Promis
 }
 
 /**
- * Makes the rings ignore every key that was ever revoked. Later revocations reach the rings as events. Raises
+ * Makes the rings ignore every key that has ever been revoked. Later revocations reach the rings as events. Raises
  * DatabaseUnavailable.
  */
 export async function refuseRevokedKeys(db: Database, rings: readonly KeyRing[]): Promise<void> {

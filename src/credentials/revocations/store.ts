@@ -32,7 +32,7 @@ export interface RevocationPosition {
  * snapshot counts as seen. The rows of such transactions have a later time.
  */
 export interface Seen {
-  /** As PostgreSQL writes it. */
+  /** The snapshot as PostgreSQL writes it. */
   readonly snapshot: string;
   /** The database's clock at that reading, in ms since 1970. */
   readonly now: number;

@@ -56,9 +56,10 @@ function parse(text: string): unknown {
 }
 
 /**
- * The activation of an organization and the events `everything` and `key` are taken from PostgreSQL alone. They are
- * rare. A forged activation would give access. A forged `everything` would stay longer than other events are
- * remembered, and a forged `key` with the key that signs would stop the service.
+ * Whether the event may be taken from the stream. The activation of an organization and the events `everything` and
+ * `key` are taken from PostgreSQL alone. They are rare. A forged activation would give access. A forged `everything`
+ * would stay longer than other events are remembered, and a forged `key` with the key that signs would stop the
+ * service.
  */
 function isBelievable(event: Revocation): boolean {
   if (event.kind === 'everything' || event.kind === 'key') return false;

@@ -1,5 +1,5 @@
-// Follows the stream from its end and checks continuously that no entry was missed. When an entry may be missing, it
-// reports a gap and starts again at the end: PostgreSQL has everything before it.
+// Follows the stream from its end and checks continuously that no entry has been missed. When an entry may be missing,
+// the reader reports a gap and starts again at the end, because PostgreSQL has everything before the end.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../../base/platform/clock.ts';
 import { holdRedis, type RedisConnection, RedisRefused, type RedisSettings } from '../../base/platform/redis.ts';
@@ -11,9 +11,9 @@ export interface StreamReaderDeps {
   readonly take: (revocation: Revocation) => void;
   /** The stream may lack an event that PostgreSQL has. Called before any later entry is read. */
   readonly onGap: () => void;
-  /** Every entry that was in the stream at this time of `monotonicMs` was read. */
+  /** Every entry that was in the stream at this time of `monotonicMs` has been read. */
   readonly onWhole: (atMs: number) => void;
-  /** The position in the stream was lost, but the connection still works. */
+  /** The position in the stream has been lost, but the connection still works. */
   readonly onLost: () => void;
   readonly onMalformed: () => void;
   readonly onTrouble: (error: Error) => void;
@@ -26,8 +26,8 @@ const ENTRIES_AT_ONCE = 50;
 const PROOF_EVERY_MS = 500;
 
 /**
- * A position in the stream: the id of the last entry before it, and the number of entries that were ever added up to
- * that position.
+ * A position in the stream: the id of the last entry before it, and the number of entries that have ever been added up
+ * to that position.
  */
 export interface Position {
   readonly id: string;
@@ -71,7 +71,7 @@ export function openStreamReader(deps: StreamReaderDeps): { close(): void } {
   async function work(connection: RedisConnection): Promise<void> {
     for (;;) {
       const position = await endOf(connection);
-      deps.onGap(); // in this order: later entries are read after the position, earlier events are in PostgreSQL
+      deps.onGap(); // in this order: later entries are read after the position, and earlier events are in PostgreSQL
       await readOn(connection, position);
       deps.onLost();
     }
@@ -81,10 +81,10 @@ export function openStreamReader(deps: StreamReaderDeps): { close(): void } {
 }
 
 /**
- * Returns `whole` if every entry up to the end was read, `broken` if an entry is missing, and `open` if more entries
- * must be read first. Redis counts the entries that were ever added. The count shows that the stream was flushed and
- * started again, that entries were deleted or trimmed before they were read, and that a Redis replica without some of
- * them took over.
+ * Returns `whole` if every entry up to the end has been read, `broken` if an entry is missing, and `open` if more
+ * entries must be read first. Redis counts the entries that have ever been added. The count does not fit if the stream
+ * was flushed and started again, if entries were deleted or trimmed before they were read, or if a Redis replica
+ * without some of them took over.
  */
 export function prove(position: Position, entries: readonly Entry[], end: Position): 'whole' | 'broken' | 'open' {
   if (end.id === position.id) return end.added === position.added ? 'whole' : 'broken';

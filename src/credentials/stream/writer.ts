@@ -26,7 +26,7 @@ export interface StreamWriterDeps {
   readonly onTrouble: (error: Error) => void;
 }
 
-// No request waits for these answers. With a shorter limit, a busy moment of this process would look like a broken
+// No request waits for an answer of Redis. With a shorter limit, a busy moment of this process would look like a broken
 // Redis.
 const ANSWER_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
@@ -112,8 +112,8 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
 }
 
 /**
- * The entries that carry these events. For more than SENT_AT_ONCE_MAX events, one entry that requests a reading of
- * PostgreSQL.
+ * The entries that carry these events. More than SENT_AT_ONCE_MAX events are replaced by one entry that requests a
+ * reading of PostgreSQL.
  */
 function entriesOf(events: readonly Revocation[]): Fields[] {
   if (events.length > SENT_AT_ONCE_MAX) return [ENTRY_OF_MORE];

@@ -1,5 +1,5 @@
-// Refresh tokens: a signed position in the chain of a session. They are not stored, because signing the same position
-// again makes the same bytes. sign-in/sessions/refresh.ts decides which position may still be used.
+// Refresh tokens. Each is a signed position in the chain of a session. They are not stored, because signing the same
+// position again produces the same bytes. sign-in/sessions/refresh.ts decides which position may still be used.
 
 import type { Clock } from '../../base/platform/clock.ts';
 import { isRefreshClaims, REFRESH_TOKEN_TYPE, type RefreshClaims } from '../../protocol/claims.ts';
@@ -24,7 +24,7 @@ export interface RefreshPlace {
 }
 
 /**
- * Signs a position with the key that signed at `issuedAt`, so that signing it again makes the same bytes. Raises
+ * Signs a position with the key that signed at `issuedAt`, so that signing it again produces the same bytes. Raises
  * NoSigningKey.
  */
 export function issueRefreshToken(deps: RefreshTokenDeps, place: RefreshPlace): Promise<string> {
@@ -45,7 +45,7 @@ function signingKey(deps: RefreshTokenDeps, issuedAt: Date) {
   try {
     return deps.refreshKeys.signingKeyAt(issuedAt);
   } catch {
-    // The key was removed in the meantime, so the current key signs.
+    // The key has been removed in the meantime, so the current key signs.
     return deps.refreshKeys.signingKeyAt(deps.clock.now());
   }
 }
@@ -58,7 +58,8 @@ export interface VerifiedRefreshToken {
 }
 
 /**
- * The claims of a good refresh token, expired or not; null for anything else. The session decides whether it is usable.
+ * The claims of a good refresh token, expired or not; null for anything else. The session decides whether the token is
+ * usable.
  */
 export async function verifyRefreshToken(deps: RefreshTokenDeps, token: string): Promise<VerifiedRefreshToken | null> {
   const now = deps.clock.now();

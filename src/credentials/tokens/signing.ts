@@ -4,14 +4,14 @@ import { compactVerify, SignJWT } from 'jose';
 import { takeApart } from '../../protocol/jws.ts';
 import { type KeyRing, NoSigningKey, type RingKey } from '../keys/ring.ts';
 
-/** Signs claims. The same claims and key make the same bytes (RFC 8017 §8.2: RS256 has no randomness). */
+/** Signs claims. The same claims and key produce the same bytes (RFC 8017 §8.2: RS256 has no randomness). */
 export function signClaims(key: RingKey, typ: string, claims: object): Promise<string> {
   return new SignJWT({ ...claims }).setProtectedHeader({ alg: 'RS256', typ, kid: key.kid }).sign(key.privateKey);
 }
 
 /**
- * The payload of a token whose signature is good, or null. Claims are not checked here. Raises NoSigningKey when the
- * ring has no key. No token can be checked then, and a client must keep its token.
+ * The payload of a token whose signature is good; null for any other token. Claims are not checked here. Raises
+ * NoSigningKey when the ring has no key. No token can be checked then, and a client must keep its token.
  */
 export async function verifySignature(
   ring: KeyRing,

@@ -1,4 +1,4 @@
-// Remembers tokens whose signature was checked, so that the signature is not checked again at each use. A token is
+// Remembers tokens whose signature has been checked, so that the signature is not checked again at each use. A token is
 // known by the SHA-256 of its whole text: nobody can make another text with the same digest, and the cache holds no
 // token that could be used. The caller judges time and revocation at every use, after the look-up. A change of the key
 // ring empties the cache.
@@ -47,7 +47,7 @@ function keyOf(token: string): string {
   return hash('sha256', token, 'binary');
 }
 
-/** Creates an empty cache. A new entry replaces the least recently used ones. */
+/** Creates an empty cache. When it is full, a new entry replaces the least recently used ones. */
 export function createVerifiedCache<Value>({ bytesMax, isOver }: VerifiedCacheOptions<Value>): VerifiedCache<Value> {
   const entries = new Map<string, Entry<Value>>(); // a Map keeps the order of insertion
   let bytes = 0;
@@ -59,7 +59,7 @@ export function createVerifiedCache<Value>({ bytesMax, isOver }: VerifiedCacheOp
 
   /**
    * Drops the least recently used entries while the limit is exceeded or they have expired. Tokens live for minutes, so
-   * entries that were not used for long have usually expired. Otherwise their memory would stay in use until new
+   * entries that have not been used for long have usually expired. Otherwise their memory would stay in use until new
    * entries need it.
    */
   function dropOld(): void {

@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import type { Verifier } from '../../verifier/core/contract.ts';
 
-/** Lines of the log; the second argument is the message. */
+/** Writes lines of the log. The second argument is the message. */
 export interface SidecarLog {
   info(line: object, message: string): void;
   warn(line: object, message: string): void;

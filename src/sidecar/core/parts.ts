@@ -39,7 +39,7 @@ export function enter(slots: Slots): Slot {
 
 export interface Admission {
   readonly live: Live;
-  /** Why the socket or request was ended; null before that. */
+  /** Why the socket or request has been ended; null before that. */
   ended(): VerificationCode | null;
   /** Sets the function that is called when the socket or request must end. It replaces an earlier function. */
   onEnd(act: (code: VerificationCode) => void): void;
@@ -51,8 +51,8 @@ export interface Admission {
 
 /**
  * Admits a verified principal: counts the slot for the principal and watches the token. Raises too_many_sockets if the
- * user or client has the maximum. Raises VerificationError for a token that was revoked since it was verified, or that
- * only the clock tolerance let pass. The slot is released when this function raises an error.
+ * user or client has the maximum. Raises VerificationError for a token that has been revoked since it was verified, or
+ * that only the clock tolerance let pass. The slot is released when this function raises an error.
  */
 export function admit(parts: Parts, principal: VerifiedPrincipal, slot: Slot, graceSeconds = 0): Admission {
   if (!slot.assign(principal.id)) {

@@ -21,7 +21,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** Answers with the refusal. If the body of the request was not read, the connection is closed. */
+/** Answers with the refusal. If the body of the request has not been read, the connection is closed. */
 export function refuse(
   request: IncomingMessage,
   response: ServerResponse,
@@ -57,7 +57,8 @@ const LINGER_MILLISECONDS = 500;
 const LINGER_BYTES = 1_048_576;
 
 /**
- * Ends an answer once the rest of the request was received and dropped, or after a short time or 1 MiB at the latest.
+ * Ends an answer once the rest of the request has been received and dropped, or after a short time or 1 MiB at the
+ * latest.
  */
 export function endAfterBody(request: IncomingMessage, response: ServerResponse): void {
   if (request.complete || request.destroyed) {

@@ -88,7 +88,7 @@ interface Cookies {
   readonly whole: string | null;
 }
 
-// RFC 6265 §5.4: pairs between semicolons; names have no escapes.
+// RFC 6265 §5.4: the pairs are separated by semicolons, and names have no escapes.
 function cookiesOf(head: Head, name: string | null): Cookies {
   const lines = head.fields.get('cookie');
   if (!lines) return { values: [], rest: null, whole: null };

@@ -132,7 +132,7 @@ export function trustedPeers(ranges: readonly string[]): (address: string | unde
   };
 }
 
-/** The address; an IPv4 address that came through an IPv6 socket is written as IPv4. */
+/** The address. An IPv4 address that came through an IPv6 socket is written as IPv4. */
 function plainAddress(address: string | undefined): string | undefined {
   return address?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
 }

@@ -8,7 +8,7 @@ export interface BridgeHooks {
   readonly fromClient: (data: Buffer, isBinary: boolean) => boolean;
   /** Called with a message of the upstream. Returns false to drop the message. */
   readonly fromUpstream: (data: Buffer, isBinary: boolean) => boolean;
-  /** Called after a message was sent to the client. */
+  /** Called after a message has been sent to the client. */
   readonly sentToClient: (data: Buffer, isBinary: boolean) => void;
   /** Called when both sockets are closed. */
   readonly onClosed: (end: BridgeEnd) => void;
@@ -27,11 +27,11 @@ export interface Bridge {
   /** Closes both sockets. From then on no message is passed on. */
   close(code: number, reason: string): void;
   /**
-   * Sends each peer a ping, or disconnects a peer that sent nothing since the last ping. Skips a peer while messages
-   * wait.
+   * Sends each peer a ping, or disconnects a peer that has sent nothing since the last ping. Skips a peer while
+   * messages wait.
    */
   beat(): void;
-  /** Sends a text of the sidecar. The text is dropped if a hundred such texts already wait. */
+  /** Sends the client a text message from the sidecar itself. It is dropped if a hundred such messages already wait. */
   sendToClient(text: string): void;
 }
 
@@ -65,7 +65,7 @@ function legOf(socket: WebSocket, code: number, reason: string): Leg {
   return leg;
 }
 
-/** Sends a ping to a peer, or disconnects the peer if it sent nothing since the last ping. */
+/** Sends a ping to a peer, or disconnects the peer if it has sent nothing since the last ping. */
 function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
   if (leg.socket.readyState !== WebSocket.OPEN) return;
   // A peer that is not being read cannot answer, and a ping arrives late behind many waiting messages. pump.ts
@@ -83,8 +83,8 @@ function cutLater(...sockets: WebSocket[]): void {
 }
 
 /**
- * Returns the function that sends texts. A client that reads no answer must not fill the memory: further texts are
- * dropped.
+ * Returns the function that sends text messages of the sidecar itself. A client that reads no answer must not fill the
+ * memory, so further messages are dropped.
  */
 function answersTo(client: WebSocket): (text: string) => void {
   let unsent = 0;
@@ -130,8 +130,8 @@ export function bridge(client: WebSocket, upstream: WebSocket, bounds: PumpBound
   }
 
   /**
-   * Handles the end of one side. The other side is closed in the same way, after all earlier messages were sent to it.
-   * Messages that are held back count as earlier messages.
+   * Handles the end of one side. The other side is closed in the same way, after all earlier messages have been sent to
+   * it. Messages that are held back count as earlier messages.
    */
   function closed(by: 'client' | 'upstream', code: number, reason: string): void {
     open -= 1;

@@ -6,7 +6,7 @@ import { type BridgeEnd, bridge } from './bridge.ts';
 import { createRenewalLimit, judgeRenewal } from './renew.ts';
 import { createGap, type RenewalFrame, readPlainRenewal, readSocketIoRenewal } from './renewal-frame.ts';
 
-/** The close code of a socket whose token has expired or was revoked; the reason is the code of the error. */
+/** The close code of a socket whose token has expired or has been revoked. The reason is the code of the error. */
 export const CLOSE_UNAUTHENTICATED = 4401;
 
 /** How many answers to renewals may wait until a message of the upstream is complete. */

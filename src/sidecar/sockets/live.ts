@@ -8,7 +8,7 @@ export interface Live {
   principal(): VerifiedPrincipal;
   /** Continues with another token of the same user or client and organization. */
   renew(principal: VerifiedPrincipal): void;
-  /** Why the entry must end now, or null. */
+  /** Returns why the entry must end now, or null if it need not end. */
   judge(): VerificationCode | null;
   /** Removes the entry from the index. */
   remove(): void;

@@ -9,7 +9,8 @@ export interface Pump {
   isPaused(): boolean;
   messages(): number;
   /**
-   * Calls `act` once no message is held back: at once, or after the messages that are held were passed on or dropped.
+   * Calls `act` once no message is held back: at once, or after the messages that are held have been passed on or
+   * dropped.
    */
   afterHeld(act: () => void): void;
   /** Stops passing messages on. Further messages are dropped, and so are those that are held back. */
@@ -24,11 +25,11 @@ export interface PumpBounds {
 export interface PumpHooks {
   /** Called with a message. Returns false to drop the message. */
   readonly take: (data: Buffer, isBinary: boolean) => boolean;
-  /** Called after a message was passed on. */
+  /** Called after a message has been passed on. */
   readonly passed?: (data: Buffer, isBinary: boolean) => void;
   /** Called when the receiver has read nothing for `slowSeconds`. */
   readonly onStuck: () => void;
-  /** Called when messages were held back for too long. */
+  /** Called when messages have been held back for too long. */
   readonly onHeldTooLong: () => void;
 }
 

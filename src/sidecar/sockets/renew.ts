@@ -1,5 +1,5 @@
-// Whether an open socket may continue with another token: only if what the identity headers told the upstream is still
-// true, apart from the session.
+// Decides whether an open socket may continue with another token. What the identity headers told the upstream must
+// still be true, apart from the session. The new token must not expire earlier.
 import { identityHeaders } from '../../protocol/identity-headers.ts';
 import type { VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 import { VerificationError } from '../../verifier/core/error.ts';

@@ -86,8 +86,8 @@ function parsed(text: string): unknown {
 const WITH_ATTACHMENTS = /^4[56](\d{1,6})-/;
 
 /**
- * Follows the messages of the upstream, and decides whether the sidecar may send a message in between. It must not do
- * so between a Socket.IO message and the binary messages that belong to that message.
+ * Follows the messages of the upstream, and decides whether the sidecar may send a message in between. The sidecar must
+ * not do so between a Socket.IO message and the binary messages that belong to that message.
  */
 export function createGap(): { passed(data: Buffer, isBinary: boolean): void; isOpen(): boolean } {
   let awaited = 0;

@@ -1,5 +1,5 @@
 // Sockets that are opened without a token, for clients that can send it only in a message. The first message must
-// contain the token, within a time and size limit. Nothing reaches the upstream before that.
+// contain the token, within a time and size limit. Nothing reaches the upstream before the token has been verified.
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { VerificationError } from '../../verifier/core/error.ts';

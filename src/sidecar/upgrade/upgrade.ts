@@ -1,5 +1,5 @@
 // Handles a request for a WebSocket connection. The token is verified, then the upstream is connected, and only then
-// the client gets the 101 answer. first-message.ts handles a request without a token.
+// does the client get the 101 answer. first-message.ts handles a request without a token.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';

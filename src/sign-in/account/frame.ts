@@ -12,8 +12,8 @@ export const ORGANIZATIONS = '/account/organizations';
 export const DATA = '/account/data';
 
 /**
- * Returns a page of the account, with the links to the others. `current` is the path of the link that is marked as the
- * current one.
+ * Returns a page of the account, with the links to the other pages. `current` is the path of the link that is marked as
+ * the current one.
  */
 export function accountPage(view: View, current: string, { title, body }: { title: string; body: Html }): Html {
   const { account, layout: texts } = view.text;

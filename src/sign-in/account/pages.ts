@@ -49,7 +49,7 @@ export function accountPages(deps: AccountPageDeps): Endpoint[] {
   return [...profilePage(deps), ...devicesPage(deps), ...organizationsPage(deps), ...leavePage(deps)];
 }
 
-/** The notice about a change that was made, if the address of the page names the change. */
+/** The notice about a change that has been made, if the address of the page names the change; otherwise null. */
 function noticeOf(texts: Readonly<Record<string, string>>, name: string | undefined): Html | null {
   const text = name === undefined ? undefined : texts[name];
   return text === undefined ? null : done(text);

@@ -1,5 +1,5 @@
 // Finds the caller of a page by the cookie of its browser. The row of the session decides at each request, so a session
-// that was ended anywhere is over at once. Only pages use this guard; the API never takes this cookie.
+// that has been ended anywhere is over at once. Only pages use this guard. The API never takes this cookie.
 import { type Database, isOutage } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import type { Caller } from '../../protocol/caller.ts';
@@ -16,8 +16,8 @@ export interface BrowserGuardDeps {
 }
 
 /**
- * Returns the caller with the live session of this key, or null. Such a caller has no permissions: they act on their
- * own account. Raises database_set_back.
+ * Returns the caller with the live session of this key, or null if there is none. Such a caller has no permissions, and
+ * acts only on their own account. Raises database_set_back.
  */
 export async function authenticateBrowser(deps: BrowserGuardDeps, key: string): Promise<Caller | null> {
   const hash = browserKeyHash(key);
@@ -33,8 +33,8 @@ export async function authenticateBrowser(deps: BrowserGuardDeps, key: string): 
 }
 
 /**
- * Notes that the session was used. A database that accepts no writes at the moment must not keep anybody from reading a
- * page.
+ * Notes that the session has been used. A database that accepts no writes at the moment must not keep anybody from
+ * reading a page.
  */
 async function noteUse(deps: BrowserGuardDeps, sessionId: string): Promise<void> {
   try {

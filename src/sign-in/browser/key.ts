@@ -4,7 +4,7 @@ import type { Random } from '../../base/platform/random.ts';
 
 const KEY = /^[A-Za-z0-9_-]{43}$/;
 
-/** Makes a key for the cookie, with the hash for the row of the session. */
+/** Creates a key for the cookie. Returns it with the hash for the row of the session. */
 export function newBrowserKey(random: Random): { readonly key: string; readonly hash: Buffer } {
   const key = random.bytes(32).toString('base64url');
   return { key, hash: hashOf(key) };

@@ -1,6 +1,6 @@
-// Where people go after they signed in by a page: to the application that sent them, if the operator has named it.
+// Where people go after they have signed in by a page: to the application that sent them, if the operator has named it.
 
-/** A function that returns the URL to continue at; null for a URL of any other origin, which is ignored. */
+/** A function that returns the URL to continue at, or null for a URL that is not allowed, which is ignored. */
 export type ReturnTo = (asked: string | undefined) => URL | null;
 
 /** Returns the function that checks a URL. `origins` are the exact origins of applications. */

@@ -19,10 +19,10 @@ export interface Proof {
 }
 
 /**
- * Resolves if the caller has just proven who they are. Raises reauthentication_required; for a password in the request
- * also wrong_password, password_not_set, too_many_requests and service_busy. Raises session_revoked for a session that
- * has ended. A service client never passes. This check runs before the transaction of the act. That transaction checks
- * by itself that the session is still live.
+ * Resolves if the caller has just proven who they are. Raises reauthentication_required, or with a password in the
+ * request wrong_password, password_not_set, too_many_requests or service_busy. Raises session_revoked for a session
+ * that has ended. A service client never passes. This check runs before the transaction of the act. That transaction
+ * checks by itself that the session is still live.
  */
 export async function assertFresh(deps: OwnPasswordDeps, caller: Principal, proof: Proof): Promise<void> {
   if (caller.kind !== 'user') throw reauthenticationRequired();

@@ -22,8 +22,8 @@ export interface TypedPassword {
 }
 
 /**
- * The account of the caller, with its password. Raises session_revoked for a session that has ended, so that nobody
- * guesses with it, and password_not_set.
+ * The account of the caller, with its password. Raises password_not_set. Raises session_revoked for a session that has
+ * ended, so that nobody can guess passwords with it.
  */
 export async function getOwnCredentials(
   { db }: Pick<OwnPasswordDeps, 'db'>,

@@ -29,11 +29,11 @@ export async function reauthenticate(
   return answerRenewed(deps, caller, renewed);
 }
 
-/** The session after its time of the proof was set to now. */
+/** The session after the time of its proof has been set to now. */
 export type RenewedSession = ChangedSession & { readonly session: NonNullable<ChangedSession['session']> };
 
 /**
- * Sets the time of the proof to now, unless the password was changed after `passwordChangedAt`. Pass null when the
+ * Sets the time of the proof to now, unless the password has been changed after `passwordChangedAt`. Pass null when the
  * transaction itself has just changed the password. Raises session_revoked, password_changed and account_disabled.
  */
 export async function renewAuthentication(

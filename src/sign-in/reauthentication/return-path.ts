@@ -1,4 +1,4 @@
-// Where people go after they proved again who they are: back to the page of their account that asked for it.
+// Where people go after they have proven again who they are: back to the page of their account that asked for it.
 
 export const REAUTHENTICATE = '/reauthenticate';
 const OWN_PAGE = /^\/account(?:\/[a-z0-9-]+)*$/;

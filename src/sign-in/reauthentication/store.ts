@@ -12,6 +12,7 @@ import {
   subject,
 } from '../sessions/subject-store.ts';
 
+// $1 session, $2 user.
 const LIVE = `s.id = $1::uuid AND s.user_id = $2::uuid AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
   AND s.expires_at > clock_timestamp()`;
 
@@ -45,7 +46,9 @@ SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, p.hash,
 FROM sessions s JOIN users u ON u.id = s.user_id AND u.status = 'active' LEFT JOIN passwords p ON p.user_id = u.id
 WHERE ${LIVE}`);
 
-/** The active user of a live session, with the password hash. */
+/**
+ * The active user of a live session, with the password hash; null if the session has ended or the user is not active.
+ */
 export async function findOwnCredentials(
   tx: SystemReader,
   { id, sessionId }: SessionOwner,

@@ -1,5 +1,5 @@
 // Finds the caller by the Authorization header. Every route of the API for signed-in callers uses this guard, and pages
-// use the one of ../browser/. It does no I/O, except after this process did not run for a while.
+// use the one of ../browser/. This guard does no I/O, except when this process has not run for a while.
 import { problem } from '../../base/errors/problem.ts';
 import { CHALLENGE, refusedToken } from '../../base/errors/refused-token.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -63,7 +63,7 @@ export function assertNotInDoubt(revocations: Pick<Revocations, 'doubtedBefore'>
 
 /**
  * For a token of this service whose session or client the database does not have: a failover may have lost the row a
- * moment ago. So this reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises
+ * moment ago. So this function reads PostgreSQL once more before it does the same as assertNotInDoubt. Raises
  * DatabaseUnavailable, too.
  */
 export async function assertNotLost(

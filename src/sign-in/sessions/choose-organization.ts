@@ -11,7 +11,7 @@ import { listNamedMemberships, type NamedMembership } from './store.ts';
 /**
  * Returns the caller in the organization that every reference (id or slug) names. Raises bad_request when the
  * references name different organizations, organization_access_denied for a caller who is not an active member, and
- * organization_suspended.
+ * organization_suspended for a suspended organization.
  */
 export async function actFor(
   deps: { readonly db: Database },

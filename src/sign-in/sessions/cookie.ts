@@ -73,7 +73,10 @@ export function deliver<A extends SignedIn>(
   return { data: { ...signed, refreshToken: undefined } };
 }
 
-/** The token in the body, or else in the cookie, with the transport for the next token. */
+/**
+ * The token in the body, or else in the cookie, with the transport for the next token; null if there is neither. Raises
+ * cross_site_request as `cookieToken` does.
+ */
 export function presentedToken(
   deps: { readonly cookie: CookieSettings },
   request: RequestInfo,
@@ -90,7 +93,7 @@ export function deviceOf(request: RequestInfo): Omit<Device, 'browserKey'> {
 
 /**
  * A refresh that an organization refuses counts for that organization alone. Otherwise an organization that suspends a
- * member could keep the member's session from refreshing for another one.
+ * member could keep the member's session from refreshing for another organization.
  */
 export function limitRefresh(request: RequestInfo): Refresh['limitRefresh'] {
   return (sessionId, organization, work) =>

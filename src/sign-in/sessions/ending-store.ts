@@ -1,5 +1,5 @@
 // Builds the statements that end sessions. Only reuse (rotation-store.ts) and a restored backup (admin/restore) have
-// their own statement. The end, its event and its revocation are always written together.
+// their own statement. Each statement that is built here writes the end, its event and its revocation together.
 import {
   type OrganizationReader,
   type Statement,
@@ -81,9 +81,9 @@ export async function lockSessions(tx: UserTx | SystemTx, userId: string): Promi
   await tx.rows(LOCK, [userId]);
 }
 
-// $1 user, $2 the only session to end, $3 the only session to keep, $4 reason, $5 organization: only sessions that act
-// for it end (the nil id: only sessions that act for none), $6 actor, if the actor is not the user. $2, $3, $5 and $6
-// may be null.
+// $1 user, $2 the only session to end, $3 the only session to keep, $4 reason, $5 the organization for which the
+// sessions to end act (the nil id for sessions that act for none), $6 actor, if the actor is not the user. $2, $3, $5
+// and $6 may be null.
 const END = endSessionsStatement({
   which: `user_id = $1::uuid AND ($2::uuid IS NULL OR id = $2::uuid) AND ($3::uuid IS NULL OR id <> $3::uuid)
     AND ($5::uuid IS NULL OR coalesce(organization_id, '${NIL_ID}') = $5::uuid)`,
@@ -139,8 +139,8 @@ export async function isSessionMissing(tx: SystemReader, sessionId: string): Pro
   return row?.missing ?? true;
 }
 
-// This statement runs by itself, after the session was opened. If several sign-ins run at the same moment, the last of
-// them sees all sessions.
+// This statement runs by itself, after the session has been opened. If several sign-ins run at the same moment, the
+// last of them sees all sessions. $1 user, $2 the number of live sessions that may remain.
 const END_SURPLUS = endSessionsStatement(
   { which: 'id IN (SELECT id FROM surplus)', reason: `'too_many_sessions'::text`, actor: 'user_id' },
   `surplus AS (

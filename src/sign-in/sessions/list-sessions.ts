@@ -1,4 +1,4 @@
-// Lists a user's own live sessions. Also converts a row of a session for every list of sessions.
+// Lists a user's own live sessions. Also converts the rows of every list of sessions.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import type { Caller } from '../../protocol/caller.ts';

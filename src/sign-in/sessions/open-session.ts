@@ -25,7 +25,7 @@ export interface SessionDeps extends SignInDeps {
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;
-  /** The network of the address, such as 192.0.2.0/24. It is compared, and not stored. */
+  /** The network of the address, such as 192.0.2.0/24. Only a keyed hash of it, together with the device, is stored. */
   readonly network: string;
   /** The SHA-256 of the key that a browser keeps for pages. Left out for every other device. */
   readonly browserKey?: Buffer;
@@ -63,8 +63,8 @@ export interface OpenSession {
 }
 
 /**
- * A stored session whose tokens are not signed yet. They are signed when the transaction has ended; `keepSession` is
- * the exception.
+ * A stored session whose tokens are not signed yet. They are signed when the transaction has ended, except by
+ * `keepSession`.
  */
 export interface PendingSession {
   readonly sessionId: string;
@@ -83,7 +83,7 @@ export function assertCanSign(deps: SignInDeps): void {
 
 /**
  * Stores the session if the user and the organization are active. Otherwise `answerSession` raises the error after the
- * commit.
+ * commit. Raises invalid_credentials if the account or the password has changed since the check.
  */
 export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
   assertCanSign(deps);

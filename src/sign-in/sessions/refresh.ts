@@ -47,7 +47,7 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
 
 /**
  * The first half of `refresh`. It verifies the token itself. Changes nothing. Raises invalid_refresh_token,
- * session_expired, database_set_back. The caller applies `limitRefresh`.
+ * session_expired and database_set_back. The caller applies `limitRefresh`.
  */
 export async function admitToken(
   deps: RefreshDeps,

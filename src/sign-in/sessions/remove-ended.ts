@@ -35,8 +35,8 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
 }
 
 /**
- * Returns the loop that removes these rows. The loop is not started yet. Any number of replicas may run it at the same
- * moment.
+ * Returns the loop that calls `removeEndedNow` regularly. The loop is not started yet. Any number of replicas may run
+ * it at the same moment.
  */
 export function openRemoval(deps: RemoveEndedDeps): Loop {
   return openLoop({

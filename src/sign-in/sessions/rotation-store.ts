@@ -33,8 +33,8 @@ locked_in AS (
 // committed with its event and its revocation. $1 user, $2 organization to act for (id or slug) or null, $3 session, $4
 // jti of a new child, $5 jti and $6 parent of the presented token, $7 seconds of grace, $8 lifetime of a refresh token
 // in seconds, $9 whether the session acts for $2 from now on, $10 organization for which the session must act, or null
-// for any, $11 look-up of the network of the request, $12 the key of the presented token, $13 whether the database has
-// certainly lost no token of the session.
+// for any, $11 keyed hash of the network of the request, $12 the key of the presented token, $13 whether the database
+// has certainly lost no token of the session.
 //
 // Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
 // second statement, with $13, ends it. Without $13, the statement changes nothing in this case.

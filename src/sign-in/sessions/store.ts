@@ -25,11 +25,11 @@ export interface OpenedSession extends Subject {
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address, null once
-// nothing is stored unsealed, $13 user agent sealed, $14 address sealed, $7 lifetime of a refresh token in seconds, $8
-// greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when the checked password was set, null
-// if none was checked, $12 hash of the browser's key, null without a browser, $15 look-up of the device, $16 the mail
-// about a new device, null for a sign-in that requests none.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent and $6 address in clear
+// (null once nothing is stored unsealed), $7 lifetime of a refresh token in seconds, $8 greatest lifetime of the
+// session in seconds, $9 confirmed jti, $10 event, $11 when the checked password was set (null if none was checked),
+// $12 hash of the browser's key (null without a browser), $13 sealed user agent, $14 sealed address, $15 keyed hash of
+// the device, $16 the mail about a new device (null for a sign-in that requests none).
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- The checked password must still be the current one. A transaction that replaces it either waits for this statement and
@@ -148,6 +148,7 @@ export interface SessionRow {
   readonly total: number;
 }
 
+// $1 user, $2 limit, $3 offset.
 const LIST = statement(`
 SELECT s.id, ${stored('s.user_agent')} AS "userAgent", ${stored('s.ip')} AS ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
   s.idle_expires_at AS "expiresAt", (count(*) OVER ())::int AS total,
@@ -219,6 +220,7 @@ export interface NamedMembership {
   readonly permissions: readonly string[];
 }
 
+// $1 user, $2 references (ids or slugs).
 const NAMED = statement(`
 SELECT o.id, o.slug, o.status = 'active' AS active, m.status = 'active' AS "memberActive",
   ARRAY(SELECT r.name FROM role_assignments a JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
@@ -269,14 +271,15 @@ LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.
 WHERE s.browser_key = $1::bytea AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
   AND s.expires_at > clock_timestamp()`);
 
-/** The live session of an active user with this hash of a browser's key. */
+/** The live session of an active user with this hash of a browser's key; null if there is none. */
 export async function findBrowserSession(tx: SystemReader, browserKey: Buffer): Promise<BrowserSessionRow | null> {
   const [row] = await tx.rows<BrowserSessionRow>(FIND_BROWSER, [browserKey]);
   return row ?? null;
 }
 
 // A refresh token that is signed again gets its expiry from the row, and must be the same token. So a session that has
-// just been refreshed keeps its expiry.
+// just been refreshed keeps its expiry. $1 session, $2 seconds without use after which the session ends, $3 seconds of
+// grace.
 const TOUCH = statement(`
 UPDATE sessions SET last_seen_at = clock_timestamp(),
   idle_expires_at = CASE WHEN greatest(confirmed_at, successor_at) < clock_timestamp() - $3::float8 * interval '1 second'

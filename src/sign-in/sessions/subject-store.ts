@@ -1,5 +1,5 @@
-// The data about a user in the answer of a sign-in and in its tokens. These are parts of SQL that the statements of
-// sessions share. $1 is always the user, $2 the requested organization (id or slug) or null.
+// The data about a user in the answer of a sign-in and in its tokens. The statements of sessions share the parts of SQL
+// in this file. $1 is always the user, $2 the requested organization (id or slug) or null.
 
 import type { SystemReader } from '../../base/database/db.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
@@ -101,8 +101,8 @@ export interface ChangedSession extends FoundSession {
 }
 
 /**
- * SQL: the end of such a statement. `changed` is the query of the changed row, with `authenticated_at`,
- * `idle_expires_at` and `amr`. $1 user, $3 session, $4 the key of the caller's token.
+ * SQL: the end of a statement that changes a session. `changed` is the query of the changed row, with
+ * `authenticated_at`, `idle_expires_at` and `amr`. $1 user, $3 session, $4 the key of the caller's token.
  */
 export const selectChanged = (changed: string) => `
 SELECT ${SUBJECT_COLUMNS}, s.authenticated_at, s.idle_expires_at, s.amr,

@@ -39,8 +39,8 @@ export function requirePrincipal(holder: object): VerifiedPrincipal {
 }
 
 /**
- * The Authorization header of a request; undefined if there is none. Raises invalid_token if there are two such
- * headers: node:http silently keeps the first, but a proxy in front may have judged the second (RFC 6750 §2).
+ * The Authorization header of a request; undefined if there is none. Raises invalid_token if there is more than one
+ * such header: node:http silently keeps the first, but a proxy in front may have judged another (RFC 6750 §2).
  */
 export function authorizationOf({ headers, rawHeaders = [] }: HeaderSource): string | undefined {
   let count = 0;
@@ -70,10 +70,10 @@ function requirable(permission: string): string {
 export type PermissionCheck = (holder: object) => Promise<void>;
 
 /**
- * Returns a function that checks a permission. The function raises `unauthenticated` if there is no principal, or if a
- * verifier other than `by` made the principal. If the principal is no longer good, it raises a VerificationError with
- * the reason. If the principal lacks the permission, it raises the error of `Verifier.authorize`. `permissionCheck`
- * itself raises TypeError for anything but `resource:action`.
+ * Returns a function that checks a permission. The function raises `unauthenticated` if there is no principal, or if
+ * the principal comes from a verifier other than `by`. If the principal is no longer good, the function raises a
+ * VerificationError with the reason. If the principal lacks the permission, the function raises the error of
+ * `Verifier.authorize`. `permissionCheck` itself raises TypeError for anything but `resource:action`.
  */
 export function permissionCheck(permission: string, by?: Verifier): PermissionCheck {
   const wanted = requirable(permission);

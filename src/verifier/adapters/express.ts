@@ -22,7 +22,7 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
 export interface RefusalOptions {
   /**
    * `answer` (default): the middleware answers with problem details. `next`: the VerificationError goes to the error
-   * handlers of the application; the headers WWW-Authenticate and Retry-After are already set.
+   * handlers of the application. The headers WWW-Authenticate and Retry-After are already set.
    */
   readonly refusals?: 'answer' | 'next';
 }
@@ -62,8 +62,8 @@ export async function authenticateRequest(
 
 /**
  * A middleware for use after `authenticate`. It answers 403 to a principal without the permission. It answers 401 if
- * there is no principal, if the principal is no longer good, or if a verifier other than the named one made the
- * principal. Creating the middleware raises TypeError for anything but `resource:action`.
+ * there is no principal, if the principal is no longer good, or if the principal comes from a verifier other than the
+ * named one. Creating the middleware raises TypeError for anything but `resource:action`.
  */
 export function requirePermission(permission: string, options?: RefusalOptions): Middleware;
 export function requirePermission(verifier: Verifier, permission: string, options?: RefusalOptions): Middleware;

@@ -25,7 +25,7 @@ export interface FastifyRequestLike {
 }
 
 /**
- * The members of a FastifyReply that the hooks use. A route may narrow the types of `code` and `send`; a refusal
+ * The members of a FastifyReply that the hooks use. A route may narrow the types of `code` and `send`. A refusal
  * ignores the narrowed types.
  */
 export interface FastifyReplyLike {
@@ -43,7 +43,7 @@ export interface FastifyInstanceLike {
 export interface TenantryOptions {
   /**
    * `answer` (default): the hooks answer with problem details. `throw`: the VerificationError goes to the error handler
-   * of the application; the headers WWW-Authenticate and Retry-After are already set.
+   * of the application. The headers WWW-Authenticate and Retry-After are already set.
    */
   readonly refusals?: 'answer' | 'throw';
 }
@@ -55,8 +55,8 @@ export interface AuthenticateOptions {
 
 export type TenantryPlugin = (instance: FastifyInstanceLike) => Promise<void>;
 /**
- * Use it as an `onRequest` hook, so that the body of a refused request is not read, or as any later hook before the
- * handler.
+ * A hook of a route. Use it as an `onRequest` hook, so that the body of a refused request is not read, or as any later
+ * hook before the handler.
  */
 export type TenantryHook = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>;
 

@@ -58,7 +58,10 @@ function skipsRecovered({ nsp }: SocketIoLike): boolean {
   return connectionStateRecovery !== undefined && connectionStateRecovery.skipMiddlewares !== false;
 }
 
-/** A recovered socket has the rooms and data of the socket before it, so both must have the same principal. */
+/**
+ * A recovered socket has the rooms and data of the socket before it, so both must be of the same user or client, and
+ * act for the same organization.
+ */
 function mayRecover(socket: SocketIoLike, principal: VerifiedPrincipal): boolean {
   if (!socket.recovered) return true;
   const before = (socket.data as { principal?: Principal }).principal;

@@ -1,4 +1,4 @@
-// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`); socket-io.ts adds the sockets of
+// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`). socket-io.ts adds the sockets of
 // Socket.IO. This file imports neither package, and declares the parts that it uses.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -13,7 +13,7 @@ export { type SocketIoLike, type SocketIoMiddleware, type SocketIoOptions, socke
 export type { SocketGuard };
 export { principalOf, RenewalError, requirePrincipal };
 
-/** The close code of a socket whose token has expired or was revoked; the reason is the code of the error. */
+/** The close code of a socket whose token has expired or has been revoked. The reason is the code of the error. */
 export const CLOSE_UNAUTHENTICATED = 4401;
 // How long a peer has to answer the close frame.
 const CLOSE_MILLISECONDS = 1_000;
@@ -102,8 +102,8 @@ export function refuseUpgrade(socket: Duplex, error: unknown): void {
 const INTERNAL = JSON.stringify({ type: 'about:blank', title: 'Internal error', status: 500, code: 'internal_error' });
 
 /**
- * Closes the socket with 4401 and the code as reason once the principal's token has expired or was revoked. From then
- * on none of its messages is delivered, and a peer that does not answer the close frame is disconnected.
+ * Closes the socket with 4401 and the code as reason once the principal's token has expired or has been revoked. From
+ * then on none of its messages is delivered, and a peer that does not answer the close frame is disconnected.
  */
 export function closeWhenRevoked(verifier: Verifier, socket: WebSocketLike, principal: VerifiedPrincipal): SocketGuard {
   const watched = {
@@ -130,8 +130,8 @@ function hush(socket: WebSocketLike): void {
 }
 
 /**
- * A function that checks the principal of an upgrade request or socket. If the principal lacks the permission, it
- * raises VerificationError, or passes the error to `next`.
+ * A function that checks the principal of an upgrade request or socket. It raises VerificationError if the principal
+ * lacks the permission. If `next` is given, it calls `next` instead, with the error or without one.
  */
 export type RequirePermission = (holder: object, next?: (error?: Error) => void) => Promise<void>;
 

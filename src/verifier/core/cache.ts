@@ -14,7 +14,10 @@ export interface TokenCache<Entry extends Remembered> {
 // The end of the signature identifies a good token, and hashing it costs a tenth of hashing the whole text. Nobody can
 // make a second good token with the same end. A hit is still compared as a whole.
 const TAIL = 24;
-/** Nearly all tokens are shorter. For longer ones, fewer are remembered, so that they do not take more memory. */
+/**
+ * The length that the cache expects of a token. Nearly all tokens are shorter. Of longer ones, the cache remembers
+ * fewer, so that they do not take more memory.
+ */
 const CHARACTERS_EACH = 2048;
 
 /**

@@ -15,7 +15,7 @@ export type VerificationCode =
   | 'organization_required'
   | 'keys_unavailable' // the key of the token is not known, and the keys cannot be fetched
   | 'revocations_stale' // the known revocations are out of date
-  | 'check_unavailable'; // the check endpoint gave no usable answer, or was not asked yet
+  | 'check_unavailable'; // the check endpoint gave no usable answer, or has not been asked yet
 
 /** The user or service client of a token, with its permissions. The object is frozen. */
 export type VerifiedPrincipal = Principal & {
@@ -26,7 +26,7 @@ export type VerifiedPrincipal = Principal & {
   /**
    * Raises VerificationError unless the token itself grants the permission: `permission_denied`,
    * `organization_required` if the token acts for no organization, or `check_unavailable` if `permissionsElsewhere` is
-   * true: then use `await verifier.authorize(…)`.
+   * true. In the last case, use `await verifier.authorize(…)`.
    */
   require(permission: string): void;
 };
@@ -40,7 +40,7 @@ export interface KeySource {
    * `keys_unavailable` if the keys cannot be fetched.
    */
   lookUp?(kid: string): Promise<KeyObject | undefined>;
-  /** Lifts the rate limit for one fetch: a key was revoked, so the next token may name a key that is new. */
+  /** Lifts the rate limit for one fetch. A key has been revoked, so the next token may name a key that is new. */
   expectNew?(): void;
   /** Resolves once keys are known. */
   ready?(): Promise<void>;
@@ -49,14 +49,16 @@ export interface KeySource {
 
 /** Where revocations come from. */
 export interface RevocationSource {
-  /** Why a token must be refused, or null. */
+  /** Returns why a token must be refused, or null if no known revocation concerns it. */
   judge(token: RevocableToken): RevocationVerdict;
-  /** Whether the signing key with this `kid` was revoked. Its tokens are refused without a look at their signature. */
+  /**
+   * Whether the signing key with this `kid` has been revoked. Its tokens are refused without a look at their signature.
+   */
   isKeyRevoked?(kid: string): boolean;
   /** Seconds since the source last knew every revocation; Infinity before the first time. */
   staleSeconds(): number;
   /**
-   * False from the end of a pause of this process until everything is known that was revoked during the pause; absent
+   * False from the end of a pause of this process until everything is known that was revoked during the pause. Absent
    * for a source that misses nothing in a pause.
    */
   isCurrent?(): boolean;
@@ -70,8 +72,8 @@ export interface RevocationSource {
 
 export interface Verifier {
   /**
-   * The principal of an access token. Raises VerificationError. The signature of a token that is still in the cache is
-   * not checked again. Expiry and revocation are judged every time.
+   * The principal of an access token. Raises VerificationError if the token is refused. The signature of a token that
+   * is still in the cache is not checked again. Expiry and revocation are judged every time.
    */
   verify(token: string): Promise<VerifiedPrincipal>;
   /** The principal for the value of an Authorization header (RFC 6750 §2.1). Undefined raises `unauthenticated`. */
@@ -91,7 +93,7 @@ export interface Verifier {
   /** Calls the listener with each revocation as it becomes known. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
   /**
-   * Seconds since the last complete state or heartbeat of the feed; 0 without a feed. Infinity before the first of
+   * Seconds since the last complete snapshot or heartbeat of the feed; 0 without a feed. Infinity before the first of
    * them, after a pause until everything is known again, and while the clocks of service and verifier are too far
    * apart.
    */

@@ -7,7 +7,7 @@ export type ClientCredentials =
   | { readonly clientId: string; readonly clientSecret: string }
   | {
       readonly clientId: string;
-      /** A KeyObject, a PEM (PKCS#8) or a JWK; RSA, EC or Ed25519. */
+      /** An RSA, EC or Ed25519 key, as a KeyObject, a PEM (PKCS#8) or a JWK. */
       readonly privateKey: KeyObject | string | Readonly<Record<string, unknown>>;
       /** RS256, PS256, ES256, ES384, ES512 or EdDSA. Default: by the kind of key. */
       readonly alg?: string;
@@ -45,7 +45,7 @@ export interface VerifierOptions {
   /** Default: `/.well-known/jwks.json` of the service. */
   readonly jwksUri?: string | URL;
   /**
-   * The feed of revocations. Without the feed (or with false) and without `revocations`, a token is good until it
+   * The feed of revocations. Without this option (or with false) and without `revocations`, a token is good until it
    * expires or its key is no longer published.
    */
   readonly revocation?: RevocationOptions | false;
@@ -118,7 +118,7 @@ export interface FeedSettings {
   readonly credentials: ClientCredentials;
 }
 
-/** Checks the options of the feed. Raises TypeError. */
+/** Checks the options of the feed, and fills in the defaults. Raises TypeError for a wrong option. */
 export function feedSettingsOf(options: VerifierOptions, revocation: RevocationOptions): FeedSettings {
   const base = serviceAddress(options);
   if (typeof revocation !== 'object' || revocation === null) {
@@ -139,7 +139,7 @@ export function feedSettingsOf(options: VerifierOptions, revocation: RevocationO
   };
 }
 
-/** Returns the limit on staleness, and the policy beyond that limit. Raises TypeError. */
+/** Returns the limit on staleness, and the policy beyond that limit. Raises TypeError for a wrong option. */
 export function stalenessOf(options: { readonly maxStaleness?: number; readonly onStale?: OnStale }): {
   secondsMax: number;
   onStale: OnStale;
@@ -158,7 +158,7 @@ function serviceAddress({ issuer, serviceUrl }: VerifierOptions): string {
   return base.replace(/\/$/, '');
 }
 
-// Credentials in a URL end up in logs; a fragment is never sent.
+// Credentials in a URL end up in logs, and a fragment is never sent.
 function address(name: string, value: string | URL): string {
   let url: URL;
   try {

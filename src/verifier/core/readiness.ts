@@ -21,7 +21,7 @@ export interface Readiness {
   giveUp(): void;
 }
 
-/** Returns the functions that wait for these sources. */
+/** Returns the functions that wait for the sources of keys and revocations. */
 export function createReadiness({ keys, revocations, timing, why }: ReadinessDeps): Readiness {
   const waiting = new Set<() => void>();
   return {

@@ -16,8 +16,9 @@ export interface RevocationPolicy {
   /** Whether the source has the revocations of this organization. Null stands for users without an organization. */
   covers(organizationId: string | null): boolean;
   /**
-   * Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. If the text
-   * of the token is undefined, the token cannot be introspected, so the promise resolves only with `onStale: 'allow'`.
+   * Resolves if the token is accepted although the revocations are out of date. Raises VerificationError if it is
+   * refused. If the text of the token is undefined, the token cannot be introspected, so the promise resolves only with
+   * `onStale: 'allow'`.
    */
   whenStale(token: string | undefined): Promise<void>;
   close(): void;
@@ -29,7 +30,10 @@ const NO_REVOCATIONS: RevocationSource = {
   onRevocation: () => () => {},
 };
 
-/** Creates, from the options, the source of revocations and the policy for its silence. Raises TypeError. */
+/**
+ * Creates, from the options, the source of revocations and the policy for its silence. Raises TypeError for wrong
+ * options.
+ */
 export function createRevocationPolicy(options: VerifierOptions, base: Settings & HttpDeps): RevocationPolicy {
   if (options.revocations) return policyOf(options.revocations, stalenessOf({ onStale: 'reject', ...options.stale }));
   const { revocation } = options;
@@ -53,7 +57,7 @@ function policyOf(
     isFresh: () => source.staleSeconds() <= secondsMax,
     isCurrent: () => source.isCurrent?.() ?? true,
     // The feed of an organization's client contains the revocations of that organization only. The verifier would not
-    // notice that a token of another organization was revoked.
+    // notice that a token of another organization has been revoked.
     covers(organizationId) {
       const only = source.organizationId?.() ?? null;
       return only === null || only === organizationId;

@@ -35,9 +35,9 @@ export interface TokenCheckDeps {
 export interface TokenCheck {
   /** A token in the cache whose key is still published; undefined for any other token. */
   recall(token: string): CheckedToken | undefined;
-  /** Decides by time and revocation whether the token is accepted now. Rejects with VerificationError. */
+  /** Decides by time and revocation whether the token is accepted now. Rejects with VerificationError if it is not. */
   judge(checked: CheckedToken): Promise<VerifiedPrincipal>;
-  /** Checks a token that `recall` does not know. Rejects with VerificationError. */
+  /** Checks a token that `recall` does not know. Rejects with VerificationError if the token is refused. */
   checkFirst(token: string): Promise<VerifiedPrincipal>;
   /** Empties the cache. */
   clear(): void;
@@ -83,7 +83,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
       reportAddressee(parts.payload);
       return refused('invalid_token');
     }
-    // A copy: the token may be a slice of a longer text, which would stay in memory with it.
+    // The token is copied, because it may be a slice of a longer text, which would stay in memory with it.
     const kept = Buffer.from(token, 'latin1').toString('latin1');
     const principal = verifiedPrincipal(kept, claims, parts.kid);
     const window = windowOf(claims, rules.toleranceSeconds);
@@ -111,7 +111,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
   };
 }
 
-/** After a token for another verifier was reported, no further one is reported for this time. */
+/** After a token for another verifier has been reported, no further one is reported for this time. */
 const QUIET_MILLISECONDS = 60_000;
 
 // A mistyped issuer or audience can make every token invalid, so onError gets the reason.

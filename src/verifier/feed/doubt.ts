@@ -53,7 +53,7 @@ export interface ClockComparison {
 
 /**
  * Creates a comparison. With a wrong clock, the verifier accepts expired tokens, even those whose revocation is already
- * forgotten, or it refuses good ones. `onApart` is called once, and again only after the clocks agreed in between.
+ * forgotten, or it refuses good ones. `onApart` is called once, and again only after the clocks have agreed in between.
  */
 export function createClockComparison(timing: Timing, onApart: (error: Error) => void): ClockComparison {
   let isApart = false;

@@ -4,7 +4,7 @@ import type { Revocation } from '../../protocol/revocation.ts';
 export type RevocationListener = (revocation: Revocation) => void;
 
 export interface Listeners {
-  /** Returns the function that removes the listener. A listener that is added twice is called twice. */
+  /** Adds a listener, and returns the function that removes it. A listener that is added twice is called twice. */
   add(listener: RevocationListener): () => void;
   tell(revocation: Revocation): void;
 }

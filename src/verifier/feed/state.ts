@@ -23,7 +23,7 @@ export interface FeedState {
   /** The cursor to continue at; null for a new snapshot. */
   cursor(): string | null;
   forgetCursor(): void;
-  /** How many frames were understood so far. */
+  /** How many frames have been understood so far. */
   heard(): number;
   staleSeconds(): number;
   /** False from the end of a pause until every revocation up to that end is known. */

@@ -9,8 +9,8 @@ export interface FeedStreamDeps extends HttpDeps {
   readonly token: ClientToken;
 }
 
-// The time of three heartbeats. After so long a silence, the connection is broken, or the replica is out of date and
-// another replica may be better.
+// A little longer than three heartbeats take. After so long a silence, the connection is broken, or the replica is out
+// of date and another replica may be better.
 export const SILENCE_MILLISECONDS_MAX = 10_000;
 const EVENT_CHARACTERS_MAX = 32 * 1024 * 1024;
 

@@ -1,5 +1,6 @@
 // The issuer's keys from its JWKS. The keys are fetched before they are out of date, kept through an outage, and
-// fetched again when a token has an unknown kid: at most every 30 s, but once more after a key was revoked.
+// fetched again when a token has an unknown kid. Unknown kids cause a fetch every 30 s at most, and one more after a
+// key has been revoked.
 import type { KeyObject } from 'node:crypto';
 import type { KeySource } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -30,7 +31,7 @@ interface State {
   isClosed: boolean;
 }
 
-/** Begins to fetch the keys at once and keeps them up to date until it is closed. */
+/** Begins to fetch the keys at once and keeps them up to date until `close` is called. */
 export function createJwks(
   deps: JwksDeps,
 ): KeySource & Required<Pick<KeySource, 'lookUp' | 'expectNew' | 'ready' | 'close'>> {

@@ -1,4 +1,4 @@
-// Which JSON web keys may verify RS256 signatures, and the check of one signature.
+// Decides which JSON Web Keys may verify RS256 signatures, and checks one signature.
 import { createPublicKey, createVerify, type KeyObject } from 'node:crypto';
 import { isFactorable } from './weak-key.ts';
 

@@ -18,7 +18,7 @@ const REFUSED_MEMBERS = ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c'];
 /**
  * Verifies a compact JWS (RFC 7515 §5.2) with a JWK or a JWK set: RS256 only. Without a `kid` in the header, there must
  * be exactly one key. If the header and the key have a `kid`, the two must be equal. Raises VerificationError
- * `invalid_token`.
+ * `invalid_token` for any other JWS.
  */
 export function verifyJws(jws: string, keys: Jwk | { readonly keys: readonly Jwk[] }): VerifiedJws {
   const parts = splitCompact(jws);

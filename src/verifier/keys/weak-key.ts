@@ -1,7 +1,8 @@
 // Recognises RSA moduli that can be factored: those of the smart cards of CVE-2017-15361 (ROCA).
 
-// The primes of such a modulus are powers of 65537 modulo a product of small primes. So the modulus is a power of 65537
-// modulo each of the small primes. A good modulus has that property by chance once in about a hundred million.
+// The primes of a modulus with the weakness of ROCA are powers of 65537 modulo a product of small primes. So the
+// modulus is a power of 65537 modulo each of the small primes. A good modulus has that property by chance once in about
+// a hundred million.
 const GENERATOR = 65_537;
 const PRIMES = [
   11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157, 163, 167, 3, 5, 7, 23, 29, 31, 41, 43, 47,

@@ -1,6 +1,6 @@
 // Reads a JSON answer of the service, and does not trust its content.
 
-/** The members of a JSON object; no members if the text is no JSON. The caller checks each member. */
+/** The members of a JSON object; none if the text is not a JSON object. The caller checks each member. */
 export function membersOf(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);

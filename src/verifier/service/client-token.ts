@@ -9,7 +9,7 @@ export interface ClientTokenDeps extends HttpDeps {
 }
 
 export interface ClientToken {
-  /** An access token that does not expire soon. Raises Error. */
+  /** An access token that does not expire soon. Raises Error if the service issues none. */
   get(): Promise<string>;
   /** Drops the token, because the service refused it. */
   forget(): void;

@@ -1,5 +1,5 @@
 // Introspects single tokens (RFC 7662) while the feed is silent: each token at most once a second, a limited number at
-// a time, and no new request for a moment after the service gave no usable answer.
+// a time, and no new request for a moment after the service has given no usable answer.
 
 import { VerificationError } from '../core/error.ts';
 import { membersOf } from './answered.ts';
@@ -25,8 +25,8 @@ interface Asked {
 }
 
 /**
- * Returns a function that resolves for an active token. For any other token the function raises `token_stale` or
- * `revocations_stale`.
+ * Returns a function that resolves for an active token. The function raises `token_stale` for any other token, and
+ * `revocations_stale` if there is no usable answer.
  */
 export function createIntrospection(deps: IntrospectionDeps): (token: string) => Promise<void> {
   const asked = new Map<string, Asked>();
@@ -63,7 +63,7 @@ export function createIntrospection(deps: IntrospectionDeps): (token: string) =>
   }
 
   return async (token) => {
-    // Signature and times are good, so an inactive token was revoked. A refresh reports the reason.
+    // Signature and times are good, so an inactive token has been revoked. A refresh reports the reason.
     if (!(await answerFor(token))) throw new VerificationError('token_stale');
   };
 }

@@ -16,11 +16,11 @@ export interface TestIssuerOptions {
   readonly issuer?: string;
   /** Default: tests */
   readonly audience?: string;
-  /** The time of the clock; default: now. It changes only by `advance`. */
+  /** The time of the clock. Default: now. Only `advance` changes the time. */
   readonly now?: Date;
   /**
    * The RSA key of 2048 bits or more that signs first. Default: a new key, which takes about a tenth of a second to
-   * generate. Several issuers may have the same key; each gives it its own `kid`.
+   * generate. Several issuers may have the same key. Each issuer gives the key its own `kid`.
    */
   readonly privateKey?: KeyObject;
 }
@@ -31,7 +31,7 @@ export type ClaimOverrides = Readonly<Record<string, unknown>>;
 export interface TokenExtras {
   /** Members of the header to set or replace. The value undefined leaves a member out. */
   readonly header?: Readonly<Record<string, unknown>>;
-  /** How long the token lives, in seconds; default 900. */
+  /** How long the token lives, in seconds. Default: 900. */
   readonly life?: number;
 }
 
@@ -60,7 +60,7 @@ export interface TestIssuer {
    * Adds a revocation, which the verifiers know at once. Raises TypeError for a revocation of an unknown kind or shape.
    */
   revoke(revocation: Revocation): void;
-  /** How long the feed has been silent: seconds, or true for infinitely long; 0 or false ends the silence. */
+  /** Sets how long the feed has been silent, in seconds. True means infinitely long. 0 or false ends the silence. */
   setStale(stale: number | boolean): void;
   /** Signs with a new key from now on. The old keys stay published unless `forgetOld` is true. */
   rotate(options?: { readonly forgetOld?: boolean }): void;
@@ -71,7 +71,7 @@ export interface TestIssuer {
   revokeKey(): string;
   /** Adds permissions that the check endpoint grants to a user whose token says `permissions_ref`. */
   grant(userId: string, ...permissions: readonly string[]): void;
-  /** A verifier of these tokens. */
+  /** Creates a verifier of the tokens of this issuer. */
   verifier(options?: Partial<VerifierOptions>): Verifier;
 }
 
