@@ -2,7 +2,7 @@
 // src/base/embedded/lock.ts in plain JavaScript: a lock is a folder that contains owner.json and is renamed into place.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -44,11 +44,15 @@ export function shareLock(path, pid) {
   writeOwner(path, { ...markOf(process.pid), sharedWith: markOf(pid) });
 }
 
-/** Releases a lock that this process holds. */
+/** Releases a lock. Does nothing if there is none, because another process may have removed it at the same moment. */
 export function releaseLock(path) {
   const away = aside(path);
-  if (!existsSync(path)) return;
-  renameSync(path, away);
+  try {
+    renameSync(path, away);
+  } catch (error) {
+    if (error.code === 'ENOENT') return;
+    throw error;
+  }
   rmSync(away, { recursive: true, force: true });
 }
 

@@ -51,7 +51,7 @@ export async function readBounded(path: string): Promise<FileBytes> {
       code,
     };
   } finally {
-    await handle?.close();
+    await handle?.close().catch(() => {}); // what was read is whole
   }
 }
 
