@@ -53,7 +53,7 @@ export function isRunning(mark: ProcessMark): boolean {
 
 /**
  * Takes the lock at `path` until `release()` or the end of this process. When another process holds the lock, returns
- * that process. Raises when the folder cannot be written.
+ * that process. Raises when the folder cannot be written or the lock is damaged.
  */
 export async function takeLock(path: string): Promise<Lock | { heldBy: ProcessMark }> {
   const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;

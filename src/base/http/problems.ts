@@ -23,7 +23,7 @@ const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-// When text passed every check but PostgreSQL cannot store it, that is a mistake of the sender and not an outage.
+// When text has passed every check but PostgreSQL cannot store it, that is a mistake of the sender and not an outage.
 const UNSTORABLE = new Set<string | undefined>(['22021', '22P05']);
 
 /** Converts an error of a feature, which the HTTP layer does not import, into a Problem; null for any other error. */
@@ -58,8 +58,8 @@ export function toProblem(error: unknown, translate: Translate): Problem {
 /** What is known about the work of a request. */
 export interface WorkNote {
   /**
-   * Whether the operation has certainly changed nothing. It may still run after the time for an answer is over, and
-   * then nobody knows.
+   * Whether the operation has certainly changed nothing. False while the operation still runs, which it may do after
+   * the time for an answer is over.
    */
   readonly isUnchanged: boolean;
 }
@@ -98,7 +98,10 @@ const UNREADABLE: readonly ProblemCode[] = ['data_key_missing', 'personal_data_u
  */
 const FOR_PROGRAMS = /^\/(?:api|oauth|verify|docs|assets|\.well-known|healthz|readyz)(?:[/?]|$)/;
 
-/** Whether a person with a browser made the request: it is for a page or for no route, and it prefers HTML. */
+/**
+ * Whether the request gets its problem as a page. Such a request prefers HTML, and is for a page or for a path that is
+ * unknown and is not for programs.
+ */
 export function prefersPage(request: FastifyRequest): boolean {
   const { wire } = (request.routeOptions.config ?? {}) as { readonly wire?: string };
   if (wire !== 'page' && (!request.is404 || FOR_PROGRAMS.test(request.url))) return false;

@@ -56,8 +56,8 @@ export const wideNetworkOf = rememberAddresses((ip) => {
 });
 
 /**
- * Returns `of` with a memory, because reading an IPv6 address takes long. `of` must depend on nothing but the address.
- * Without an address, the result is 'unknown'.
+ * Returns a function that remembers the results of `of`, because parsing an IPv6 address takes long. `of` must depend
+ * on nothing but the address. Without an address, the result is 'unknown'.
  */
 export function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
   const known = new Map<string, string>();

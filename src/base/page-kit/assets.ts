@@ -15,7 +15,7 @@ export interface Assets {
   readonly script: string;
   readonly icon: string;
   readonly logo: string | null;
-  /** The asset with this name, the last part of its path. */
+  /** Returns the asset with this name, which is the last part of its path; null for any other name. */
   find(name: string): Asset | null;
 }
 

@@ -32,7 +32,7 @@ export class List<Item extends object> {
     return this.after(this.#ends);
   }
 
-  /** The next place; null after the last one. If this place was left meanwhile, returns the first place. */
+  /** The next place; null after the last one. If this place has been left meanwhile, returns the first place. */
   after(place: Place<Item>): Place<Item> | null {
     const next = place.next ?? this.#ends.next;
     return next === this.#ends ? null : next;
@@ -45,7 +45,7 @@ export class List<Item extends object> {
     return place;
   }
 
-  /** Removes the item at this place. Returns false if the place was left before. */
+  /** Removes the item at this place. Returns false if the place had been left before. */
   leave(place: Place<Item>): boolean {
     if (place.next === null) return false;
     this.#unlink(place);

@@ -91,7 +91,7 @@ export function plainLines(
   };
 }
 
-/** The number of the file that a stream writes to; null for a stream without one. */
+/** The file descriptor that a stream writes to; null for a stream without one. */
 function descriptorOf(stream: Writable): number | null {
   const { fd } = stream as { fd?: unknown };
   return typeof fd === 'number' ? fd : null;

@@ -1,5 +1,5 @@
-// Connections to Redis. A connection that breaks has ended: it neither hangs nor reconnects, and `holdRedis` opens the
-// next one. The commands belong to the callers.
+// Connections to Redis. A broken connection ends: it neither hangs nor reconnects. `holdRedis` then opens another
+// connection. The commands belong to the callers.
 import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperatorError } from '../errors/operator-error.ts';

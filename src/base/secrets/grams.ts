@@ -56,9 +56,9 @@ export function gramsOf(key: LookupKey, texts: readonly string[]): string[] {
 }
 
 export interface SearchedGrams {
-  /** A text that contains the query has all of these. Without any, every text contains the query. */
+  /** A text that contains the query has all of these hashes. If there are none, every text contains the query. */
   readonly grams: readonly string[];
-  /** Whether a text with all of these contains the query. Otherwise it has to be opened and compared. */
+  /** Whether every text with all of `grams` contains the query. Otherwise such a text has to be opened and compared. */
   readonly isExact: boolean;
 }
 
