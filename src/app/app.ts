@@ -67,7 +67,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   function endFeed(): void {
     readiness.drain();
-    parts.feed.close(); // else its connections never end; clients reconnect to another replica
+    parts.feed.close(); // its connections would not end by themselves; clients reconnect to another replica
   }
 
   return {

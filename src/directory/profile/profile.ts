@@ -16,7 +16,8 @@ export interface ProfileDeps {
 /**
  * Returns the caller's account, read from the database, and what the caller's token allows. Roles are read from the
  * token, because the guard has already refused a stale token. So are permissions, unless the token leaves them out
- * (permissions_ref): then they are read from the database. Raises session_revoked when the account no longer exists.
+ * (permissions_ref). In that case, they are read from the database. Raises session_revoked when the account no longer
+ * exists.
  */
 export function getProfile(deps: ProfileDeps, caller: Caller) {
   return getProfileIn(deps.db.userReader(caller.id), caller);

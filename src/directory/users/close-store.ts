@@ -72,7 +72,10 @@ export interface AbandonedAccount {
   readonly createdAt: string;
 }
 
-/** The accounts that were never proven, are older than `olderThanSeconds` and are not in use, the oldest first. */
+/**
+ * At most `count` accounts after `after` whose mailbox nobody has proven, which are older than `olderThanSeconds` and
+ * not in use, the oldest first.
+ */
 export function listAbandoned(
   tx: SystemReader,
   olderThanSeconds: number,

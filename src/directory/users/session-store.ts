@@ -24,7 +24,7 @@ const LOCK = statement(`
 WITH session AS MATERIALIZED (${lockSessionSql('$1::uuid', '$2::uuid')})
 SELECT EXISTS (SELECT FROM session) AS live, ${isKeyRevokedSql('$3::text')} AS "keyRevoked"`);
 
-/** The user and the session of a caller, and the key of the token. */
+/** The ids of the user and the session of a caller, and of the key that signed the caller's token. */
 export interface SessionOwner {
   readonly id: string;
   readonly sessionId: string;
