@@ -32,8 +32,8 @@ export interface App {
   /** Makes the service not ready. Every request is still served. */
   drain(): void;
   /**
-   * Makes the service not ready and ends its connections: the last answer on each connection tells the client to close
-   * it, and after a short time no new connections are accepted. Resolves when every connection has ended.
+   * Makes the service not ready and ends its connections. The last answer on each connection tells the client to close
+   * it. After a short time, no new connections are accepted. Resolves when every connection has ended.
    */
   leave(): Promise<void>;
   /** Finishes running requests and closes everything that was opened. */

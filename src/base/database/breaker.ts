@@ -166,7 +166,7 @@ const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
  * Creates a closed breaker. It opens when work, or a probe that slow work has caused, has waited for an answer of
- * PostgreSQL in vain. It closes when work gets an answer, and when a probe gets an answer or fails for another reason
+ * PostgreSQL in vain. It closes when work gets an answer, and when a probe gets an answer or fails for a reason other
  * than such a wait. A lack of free connections alone neither opens nor closes it. If this process did not run during
  * the wait, this process may be the cause, so the breaker first probes again.
  */

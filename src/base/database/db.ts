@@ -83,7 +83,7 @@ export interface Database {
   organizationReader(scope: OrganizationScope, options?: ReaderOptions): OrganizationReader;
   /**
    * Runs statements that together read many rows of an organization. For each organization, only one call runs at a
-   * time; the next one waits without a connection. Between two statements, the work holds no connection either. Raises
+   * time. The next call waits without a connection. Between two statements, the work holds no connection either. Raises
    * DatabaseBusy when too many calls wait, when this one waits for too long, or when nobody waits for the answer any
    * more.
    */

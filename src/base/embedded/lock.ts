@@ -2,7 +2,7 @@
 // embedded.ts is responsible for the content of the folder.
 //
 // A lock is a folder with owner.json inside. The folder is prepared under another name and then renamed. Renaming to
-// the name of a folder that is not empty fails. So exactly one process gets the lock, and no process sees a lock
+// the name of a folder that is not empty fails. So only one process at a time has the lock, and no process sees a lock
 // without its owner.
 
 import { randomBytes } from 'node:crypto';

@@ -89,7 +89,7 @@ export async function spawnServer(
 
 /**
  * Takes over a server that still runs on this data folder with the same settings, and returns it. Otherwise returns
- * undefined, after it has stopped a server that has other settings or does not answer, or has removed the pid file of a
+ * undefined. Before that, it stops a server that has other settings or does not answer, and removes the pid file of a
  * server that has ended.
  */
 export async function adoptServer(

@@ -72,8 +72,8 @@ const UNKNOWN = 'What the request asked for may or may not have been done: see w
 const REPEATABLE = 'A repeat with the same Idempotency-Key is safe.';
 
 /**
- * Adds to a failure of the service (500 or 503) what it means for a change: that nothing was changed, if this is
- * certain, and otherwise that this is unknown.
+ * Adds to a failure of the service (500 or 503) a sentence about the change that was requested. It says that nothing
+ * was changed, if this is certain, and otherwise that the outcome is unknown.
  */
 export function withOutcome(thrown: Problem, request: FastifyRequest): Problem {
   if (thrown.status < 500 || ['GET', 'HEAD', 'OPTIONS'].includes(request.method)) return thrown;

@@ -92,7 +92,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
       sendProblem(request as FastifyRequest, reply, toProblem(error, options.translate));
     },
   });
-  app.server.maxHeadersCount = 0; // judgeHead counts them: Node would silently drop those beyond a limit
+  app.server.maxHeadersCount = 0; // judgeHead counts headers, because Node would silently drop some
   app.server.maxConnections = SOCKETS_MAX;
   const connections = watchConnections(app.server);
   byHand = answerByHand(app.server, connections, constant, unknownRoute);
@@ -189,7 +189,7 @@ async function registerPlugins(
     await app.register(cors, {
       origin: [...options.corsOrigins],
       credentials: true,
-      strictPreflight: false, // otherwise the plugin answers an incomplete preflight, and not with a problem
+      strictPreflight: false, // otherwise the plugin answers an incomplete preflight without a problem+json body
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],
       allowedHeaders: CORS_REQUEST_HEADERS,
       exposedHeaders: CORS_ANSWER_HEADERS,

@@ -1,6 +1,6 @@
-// How the caller of a repeat is judged before the caller gets a kept answer, which may contain a secret. What the
-// judgement needs is read by the statement that finds the answer, so no replica answers a session that has ended
-// elsewhere.
+// How the rights of the caller of a repeat are checked before the caller gets a kept answer, which may contain a
+// secret. The statement that finds the answer also reads what the check needs, so no replica answers a session that has
+// ended elsewhere.
 
 /** The rights of a member at the moment of the repeat. */
 export interface Held {
@@ -24,7 +24,7 @@ export interface RepeatGuard {
    */
   readonly sql: string;
   /**
-   * Judges the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or
+   * Checks the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or
    * null without an organization.
    */
   assertAllowed(found: unknown, needed: Needed): Held | null;

@@ -103,7 +103,7 @@ DELETE FROM idempotency_keys WHERE id IN (
   FOR UPDATE SKIP LOCKED)
 RETURNING 1 AS removed`);
 
-/** Removes some of the expired rows. Returns whether there may be more. */
+/** Removes some of the expired rows. Returns whether there may be more of them. */
 export async function deleteSomeExpired(tx: SystemReader): Promise<boolean> {
   return (await tx.rows(DELETE_ALL_EXPIRED, [])).length === REMOVED_AT_ONCE;
 }

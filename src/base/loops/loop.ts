@@ -34,7 +34,7 @@ export interface Run {
 
 export interface Loop {
   readonly name: string;
-  /** Starts the regular runs; the first one begins after one interval. A second call changes nothing. */
+  /** Starts the regular runs. The first of them begins after one interval. A second call changes nothing. */
   start(): void;
   /** Requests a run soon, without waiting for it. Any number of nudges share one run. Does nothing before `start`. */
   nudge(): void;

@@ -7,7 +7,7 @@ import { type DataKey, seal, unseal } from '../secrets/sealing.ts';
 
 const KEY = /^[A-Za-z0-9_-]{43}$/;
 
-/** Whether a text can be the cookie of a browser: 256 bits. */
+/** Whether a text has the form of a browser's key, which is 256 bits in base64url. */
 export function isBrowserKey(text: string | undefined): text is string {
   return text !== undefined && KEY.test(text);
 }

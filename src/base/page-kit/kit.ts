@@ -71,8 +71,8 @@ const KEPT_SECONDS = 1800;
 export interface OpenedView {
   readonly view: View;
   /**
-   * The values of Set-Cookie headers. Call this after the page has been made, because only then it is known whether the
-   * page needs the browser's key.
+   * The values of Set-Cookie headers. Call this after the page has been made, because only then is it known whether the
+   * browser needs a key.
    */
   cookies(): readonly string[];
 }

@@ -40,9 +40,9 @@ function partsOf({ origin, pathname: path, hash, username, password }: URL) {
 }
 
 export interface LinkField {
-  /** The path of the page. Without PUBLIC_APP_URL, the links in mails lead there. */
+  /** The path of the page. Without PUBLIC_APP_URL, the links in mails lead to this path. */
   readonly path: string;
-  /** The problems that are about the token, besides that of a text without a token. */
+  /** The codes of problems that are about the token, in addition to the problem of a text without a token. */
   readonly codes?: readonly ProblemCode[];
 }
 

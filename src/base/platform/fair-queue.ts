@@ -63,8 +63,8 @@ interface Waiter {
 const SUBJECTS_REMEMBERED = 1_000;
 
 /**
- * Many requests that arrived at the same moment have also waited for too long at the same moment, and answering each of
- * them takes time. So only this number of them is refused before other events are handled.
+ * Many requests that arrive at the same moment also reach the limit of the wait at the same moment, and answering each
+ * of them takes time. So only this number of them is refused before other events are handled.
  */
 const REFUSED_AT_ONCE = 8;
 

@@ -1,6 +1,6 @@
 // A list from which any item can be removed in constant time. A Map or Set of short-lived items would keep them in
-// memory: each table that it has outgrown refers to the next one, and to the items that it had. Tables live long, so no
-// item could be collected before the next collection of the whole heap.
+// memory. Each table that a Map or Set has outgrown refers to the next table, and to the items that it had. Tables live
+// long, so no item could be collected before the next collection of the whole heap.
 
 /** The place of an item in a list. A place that was left refers to nothing. */
 export class Place<Item extends object> {

@@ -32,7 +32,10 @@ function isSecret(name: string): boolean {
   return result;
 }
 
-/** Returns the object with every secret member masked. An object without nested members or secrets is not copied. */
+/**
+ * Returns the object with its secret members masked, down to DEPTH_MAX levels. An object without nested members or
+ * secrets is not copied.
+ */
 function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
   for (const key in value) {

@@ -14,8 +14,8 @@ const QUERY_PARTS_MAX = 16;
 const ONLY_ASCII = /^[\0-\x7f]*$/;
 
 /**
- * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are
- * one: also ß and ss, and the two small sigmas, because the lower case of a word may have either.
+ * The form in which texts are compared. Compatible forms of a character count as one (NFKC), and so do upper and lower
+ * case. ß equals ss, and the two small sigmas are equal, because the lower case of a word may have either.
  */
 export function normalForm(text: string): string {
   if (ONLY_ASCII.test(text)) return text.toLowerCase(); // the same, in a tenth of the time

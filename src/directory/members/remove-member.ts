@@ -1,6 +1,6 @@
-// Ends a membership: a member with the permission removes another member, or a member leaves. The user's account and
-// other memberships remain, and so do the sessions: a session belongs to the user, who may work in another organization
-// with it at the same time. A session that acted for the organization acts for none afterwards.
+// Ends a membership: a member with the permission removes another member, or a member leaves. The user's account, other
+// memberships and sessions remain. A session belongs to the user, who may use it for another organization at the same
+// time. A session that acted for the organization acts for none afterwards.
 
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';

@@ -28,8 +28,8 @@ export async function lockAccount(tx: SystemTx, userId: string): Promise<Closabl
   return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
 }
 
-// Without the password, no sign-in that has checked it can open a session any more: such a sign-in has either locked
-// the password, and this statement waits for it, or finds it gone.
+// Without the password, no sign-in that has checked it can open a session any more. Such a sign-in has either locked
+// the password, so that this statement waits for it, or it finds no password.
 const CLOSE = statement(`
 WITH closed AS (
   UPDATE users SET status = 'closed', email = NULL, email_key = NULL, name = NULL, email_sealed = NULL,
@@ -73,8 +73,8 @@ export interface AbandonedAccount {
 }
 
 /**
- * At most `count` accounts after `after` whose mailbox nobody has proven, which are older than `olderThanSeconds` and
- * not in use, the oldest first.
+ * Accounts whose mailbox nobody has proven, which are older than `olderThanSeconds` and not in use, the oldest first.
+ * The list begins after the account `after`, and has at most `count` accounts.
  */
 export function listAbandoned(
   tx: SystemReader,

@@ -14,8 +14,8 @@ SELECT 1 FROM sessions s WHERE s.id = ${sessionId} AND s.user_id = ${userId} AND
   AND (SELECT u.status FROM users u WHERE u.id = s.user_id) = 'active'`;
 
 /**
- * A SELECT that also locks the session. Nobody can end the session until the transaction has ended: a logout waits, and
- * so is acknowledged only after the change. If the logout was first, this statement waits for it, and then finds the
+ * A SELECT that also locks the session. Nobody can end the session until the transaction has ended. A logout waits, so
+ * it is acknowledged only after the change. If the logout was first, this statement waits for it, and then finds the
  * session ended. A refresh of the session waits, too.
  */
 export const lockSessionSql = (userId: string, sessionId: string) => `${isSessionLiveSql(userId, sessionId)} FOR SHARE`;
