@@ -51,7 +51,7 @@ export interface OrganizationScope {
 }
 
 export interface SystemOptions {
-  /** The work has its own connection. Each statement and the whole transaction are limited to this time. */
+  /** Gives the work its own connection, and limits each statement and the whole transaction to this time. */
   readonly timeoutMs?: number;
   /**
    * The organization whose row the transaction locks. The transaction takes a connection from the share of this

@@ -35,7 +35,7 @@ const SENTENCES: Readonly<Record<NotWritable, string>> = {
   wraparound: 'PostgreSQL has no transaction IDs left until its tables are vacuumed',
 };
 
-// 08: connection exception. 28 and 3D: a password that is being changed, a database that is being restored. 40: a
+// 08: connection exception. 28: a password that is being changed. 3D: a database that is being restored. 40: a
 // transaction that was undone because of another one, or because its outcome is unknown. 53: insufficient resources.
 // 57: operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006:
 // a standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on

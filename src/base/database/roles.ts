@@ -17,7 +17,7 @@ export class DatabaseRefused extends OperatorError {
   override readonly name = 'DatabaseRefused';
 }
 
-/** Raises DatabaseRefused below PostgreSQL 15, whose features the migrations use. */
+/** Raises DatabaseRefused for a PostgreSQL older than 15, because the migrations use features of PostgreSQL 15. */
 export async function assertServerVersion(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ version: number; shown: string }>(
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS shown`,

@@ -1,7 +1,7 @@
 // A rate limit for work of which one part must not use up the allowance of the other parts. For example, a session
 // refreshes for several organizations, and one of them may refuse the session again and again.
 
-/** What is counted for one key of an allowance. */
+/** The state of an allowance for one key. */
 export interface Count {
   readonly max: number;
   readonly remaining: number;

@@ -127,7 +127,7 @@ export function sendProblemPage(kit: Kit, request: FastifyRequest, reply: Fastif
 /** Sets the headers that a problem needs, for any format of the body. Logs an unexpected error. */
 export function setProblemHeaders(request: FastifyRequest, reply: FastifyReply, thrown: Problem): void {
   if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unexpected error');
-  // The error names the table, the column and the row, or the key, and no value.
+  // The error names the table, the column and the row, or the key, but no value.
   if (UNREADABLE.includes(thrown.code)) request.log.error({ err: thrown.cause }, 'personal data cannot be read');
   if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 requires a challenge
   if (thrown.code === 'request_timeout') reply.header('connection', 'close'); // RFC 9110 §15.5.9

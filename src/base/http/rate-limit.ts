@@ -33,7 +33,7 @@ export interface DrawLimit {
 const IPV6_SUBNET = 64;
 /** How many addresses are remembered with what was computed from them. Each takes about 150 bytes. */
 const ADDRESSES_MAX = 2_000;
-/** No address is longer. A proxy may pass on any text, which must not be remembered. */
+/** The maximum length of an address. A proxy may pass on a longer text, which must not be remembered. */
 const ADDRESS_LENGTH_MAX = 45;
 /**
  * The maximum number of keys of each allowance. They take about 12 MB. The least recently used key is forgotten first.

@@ -220,7 +220,7 @@ function keyedRequest(
 }
 
 function keyedCaller(caller: Principal, access: Access): KeyedCaller {
-  // endpoint() refuses to declare such a route.
+  // endpoint() refuses to declare an idempotent route for service clients.
   if (caller.kind !== 'user') throw new Error('The kept answers of service clients are not judged');
   const permission = access.kind === 'needs' ? access.permission : null;
   return { id: caller.id, sessionId: caller.sessionId, keyId: caller.keyId, permission };

@@ -8,7 +8,7 @@ export interface KeptRow {
   /** In base64. */
   readonly answer: string;
   readonly isExpired: boolean;
-  /** The row of the RepeatGuard. */
+  /** The row about the caller, which the RepeatGuard checks. */
   readonly caller: unknown;
 }
 

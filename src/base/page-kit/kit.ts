@@ -45,7 +45,7 @@ export interface View {
   nonce(purpose: string): string;
   /** Lets this browser keep the token of a link for half an hour. The token replaces one that was kept before. */
   keepToken(purpose: string, token: string): void;
-  /** The token that this browser keeps for the purpose, which is the path of a page. Null without one. */
+  /** The token that this browser keeps for the purpose, which is the path of a page. Null if it keeps none. */
   keptToken(purpose: string): string | null;
   /** Removes the token that this browser keeps. */
   forgetToken(): void;

@@ -14,7 +14,7 @@ export class Place<Item extends object> {
 }
 
 export class List<Item extends object> {
-  /** Before the first place and after the last one. */
+  /** The place before the first place and after the last one. It has no item. */
   readonly #ends = new Place<Item>(null);
   #size = 0;
 

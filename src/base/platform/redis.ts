@@ -9,9 +9,9 @@ export interface RedisSettings {
   /** One server, or some nodes of one cluster. */
   readonly nodes: readonly RedisNode[];
   readonly tls: boolean;
-  /** '' for none. */
+  /** The name of the user; '' for none. */
   readonly username: string;
-  /** '' for none. */
+  /** The password of the user; '' for none. */
   readonly password: string;
   readonly database: number;
 }

@@ -72,7 +72,8 @@ FROM ended WHERE organization_id = ANY($2::text[]::uuid[])`);
 
 /**
  * Removes every membership of a user whose account is being closed. Records that the user has left the organizations in
- * `left`. The user's other organizations are deleted. `actorId` is null for an operator and for the service itself.
+ * `left`. The caller deletes the user's other organizations. `actorId` is null for an operator and for the service
+ * itself.
  */
 export async function deleteMembershipsOf(
   tx: SystemTx,

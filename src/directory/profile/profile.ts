@@ -48,7 +48,7 @@ async function getProfileIn(reader: UserReader, caller: Caller) {
   };
 }
 
-/** What a person may change. What is left out stays as it is. */
+/** What a person may change. A field that is left out stays as it is. */
 export interface ProfileChange {
   readonly name?: string | undefined;
   /** The language of mails; null for the default of the service. */

@@ -61,9 +61,9 @@ export function beginRaising(
 }
 
 interface Pace {
-  /** Stops the work before the next slice when it returns true. */
+  /** When this returns true, the work stops before the next slice. */
   readonly isOver?: () => boolean;
-  /** Waits after a slice that took this time. */
+  /** Waits after a slice. `workMs` is the time that the slice took. */
   readonly pauseAfter?: (workMs: number) => Promise<unknown>;
 }
 

@@ -47,7 +47,7 @@ export async function closeAccountRow(tx: SystemTx, userId: string): Promise<voi
 }
 
 // The conditions under which an account whose mailbox nobody has proven may be removed without an effect on anybody
-// else, and without an effect on somebody who uses it. $1 the age in seconds.
+// else, and without an effect on somebody who uses it. $1 is the minimum age in seconds.
 const ABANDONED = `u.email_verified_at IS NULL AND u.status = 'active'
   AND u.created_at < clock_timestamp() - $1::float8 * interval '1 second'
   AND NOT EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id)
@@ -68,7 +68,7 @@ ORDER BY u.created_at, u.id LIMIT $2::int`);
 
 export interface AbandonedAccount {
   readonly id: string;
-  /** As the database writes it. */
+  /** The instant as the database writes it. */
   readonly createdAt: string;
 }
 
