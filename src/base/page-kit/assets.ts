@@ -43,7 +43,7 @@ export function readAssets({ css, logo, name, accent }: Branding): Assets {
   };
 }
 
-/** A square with the first letter of the name. */
+/** Returns the icon as SVG: a square with the first letter of the name. */
 function iconOf(name: string, accent: string): string {
   const [letter = ''] = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name.toUpperCase());
   const shown = letter === '' ? '' : letter.segment.replace(/[&<>"']/g, '');
