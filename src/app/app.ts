@@ -32,8 +32,8 @@ export interface App {
   /** Makes the service not ready. Every request is still served. */
   drain(): void;
   /**
-   * Makes the service not ready and ends its connections: the last answer on each connection tells the client to close
-   * it, and after a short time no new connections are accepted. Resolves when every connection has ended.
+   * Makes the service not ready and ends its connections. The last answer on each connection tells the client to close
+   * it. After a short time, no new connections are accepted. Resolves when every connection has ended.
    */
   leave(): Promise<void>;
   /** Finishes running requests and closes everything that was opened. */
@@ -67,7 +67,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   function endFeed(): void {
     readiness.drain();
-    parts.feed.close(); // else its connections never end; clients reconnect to another replica
+    parts.feed.close(); // its connections would not end by themselves; clients reconnect to another replica
   }
 
   return {

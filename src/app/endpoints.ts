@@ -42,7 +42,7 @@ import type { Features } from './features.ts';
 export interface Chapter {
   /** The folder below src/. Its routes.ts, its pages.ts, or both declare the endpoints. */
   readonly folder: string;
-  /** The URLs of the folder, as these files declare them. */
+  /** The URLs of the folder, as its routes.ts and pages.ts declare them. */
   readonly urls: readonly string[];
   readonly routes: (features: Features, docsRoot: string | null) => Endpoint[];
 }

@@ -34,7 +34,7 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
   });
   const { clock, random } = parts;
   const days = config.UNVERIFIED_ACCOUNT_TTL;
-  // In the other modes, an account whose mailbox nobody has proven is an account like any other.
+  // In the other registration modes, an account whose mailbox nobody has proven is an account like any other.
   const isDue = config.REGISTRATION_MODE === 'verified' && days > 0;
   const unproven = isDue ? [openRemovalOfUnproven({ db, log, clock, random, publish, days })] : [];
   const alreadyStarted = () => undefined; // a key ring follows its files as soon as it is opened

@@ -132,7 +132,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   accessKeys.onChange(() => verified.clear()); // a token of a removed key must not stay in the cache
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
-  revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
+  revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup has been restored
   const mailKit = openMailKit({ ...kit, urls: config });
   const isOpen = config.REGISTRATION_MODE !== 'closed';
   const kinds = mailKinds({ random, clock: machineClock, mailKit, isOpen });

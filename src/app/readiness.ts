@@ -36,8 +36,8 @@ export function openReadiness(config: Config, parts: Parts): Readiness {
 async function checkDatabase({ db, revocations }: Pick<Parts, 'db' | 'revocations'>): Promise<Outcome> {
   try {
     await db.checkWrites();
-    // After the database was set back, earlier sessions are refused, but people can sign in again. So the service can
-    // be used.
+    // After the database has been set back, earlier sessions are refused, but people can sign in again. So the service
+    // can be used.
     return revocations.doubtedBefore() > 0 ? { status: 'degraded', reason: 'set_back' } : 'ok';
   } catch (error) {
     return { status: 'failed', reason: error instanceof DatabaseNotWritable ? error.reason : 'unreachable' };

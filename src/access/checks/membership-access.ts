@@ -82,8 +82,7 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
       const row = await findMemberGrants(reader, organizationId, userIds);
       if (known() !== before) continue;
       const found = toMemberGrants(organizationId, row);
-      // That a user is not a member is not cached but read each time, because no epoch would show that such an entry is
-      // out of date.
+      // No entry says that a user is not a member, because no epoch would show that such an entry is out of date.
       for (const grants of found.values()) if (grants.organizationActive) cache.set({ grants, readAtMs });
       return found;
     }

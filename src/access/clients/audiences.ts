@@ -16,8 +16,9 @@ export interface AudiencePolicy {
 }
 
 /**
- * Whether tokens with this audience may be issued to a client. Null is the default audience. With `organizationId`
- * null, the client belongs to the installation, and the operator chooses freely among unreserved audiences.
+ * Whether tokens with this audience may be issued to a client. Null stands for the default audience. With
+ * `organizationId` null, the client belongs to the installation, and the operator chooses freely among unreserved
+ * audiences.
  */
 export function isAudienceAllowed(
   { issuer, audience: standard, audiences }: AudiencePolicy,

@@ -1,4 +1,4 @@
-// Ends the tokens of a service client when the client itself revokes one. The client can request new tokens.
+// Ends the tokens of a service client when the client itself revokes one of them. The client can request new tokens.
 import type { Database } from '../../base/database/db.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { endClientTokens } from './epoch-store.ts';

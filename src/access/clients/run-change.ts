@@ -52,8 +52,8 @@ type ClientEvent = EventPart<
 
 /**
  * Runs a change in its own transaction and publishes its revocations. The change itself calls `once.keep` with its
- * result. Raises permission_denied, organization_suspended or organization_access_denied for a member who is not
- * allowed to make the change, and not_found for an operator who names an unknown organization.
+ * result. Raises the errors of lockAndAuthorize for a member, and not_found for an operator who names an unknown
+ * organization.
  */
 export async function runClientChange<T>(
   deps: ClientDeps,

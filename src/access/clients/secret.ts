@@ -22,8 +22,8 @@ export function hashOfSecret(secret: string): string {
 const STAND_IN = '0'.repeat(64);
 
 /**
- * Whether one of the hashes is the hash of the secret. The time depends neither on which hash it is, nor on whether
- * there is any.
+ * Whether one of the hashes is the hash of the secret. The time depends neither on which of the hashes it is, nor on
+ * whether there are any hashes.
  */
 export function isOneOf(secret: string, hashes: readonly string[]): boolean {
   const hash = Buffer.from(hashOfSecret(secret), 'hex');

@@ -21,7 +21,7 @@ const FRESH_SECONDS_MAX = 30;
 /**
  * Returns the headers for the service behind the proxy if the request may pass. Raises permission_denied or
  * organization_required for a caller who does not have every required permission, and revocations_stale when the
- * revocations were not read recently.
+ * revocations have not been read recently.
  */
 export async function admit(
   deps: ForwardDeps,

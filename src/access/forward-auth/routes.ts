@@ -16,7 +16,7 @@ const ASKED_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
   const answerWith = async (caller: Principal, wanted: readonly string[], request: RequestInfo, answer: Answer) => {
-    // The sender of the request may set this header, too. That can only add permissions that are required.
+    // The sender of the request may set X-Required-Permission, too. That can only add required permissions.
     const headers = await admit(deps, caller, [...wanted, ...listed(request.requiredPermission)]);
     for (const [name, value] of Object.entries(headers)) answer.header(name, value);
   };

@@ -1,4 +1,4 @@
-// Admits a client at the token, introspection and revocation endpoints: authenticates the client and applies the
+// Admits a client at the token, introspection and revocation endpoints. Authenticates the client, and applies the
 // throttle and the rate limit of the client.
 
 import { oauthError } from '../../base/errors/oauth.ts';

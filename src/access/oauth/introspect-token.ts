@@ -51,8 +51,8 @@ const INACTIVE: Introspection = Object.freeze({ active: false });
 
 /**
  * Introspects a token for a client. A client of an organization gets only the content of tokens of that organization.
- * Changes nothing. Raises the errors of admitClient, database_set_back while the token cannot be judged, and
- * DatabaseUnavailable.
+ * Changes nothing. Raises the errors of admitClient, database_set_back while it is unknown whether the token is valid,
+ * and DatabaseUnavailable.
  */
 export async function introspectToken(
   deps: IntrospectDeps,

@@ -75,7 +75,7 @@ const NOT_LISTED =
   'The audience of this client is not on the list of the operator, TOKEN_AUDIENCES: give the client another audience.';
 
 /**
- * Raises invalid_target if the audience of the client is not allowed any more: the operator may have made the list
+ * Raises invalid_target if the audience of the client is not allowed any more. The operator may have made the list
  * shorter since the client got its audience.
  */
 function assertAllowedAudience(deps: TokenDeps, { organization, audience }: AuthenticatedClient): void {

@@ -8,7 +8,8 @@ const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timesta
 
 // A change that ends all older tokens of the user, such as a new password, raises the user's epoch. A change of any
 // membership raises it too, but makes only the tokens for that organization stale. So the token is usable only if each
-// epoch after the token's has the revocation of a membership. Revocations are kept longer than a token lives.
+// epoch after that of the token belongs to the revocation of a membership. Revocations are kept longer than a token
+// lives.
 const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.epoch) FROM revocations r
   WHERE r.kind = 'user' AND r.subject = u.id AND r.epoch > $3::int AND r.epoch <= u.epoch
     AND r.membership_organization_id IS NOT NULL)`;
@@ -17,8 +18,9 @@ const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.e
 const NO_ROLE_CHANGED = `NOT EXISTS (SELECT FROM revocations r
   WHERE r.kind = 'user' AND r.subject = $4 AND r.epoch > $7 AND r.role_name = ANY($8::text[]))`;
 
-// $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the membership; a token of the previous version
-// has only the epoch. $6 the key that signed it, $7 epoch of the roles, $8 roles. All of them are values of the token.
+// All parameters are values of the token: $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the
+// membership, $6 id of the signing key, $7 epoch of the roles, $8 roles. $5 and $7 are null for a token without an
+// organization and for a token of the previous version.
 const USER_TOKEN = statement(`
 SELECT ${LIVE_SESSION} AND u.status = 'active' AND NOT ${isKeyRevokedSql('$6::text')}
   AND u.epoch >= $3::int AND (u.epoch = $3::int OR ${ONLY_MEMBERSHIPS_CHANGED})
@@ -67,7 +69,7 @@ export async function findUserTokenState(
   return row ?? null;
 }
 
-// $1 client, $2 epoch, $3 organization or null, $4 the key that signed the token.
+// $1 client, $2 epoch, $3 organization or null, $4 id of the signing key. All of them are values of the token.
 const CLIENT_TOKEN = statement(`
 SELECT c.status = 'active' AND c.epoch = $2::int AND c.organization_id IS NOT DISTINCT FROM $3::uuid
   AND (c.organization_id IS NULL OR o.status = 'active') AND NOT ${isKeyRevokedSql('$4::text')} AS live,
@@ -95,7 +97,7 @@ export async function findClientTokenState(
 
 // These are the tokens that the rotation (sign-in/sessions/rotation-store.ts) accepts: the newest confirmed token, a
 // child of that token, and, during the grace time, the token before it.
-// $1 session, $2 user, $3 jti, $4 parent, $5 seconds of grace, $6 the key that signed the token.
+// $1 session, $2 user, $3 jti of the token, $4 jti of its parent, $5 grace time in seconds, $6 id of the signing key.
 const REFRESH_TOKEN = statement(`
 SELECT o.id::text AS "organizationId", o.slug AS "organizationSlug", s.created_at AS "openedAt",
   ${LIVE_SESSION} AND u.status = 'active' AND NOT ${isKeyRevokedSql('$6::text')}

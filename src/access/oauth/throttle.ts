@@ -81,7 +81,7 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
   const now = () => clock.now().getTime();
   const fresh = () => ({ count: 0, until: now() + WINDOW_MS });
 
-  /** Returns the entry of a key as the newest one. Creates a missing entry, and renews a window that is over. */
+  /** Returns the entry of a key, and makes it the newest. Creates a missing entry, and renews a window that is over. */
   function entryOf<E extends Failures>(entries: Map<string, E>, key: string, make: () => E): E {
     const entry = entries.get(key) ?? make();
     if (entry.until <= now()) Object.assign(entry, fresh());

@@ -5,8 +5,8 @@ import { type FieldIssue, problem } from '../errors/problem.ts';
 const ISSUES_MAX = 20;
 
 /**
- * Returns what the schema makes of the value. Raises validation_failed with the issues. `part` is the part of the
- * request that has the value.
+ * Returns the value as the schema parses it. Raises validation_failed with the issues. `part` is the part of the
+ * request that contains the value, or '' for the body.
  */
 export function validate(schema: z.ZodType, value: unknown, part: '' | 'query' | 'path'): unknown {
   const parsed = schema.safeParse(value);

@@ -3,7 +3,7 @@ import { isReservedAudience } from './audience.ts';
 import type { Config, Settings } from './config.ts';
 import { isEverybody } from './everybody.ts';
 
-/** One line for each problem. */
+/** Returns one line for each problem. */
 export function contradictions(config: Config, settings: Settings): string[] {
   const problems: string[] = [];
   const bothRoles = config.DATABASE_APP_URL && config.DATABASE_SYSTEM_URL;

@@ -47,7 +47,7 @@ export function wordsOf({ PUBLIC_URL, PUBLIC_APP_URL = PUBLIC_URL, MAIL_FROM }: 
   return ['tenantry', new URL(PUBLIC_URL).hostname, new URL(PUBLIC_APP_URL).hostname, MAIL_FROM];
 }
 
-/** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
+/** The time for which an access key still verifies tokens after a newer key has begun to sign, in seconds. */
 export function accessKeyRetention(config: Config): number {
   return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
 }

@@ -1,7 +1,7 @@
 // Whether a list of addresses and CIDR ranges contains half of the internet or more, even when no single range does.
 import { isIPv4 } from 'node:net';
 
-/** A range of numbers, with both ends. */
+/** A range of numbers that includes both of its ends. */
 type Interval = readonly [first: bigint, last: bigint];
 
 const MAPPED = intervalOf('::ffff:0:0/96');

@@ -28,8 +28,8 @@ export const origin = z
   .transform((value) => value.replace(/\/+$/, ''));
 
 /**
- * The exact text that a browser sends as Origin. A star is refused, because it looks like a pattern but would not work
- * as one.
+ * Whether the value is exactly as a browser sends it in Origin. A star is refused, because it looks like a pattern but
+ * would not work as one.
  */
 export function isOrigin(value: string): boolean {
   return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;

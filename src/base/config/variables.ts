@@ -5,7 +5,7 @@ import { TOPICS } from './config.ts';
 
 export interface Variable {
   readonly name: string;
-  /** The heading under which the documentation lists it. */
+  /** The heading under which the documentation lists the variable. */
   readonly topic: string;
   readonly description: string;
   readonly secret: boolean;

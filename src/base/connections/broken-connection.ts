@@ -23,7 +23,7 @@ export interface HandWritten {
 
 /**
  * Returns the function for 'clientError', and listens to the other events after which no route gets the request.
- * `headers` are added to each answer. `unknownRoute` returns the refusal of a tunnel.
+ * `headers` are added to each answer. `unknownRoute` returns the problem that answers a CONNECT request.
  */
 export function answerByHand(
   server: Server,
@@ -65,7 +65,8 @@ export function answerByHand(
       connection.whenUnanswered(0, () => endWith(socket, thrown));
       return;
     }
-    // The bytes belong to the body of the last request. If that request has its own answer, it gets no second one.
+    // The bad bytes belong to the body of the last request. If that request already has its own answer, it gets no
+    // second one.
     const isAnswered = () => latest.response.headersSent;
     connection.whenUnanswered(isAnswered() ? 0 : 1, () =>
       isAnswered() ? closeGently(socket) : endWith(socket, thrown),

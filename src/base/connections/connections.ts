@@ -52,7 +52,10 @@ export interface Connections {
   /** The open connections. */
   readonly open: ReadonlySet<Connection>;
   of(socket: Duplex): Connection | undefined;
-  /** From now on the last answer of every connection tells the client to close it (RFC 9112 §9.6). */
+  /**
+   * From now on, the last answer on each connection tells the client to close the connection (RFC 9112 §9.6). An answer
+   * that has already begun stays unchanged.
+   */
   askToClose(): void;
 }
 

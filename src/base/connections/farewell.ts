@@ -1,5 +1,5 @@
 // Ends the connections of a server that stops, without losing a request that is answered in time. The last answer on
-// each connection tells the client to close it. A connection without a request ends after it was idle for a while.
+// each connection tells the client to close it. A connection without a request ends after it has been idle for a while.
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../platform/clock.ts';
 import type { Connections } from './connections.ts';
@@ -12,13 +12,13 @@ export interface FarewellOptions {
   readonly idleMs: number;
   /** After this time the remaining connections are closed. */
   readonly withinMs: number;
-  /** Accepts no more connections. */
+  /** Called once, to stop accepting new connections. */
   readonly stopListening: () => void;
 }
 
 const STEP_MS = 20;
 
-/** Resolves when every connection has ended. */
+/** Resolves when every connection has ended. After `withinMs`, it closes the remaining connections and resolves. */
 export async function endConnections(connections: Connections, options: FarewellOptions): Promise<void> {
   const { idleMs, withinMs, stopListening } = options;
   const begunMs = monotonicMs();

@@ -6,7 +6,7 @@ import { type Problem, problem } from '../errors/problem.ts';
 
 const FIELDS_MAX = 100;
 
-/** The headers that have one value, spelled as in messages. A request may have each of them at most once. */
+/** The headers that have one value, spelled as refusals name them. A request may have each of them at most once. */
 const SINGLE = new Map(
   [
     'Authorization',
@@ -25,7 +25,7 @@ const SINGLE = new Map(
   ].map((name) => [name.toLowerCase(), name]),
 );
 
-/** The last good host. Almost every request has the same one. */
+/** The last valid host. Almost every request has the same host. */
 let lastHost: string | undefined;
 
 /**

@@ -1,5 +1,5 @@
-// Whether PostgreSQL answers and stores changes, for the two pools of the service: combines the circuit breaker, the
-// probes and the connections.
+// Knows whether PostgreSQL answers and stores changes. Combines the circuit breaker, the probes and the connections of
+// the two pools of the service.
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 import type { Log } from '../platform/log.ts';
@@ -42,7 +42,7 @@ export function openAvailability(options: AvailabilityOptions): Availability {
 
   async function probe(): Promise<void> {
     const [written] = await Promise.all([systemPool.query(WRITE_PROBE), appPool.query(PING)]);
-    // A connection may still lead to a former primary, or have a setting that was changed since.
+    // A connection may still lead to a former primary, or have a setting that has been changed since.
     if (written.rows[0]?.readOnly) connections.endIdle();
     assertWritten(written.rows[0]);
   }
@@ -79,7 +79,7 @@ function endIdleOf(pool: pg.Pool): void {
   for (let left = pool.idleCount; left > 0; left -= 1) take().catch(() => undefined);
 }
 
-/** Follows which connections of the pools are in use. */
+/** Tracks which connections of the pools are in use. */
 function trackConnections(pools: readonly pg.Pool[]): Connections {
   const busy = new Set<pg.PoolClient>();
   for (const pool of pools) {

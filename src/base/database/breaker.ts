@@ -1,6 +1,6 @@
-// A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, no request is used to find out whether it
-// answers again: the circuit breaker probes PostgreSQL on connections of its own, and refuses every request at once.
-// outage.ts decides which errors are an outage.
+// A circuit breaker for one PostgreSQL. While PostgreSQL does not answer, the circuit breaker refuses every request at
+// once. No request is used to find out whether PostgreSQL answers again, because the circuit breaker probes it on
+// connections of its own. outage.ts decides which errors are an outage.
 import { createPauseWatch } from '../loops/pause-watch.ts';
 import { Running } from '../loops/running.ts';
 import { systemTiming, type Timing } from '../loops/timing.ts';
@@ -44,7 +44,7 @@ const PROBES_MAX = 4;
 const OWN_PAUSE_MS_MAX = 300;
 const OWN_PAUSE_TICK_MS = 100;
 /**
- * How many silences in a row may be excused by a pause of this process. After that, the breaker opens even if this
+ * How many silences in a row may be excused by pauses of this process. After that, the breaker opens even if this
  * process never runs long enough to read an answer.
  */
 const OWN_SILENCES_MAX = 3;
@@ -75,7 +75,7 @@ function createCalls({ onSlow, onAnswer, judge, onError, timing }: CallOptions) 
   return {
     /** Waits for the work, or until it is abandoned. After that, its result is ignored. */
     wait<T>(work: () => Promise<T>): Promise<T> {
-      // Promise.race would make several objects more for each statement.
+      // Promise.race would create several more objects for each statement.
       return new Promise((resolve, refuse) => {
         const begunAt = timing.elapsed();
         const working = work();
@@ -111,7 +111,7 @@ function verdictOf(error: unknown, waitedMs: number): Verdict {
   return isUnreachable(error) && waitedMs > SLOW_MS ? 'silence' : 'failure';
 }
 
-/** Asks PostgreSQL, once or again and again. `onVerdict` gets each verdict with the time at which the probe began. */
+/** Probes PostgreSQL once or repeatedly. `onVerdict` gets each verdict with the time at which the probe began. */
 function createProber(
   { probe, timing }: Required<Pick<BreakerOptions, 'probe' | 'timing'>>,
   onVerdict: (verdict: Verdict, begun: number) => void,
@@ -165,10 +165,10 @@ function watchOwnPauses(timing: Timing) {
 const noAnswer = () => new DatabaseUnavailable('PostgreSQL does not answer');
 
 /**
- * Creates a closed breaker. It opens when work, or a probe that slow work has caused, ends without an answer of
- * PostgreSQL. It closes at the first answer to work, and at the first probe that ends in any other way. A lack of free
- * connections alone neither opens nor closes it. If this process did not run meanwhile, the cause of the silence may be
- * this process, so the breaker first probes again.
+ * Creates a closed breaker. It opens when work, or a probe that slow work has caused, has waited for an answer of
+ * PostgreSQL in vain. It closes when work gets an answer, and when a probe gets an answer or fails for a reason other
+ * than such a wait. A lack of free connections alone neither opens nor closes it. If this process did not run during
+ * the wait, this process may be the cause, so the breaker first probes again.
  */
 export function createBreaker({ probe, onGiveUp, onError, timing = systemTiming }: BreakerOptions): Breaker {
   const calls = createCalls({ onSlow: suspect, onAnswer: calm, judge, onError, timing });

@@ -51,7 +51,7 @@ export interface OrganizationScope {
 }
 
 export interface SystemOptions {
-  /** The work has its own connection. Each statement and the whole transaction are limited to this time. */
+  /** Gives the work its own connection, and limits each statement and the whole transaction to this time. */
   readonly timeoutMs?: number;
   /**
    * The organization whose row the transaction locks. The transaction takes a connection from the share of this
@@ -83,7 +83,7 @@ export interface Database {
   organizationReader(scope: OrganizationScope, options?: ReaderOptions): OrganizationReader;
   /**
    * Runs statements that together read many rows of an organization. For each organization, only one call runs at a
-   * time; the next one waits without a connection. Between two statements, the work holds no connection either. Raises
+   * time. The next call waits without a connection. Between two statements, the work holds no connection either. Raises
    * DatabaseBusy when too many calls wait, when this one waits for too long, or when nobody waits for the answer any
    * more.
    */

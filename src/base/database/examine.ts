@@ -33,9 +33,9 @@ export async function findLoginProblem(urls: DatabaseUrls, ownerUrl: string | un
 }
 
 /**
- * Explains why a role of the service cannot connect. Returns a DatabaseRefused that says what to do when PostgreSQL
- * refused the role or its password and the owner can connect. If the owner cannot connect either, returns the error of
- * the owner. Returns the error unchanged in any other case.
+ * Explains why a role of the service cannot connect. When PostgreSQL refused the role or its password and the owner can
+ * connect, returns a DatabaseRefused that says what to do. If the owner cannot connect either, returns the error of the
+ * owner. Returns the error unchanged in any other case.
  */
 export async function explainLoginError(error: unknown, ownerUrl: string | undefined): Promise<unknown> {
   const { code = '', message } = error as Error & { readonly code?: string };

@@ -19,11 +19,11 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 export interface Migration {
   readonly name: string;
   readonly sql: string;
-  /** SHA-256 of the file with LF line ends. A new row records this one. */
+  /** SHA-256 of the file with LF line ends. New rows record this checksum. */
   readonly checksum: string;
   /**
-   * SHA-256 of the file with CRLF line ends, and SHA-256 of its unchanged bytes. Another checkout may have recorded one
-   * of these.
+   * SHA-256 of the file with CRLF line ends, and SHA-256 of its unchanged bytes. A process with another checkout may
+   * have recorded one of these.
    */
   readonly otherChecksums: readonly string[];
 }
@@ -127,7 +127,7 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
     await runBetweenLocks(client, migration.sql);
   } catch (error) {
     if (isLockTimeout(error)) {
-      await client.query('DELETE FROM _prisma_migrations WHERE id = $1', [id]); // nothing was changed: it may run again
+      await client.query('DELETE FROM _prisma_migrations WHERE id = $1', [id]); // nothing was changed
       throw new MigrationRefused(
         `the migration ${migration.name} waits for a lock that another transaction holds: end long transactions such as a pg_dump, then start again`,
         { cause: error },
@@ -163,7 +163,8 @@ async function runBetweenLocks(client: pg.Client, sql: string): Promise<void> {
   }
 }
 
-// A deadlock with a running service undoes the whole message, as a lock timeout does, so both may be tried again.
+// A deadlock with a running service undoes the whole message, as a lock timeout does. After either error, the migration
+// may be tried again.
 function isLockTimeout(error: unknown): boolean {
   return ['55P03', '40P01'].includes((error as { code?: string }).code ?? '');
 }

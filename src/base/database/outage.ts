@@ -35,17 +35,18 @@ const SENTENCES: Readonly<Record<NotWritable, string>> = {
   wraparound: 'PostgreSQL has no transaction IDs left until its tables are vacuumed',
 };
 
-// 08: connection exception. 28 and 3D: a password that is being changed, a database that is being restored. 40: a
+// 08: connection exception. 28: a password that is being changed. 3D: a database that is being restored. 40: a
 // transaction that was undone because of another one, or because its outcome is unknown. 53: insufficient resources.
 // 57: operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006:
 // a standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
 // another connection. 55: the server or an object is not in the needed state, such as a lock that is not available.
 const OUTAGE_STATES = /^(08|28|3D|40|53|55|57|58|F0|XX|25006|25P03|25P04|26000)/;
-// Errors of a connection, of looking up its address, and of TLS, and a limit of this process or machine that allows no
-// further connection.
+// Errors of a connection, of looking up its address, and of TLS. Some of these codes mean that a limit of this process
+// or machine allows no further connection.
 const OUTAGE_SYSTEM_CODES =
   /^(?:E(?:CONN\w+|PIPE|TIMEDOUT|HOST\w+|NET\w+|NOTFOUND|AI_\w+|NOENT|NOTCONN|PROTO|ADDRNOTAVAIL|[MN]FILE|NOBUFS|NOMEM)|ERR_STREAM_(?:DESTROYED|WRITE_AFTER_END)|ERR_(?:TLS|SSL|SOCKET)_\w+|(?:\w+_)?(?:CERT|CRL)(?:_\w+)?|UNABLE_TO_\w+|INVALID_CA|HOSTNAME_MISMATCH)$/;
-// The adapter of Prisma replaces the code of a socket error or of TLS with one of these kinds.
+// The kinds with which Prisma's adapter replaces the code of a socket or TLS error, and the kind for a transaction that
+// is already closed.
 const OUTAGE_KINDS = new Set<unknown>([
   'DatabaseNotReachable',
   'ConnectionClosed',
@@ -124,7 +125,7 @@ export function asUnavailable(error: unknown): DatabaseUnavailable {
 }
 
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
-const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // it took longer than statement_timeout, or was cancelled
+const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // the statement exceeded statement_timeout, or was cancelled
 
 function hasCode(error: unknown, codes: ReadonlySet<unknown>): boolean {
   return errorsIn(error).some(({ code, originalCode }) => codes.has(code) || codes.has(originalCode));

@@ -102,7 +102,8 @@ export function createWritability({ probe, onChange, timing = systemTiming }: Wr
     } finally {
       asking = undefined;
     }
-    // A server that is writable again accepts every statement. A full disk may refuse the next one.
+    // Once a read-only server is writable again, it accepts every write. With a full disk, a statement may fail
+    // although the probe has just succeeded.
     const isOver = refused?.error.reason === 'read_only' ? refused.at < begun : isPast(refused?.at);
     if (refused && !isOver) throw refused.error;
     refused = undefined;

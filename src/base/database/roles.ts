@@ -17,7 +17,7 @@ export class DatabaseRefused extends OperatorError {
   override readonly name = 'DatabaseRefused';
 }
 
-/** Raises DatabaseRefused below PostgreSQL 15, whose features the migrations use. */
+/** Raises DatabaseRefused for a PostgreSQL older than 15, because the migrations use features of PostgreSQL 15. */
 export async function assertServerVersion(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ version: number; shown: string }>(
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS shown`,
@@ -65,8 +65,8 @@ export async function ensureServiceRoles(client: pg.Client, ownerUrl: string): P
 
 const ROLE_TRIES = 50;
 
-// Roles belong to the whole server, and the advisory lock belongs to one database. A process that starts with another
-// database of the server may change the same role at the same moment, and PostgreSQL refuses one of the two changes.
+// Roles belong to the whole server, but the advisory lock belongs to one database. A process that starts with another
+// database of the server may change the same role at the same moment. PostgreSQL then refuses one of the two changes.
 async function repeatWhileOthersChange(work: () => Promise<void>): Promise<void> {
   for (let tried = 1; ; tried += 1) {
     try {
@@ -132,8 +132,8 @@ interface RoleFacts {
 }
 
 /**
- * Raises DatabaseRefused, with the name of the role, when row-level security does not apply to it, or when its
- * memberships are not those of the expected role.
+ * Raises DatabaseRefused, with the name of the role, when row-level security does not protect every table from the
+ * role, or when the memberships of the role are not those of the expected role.
  */
 export async function assertServiceRole(client: pg.Client, expected: 'app' | 'system'): Promise<void> {
   const { rows } = await client.query<RoleFacts>(ROLE_FACTS, [APP_ROLE, SYSTEM_ROLE]);

@@ -11,7 +11,7 @@ const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 /** The properties of these errors that say what happened. */
 export interface ErrorShape {
   readonly code?: unknown;
-  /** The driver has the name of the constraint, and the adapter of Prisma an object with it. */
+  /** The name of the constraint in the driver's error, or an object with the name in the error of Prisma's adapter. */
   readonly constraint?: unknown;
   readonly message?: unknown;
   readonly cause?: unknown;
@@ -20,7 +20,7 @@ export interface ErrorShape {
   /** The adapter of Prisma keeps the code and the message of PostgreSQL in these properties. */
   readonly originalCode?: unknown;
   readonly originalMessage?: unknown;
-  /** The adapter of Prisma has a kind for each error. An error of a socket or of TLS has only that. */
+  /** The adapter of Prisma sets a kind for each error. For an error of a socket or of TLS it sets nothing else. */
   readonly kind?: unknown;
   /** Prisma keeps the error of the adapter in this property. */
   readonly meta?: { readonly driverAdapterError?: unknown };

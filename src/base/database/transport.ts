@@ -36,6 +36,6 @@ function transportOf(connectionString: string): { readonly transport: Transport;
     const isChecked = (ssl as { rejectUnauthorized?: unknown }).rejectUnauthorized !== false;
     return { transport: isChecked ? 'verified' : 'unverified', host };
   } catch {
-    return { transport: 'local', host: '' }; // such as a missing file: the first connection reports it
+    return { transport: 'local', host: '' }; // the first connection reports the error, such as a missing file
   }
 }

@@ -17,10 +17,10 @@ const REMEDIES: Readonly<Record<NotWritable, string>> = {
 };
 export const NO_RIGHT = '42501';
 
-/** The remedy when tables are there, and the roles of the service have no right to them. */
+/** The remedy when the tables exist, but the roles of the service have no right to them. */
 export const RESTORED_WITHOUT_ROLES =
   'if a backup was restored without its roles, create the roles and restore it again into an empty database (docs/operations.md)';
-// System error codes; PostgreSQL is starting or shutting down; a broken connection.
+// Error codes of the system, and SQLSTATEs for a PostgreSQL that starts or shuts down and for a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 
 /**

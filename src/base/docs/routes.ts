@@ -1,4 +1,4 @@
-// The interactive API reference at /docs. It has the files of Swagger UI, and openapi.yaml from the repository.
+// The interactive API reference at /docs. It serves the files of Swagger UI, and openapi.yaml from the repository.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

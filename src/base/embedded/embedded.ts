@@ -19,7 +19,7 @@ export interface EmbeddedPostgres {
   readonly adminUrl: string;
   readonly port: number;
   readonly pid: number;
-  /** Fast shutdown; resolves when the server process has ended. */
+  /** Requests a fast shutdown. Resolves when the server process has ended. */
   stop(): Promise<void>;
 }
 
@@ -120,7 +120,8 @@ async function runServer(
   }
 }
 
-// A crash may have interrupted an earlier run after any statement, so it must be possible to repeat each statement.
+// A crash may have interrupted an earlier run after any statement. So the role and the database are each created only
+// if they are missing.
 async function createOwner(adminUrl: string, ownerPassword: string): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();

@@ -56,7 +56,7 @@ export function openFolders(directory: string, onNotice: (line: string) => void)
 }
 
 /**
- * Reads the two passwords, or creates them while there is no data folder. Raises when data exists without passwords.
+ * Reads the two passwords, or creates them if there is no data folder yet. Raises when data exists without passwords.
  */
 export function openCredentials(folders: ServerFolders): Credentials {
   const path = join(folders.directory, 'credentials.json');

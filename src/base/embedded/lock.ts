@@ -2,7 +2,7 @@
 // embedded.ts is responsible for the content of the folder.
 //
 // A lock is a folder with owner.json inside. The folder is prepared under another name and then renamed. Renaming to
-// the name of a folder that is not empty fails. So exactly one process gets the lock, and no process sees a lock
+// the name of a folder that is not empty fails. So only one process at a time has the lock, and no process sees a lock
 // without its owner.
 
 import { randomBytes } from 'node:crypto';
@@ -53,7 +53,7 @@ export function isRunning(mark: ProcessMark): boolean {
 
 /**
  * Takes the lock at `path` until `release()` or the end of this process. When another process holds the lock, returns
- * that process. Raises when the folder cannot be written.
+ * that process. Raises when the folder cannot be written or the lock is damaged.
  */
 export async function takeLock(path: string): Promise<Lock | { heldBy: ProcessMark }> {
   const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;

@@ -14,7 +14,7 @@ import { SERVER_ENVIRONMENT } from './native.ts';
 export interface Server {
   readonly pid: number;
   readonly port: number;
-  /** Fast shutdown; resolves when the process has ended. */
+  /** Requests a fast shutdown. Resolves when the process has ended. */
   stop(): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ const DISPOSABLE_SETTINGS = [
   'max_wal_senders=0',
   'autovacuum=off',
   'max_connections=200',
-  'scram_iterations=1', // the passwords are random, and tests open thousands of connections
+  'scram_iterations=1', // enough for random passwords, and tests open thousands of connections
 ];
 
 /**
@@ -58,7 +58,8 @@ export async function spawnServer(
   options: { port: number; disposable: boolean; onNotice: (line: string) => void },
 ): Promise<Server> {
   const [program, ...args] = commandLine(folders, options.port, options.disposable);
-  // The server gets its own process group: Ctrl-C in the terminal must not stop the database before running requests.
+  // The server gets its own process group, so that Ctrl-C in the terminal does not stop the database before the
+  // requests in progress have ended.
   const child = spawn(program, args, {
     ...folders.identity,
     env: SERVER_ENVIRONMENT,
@@ -87,8 +88,9 @@ export async function spawnServer(
 }
 
 /**
- * Takes over a server that still runs on this data folder with the same settings. Stops a server that has other
- * settings or does not answer, and removes the pid file of a server that has ended.
+ * Takes over a server that still runs on this data folder with the same settings, and returns it. Otherwise returns
+ * undefined. Before that, it stops a server that has other settings or does not answer, and removes the pid file of a
+ * server that has ended.
  */
 export async function adoptServer(
   folders: ServerFolders,
@@ -121,8 +123,8 @@ function commandLine(folders: ServerFolders, port: number, disposable: boolean):
   return [program, '-D', folders.data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
 }
 
-// The working directory of a postmaster is its data folder, and it keeps its command line. Its child processes change
-// their command lines.
+// The working directory of a postmaster is its data folder, and a postmaster keeps the command line with which it was
+// started. Its child processes change their command lines.
 function postmasterCommand(pid: number, data: string): string[] | undefined {
   try {
     const inside = statSync(`/proc/${pid}/cwd`);

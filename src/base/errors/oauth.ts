@@ -2,7 +2,7 @@
 
 interface OAuthErrorKind {
   readonly status: number;
-  /** What the client should do next. It has only characters that RFC 6749 §5.2 allows in error_description. */
+  /** What is wrong, or what the client should do next, in characters that RFC 6749 §5.2 allows in error_description. */
   readonly description: string;
 }
 

@@ -17,7 +17,7 @@ export interface BlockingOrganization {
   readonly id: string;
   readonly name: string;
   readonly slug: string;
-  /** Whether it can be deleted together with what was requested. */
+  /** Whether the same request can also delete this organization, if it names the organization. */
   readonly canBeDeleted: boolean;
 }
 

@@ -22,7 +22,7 @@ const CATALOGUE = {
 } as const;
 export type Catalogue = typeof CATALOGUE;
 
-/** `noun.past_tense`. */
+/** The name of an event type, in the form `noun.past_tense`. */
 export type EventType = keyof Catalogue;
 
 /** The data of an event of this type, in addition to its actor, target and organization. */

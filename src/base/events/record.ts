@@ -1,5 +1,5 @@
-// Writes events. A change records its events in its own transaction. The code that reads events (audit, webhooks, mail)
-// is in other folders.
+// Writes events. A change records its events in its own transaction. The code that reads events is in other folders,
+// such as sign-in/notices and sign-in/leaving.
 import type { OrganizationTx, SystemTx, UserTx } from '../database/db.ts';
 import type { Clock } from '../platform/clock.ts';
 import { newId, type Random } from '../platform/random.ts';

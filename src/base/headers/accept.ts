@@ -27,8 +27,8 @@ function rangesOf(accept: string): Range[] {
 }
 
 /**
- * Returns how exact the narrowest matching range is (3 the type itself, 2 its family, 1 any type, 0 no match), and its
- * weight.
+ * Returns how specific the most specific matching range is, and its weight. 3 stands for the type itself, 2 for its
+ * family, 1 for any type, and 0 for no match.
  */
 function match(ranges: readonly Range[], offered: string): { readonly narrow: number; readonly quality: number } {
   const family = `${offered.split('/')[0]}/*`;
@@ -40,7 +40,7 @@ function match(ranges: readonly Range[], offered: string): { readonly narrow: nu
 }
 
 /**
- * Returns the offered type with the highest weight in the Accept header. Among equal weights, the more exact range
+ * Returns the offered type with the highest weight in the Accept header. Among equal weights, the more specific range
  * wins, then the type that is offered first. Without a header, or without any well-formed range, returns the first
  * offered type. Returns null when the header accepts none of the types.
  */

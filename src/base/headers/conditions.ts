@@ -1,5 +1,5 @@
-// The conditions of a request: If-Match and If-None-Match (RFC 9110 §13.1). They are judged after the permission and
-// after the search for the resource, so they tell nobody more than a GET does.
+// The conditions of a request: If-Match and If-None-Match (RFC 9110 §13.1). They are evaluated after the permission has
+// been checked and the resource has been found, so they tell nobody more than a GET does.
 import { problem } from '../errors/problem.ts';
 import { matchesStrongly, matchesWeakly, readTags, type Tags } from './etag.ts';
 
@@ -27,8 +27,8 @@ export interface SentHeaders {
 }
 
 /**
- * Returns the value of a header; null when it is absent. Raises bad_request when it was sent twice, because nobody can
- * say which of the two is meant.
+ * Returns the value of a header; null when it is absent. Raises bad_request when it was sent more than once, because
+ * nobody can say which of the values is meant.
  */
 export function singleHeader({ headers, rawHeaders }: SentHeaders, name: string, shown: string): string | null {
   const value = headers[name];

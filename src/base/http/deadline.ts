@@ -9,7 +9,10 @@ import type { Place } from '../platform/list.ts';
 export interface TimeLimits {
   /** How long a request may take. */
   readonly requestMs: number;
-  /** How long its body may take to arrive. This time is shorter than requestMs, so that the operation has time left. */
+  /**
+   * How long the body of a request may take to arrive. This time is shorter than requestMs, so that the operation has
+   * time left.
+   */
   readonly bodyMs: number;
 }
 
@@ -67,7 +70,7 @@ export class Deadline {
     return this.#aborting.signal;
   }
 
-  /** True once the request was answered because its time was over. */
+  /** True once the request has been ended because its time was over. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -107,11 +110,11 @@ export class Deadline {
 
   #answer(late: Problem): void {
     const { raw, sent } = this.#reply;
-    if (sent) return; // the whole answer was already written
+    if (sent) return; // the whole answer has already been written
     this.#isOver = true;
     this.#abort(late);
-    // A part of an answer cannot be completed by another one. Only the end of the connection shows that it is
-    // incomplete.
+    // Once a part of an answer has been sent, no other answer can replace it. Only the end of the connection shows that
+    // it is incomplete.
     if (raw.headersSent) raw.destroy();
     else this.#reply.send(late);
   }

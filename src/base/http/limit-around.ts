@@ -1,7 +1,7 @@
-// A rate limit for work of which one part must not use up the allowance of the other parts: a session refreshes for
-// several organizations, and one of them may refuse it again and again.
+// A rate limit for work of which one part must not use up the allowance of the other parts. For example, a session
+// refreshes for several organizations, and one of them may refuse the session again and again.
 
-/** What is counted for one key of an allowance. */
+/** The state of an allowance for one key. */
 export interface Count {
   readonly max: number;
   readonly remaining: number;
@@ -30,9 +30,9 @@ export interface LimitDeps {
 }
 
 /**
- * Returns a function that runs work if the allowance of its key is not used up, and counts it afterwards. Work that
- * fails as `isApart` says counts for its part, which has an allowance of the same size. Work that is running counts,
- * too, so that simultaneous requests cannot exceed the allowance together.
+ * Returns a function that runs work if neither the allowance of its key nor that of its part is used up, and counts the
+ * work afterwards. Work whose error `isApart` accepts counts for its part, which has an allowance of the same size.
+ * Work that is running counts, too, so that simultaneous requests cannot exceed the allowance together.
  */
 export function createLimitAround() {
   const running = new Map<string, number>();
@@ -60,7 +60,7 @@ export function createLimitAround() {
       throw deps.refuse(count);
     }
 
-    // A part that a request invents must be no way around the allowance. So only a limited number of parts have an
+    // A request must not get around the allowance by inventing parts. So only a limited number of parts have an
     // allowance of their own.
     async function keyToCount(error: unknown): Promise<string> {
       if (!isApart(error)) return key;

@@ -66,7 +66,7 @@ export async function sendOAuthError(
   deps: { readonly translate: Translate; readonly draw: DrawLimit },
 ): Promise<FastifyReply> {
   let thrown = toOAuth(error, deps.translate);
-  // An unknown method was already counted, like an unknown path.
+  // A request with an unknown method has already been counted, like a request to an unknown path.
   if (UNAUTHENTICATED_CODES.has(named(thrown).code) && thrown.status !== 405) {
     try {
       await deps.draw(request, reply, 'other', `ip ${networkOf(request.ip)}`);

@@ -70,9 +70,9 @@ export async function admitVisit(
 }
 
 /**
- * Finds the caller with this key. Only PostgreSQL knows whether a key is good, so a network that has sent too many
- * unknown keys may send only those that this process has seen to be good. Any other key then counts as none at pages
- * for visitors, where people sign in, and raises too_many_requests elsewhere.
+ * Finds the caller with this key. Only PostgreSQL knows whether a key is valid, so a network that has sent too many
+ * unknown keys may send only those that this process has seen to be valid. Any other key is then ignored on pages for
+ * visitors, where people sign in, and raises too_many_requests elsewhere.
  */
 async function findCaller(
   { access }: Endpoint,
@@ -110,8 +110,8 @@ function isOwnForm(own: string, { headers }: FastifyRequest): boolean {
 }
 
 /**
- * The keys of browsers that this process has seen to be good. A key may have become bad since, so this decides only
- * whether a key is worth a query to PostgreSQL.
+ * The keys of browsers that this process has seen to be valid. A key may have become invalid since, so this decides
+ * only whether a key is worth a query to PostgreSQL.
  */
 export interface SeenKeys {
   has(key: string): boolean;

@@ -19,14 +19,14 @@ import {
   type RequestInfo,
 } from './endpoint.ts';
 import { pagePolicy } from './security-headers.ts';
-import './wire.ts'; // its messages for missing fields
+import './wire.ts'; // sets the messages for missing fields
 
 /** Everyone may open the page. The caller is null for somebody who is not signed in. */
 export const visitor = () => ({ kind: 'visitor' }) as const;
 /** The page is for browsers that are signed in. Any other browser is sent to the page where people sign in. */
 export const browser = () => ({ kind: 'browser' }) as const;
 
-/** Sends the browser to another page, which it reads by GET. */
+/** Sends the browser to another page, which the browser requests with GET. */
 export class Redirect {
   readonly location: string;
   constructor(location: string) {
@@ -39,7 +39,7 @@ export function seeOther(location: string): Redirect {
   return new Redirect(location);
 }
 
-/** A file that the browser stores. */
+/** A file that the browser downloads. */
 export class Download {
   readonly file: { readonly name: string; readonly mediaType: string; readonly body: Readable };
   constructor(file: Download['file']) {
@@ -54,7 +54,7 @@ export interface PageInput<CallerType, Query, Params> {
   readonly params: Params;
   readonly request: RequestInfo;
   readonly answer: Answer;
-  /** Lets the form of this page lead to another origin after it was sent. */
+  /** Allows the redirect after the form of this page to lead to another origin. */
   readonly allowFormTo: (origin: string) => void;
 }
 
@@ -68,11 +68,11 @@ interface PageForm<Input, F extends Shape> {
   /** The fields whose values are shown again when the form is refused. Leave out every secret. */
   readonly keeps: readonly string[];
   readonly limit?: 'sign_in' | 'other';
-  /** The id of an endpoint whose allowance for signing in the form shares. */
+  /** The id of the endpoint with which the form shares its sign-in allowance. */
   readonly limitAs?: string;
   /** True when `send` may return a Download. */
   readonly downloads?: true;
-  /** Does what the form asks for. A problem below 500 that it raises is shown beside the form. */
+  /** Does what the form asks for. If it raises a problem with a status below 500, the form shows the problem. */
   readonly send: (input: Input & { readonly form: z.output<F> }) => Sent | Promise<Sent>;
 }
 

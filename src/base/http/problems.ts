@@ -23,7 +23,7 @@ const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-// When text passed every check but PostgreSQL cannot store it, that is a mistake of the sender and not an outage.
+// When text has passed every check but PostgreSQL cannot store it, that is a mistake of the sender and not an outage.
 const UNSTORABLE = new Set<string | undefined>(['22021', '22P05']);
 
 /** Converts an error of a feature, which the HTTP layer does not import, into a Problem; null for any other error. */
@@ -58,8 +58,8 @@ export function toProblem(error: unknown, translate: Translate): Problem {
 /** What is known about the work of a request. */
 export interface WorkNote {
   /**
-   * Whether the operation has certainly changed nothing. It may still run after the time for an answer is over, and
-   * then nobody knows.
+   * Whether the operation has certainly changed nothing. False while the operation still runs, which it may do after
+   * the time for an answer is over.
    */
   readonly isUnchanged: boolean;
 }
@@ -72,8 +72,8 @@ const UNKNOWN = 'What the request asked for may or may not have been done: see w
 const REPEATABLE = 'A repeat with the same Idempotency-Key is safe.';
 
 /**
- * Adds to a failure of the service (500 or 503) what it means for a change: that nothing was changed, if this is
- * certain, and otherwise that this is unknown.
+ * Adds to a failure of the service (500 or 503) a sentence about the change that was requested. It says that nothing
+ * was changed, if this is certain, and otherwise that the outcome is unknown.
  */
 export function withOutcome(thrown: Problem, request: FastifyRequest): Problem {
   if (thrown.status < 500 || ['GET', 'HEAD', 'OPTIONS'].includes(request.method)) return thrown;
@@ -98,7 +98,10 @@ const UNREADABLE: readonly ProblemCode[] = ['data_key_missing', 'personal_data_u
  */
 const FOR_PROGRAMS = /^\/(?:api|oauth|verify|docs|assets|\.well-known|healthz|readyz)(?:[/?]|$)/;
 
-/** Whether a person with a browser made the request: it is for a page or for no route, and it prefers HTML. */
+/**
+ * Whether the request gets its problem as a page. Such a request prefers HTML, and is for a page or for a path that is
+ * unknown and is not for programs.
+ */
 export function prefersPage(request: FastifyRequest): boolean {
   const { wire } = (request.routeOptions.config ?? {}) as { readonly wire?: string };
   if (wire !== 'page' && (!request.is404 || FOR_PROGRAMS.test(request.url))) return false;
@@ -124,7 +127,7 @@ export function sendProblemPage(kit: Kit, request: FastifyRequest, reply: Fastif
 /** Sets the headers that a problem needs, for any format of the body. Logs an unexpected error. */
 export function setProblemHeaders(request: FastifyRequest, reply: FastifyReply, thrown: Problem): void {
   if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unexpected error');
-  // The error names the table, the column and the row, or the key, and no value.
+  // The error names the table, the column and the row, or the key, but no value.
   if (UNREADABLE.includes(thrown.code)) request.log.error({ err: thrown.cause }, 'personal data cannot be read');
   if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 requires a challenge
   if (thrown.code === 'request_timeout') reply.header('connection', 'close'); // RFC 9110 §15.5.9

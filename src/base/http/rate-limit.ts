@@ -33,7 +33,7 @@ export interface DrawLimit {
 const IPV6_SUBNET = 64;
 /** How many addresses are remembered with what was computed from them. Each takes about 150 bytes. */
 const ADDRESSES_MAX = 2_000;
-/** No address is longer. A proxy may pass on any text, which must not be remembered. */
+/** The maximum length of an address. A proxy may pass on a longer text, which must not be remembered. */
 const ADDRESS_LENGTH_MAX = 45;
 /**
  * The maximum number of keys of each allowance. They take about 12 MB. The least recently used key is forgotten first.
@@ -56,8 +56,8 @@ export const wideNetworkOf = rememberAddresses((ip) => {
 });
 
 /**
- * Returns `of` with a memory, because reading an IPv6 address takes long. `of` must depend on nothing but the address.
- * Without an address, the result is 'unknown'.
+ * Returns a function that remembers the results of `of`, because parsing an IPv6 address takes long. `of` must depend
+ * on nothing but the address. Without an address, the result is 'unknown'.
  */
 export function rememberAddresses(of: (ip: string) => string): (ip: string | undefined) => string {
   const known = new Map<string, string>();

@@ -1,5 +1,5 @@
 // Makes the answer of an endpoint from what its operation returns: the body by the schema of the reply, and the ETag.
-// Also judges the conditions of the request, and runs the operation at most once for an Idempotency-Key.
+// Also evaluates the conditions of the request, and runs the operation at most once for an Idempotency-Key.
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -94,7 +94,8 @@ function conditionsOf(declared: Endpoint, request: FastifyRequest): Conditions {
 }
 
 /**
- * Judges the conditions of a GET. Returns whether the caller has the representation already. The answer is then 304.
+ * Evaluates the conditions of a GET. Returns true when the caller already has the representation, so that the answer is
+ * 304. Raises precondition_failed.
  */
 function isKnown(request: FastifyRequest, etag: string): boolean {
   const { headers } = request.raw;
@@ -219,7 +220,7 @@ function keyedRequest(
 }
 
 function keyedCaller(caller: Principal, access: Access): KeyedCaller {
-  // endpoint() refuses to declare such a route.
+  // endpoint() refuses to declare an idempotent route for service clients.
   if (caller.kind !== 'user') throw new Error('The kept answers of service clients are not judged');
   const permission = access.kind === 'needs' ? access.permission : null;
   return { id: caller.id, sessionId: caller.sessionId, keyId: caller.keyId, permission };

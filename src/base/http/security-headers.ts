@@ -13,7 +13,7 @@ export async function securityHeaders(options: {
 }): Promise<Record<string, string>> {
   const probe = Fastify();
   await probe.register(helmet, {
-    // The last three do not fall back to default-src.
+    // The last three directives do not fall back to default-src.
     contentSecurityPolicy: {
       useDefaults: false,
       directives: { defaultSrc: NOTHING, baseUri: NOTHING, formAction: NOTHING, frameAncestors: NOTHING },
@@ -36,8 +36,8 @@ export async function securityHeaders(options: {
 
 /**
  * The policy of a page. The page loads its style, its scripts and its images from this service, and nothing else. An
- * image may also be a data URL. `targets` are the origins to which its form may lead: browsers apply form-action also
- * to the redirect after a form.
+ * image may also be a data URL. `targets` are further origins to which the redirect after its form may lead, because
+ * browsers apply form-action also to that redirect.
  */
 export function pagePolicy(targets: readonly string[] = []): string {
   const formAction = ["'self'", ...targets].join(' ');

@@ -39,7 +39,7 @@ export interface ServerOptions {
   readonly trustedProxies: readonly string[];
   /** Whether answers have a header that makes browsers use https only. */
   readonly https: boolean;
-  /** Whether that header also applies to all subdomains of the service's host; false by default. */
+  /** Whether the header for https also applies to all subdomains of the service's host; false by default. */
   readonly httpsSubdomains?: boolean;
   /** How long one request may take, including its body; 10,000 by default. */
   readonly handlerTimeoutMs?: number;
@@ -51,12 +51,11 @@ export type Farewell = (options: { readonly idleMs: number }) => Promise<void>;
 const BODY_BYTES_MAX = 64 * 1024;
 const SOCKETS_MAX = 10_000;
 // In Fastify and Node, these limits are off or very long by default. A slow or silent peer must not keep a socket open
-// for ever.
-// `requestTimeout` is longer than the head and the body may take together, so that a slow body gets its answer from
-// deadline.ts, in the order of the requests.
+// for ever. `requestTimeout` is longer than the head and the body may take together, so that a slow body gets its
+// answer from deadline.ts, in the order of the requests.
 const TIMEOUTS = { requestTimeout: 20_000, connectionTimeout: 30_000, keepAliveTimeout: 65_000 };
 const REQUEST_MS = 10_000;
-/** The part of the time of a request in which its body has to arrive. */
+/** The fraction of the time of a request within which its body must arrive. */
 const BODY_SHARE = 0.8;
 const HEAD_LIMITS = {
   headersTimeout: 10_000,
@@ -93,7 +92,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
       sendProblem(request as FastifyRequest, reply, toProblem(error, options.translate));
     },
   });
-  app.server.maxHeadersCount = 0; // judgeHead counts them: Node would silently drop those beyond a limit
+  app.server.maxHeadersCount = 0; // judgeHead counts headers, because Node would silently drop some
   app.server.maxConnections = SOCKETS_MAX;
   const connections = watchConnections(app.server);
   byHand = answerByHand(app.server, connections, constant, unknownRoute);
@@ -135,7 +134,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
 
 /** Decorates the server with `farewell`, and calls it before the server closes. */
 function endConnectionsBeforeClose(app: FastifyInstance, connections: Connections, withinMs: number): void {
-  // The server of node:http would also close connections that are about to send a request.
+  // The close() of an HTTP server of Node would also close idle connections, on which a request may be about to arrive.
   const stopListening = () => void NetServer.prototype.close.call(app.server);
   const farewell: Farewell = ({ idleMs }) => endConnections(connections, { idleMs, withinMs, stopListening });
   app.decorate('farewell', farewell);
@@ -190,7 +189,7 @@ async function registerPlugins(
     await app.register(cors, {
       origin: [...options.corsOrigins],
       credentials: true,
-      strictPreflight: false, // the plugin would refuse an incomplete preflight without problem+json
+      strictPreflight: false, // otherwise the plugin answers an incomplete preflight without a problem+json body
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],
       allowedHeaders: CORS_REQUEST_HEADERS,
       exposedHeaders: CORS_ANSWER_HEADERS,

@@ -1,8 +1,8 @@
 // Runs a request with an Idempotency-Key at most once. A repeat of the request gets the stored answer. The row with the
 // answer is written in the transaction of the change: see once.ts. So no row ever says that a request is running, and a
-// killed process leaves nothing behind that has to expire. Only answers of requests that changed something are kept: a
-// refused request has changed nothing, and a repeat is judged again. The caller of a repeat is judged again, too: see
-// repeat-guard.ts.
+// killed process leaves nothing behind that has to expire. Only answers of requests that changed something are kept. A
+// refused request has changed nothing, so its repeat is handled like a first request. Before a repeat gets a stored
+// answer, the rights of its caller are checked again: see repeat-guard.ts.
 import type { Database, OrganizationTx, SystemTx } from '../database/db.ts';
 import { isOutage } from '../database/db.ts';
 import { problem } from '../errors/problem.ts';
@@ -135,8 +135,9 @@ async function attempt(
 }
 
 /**
- * Returns the function that finds the kept answer of the same request. It raises the errors of the RepeatGuard,
- * idempotency_key_reused for another request, and idempotency_answer_lost.
+ * Returns the function that finds the kept answer of the same request; its result is null when there is none. It raises
+ * the errors of the RepeatGuard and of `assertMayRepeat`, idempotency_key_reused for another request, and
+ * idempotency_answer_lost.
  */
 function answerFinder(deps: IdempotencyDeps) {
   const findKept = keptFinder(deps.repeatGuard.sql);

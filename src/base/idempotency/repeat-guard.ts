@@ -1,6 +1,6 @@
-// How the caller of a repeat is judged before the caller gets a kept answer, which may contain a secret. What the
-// judgement needs is read by the statement that finds the answer, so no replica answers a session that has ended
-// elsewhere.
+// How the rights of the caller of a repeat are checked before the caller gets a kept answer, which may contain a
+// secret. The statement that finds the answer also reads what the check needs, so no replica answers a session that has
+// ended elsewhere.
 
 /** The rights of a member at the moment of the repeat. */
 export interface Held {
@@ -9,7 +9,8 @@ export interface Held {
 }
 
 /**
- * What the route needs. With an organization, the caller must be an active member with the permission, if there is one.
+ * What the route needs. With an organization, the caller must be an active member of it. With a permission, the caller
+ * must have that permission, too.
  */
 export interface Needed {
   readonly organizationId: string | null;
@@ -17,10 +18,13 @@ export interface Needed {
 }
 
 export interface RepeatGuard {
-  /** A SELECT of one row about the caller: $1 organization or null, $2 user, $3 session, $4 the key of the token. */
+  /**
+   * A SELECT of one row about the caller. $1 is the id of the organization or null, $2 of the user, $3 of the session,
+   * and $4 of the key that signed the caller's token.
+   */
   readonly sql: string;
   /**
-   * Judges the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or
+   * Checks the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or
    * null without an organization.
    */
   assertAllowed(found: unknown, needed: Needed): Held | null;

@@ -16,7 +16,7 @@ function derive(key: string, secret: Buffer, purpose: string): Buffer {
 
 const NO_SECRET = Buffer.alloc(0);
 
-/** The id of the row: the same in every process, and different for each caller and route. */
+/** The id of the row. It is the same in every process, and different for each key, caller and route. */
 export function rowIdOf(key: string, scope: string): Buffer {
   return derive(key, NO_SECRET, `row ${scope}`);
 }

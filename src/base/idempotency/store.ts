@@ -8,7 +8,7 @@ export interface KeptRow {
   /** In base64. */
   readonly answer: string;
   readonly isExpired: boolean;
-  /** The row of the RepeatGuard. */
+  /** The row about the caller, which the RepeatGuard checks. */
   readonly caller: unknown;
 }
 
@@ -21,8 +21,8 @@ export interface Repeating {
 }
 
 /**
- * The query of a kept answer. `aboutCaller` is the SELECT of the RepeatGuard, which runs only if there is an answer.
- * Parameters: $1 organization, $2 user, $3 session, $4 key, $5 id of the row in hexadecimal digits.
+ * The query of a kept answer. `aboutCaller` is the SELECT of the RepeatGuard, which runs only if there is an answer,
+ * and takes the parameters $1 to $4. $5 is the id of the row in hexadecimal digits.
  */
 export function keptFinder(aboutCaller: string) {
   const find = statement(`
@@ -69,7 +69,8 @@ export async function tryLockKey(tx: OrganizationTx | SystemTx, id: Buffer): Pro
   return row?.free ?? false;
 }
 
-// $1 id in hexadecimal digits, $2 organization, $3 caller, $4 secret, $5 fingerprint and $6 answer in base64.
+// $1 is the id of the row in hexadecimal digits, $2 the id of the organization, $3 of the caller and $4 of the secret.
+// $5 is the fingerprint and $6 the answer, both in base64.
 const INSERT = statement(`
 INSERT INTO idempotency_keys (id, organization_id, caller_id, secret_id, fingerprint, answer)
 VALUES (decode($1, 'hex'), $2::uuid, $3::uuid, $4, decode($5, 'base64'), decode($6, 'base64'))
@@ -102,7 +103,7 @@ DELETE FROM idempotency_keys WHERE id IN (
   FOR UPDATE SKIP LOCKED)
 RETURNING 1 AS removed`);
 
-/** Removes some of the expired rows. Returns whether there may be more. */
+/** Removes some of the expired rows. Returns whether there may be more of them. */
 export async function deleteSomeExpired(tx: SystemReader): Promise<boolean> {
   return (await tx.rows(DELETE_ALL_EXPIRED, [])).length === REMOVED_AT_ONCE;
 }

@@ -1,6 +1,6 @@
 // A loop runs work in the background again and again. A nudge makes the next run begin sooner. Two runs never overlap.
-// One line in the log says that the work began to fail, and another line says that it works again. The work itself
-// belongs to the feature that opens the loop.
+// One line in the log says that the work has begun to fail, and another line says that it succeeds again. The work
+// itself belongs to the feature that opens the loop.
 import type { Log } from '../platform/log.ts';
 import { workForService } from '../platform/requester.ts';
 import { createSchedule, type ScheduleOptions } from './schedule.ts';
@@ -18,7 +18,7 @@ export interface LoopOptions extends ScheduleOptions {
   readonly stopMs?: number;
   /** The line that is logged at the first failure in a row. */
   readonly failing: string;
-  /** The line that is logged at the success after failures. */
+  /** The line that is logged at the first success after a failure. */
   readonly working: string;
   readonly log: Pick<Log, 'info' | 'warn'>;
   readonly timing?: Timing;
@@ -26,7 +26,7 @@ export interface LoopOptions extends ScheduleOptions {
 
 /** What a run may know about its loop. */
 export interface Run {
-  /** True once `stop` was called. The work must then begin nothing more. */
+  /** True once `stop` has been called. The work must then begin nothing more. */
   isStopping(): boolean;
   /** Aborts when the loop no longer waits for the current run. */
   readonly signal: AbortSignal;
@@ -34,7 +34,7 @@ export interface Run {
 
 export interface Loop {
   readonly name: string;
-  /** Starts the regular runs; the first one begins after one interval. A second call changes nothing. */
+  /** Starts the regular runs. The first of them begins after one interval. A second call changes nothing. */
   start(): void;
   /** Requests a run soon, without waiting for it. Any number of nudges share one run. Does nothing before `start`. */
   nudge(): void;
@@ -54,7 +54,7 @@ export class LoopStopped extends Error {
 }
 
 const STOP_MS = 5_000;
-/** How long `stop` waits for a run after it was aborted. */
+/** How long `stop` waits for a run after it has aborted the run. */
 const ABORT_MS = 1_000;
 
 /** Opens a loop, which does nothing before `start` or `run`. */

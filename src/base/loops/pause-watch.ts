@@ -25,8 +25,8 @@ export interface PauseWatchOptions {
 }
 
 /**
- * Creates a watch. The clock that never steps may stop while the machine is suspended, so the wall clock counts too. If
- * it is set forward, that looks like a pause. If it is set back, that changes nothing.
+ * Creates a watch. The clock that never steps may stop while the machine is suspended, so the wall clock counts too. A
+ * wall clock that is set forward looks like a pause. A wall clock that is set back changes nothing.
  */
 export function createPauseWatch({
   pauseMsMax,

@@ -53,7 +53,7 @@ export class Running<Item> {
     workForService(() => this.#timing.after(milliseconds, () => this.#look()));
   }
 
-  /** The timer may be early for the oldest item, because an older one that has ended had set it. */
+  /** The timer may be early for the oldest item, because the timer was set for an older item that has ended. */
   #look(): void {
     try {
       for (let place = this.#runs.first; place?.item; place = this.#runs.after(place)) {

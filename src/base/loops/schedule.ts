@@ -2,7 +2,9 @@
 import type { Timing } from './timing.ts';
 
 export interface ScheduleOptions {
-  /** The time from the end of one run to the beginning of the next run without a nudge. Null means never. */
+  /**
+   * The time from the end of one run to the beginning of the next run without a nudge. With null, only nudges count.
+   */
   readonly everyMs: number | null;
   /** The least time between the beginnings of two runs; 0 by default. */
   readonly apartMs?: number;

@@ -15,7 +15,7 @@ export interface Assets {
   readonly script: string;
   readonly icon: string;
   readonly logo: string | null;
-  /** The asset with this name, the last part of its path. */
+  /** Returns the asset with this name, which is the last part of its path; null for any other name. */
   find(name: string): Asset | null;
 }
 
@@ -43,7 +43,7 @@ export function readAssets({ css, logo, name, accent }: Branding): Assets {
   };
 }
 
-/** A square with the first letter of the name. */
+/** Returns the icon as SVG: a square with the first letter of the name. */
 function iconOf(name: string, accent: string): string {
   const [letter = ''] = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name.toUpperCase());
   const shown = letter === '' ? '' : letter.segment.replace(/[&<>"']/g, '');

@@ -15,7 +15,7 @@ export function remark(text: string): Html {
   return html`<p class="notice">${text}</p>`;
 }
 
-/** Says what is wrong with a form that was sent. Nothing for a form that was not sent yet. */
+/** Says what is wrong with a form that was sent. Shows nothing when the form has no problem. */
 export function wrong(view: View, { problem }: Attempt): Html {
   if (!problem) return NO_HTML;
   const { title, detail } = problemText(view.text, problem);
@@ -42,7 +42,7 @@ export function table<Row>(caption: string, columns: readonly Column<Row>[], row
 </table>`;
 }
 
-/** Returns the links to the other pages of a list. Nothing for a list with one page. */
+/** Returns the links to the other pages of a list. Shows nothing for a list with one page. */
 export function pagination(
   view: View,
   path: string,
@@ -61,7 +61,7 @@ ${offset + limit < total && link(offset + limit, next, 'next')}
 </nav>`;
 }
 
-/** Asks before something that cannot be undone. `back` is the page to which a person returns instead. */
+/** Asks for a confirmation of something that cannot be undone. `back` is the page to which a person returns instead. */
 export function confirm(view: View, question: string, asked: Form & { readonly back: string }): Html {
   return html`<p>${question}</p>
 <div class="choices">

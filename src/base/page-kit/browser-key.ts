@@ -1,13 +1,13 @@
-// What a page binds to a browser, by a random key in a cookie that no other site and no script can read. The service
-// stores nothing of it. A nonce is the proof that a form was made for the browser that sends it, and for this purpose.
-// A sealed token opens only in the browser for which it was sealed, and for the same purpose.
+// What a page binds to a browser, by means of a random key in a cookie that no other site and no script can read. The
+// service does not store the key. A nonce proves that a form was made for the browser that sends it, and for the same
+// purpose. A sealed token opens only in the browser for which it was sealed, and for the same purpose.
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../platform/random.ts';
 import { type DataKey, seal, unseal } from '../secrets/sealing.ts';
 
 const KEY = /^[A-Za-z0-9_-]{43}$/;
 
-/** Whether a text can be the cookie of a browser: 256 bits. */
+/** Whether a text has the form of a browser's key, which is 256 bits in base64url. */
 export function isBrowserKey(text: string | undefined): text is string {
   return text !== undefined && KEY.test(text);
 }
@@ -40,13 +40,13 @@ export function openToken(browserKey: string, purpose: string, sealed: string): 
   try {
     return unseal(sealingKey(browserKey, purpose), purpose, Buffer.from(sealed, 'base64url'));
   } catch {
-    return null; // it was changed, or belongs to another browser or purpose
+    return null; // the sealed text was changed, or belongs to another browser or purpose
   }
 }
 
 /**
- * Returns the key that seals the tokens of a purpose. It is made of three parts and a nonce of two, so no nonce is this
- * key.
+ * Returns the key that seals the tokens of a purpose. This key is derived from three parts, and a nonce from two parts,
+ * so no nonce equals this key.
  */
 function sealingKey(browserKey: string, purpose: string): DataKey {
   return { id: '00000000', secret: createSecretKey(keyed(browserKey, ['token', purpose, 'seal'])) };

@@ -6,7 +6,7 @@ export type CookieKind = 'browser' | 'session' | 'language' | 'link';
 
 export interface PageCookies {
   name(kind: CookieKind): string;
-  /** The value of a Set-Cookie header. `seconds` is the life of the cookie. */
+  /** The value of a Set-Cookie header. `seconds` is the lifetime of the cookie. */
   set(kind: CookieKind, value: string, seconds: number): string;
   /** The value of a Set-Cookie header that removes the cookie. */
   clear(kind: CookieKind): string;

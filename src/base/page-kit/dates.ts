@@ -1,5 +1,5 @@
-// Instants in the language of a page. Pages do not know the time zone of a person, so days and times are in UTC. A time
-// of day says so.
+// Instants in the language of a page. Pages do not know the time zone of a person, so days and times are in UTC. After
+// a time of day, pages show "UTC".
 
 const UNITS = [
   ['day', 86_400],
@@ -7,12 +7,12 @@ const UNITS = [
   ['minute', 60],
 ] as const;
 
-/** Returns a day. */
+/** Returns the day of an instant. */
 export function day(language: string, instant: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(instant));
 }
 
-/** Returns a day and a time of day. */
+/** Returns the day and the time of day of an instant. */
 export function moment(language: string, instant: Date): string {
   const format = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
   return `${format.format(instant)} UTC`;

@@ -14,7 +14,7 @@ export interface Attempt {
   readonly problem: Problem | null;
 }
 
-/** A form that was not sent yet. */
+/** A form that has not been sent yet. */
 export const FRESH: Attempt = { typed: {}, problem: null };
 
 export interface Form {
@@ -24,7 +24,7 @@ export interface Form {
   readonly fields?: Html;
   /** How the button looks: the main action of the page, a dangerous one, or one among others. */
   readonly look?: 'main' | 'danger' | 'plain';
-  /** The name of the button for people who hear it, when its text alone does not say what it is about. */
+  /** The name of the button for screen readers, when its text alone does not say what it is about. */
   readonly label?: string;
   /** A question that a browser with scripts asks before it sends the form. */
   readonly question?: string;
@@ -42,7 +42,7 @@ ${fields}
 </form>`;
 }
 
-/** A field that nobody sees. */
+/** A hidden field. Returns nothing when there is no value. */
 export function hidden(name: string, value: string | undefined): Html {
   return value === undefined ? NO_HTML : html`<input type="hidden" name="${name}" value="${value}">`;
 }
@@ -51,11 +51,11 @@ export interface Field {
   readonly name: string;
   readonly label: string;
   readonly type?: 'text' | 'email' | 'password';
-  /** The token of HTML for what belongs in the field, such as `email` or `new-password`. */
+  /** The value of the HTML attribute `autocomplete`, such as `email` or `new-password`. */
   readonly autocomplete: string;
   readonly hint?: string;
   readonly isOptional?: boolean;
-  /** The value before anything was typed. */
+  /** The value before anything has been typed. */
   readonly value?: string;
   /** The codes of problems that are about this field although they name no field. */
   readonly codes?: readonly ProblemCode[];
@@ -96,7 +96,7 @@ export interface Select {
   readonly name: string;
   readonly label: string;
   readonly options: readonly Option[];
-  /** The value before anything was chosen. */
+  /** The value before anything has been chosen. */
   readonly value: string;
 }
 
@@ -127,7 +127,7 @@ export interface Checks {
   }[];
 }
 
-/** Returns boxes of which any number may be checked. */
+/** Returns checkboxes, of which any number may be checked. */
 export function checks({ legend, hint, boxes }: Checks): Html {
   const one = ({ name, value, label, isChecked }: Checks['boxes'][number]) =>
     html`<label class="check"><input type="checkbox" name="${name}" value="${value}"${isChecked && html` checked`}><span dir="auto">${label}</span></label>`;

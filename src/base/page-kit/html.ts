@@ -62,7 +62,7 @@ function textOf(value: Value, gap: Gap): string {
   return escapeText(text.toWellFormed());
 }
 
-/** A path of this service, a query, a fragment, or an http or https URL. Never a scheme that runs code. */
+/** Whether a text is a path of this service, a query, a fragment, or an http or https URL. No such URL runs code. */
 function isHarmlessUrl(text: string): boolean {
   return /^(?:https?:\/\/|\/(?![/\\])|#|\?)[^\s\\]*$/i.test(text);
 }

@@ -43,9 +43,9 @@ export interface View {
   readonly isSignedIn: boolean;
   /** The nonce of a form for this browser. The purpose of a form is the path to which it is sent. */
   nonce(purpose: string): string;
-  /** Lets this browser keep the token of a link for half an hour. It replaces the token that was kept before. */
+  /** Lets this browser keep the token of a link for half an hour. The token replaces one that was kept before. */
   keepToken(purpose: string, token: string): void;
-  /** The token that this browser keeps for the purpose, which is the path of a page. Null without one. */
+  /** The token that this browser keeps for the purpose, which is the path of a page. Null if it keeps none. */
   keptToken(purpose: string): string | null;
   /** Removes the token that this browser keeps. */
   forgetToken(): void;
@@ -62,7 +62,7 @@ export interface Visit {
 
 const YEAR_SECONDS = 365 * 86_400;
 /**
- * How long a browser keeps the token of a link: a person signs in or registers in this time, and then returns to the
+ * How long a browser keeps the token of a link. In this time, a person can sign in or register, and then return to the
  * page of the link.
  */
 const KEPT_SECONDS = 1800;
@@ -71,7 +71,8 @@ const KEPT_SECONDS = 1800;
 export interface OpenedView {
   readonly view: View;
   /**
-   * The values of Set-Cookie headers. Call this after the page was made, because only a form needs the browser's key.
+   * The values of Set-Cookie headers. Call this after the page has been made, because only then is it known whether the
+   * browser needs a key.
    */
   cookies(): readonly string[];
 }

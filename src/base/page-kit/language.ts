@@ -45,7 +45,7 @@ export function preferredLanguage(header: string | undefined): Language | null {
   return null;
 }
 
-/** Removes the last subtag, and a single letter that would then be the last one. */
+/** Removes the last subtag, and then also a subtag of one character at the end. */
 function shortened(tag: string): string {
   return tag
     .split('-')

@@ -40,15 +40,15 @@ function partsOf({ origin, pathname: path, hash, username, password }: URL) {
 }
 
 export interface LinkField {
-  /** The path of the page. Without PUBLIC_APP_URL, the links in mails lead there. */
+  /** The path of the page. Without PUBLIC_APP_URL, the links in mails lead to this path. */
   readonly path: string;
-  /** The problems that are about the token, besides that of a text without a token. */
+  /** The codes of problems that are about the token, in addition to the problem of a text without a token. */
   readonly codes?: readonly ProblemCode[];
 }
 
 /**
- * Returns the field for a link. With scripts, a person who came by the link does not see it. When the form is shown
- * again for another reason, the token stays in it and nobody sees it either. The page must keep what was typed into
+ * Returns the field for a link. With scripts, a person who came by the link does not see the field. When the form is
+ * shown again for another reason, the field keeps the token and stays hidden. The page must keep what was typed into
  * `token`.
  */
 export function linkField(view: View, attempt: Attempt, asked: LinkField): Html {
@@ -60,9 +60,9 @@ export function linkField(view: View, attempt: Attempt, asked: LinkField): Html 
 }
 
 /**
- * Returns the form that brings the token of a link to the page with this path. A script sends it at once for a person
- * who came by the link, so the form must use nothing up: the page keeps the token (`view.keepToken`) and shows what the
- * link is for. `fields` are further fields of the form that nobody sees.
+ * Returns the form that brings the token of a link to the page with this path. A script sends the form at once for a
+ * person who came by the link, so sending it must not use the token up. Instead, the page keeps the token
+ * (`view.keepToken`) and shows what the link is for. `fields` are further fields of the form, which are hidden.
  */
 export function linkForm(view: View, attempt: Attempt, asked: LinkField & { readonly fields?: Html }): Html {
   const { path, codes = [], fields } = asked;
@@ -70,7 +70,7 @@ export function linkForm(view: View, attempt: Attempt, asked: LinkField & { read
   return form(view, { action: path, submit: view.text.link.submit, fields: shown });
 }
 
-/** The field of a form that acts with the token which the page has shown. */
+/** The hidden field with the token, for the form that does what the link is for. */
 export function tokenField(token: string): Html {
   return hidden(FIELD, token);
 }

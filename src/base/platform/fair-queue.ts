@@ -29,14 +29,14 @@ export interface Turn {
   readonly kind: string;
   /** How many tasks of this kind may run at once for one subject. */
   readonly atOnceMax: number;
-  /** For whom the task waits. */
+  /** The requester for whom the task waits. When the requester is gone, the task is refused. */
   readonly requester?: Pick<Requester, 'onGone'> | undefined;
 }
 
 interface Subject {
   readonly key: string | null;
   running: number;
-  /** One for each kind. There are few kinds. */
+  /** One lane for each kind of task. There are few kinds. */
   readonly lanes: Lane[];
 }
 
@@ -63,8 +63,8 @@ interface Waiter {
 const SUBJECTS_REMEMBERED = 1_000;
 
 /**
- * Many requests that came together have waited for too long together, and answering each of them takes time. So only
- * this number is refused before other events are handled.
+ * Many requests that arrive at the same moment also reach the limit of the wait at the same moment, and answering each
+ * of them takes time. So only this number of them is refused before other events are handled.
  */
 const REFUSED_AT_ONCE = 8;
 
@@ -94,7 +94,10 @@ export class FairQueue {
     return this.#waiting;
   }
 
-  /** Runs the work once its turn has come, and frees the place when the work has ended or failed. */
+  /**
+   * Runs the work once its turn has come, and frees the place when the work has ended or failed. Raises the error that
+   * `refusal` creates when the task is refused.
+   */
   async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
     const lane = this.#laneOf(turn);
     if (lane.waiting.size === 0 && this.#mayBegin(lane)) this.#begin(lane);

@@ -1,6 +1,6 @@
 // A list from which any item can be removed in constant time. A Map or Set of short-lived items would keep them in
-// memory: each table that it has outgrown refers to the next one, and to the items that it had. Tables live long, so no
-// item could be collected before the next collection of the whole heap.
+// memory. Each table that a Map or Set has outgrown refers to the next table, and to the items that it had. Tables live
+// long, so no item could be collected before the next collection of the whole heap.
 
 /** The place of an item in a list. A place that was left refers to nothing. */
 export class Place<Item extends object> {
@@ -14,7 +14,7 @@ export class Place<Item extends object> {
 }
 
 export class List<Item extends object> {
-  /** Before the first place and after the last one. */
+  /** The place before the first place and after the last one. It has no item. */
   readonly #ends = new Place<Item>(null);
   #size = 0;
 
@@ -32,7 +32,7 @@ export class List<Item extends object> {
     return this.after(this.#ends);
   }
 
-  /** The next place; null after the last one. If this place was left meanwhile, returns the first place. */
+  /** The next place; null after the last one. If this place has been left meanwhile, returns the first place. */
   after(place: Place<Item>): Place<Item> | null {
     const next = place.next ?? this.#ends.next;
     return next === this.#ends ? null : next;
@@ -45,7 +45,7 @@ export class List<Item extends object> {
     return place;
   }
 
-  /** Removes the item at this place. Returns false if the place was left before. */
+  /** Removes the item at this place. Returns false if the place had been left before. */
   leave(place: Place<Item>): boolean {
     if (place.next === null) return false;
     this.#unlink(place);

@@ -32,7 +32,10 @@ function isSecret(name: string): boolean {
   return result;
 }
 
-/** Returns the object with every secret member masked. An object without nested members or secrets is not copied. */
+/**
+ * Returns the object with its secret members masked, down to DEPTH_MAX levels. An object without nested members or
+ * secrets is not copied.
+ */
 function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
   for (const key in value) {
@@ -91,7 +94,7 @@ export function plainLines(
   };
 }
 
-/** The number of the file that a stream writes to; null for a stream without one. */
+/** The file descriptor that a stream writes to; null for a stream without one. */
 function descriptorOf(stream: Writable): number | null {
   const { fd } = stream as { fd?: unknown };
   return typeof fd === 'number' ? fd : null;

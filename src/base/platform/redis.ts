@@ -1,5 +1,5 @@
-// Connections to Redis. A connection that breaks has ended: it neither hangs nor reconnects, and `holdRedis` opens the
-// next one. The commands belong to the callers.
+// Connections to Redis. A broken connection ends: it neither hangs nor reconnects. `holdRedis` then opens another
+// connection. The commands belong to the callers.
 import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperatorError } from '../errors/operator-error.ts';
@@ -9,9 +9,9 @@ export interface RedisSettings {
   /** One server, or some nodes of one cluster. */
   readonly nodes: readonly RedisNode[];
   readonly tls: boolean;
-  /** '' for none. */
+  /** The name of the user; '' for none. */
   readonly username: string;
-  /** '' for none. */
+  /** The password of the user; '' for none. */
   readonly password: string;
   readonly database: number;
 }
@@ -61,8 +61,8 @@ const VERSION_MIN = 7;
 
 /**
  * Runs the work with a connection. When the work ends, it runs again with a new connection, after a pause that grows to
- * 2 s. The reconnect of ioredis is not used: it would repeat commands that have no answer yet, but a reader of a stream
- * must notice every gap. This is not a loop of base/loops, because the work continues until its connection ends.
+ * 2 s. The reconnection of ioredis is not used. It would repeat commands that have no answer yet, but a reader of a
+ * stream must notice every gap. This is not a loop of base/loops, because the work continues until its connection ends.
  */
 export function holdRedis(hold: RedisUse): { close(): void } {
   const closing = new AbortController();
@@ -110,8 +110,9 @@ export async function connectRedis(target: RedisTarget, signal: AbortSignal): Pr
   throw lastError;
 }
 
-// The cluster client of ioredis is not used: it connects to every node and hides errors. One key is on one node, and
-// every node knows which node has it. Following this redirection is enough, and every broken connection is noticed.
+// The cluster client of ioredis is not used, because it connects to every node and hides errors. One key is on one
+// node, and every node redirects to the node that has the key. Following this redirection is enough, and every broken
+// connection is noticed.
 async function follow(target: RedisTarget, from: RedisNode, signal: AbortSignal): Promise<RedisConnection> {
   let node = from;
   for (let hop = 0; hop < HOPS_MAX; hop += 1) {

@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export interface Requester {
   /**
    * Whose share the work takes: an organization, a user or a service client without one, or the network of a caller who
-   * is not signed in. It becomes more exact once the caller is known.
+   * is not signed in. It becomes more specific once the caller is known.
    */
   readonly subject: string;
   /** Whether the work has sent anything to PostgreSQL: see sent.ts. */

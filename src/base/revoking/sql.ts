@@ -2,7 +2,7 @@
 // statement. The caller publishes the revocations after the commit: see publish.ts. The SQL that reads whether a key is
 // revoked is here, too, because several wings have statements that ask PostgreSQL for the present state of a token.
 
-/** A condition: the key was revoked. `kid` is an SQL expression of type text, null for an unknown key. */
+/** The condition that a key has been revoked. `kid` is an SQL expression of type text, null for an unknown key. */
 export const isKeyRevokedSql = (kid: string) => `EXISTS (SELECT FROM revoked_keys WHERE kid = ${kid})`;
 
 /** Revokes the sessions that `from` selects. The rows of `from` have `id`. */

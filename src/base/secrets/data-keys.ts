@@ -8,7 +8,7 @@ export interface DataKeys {
   sealingKey(): DataKey;
   /** The key with this id; undefined if it is unknown at the moment. */
   find(id: string): DataKey | undefined;
-  /** Raises DataKeyMissing. */
+  /** The key of the look-ups. Raises DataKeyMissing. */
   lookupKey(): LookupKey;
   hasLookupKey(): boolean;
   /** Reads the files again. Never rejects: a failure is logged. */

@@ -14,8 +14,8 @@ const QUERY_PARTS_MAX = 16;
 const ONLY_ASCII = /^[\0-\x7f]*$/;
 
 /**
- * The form in which texts are compared. Compatible forms of a character are one (NFKC), and upper and lower case are
- * one: also ß and ss, and the two small sigmas, because the lower case of a word may have either.
+ * The form in which texts are compared. Compatible forms of a character count as one (NFKC), and so do upper and lower
+ * case. ß equals ss, and the two small sigmas are equal, because the lower case of a word may have either.
  */
 export function normalForm(text: string): string {
   if (ONLY_ASCII.test(text)) return text.toLowerCase(); // the same, in a tenth of the time
@@ -56,9 +56,9 @@ export function gramsOf(key: LookupKey, texts: readonly string[]): string[] {
 }
 
 export interface SearchedGrams {
-  /** A text that contains the query has all of these. Without any, every text contains the query. */
+  /** A text that contains the query has all of these hashes. If there are none, every text contains the query. */
   readonly grams: readonly string[];
-  /** Whether a text with all of these contains the query. Otherwise it has to be opened and compared. */
+  /** Whether every text with all of `grams` contains the query. Otherwise such a text has to be opened and compared. */
   readonly isExact: boolean;
 }
 

@@ -1,13 +1,16 @@
 // Remembers values that were opened a moment ago, because opening costs more than the rest of many reads, and the same
-// person is read again and again. A value is known by its place and its sealed text: a change of either is another
+// person is read again and again. An entry belongs to a place and a sealed text. A change of either leads to another
 // entry, so an entry never becomes wrong.
 
-/** About 2 MB with values of usual lengths. */
+/** The maximum number of entries. They take about 2 MB with values of usual lengths. */
 const ENTRIES_MAX = 4_000;
-/** Longer values are rare, and would make the limit of entries useless. */
+/** Longer values are not remembered. They are rare, and would make the limit of entries useless. */
 const SEALED_LENGTH_MAX = 400;
 
-/** Returns `open` with a memory. `sealed` is the sealed text as it is stored. An error is not remembered. */
+/**
+ * Returns a function that does the same as `open` and remembers the results. `sealed` is the sealed text as it is
+ * stored. An error is not remembered.
+ */
 export function remembering(
   open: (place: string, sealed: string) => string,
 ): (place: string, sealed: string) => string {

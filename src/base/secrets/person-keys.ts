@@ -7,7 +7,7 @@ import type { Open, Personal } from './personal.ts';
 import { type DataKey, seal, unseal } from './sealing.ts';
 
 const KEY_BYTES = 32;
-// The bytes of such a value begin with zeros where others have the id of a data key.
+// The sealed bytes of a value with a key of its own begin with zeros, in the place of the id of a data key.
 const NO_ID = '00000000';
 
 export interface SealedForPerson {

@@ -1,6 +1,6 @@
-// How stores write and read personal data: sealed for its row, found by keyed hashes. While the database still has
-// unsealed columns for the previous version (the phase `expanding`), values are also written there, and a value that is
-// not sealed yet is read from there.
+// How stores write and read personal data. A value is sealed for its row, and is found by keyed hashes. While the
+// database still has unsealed columns for the previous version (the phase `expanding`), values are also written there,
+// and a value that is not sealed yet is read from there.
 import type { Random } from '../platform/random.ts';
 import type { DataKeys } from './data-keys.ts';
 import { gramsOf, gramsOfQuery, type SearchedGrams } from './grams.ts';

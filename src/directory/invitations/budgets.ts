@@ -31,7 +31,8 @@ export async function assertMailAllowed(
     addressAnywhere: ADDRESS_ANYWHERE_MAX,
     // One account may create many organizations. The limit of the inviter counts the mails of all of them together.
     actor: deps.mailsPerDayMax,
-    // So one inviter with several organizations cannot use up ADDRESS_ANYWHERE_MAX, which all inviters share.
+    // With this limit, one inviter with several organizations cannot use up ADDRESS_ANYWHERE_MAX, which all inviters
+    // share.
     actorToAddress: ADDRESS_MAX,
   });
   if (retryAfterSeconds > 0) {

@@ -1,4 +1,5 @@
-// The queries for the mail of an invitation: one reads whether the mail must still be sent, one stores its token.
+// The queries for the mail of an invitation. One reads whether the mail must still be sent, and another one stores the
+// token of the mail.
 import { type SystemTx, statement } from '../../base/database/db.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';

@@ -1,4 +1,5 @@
-// The queries that accept an invitation: one finds the invitation by its token, one marks it as accepted.
+// The queries that accept an invitation. They find the invitation by its token, read what it offers, and mark it as
+// accepted.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { stored } from '../../base/secrets/personal.ts';
 import { parseEmail } from '../users/email.ts';
@@ -19,7 +20,9 @@ SELECT i.id::text, o.id::text AS "organizationId", o.slug AS "organizationSlug",
 FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.status = 'active'
 WHERE i.token_hash = decode($1, 'hex') AND i.status = 'pending' AND i.expires_at > clock_timestamp()`);
 
-/** The invitation that can be accepted now with the token of this hash (in hexadecimal digits). */
+/**
+ * The invitation that can be accepted now with the token of this hash (in hexadecimal digits); null if there is none.
+ */
 export async function findByTokenHash(tx: SystemReader, tokenHash: string): Promise<Redeemable | null> {
   const [row] = await tx.rows<Omit<Redeemable, 'emailKey'>>(FIND, [tokenHash]);
   if (!row) return null;

@@ -60,9 +60,10 @@ const PENDING = byEmail(
 SELECT i.id::text FROM invitations i WHERE i.organization_id = $1::uuid AND i.status = 'pending' AND ${is}`,
   { table: 'invitations', first: 2 },
 );
-// The email_lookup of an existing invitation is not changed, because the invitation was found by it.
-// $1 invitation, $2 organization, $3 e-mail and $4 e-mail key, null once nothing is stored unsealed, $5 inviter, null
-// for an operator, $6 lifetime in seconds, $7 sealed e-mail, $8 look-up.
+// The email_lookup of an existing invitation is not changed, because the invitation was found by it. $1 is the id of
+// the invitation, $2 of the organization and $5 of the inviter, which is null for an operator. $3 is the e-mail and $4
+// its canonical form, both null once nothing is stored unsealed. $6 is the lifetime in seconds, $7 the sealed e-mail
+// and $8 its look-up.
 const UPSERT = statement(`
 INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at, email_sealed, email_lookup)
 VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second',

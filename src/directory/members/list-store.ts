@@ -23,9 +23,10 @@ m.user_id AS id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, m.s
   WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id) AS roles`;
 
 /**
- * SQL: whether a membership `m` matches a filter. The parameters begin with `first`: organization, status, role (id or
- * name). A null value adds no condition. The last condition is a sub-select, because PostgreSQL may turn EXISTS into a
- * join that reads a whole table. The sub-select is one index lookup.
+ * The SQL condition that a membership `m` matches a filter. `first` is the number of the first of three parameters,
+ * which are the organization, the status, and the role (id or name). A status or role that is null adds no condition.
+ * The last condition is a sub-select, because PostgreSQL may turn EXISTS into a join that reads a whole table. The
+ * sub-select is one index lookup.
  */
 export const wanted = (first: number) => `
 m.organization_id = $${first}::uuid
@@ -90,7 +91,7 @@ export interface MemberPage {
   readonly total: number;
 }
 
-/** The members that match the filter, in the order in which they joined. Null for a large organization. */
+/** A page of the members that match the filter, in the order in which they joined. Null for a large organization. */
 export async function findMemberPage(
   tx: OrganizationReader,
   organizationId: string,
@@ -103,7 +104,7 @@ export async function findMemberPage(
   return { rows: await opened(tx, rows), total: rows[0]?.total ?? 0 };
 }
 
-/** The members with these ids that match the filter, in the order in which they joined. */
+/** A page of the members with these ids that match the filter, in the order in which they joined. */
 export async function findPageAmong(
   tx: OrganizationReader,
   organizationId: string,

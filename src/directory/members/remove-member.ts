@@ -1,6 +1,6 @@
-// Ends a membership: a member with the permission removes another member, or a member leaves. The user's account and
-// other memberships remain, and so do the sessions: a session belongs to the user, who may work in another organization
-// with it at the same time. A session that acted for the organization acts for none afterwards.
+// Ends a membership: a member with the permission removes another member, or a member leaves. The user's account, other
+// memberships and sessions remain. A session belongs to the user, who may use it for another organization at the same
+// time. A session that acted for the organization acts for none afterwards.
 
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -33,7 +33,7 @@ export async function removeMember(
     if (userId !== caller.id) assertOutranks(standing, member);
     await assertVersion(() => getMemberIn(tx, organizationId, userId));
     const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId }]);
-    await lockMembership(tx, organizationId, userId); // a sign-in from here on waits, and is then refused
+    await lockMembership(tx, organizationId, userId); // from here on a sign-in waits, and is then refused
     await deleteMembership(tx, organizationId, userId);
     if (member.owner) await assertHasOwner(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, userId, { type: 'member.removed' }));
@@ -52,7 +52,7 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
     problem('not_found', {
       detail: 'You are not a member of an organization with this id: list your organizations first.',
     });
-  // Only for its members, a transaction is opened in the scope of the organization that the path names.
+  // A transaction in the scope of the organization that the path names is opened only for a member.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganizationFor(tx, organizationId, caller.sessionId);

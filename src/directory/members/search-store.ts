@@ -5,7 +5,7 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 import { CANDIDATES, type Candidate } from '../users/search-store.ts';
 import { type MemberFilter, type Page, wanted } from './list-store.ts';
 
-// $1 grams, $2 organization, $3 status, $4 role.
+// $1 grams, $2 organization, $3 status or null, $4 id or name of a role, or null.
 const MATCHING = `
 WITH found AS MATERIALIZED (${CANDIDATES}),
 matching AS MATERIALIZED (

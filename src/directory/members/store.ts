@@ -58,7 +58,8 @@ export async function findOwnMembership(tx: UserReader, userId: string, organiza
   return (await tx.rows(OWN, [userId, organizationId])).length > 0;
 }
 
-// The sessions are locked first, as by DELETE. $1 user, $2 the organizations of the events, $3 actor or null.
+// The sessions are locked first, as by DELETE. $1 is the id of the user, $2 are the ids of the organizations that get
+// an event, and $3 is the id of the actor or null.
 const DELETE_ALL = statement(`
 WITH locked AS (SELECT id FROM sessions WHERE user_id = $1::uuid ORDER BY id FOR UPDATE),
 ended AS (
@@ -71,7 +72,8 @@ FROM ended WHERE organization_id = ANY($2::text[]::uuid[])`);
 
 /**
  * Removes every membership of a user whose account is being closed. Records that the user has left the organizations in
- * `left`. The user's other organizations are deleted. `actorId` is null for an operator and for the service itself.
+ * `left`. The caller deletes the user's other organizations. `actorId` is null for an operator and for the service
+ * itself.
  */
 export async function deleteMembershipsOf(
   tx: SystemTx,

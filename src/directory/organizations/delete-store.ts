@@ -48,9 +48,9 @@ released AS (
 )
 SELECT count(*)::int AS rows, NULL AS after FROM released`);
 
-// $3 is the member after whom the portion begins: without it, each portion would read the dead index entries that
-// earlier portions have left behind. A session that began to act for the organization meanwhile acts for none
-// afterwards.
+// $1 organization, $2 number of rows. $3 is the member after whom the portion begins. Without $3, each portion would
+// read the dead index entries that earlier portions have left behind. A session that has begun to act for the
+// organization meanwhile acts for none afterwards.
 const REMOVE_MEMBERS = statement(`
 WITH picked AS MATERIALIZED (
   SELECT user_id FROM memberships WHERE organization_id = $1::uuid AND user_id > $3::uuid ORDER BY user_id LIMIT $2::int

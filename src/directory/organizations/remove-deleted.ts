@@ -44,7 +44,7 @@ export async function removeDeleted(
   }
 }
 
-/** Removes for a short time what is left of an organization that is deleted. Never raises: the loop tries again. */
+/** Removes what it can of a deleted organization in a short time. Never raises, because the loop tries again. */
 export async function removeDeletedForRequest(deps: RemovalDeps, organizationId: string): Promise<void> {
   const begun = monotonicMs();
   await removeDeleted(deps, organizationId, () => monotonicMs() - begun >= REQUEST_MS_MAX).catch(() => undefined);

@@ -1,5 +1,5 @@
 // Validates and merges an organization's settings. They are any JSON object of limited size whose numbers have the same
-// meaning for every reader. base/bodies/json.ts limits the depth, the keys and the text of every body.
+// meaning for every reader. base/bodies/json.ts limits the depth, the keys and the text of every JSON body.
 
 /** The maximum length of the settings, in bytes of compact JSON in UTF-8. */
 export const SETTINGS_BYTES_MAX = 16 * 1024;

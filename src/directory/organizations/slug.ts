@@ -15,7 +15,7 @@ system team tenant tenantry tenants test token undefined user users verify webho
 websocket ws www`.split(/\s+/),
 );
 
-// Labels of this form are reserved (RFC 5890 §2.3.1): browsers show one that begins with xn-- in other letters.
+// Labels of this form are reserved (RFC 5890 §2.3.1). Browsers show a label that begins with xn-- in other letters.
 const ENCODED = /^..--/;
 
 /**

@@ -115,7 +115,7 @@ const FIND_OWN = statement(`
 SELECT o.id, o.name, o.slug FROM memberships m JOIN organizations o ON o.id = m.organization_id
 WHERE m.user_id = $1 AND o.id = $2::uuid AND m.status = 'active' AND o.status = 'active'`);
 
-/** The active organization with this id, if the user is an active member. */
+/** The active organization with this id, if the user is an active member of it; null otherwise. */
 export async function findOwnOrganization(
   tx: UserReader,
   userId: string,

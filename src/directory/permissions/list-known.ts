@@ -1,13 +1,13 @@
-// The catalogue of permissions. It contains the permissions that Tenantry's own routes require, each with a
-// description, and the permissions for other services that roles contain.
+// The catalogue of permissions. It contains Tenantry's own permissions, each with a description, and the permissions
+// for other services that roles contain.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
 import { countPermissions, listPermissions } from './store.ts';
 
 /**
- * The permissions that Tenantry's own routes require. Every permission in a call of `needs()` or `client()` is listed
- * here.
+ * The permissions that Tenantry's own routes require, and two that are reserved for later routes: audit:read and
+ * webhooks:manage. Every permission in a call of `needs()` or `client()` is listed here.
  */
 export const OWN_PERMISSIONS: Readonly<Record<string, string>> = {
   'audit:read': 'Read the audit log of the organization.',
@@ -34,13 +34,12 @@ export interface KnownPermission {
   /** `resource:action`. */
   readonly permission: string;
   readonly description: string | null;
-  /** `tenantry` when Tenantry's own routes require the permission, `roles` when only roles contain it. */
+  /** `tenantry` for a permission in OWN_PERMISSIONS, `roles` for one that only roles contain. */
   readonly source: 'tenantry' | 'roles';
 }
 
 /**
- * Returns a sorted list of the permissions that Tenantry requires and of those in the roles that the caller's
- * organization can see.
+ * Returns a sorted list of Tenantry's own permissions and of those in the roles that the caller's organization can see.
  */
 export async function listKnownPermissions(
   deps: { readonly db: Database },

@@ -7,7 +7,7 @@ SELECT p.permission COLLATE "C" AS permission FROM roles r CROSS JOIN LATERAL un
 WHERE r.owner_key IN ($1::uuid, '${SYSTEM_OWNER}')
 UNION SELECT own.permission COLLATE "C" FROM unnest($2::text[]) AS own (permission)`;
 
-// $1 organization, $2 permissions that Tenantry's own routes require, $3 limit, $4 offset.
+// $1 organization, $2 Tenantry's own permissions, $3 limit, $4 offset.
 const LIST = statement(`
 SELECT permission, (count(*) OVER ())::int AS total FROM (${KNOWN}) AS known
 ORDER BY permission LIMIT $3::int OFFSET $4::int`);

@@ -53,7 +53,7 @@ const WITHIN_MS = 600_000;
  * role_name_taken, role_in_use or last_owner, each with a sentence that names the obstacle.
  */
 export async function applyPreset(deps: PresetDeps, preset: Preset, options: PlanOptions = {}): Promise<AppliedPreset> {
-  // Usually nothing has to change. In that case no transaction is opened.
+  // Usually nothing has to change. Then no transaction is opened, except to finish an earlier change.
   const first = await planPreset(deps.db, preset, options);
   if (first.changes === 0) {
     for (const change of await listUnfinishedChanges(deps.db.systemReader(), SYSTEM_OWNER)) {
@@ -167,8 +167,8 @@ async function recordApplied(deps: PresetDeps, tx: SystemTx, plan: PresetPlan, u
 
 /**
  * Runs when the service starts. If the database has no system role, applies the preset (the name of a shipped preset,
- * or a path). Returns the names of the created roles. Later, only the operator's command changes system roles. Raises
- * PresetRefused.
+ * or a path), and returns the names of the created roles. Otherwise returns an empty list, because only the operator's
+ * command changes existing system roles. Raises PresetRefused.
  */
 export async function applyFirstPreset(deps: PresetDeps, nameOrPath: string): Promise<string[]> {
   const preset = readPreset(nameOrPath);

@@ -33,11 +33,11 @@ export interface PresetPlan {
   /** The system roles that are kept although the preset does not name them. */
   readonly unlisted: readonly string[];
   /**
-   * The roles with ownership after the preset is applied. There is more than one if the former role with ownership is
-   * kept.
+   * The roles with ownership after the preset has been applied. There is more than one if the former role with
+   * ownership keeps it.
    */
   readonly owners: readonly string[];
-  /** The roles that will get ownership and exist already, with the number of the assignments of each. */
+  /** The roles that will get ownership and exist already, with the number of the members who have each of them. */
   readonly promoted: readonly { readonly role: string; readonly members: number }[];
   readonly obstacles: readonly Obstacle[];
   /** How many steps are not `keep`. */

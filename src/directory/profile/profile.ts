@@ -16,7 +16,8 @@ export interface ProfileDeps {
 /**
  * Returns the caller's account, read from the database, and what the caller's token allows. Roles are read from the
  * token, because the guard has already refused a stale token. So are permissions, unless the token leaves them out
- * (permissions_ref): then they are read from the database. Raises session_revoked when the account no longer exists.
+ * (permissions_ref). In that case, they are read from the database. Raises session_revoked when the account no longer
+ * exists.
  */
 export function getProfile(deps: ProfileDeps, caller: Caller) {
   return getProfileIn(deps.db.userReader(caller.id), caller);
@@ -47,7 +48,7 @@ async function getProfileIn(reader: UserReader, caller: Caller) {
   };
 }
 
-/** What a person may change. What is left out stays as it is. */
+/** What a person may change. A field that is left out stays as it is. */
 export interface ProfileChange {
   readonly name?: string | undefined;
   /** The language of mails; null for the default of the service. */

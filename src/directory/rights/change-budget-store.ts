@@ -6,19 +6,19 @@ import { type OrganizationTx, statement } from '../../base/database/db.ts';
 export interface ChangeBudget {
   /** How many changes may be made without a wait. */
   readonly changes: number;
-  /** After that, one more change is allowed each time this number of seconds has passed. */
+  /** After these changes, one more change is allowed each time this number of seconds has passed. */
   readonly secondsEach: number;
 }
 
-// $1 organization, $2 changes without a wait, $3 seconds of each change. `known` has `now`, and `paid`: the instant of
-// the budget, or `now` if that is later.
+// $1 organization, $2 changes without a wait, $3 seconds per further change. `known` has two columns: `now`, and
+// `paid`, which is the instant of the budget, or `now` if that is later.
 const NEXT = `known.paid + $3::float8 * interval '1 second'`;
 const IS_ALLOWED = `known.paid <= known.now + ($2::int - 1) * $3::float8 * interval '1 second'`;
 const WAIT = `
 SELECT CASE WHEN EXISTS (SELECT FROM spent) THEN 0
   ELSE ceil(extract(epoch FROM known.paid - known.now) - ($2::int - 1) * $3::float8)::int END AS wait FROM known`;
 
-// $1 organization, $2 and $3 as above, $4 member.
+// $1 to $3 as for NEXT, $4 member.
 const SPEND_OF_MEMBER = statement(`
 WITH known AS (
   SELECT i.now, greatest(m.changes_paid_until, i.now) AS paid FROM memberships m, (SELECT clock_timestamp() AS now) i
@@ -40,8 +40,8 @@ spent AS (
 )${WAIT}`);
 
 /**
- * Spends one change of a member. Returns 0, or the whole seconds until a change is allowed: then nothing is spent. The
- * caller holds the organization's lock.
+ * Spends one change of a member and returns 0. If the budget is used up, spends nothing and returns the whole seconds
+ * until a change is allowed. The caller holds the organization's lock.
  */
 export async function spendMemberChange(
   tx: OrganizationTx,

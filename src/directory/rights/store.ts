@@ -1,5 +1,5 @@
 // The queries that the changes of members, roles and invitations share. One takes the lock that makes such changes of
-// one organization run one after another. Others read a member's rights, and count the owners, at that moment.
+// one organization run one after another. Others read a member's rights, and count the owners, under this lock.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { isKeyRevokedSql } from '../../base/revoking/sql.ts';
 import { type FoundSession, isSessionLiveSql, lockSessionSql, type SessionOwner } from '../users/session-store.ts';
@@ -27,7 +27,7 @@ export async function lockOrganization(
 const LOCK_SEVERAL = statement(`
 SELECT id FROM organizations WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR NO KEY UPDATE`);
 
-/** Does the same as lockOrganization, for several organizations. */
+/** Takes the lock of lockOrganization for several organizations. */
 export async function lockOrganizations(tx: SystemTx, organizationIds: readonly string[]): Promise<void> {
   await tx.rows(LOCK_SEVERAL, [organizationIds]);
 }
@@ -87,7 +87,7 @@ export async function findStanding(
   return row ?? null;
 }
 
-// $1 organization, $2 user, $3 session, $4 the key of the token.
+// $1 organization, $2 user, $3 session, $4 the id of the key that signed the caller's token, or null.
 const FIND_CALLER_STANDING = statement(`
 WITH session AS MATERIALIZED (${lockSessionSql('$2::uuid', '$3::uuid')})
 SELECT EXISTS (SELECT FROM session) AS live, ${isKeyRevokedSql('$4::text')} AS "keyRevoked",
@@ -118,8 +118,9 @@ export interface FoundCaller extends CallerStanding {
 }
 
 /**
- * A SELECT of one FoundCaller, which locks nothing: $1 organization or null, $2 user, $3 session, $4 the key. It is for
- * a request that changes nothing, such as a repeat that gets a kept answer.
+ * A SELECT of one FoundCaller, which locks nothing. It is for a request that changes nothing, such as a repeat that
+ * gets a kept answer. $1 is the id of the organization or null, $2 of the user, $3 of the session, and $4 of the key
+ * that signed the caller's token.
  */
 export const FOUND_CALLER_SQL = `
 SELECT EXISTS (${isSessionLiveSql('$2::uuid', '$3::uuid')}) AS live, ${isKeyRevokedSql('$4::text')} AS "keyRevoked",

@@ -3,7 +3,7 @@
 // one of these members. So the members are raised in slices, each in its own short transaction. If the process ends, a
 // loop of any process continues.
 //
-// A change of an organization's role does not wait for this: in its own transaction, it raises the epoch of the
+// A change of an organization's role does not wait for the slices. In its own transaction, it raises the epoch of the
 // organization's roles, which revokes the older tokens. The loop then raises the memberships for processes and tokens
 // of the previous version, which do not know that epoch. It raises every member, so a token that was issued after the
 // change but before the slice of its member becomes stale, too. A change of a system role waits for the last slice.
@@ -44,14 +44,14 @@ const ABANDONED_AFTER_SECONDS = 2;
 const PAUSE_SHARE = 3;
 /** Shorter than the time after which a change counts as abandoned. */
 const PAUSE_MS_MAX = 1_000;
-/** After this time the loop looks for further changes. The row of a change keeps how far the loop got. */
+/** After this time the loop looks for further changes. The row of a change stores how far the loop has got. */
 const RUN_MS_MAX = 5_000;
 
 export interface RaiseDeps extends PublishDeps {
   readonly db: Database;
 }
 
-/** Writes, in the transaction that changes a role, that the epochs of its members are still to be raised. */
+/** Records, in the transaction that changes a role, that the epochs of its members are still to be raised. */
 export function beginRaising(
   deps: { readonly clock: Clock; readonly random: Random },
   tx: OrganizationTx | SystemTx,
@@ -61,15 +61,15 @@ export function beginRaising(
 }
 
 interface Pace {
-  /** Stops the work before the next slice when it returns true. */
+  /** When this returns true, the work stops before the next slice. */
   readonly isOver?: () => boolean;
-  /** Waits after a slice that took this time. */
+  /** Waits after a slice. `workMs` is the time that the slice took. */
   readonly pauseAfter?: (workMs: number) => Promise<unknown>;
 }
 
 /**
  * Raises the epochs of all members of the role for whom that is still to be done. Other processes may do the same for
- * the same change. Returns false when `isOver` stopped it early.
+ * the same change. Returns true when all are raised, and false when `isOver` stopped it early.
  */
 export async function raiseHolders(
   deps: RaiseDeps,

@@ -26,7 +26,7 @@ ON CONFLICT (role_owner_key, role_id) DO UPDATE
   SET after_user_id = excluded.after_user_id, advanced_at = clock_timestamp()
 RETURNING ${COLUMNS}`);
 
-/** Writes that the epochs of all members of the role are still to be raised. */
+/** Records that the epochs of all members of the role are still to be raised. */
 export async function insertUnfinishedChange(
   tx: OrganizationTx | SystemTx,
   id: string,
@@ -48,7 +48,7 @@ const ABANDONED = statement(`
 SELECT ${COLUMNS} FROM unfinished_role_changes c
 WHERE c.advanced_at < clock_timestamp() - $1::float8 * interval '1 second' ORDER BY c.advanced_at LIMIT 10`);
 
-/** Changes on which no process has worked for some seconds. */
+/** Changes on which no process has worked for this number of seconds, at most ten of them. */
 export function listAbandonedChanges(tx: SystemReader, seconds: number): Promise<UnfinishedChange[]> {
   return tx.rows<UnfinishedChange>(ABANDONED, [seconds]);
 }
@@ -56,7 +56,10 @@ export function listAbandonedChanges(tx: SystemReader, seconds: number): Promise
 const LOCK = statement(`
 SELECT after_user_id::text AS after FROM unfinished_role_changes WHERE id = $1::uuid FOR UPDATE`);
 
-/** The user up to whom the members are done. Null when the change is finished. Other processes wait for their turn. */
+/**
+ * Locks the change, so that other processes wait for their turn. Returns the user up to whom the members are done, or
+ * null when the change is finished.
+ */
 export async function lockUnfinishedChange(tx: SystemTx, id: string): Promise<string | null> {
   const [row] = await tx.rows<{ after: string }>(LOCK, [id]);
   return row?.after ?? null;

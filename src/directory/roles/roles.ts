@@ -70,8 +70,8 @@ export async function getRole(
 }
 
 /**
- * Creates a role of the caller's organization. The permissions must be sorted and without repeats. Raises
- * permission_denied, grant_exceeds_own, role_name_taken, role_limit.
+ * Creates a role of the caller's organization. The permissions must be sorted and without repeats. Raises the errors of
+ * lockAndAuthorize, grant_exceeds_own, role_name_taken, role_limit.
  */
 export function createRole(
   deps: RoleDeps,
@@ -102,10 +102,11 @@ interface Changed extends Revoking {
  * Changes a role of the caller's organization. If the name or the permissions of the role change, the older tokens of
  * all users who have the role are revoked when this returns. If the users are many, one revocation names the role
  * instead of the users. So the change takes the same time for any number of members. While a former change of the role
- * is carried on, this change may wait for one slice of the members. If the role already has the requested state,
- * nothing is written. Fields that the change does not name stay as they are at the moment of the change. Raises
- * permission_denied, not_found, grant_exceeds_own, precondition_failed, role_name_taken, and too_many_requests when the
- * organization changes the rights of its members by their roles too often.
+ * is not finished, this change may wait for one slice of the members. If the role already has the requested state,
+ * nothing is written. Fields that the change does not name stay as they are at the moment of the change. Raises the
+ * errors of lockAndAuthorize, permission_denied for a system role, not_found, grant_exceeds_own, precondition_failed,
+ * role_name_taken, and too_many_requests when the organization changes the rights of its members by their roles too
+ * often.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -162,8 +163,8 @@ async function revokeHolders(
 }
 
 /**
- * Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own,
- * precondition_failed, role_in_use.
+ * Deletes a role of the caller's organization. Raises the errors of lockAndAuthorize, permission_denied for a system
+ * role, not_found, grant_exceeds_own, precondition_failed, role_in_use.
  */
 export async function removeRole(
   deps: RoleDeps,

@@ -29,7 +29,7 @@ const OWNERSHIP = statement(`
 SELECT id, owner_key AS "ownerKey" FROM roles
 WHERE owner_key = '${SYSTEM_OWNER}' AND ownership ORDER BY level DESC, name LIMIT 1`);
 
-/** The system role with ownership. If several roles have it, the highest of them. */
+/** The system role with ownership; the highest of them if several roles have it, and null if none has it. */
 export async function findOwnershipRole(
   tx: OrganizationTx | SystemTx,
 ): Promise<{ readonly id: string; readonly ownerKey: string } | null> {

@@ -19,7 +19,7 @@ const COLUMNS = `
 u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.status, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
 EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id) AS "platformAdministrator"`;
 
-// The row of a closed account is no account any more: no query of accounts finds it.
+// The row of a closed account is no account any more. No query of accounts finds it.
 const OPEN = `u.status <> 'closed'`;
 const FIND = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = $1::uuid AND ${OPEN}`);
 const FIND_BY_EMAIL = byEmail((is) => `SELECT ${COLUMNS} FROM users u WHERE ${is}`);

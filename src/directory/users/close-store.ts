@@ -28,8 +28,8 @@ export async function lockAccount(tx: SystemTx, userId: string): Promise<Closabl
   return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
 }
 
-// Without the password, no sign-in that has checked it can open a session any more: such a sign-in has either locked
-// the password, and this statement waits for it, or finds it gone.
+// Without the password, no sign-in that has checked it can open a session any more. Such a sign-in has either locked
+// the password, so that this statement waits for it, or it finds no password.
 const CLOSE = statement(`
 WITH closed AS (
   UPDATE users SET status = 'closed', email = NULL, email_key = NULL, name = NULL, email_sealed = NULL,
@@ -47,7 +47,7 @@ export async function closeAccountRow(tx: SystemTx, userId: string): Promise<voi
 }
 
 // The conditions under which an account whose mailbox nobody has proven may be removed without an effect on anybody
-// else, and without an effect on somebody who uses it. $1 the age in seconds.
+// else, and without an effect on somebody who uses it. $1 is the minimum age in seconds.
 const ABANDONED = `u.email_verified_at IS NULL AND u.status = 'active'
   AND u.created_at < clock_timestamp() - $1::float8 * interval '1 second'
   AND NOT EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id)
@@ -68,11 +68,14 @@ ORDER BY u.created_at, u.id LIMIT $2::int`);
 
 export interface AbandonedAccount {
   readonly id: string;
-  /** As the database writes it. */
+  /** The instant as the database writes it. */
   readonly createdAt: string;
 }
 
-/** The accounts that were never proven, are older than `olderThanSeconds` and are not in use, the oldest first. */
+/**
+ * Accounts whose mailbox nobody has proven, which are older than `olderThanSeconds` and not in use, the oldest first.
+ * The list begins after the account `after`, and has at most `count` accounts.
+ */
 export function listAbandoned(
   tx: SystemReader,
   olderThanSeconds: number,

@@ -5,7 +5,7 @@
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import { stored } from '../../base/secrets/personal.ts';
 
-/** A person who may match: where the parts were found. */
+/** A person who may match, and where the parts of the query were found. */
 export interface Candidate {
   readonly id: string;
   readonly inName: boolean;
@@ -77,7 +77,7 @@ UNION ALL
 SELECT m.user_id::text FROM memberships m WHERE (SELECT many FROM size) AND m.organization_id = $1::uuid
   AND (SELECT ${IS_UNSEALED} FROM users u WHERE u.id = m.user_id)`);
 
-/** The people whose row is not sealed yet, so that its grams may be missing. None once nothing is stored unsealed. */
+/** The people whose row is not sealed yet, so that its grams may be missing; none once nothing is stored unsealed. */
 export async function listUnsealed(tx: SystemReader, organizationId: string | null): Promise<string[]> {
   if (tx.personal.isSealed) return [];
   const [query, values] = organizationId === null ? [UNSEALED, []] : [UNSEALED_MEMBERS, [organizationId]];

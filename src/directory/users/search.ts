@@ -5,10 +5,10 @@ import type { SystemReader } from '../../base/database/db.ts';
 import { containing } from '../../base/secrets/grams.ts';
 import { type Candidate, findAmongFew, findByGrams, listStored, listUnsealed } from './search-store.ts';
 
-/** This many people are read by one statement. */
+/** How many people one statement reads. */
 const READ_AT_ONCE = 1_000;
 /**
- * This many people are compared without a pause. With the longest names, comparing them takes about five milliseconds.
+ * How many people are compared without a pause. With the longest names, comparing them takes about five milliseconds.
  */
 const COMPARED_AT_ONCE = 50;
 

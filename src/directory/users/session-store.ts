@@ -14,8 +14,8 @@ SELECT 1 FROM sessions s WHERE s.id = ${sessionId} AND s.user_id = ${userId} AND
   AND (SELECT u.status FROM users u WHERE u.id = s.user_id) = 'active'`;
 
 /**
- * A SELECT that also locks the session. Nobody can end the session until the transaction has ended: a logout waits, and
- * so is acknowledged only after the change. If the logout was first, this statement waits for it, and then finds the
+ * A SELECT that also locks the session. Nobody can end the session until the transaction has ended. A logout waits, so
+ * it is acknowledged only after the change. If the logout was first, this statement waits for it, and then finds the
  * session ended. A refresh of the session waits, too.
  */
 export const lockSessionSql = (userId: string, sessionId: string) => `${isSessionLiveSql(userId, sessionId)} FOR SHARE`;
@@ -24,7 +24,7 @@ const LOCK = statement(`
 WITH session AS MATERIALIZED (${lockSessionSql('$1::uuid', '$2::uuid')})
 SELECT EXISTS (SELECT FROM session) AS live, ${isKeyRevokedSql('$3::text')} AS "keyRevoked"`);
 
-/** The user and the session of a caller, and the key of the token. */
+/** The ids of the user and the session of a caller, and of the key that signed the caller's token. */
 export interface SessionOwner {
   readonly id: string;
   readonly sessionId: string;

@@ -78,8 +78,9 @@ export interface NewUser {
   readonly locale: Language | null;
 }
 
-// $1 user, $2 to $4 e-mail, its key and name, null once nothing is stored unsealed, $5 and $6 e-mail and name sealed,
-// $7 look-up of the e-mail, $8 hash of the password or null, $9 and $10 grams of name and e-mail, $11 language or null.
+// $1 is the id of the user. $2 to $4 are the e-mail, its canonical form and the name, all null once nothing is stored
+// unsealed. $5 and $6 are the sealed e-mail and the sealed name, $7 the look-up of the e-mail, $8 the hash of the
+// password or null, $9 and $10 the grams of the name and of the e-mail, and $11 the language or null.
 const INSERT = statement(`
 WITH inserted AS (
   INSERT INTO users (id, email, email_key, name, email_sealed, name_sealed, email_lookup, locale)
@@ -135,7 +136,7 @@ LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.
   ON m.user_id = u.id AND m.organization_id = $2 AND m.status = 'active'
 WHERE u.id = $1 AND u.status = 'active'`);
 
-/** The user, and the organization if the user is still an active member of it. */
+/** The user, and the organization if the user is still an active member of it. Null when the account is not active. */
 export async function findProfile(
   tx: UserReader,
   userId: string,
@@ -191,7 +192,7 @@ WITH changed AS (
 )
 INSERT INTO events (id, type, actor_id, target_id) SELECT gen_random_uuid(), 'user.locale_changed', id, id FROM changed`);
 
-/** Changes the language of the user and records the event. Does nothing when the user has that language. */
+/** Changes the language of the user and records the event. Does nothing when the user already has that language. */
 export async function updateLocale(tx: UserReader, userId: string, locale: Language | null): Promise<void> {
   await tx.rows(SET_LOCALE, [userId, locale]);
 }

@@ -1,5 +1,6 @@
 // Takes the token of a link from a mail out of the address, and puts it into the field for it. Without this script a
-// person pastes the link into the field. A form with data-link="send" is sent at once, because it uses nothing up.
+// person pastes the link into the field. A form with data-link="send" is sent at once, because it does not use the
+// token up.
 function take() {
   const part = document.querySelector('[data-link]');
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
@@ -11,5 +12,5 @@ function take() {
   else part.hidden = true;
 }
 take();
-// The same page is open already, and its address gets the token of another link.
+// Runs when the same page is already open, and its address gets the token of another link.
 addEventListener('hashchange', take);

@@ -1,5 +1,5 @@
 // The problems that people meet on pages, in English. Any other problem has the text `failure` if its status is 500 or
-// more, and else the text `other`.
+// more, and otherwise the text `other`.
 
 export const problems = {
   invalid_credentials: {
