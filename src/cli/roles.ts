@@ -24,7 +24,7 @@ export function rolesCommands(program: Command, invocation: Invocation): void {
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--prune', 'also remove system roles that the preset does not name')
-    .option('--yes', 'do not ask before roles are removed or begin to make owners')
+    .option('--yes', 'do not ask before roles are removed or begin to give ownership')
     .action(act<ApplyOptions>(invocation, apply));
   leaf(roles, 'diff [preset]', 'Show how the system roles differ from a preset; exit code 1 when they do')
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
@@ -103,12 +103,12 @@ function aboutOwners({ owners, promoted }: PresetPlan): string[] {
   const made = promoted.map(({ role, members }) => {
     const assigned =
       members === 0 ? 'no member has it yet' : `it is assigned ${members === 1 ? 'once' : `${members} times`}`;
-    return `${role} will make owners, and ${assigned}`;
+    return `${role} will give ownership, and ${assigned}`;
   });
   if (owners.length < 2) return made;
   return [
     ...made,
-    `${owners.join(' and ')} will make owners: assign one of them to all owners, and remove the others with --prune`,
+    `${owners.join(' and ')} will give ownership: assign one of them to all owners, and remove the others with --prune`,
   ];
 }
 

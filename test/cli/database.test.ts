@@ -42,7 +42,7 @@ t.test('an empty database is migrated once and seeded once, and the doctor then 
 
   const ownerless = await cli('doctor');
   t.equal(ownerless.status, 1);
-  t.match(ownerless.stdout, /^fail +role of owners +no system role makes owners.*tenantry seed --no-demo/m);
+  t.match(ownerless.stdout, /^fail +role of owners +no system role gives ownership.*tenantry seed --no-demo/m);
   t.match(
     (await cli.fed('gravel umbrella tuesday', 'users', 'create', 'a@x.example', '--name', 'A', '--password-stdin'))
       .status,
@@ -187,11 +187,11 @@ t.test('a change of the preset names the users who would become owners, and wait
   const { api } = await openService(t, database);
   const owner = await newAccount(api);
   const { slug } = owner.organization;
-  const both = /^! admin and owner will make owners: /m;
+  const both = /^! admin and owner will give ownership: /m;
 
   const dry = await cli('roles', 'apply', 'workspace', '--dry-run');
   t.equal(dry.status, 0);
-  t.match(dry.stdout, /^! admin will make owners, and no member has it yet$/m);
+  t.match(dry.stdout, /^! admin will give ownership, and no member has it yet$/m);
   t.match(dry.stdout, both);
   t.match(dry.stdout, /^ {4}permissions:\n {6}\+billing:manage [\s\S]*\n {6}.*−contacts:delete /m);
   t.ok(
@@ -200,14 +200,14 @@ t.test('a change of the preset names the users who would become owners, and wait
   );
   const unasked = await cli('roles', 'apply', 'workspace', '--json');
   t.equal(unasked.status, 2);
-  t.match(unasked.json.error, { code: 'confirmation_required', detail: /make owners/ });
+  t.match(unasked.json.error, { code: 'confirmation_required', detail: /give ownership/ });
   t.match(await database.query(`SELECT ownership FROM roles WHERE name = 'admin'`), [{ ownership: false }]);
 
   t.match((await cli('roles', 'apply', 'workspace', '--yes')).stdout, both);
   const after = await cli('roles', 'diff', 'workspace');
   t.equal(after.status, 0);
   t.match(after.stdout, both);
-  t.match((await cli('doctor')).stdout, /^warn +role of owners +admin and owner make owners/m);
+  t.match((await cli('doctor')).stdout, /^warn +role of owners +admin and owner give ownership/m);
 
   const refused = await cli('roles', 'apply', 'workspace', '--prune', '--dry-run');
   t.equal(refused.status, 1, 'a refused plan is not a success');

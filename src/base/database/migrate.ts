@@ -99,8 +99,7 @@ const APPLIED =
  */
 export async function migrate(client: pg.Client, directory: string, lockTimeoutMs = 60_000): Promise<string[]> {
   const migrations = readMigrations(directory);
-  await client.query(`SET lock_timeout = ${Math.trunc(lockTimeoutMs)}`);
-  await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+  await takeMigrationLock(client, lockTimeoutMs);
   try {
     await client.query('RESET lock_timeout');
     await client.query(MIGRATIONS_TABLE);
@@ -113,6 +112,19 @@ export async function migrate(client: pg.Client, directory: string, lockTimeoutM
     return names;
   } finally {
     await client.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+  }
+}
+
+async function takeMigrationLock(client: pg.Client, lockTimeoutMs: number): Promise<void> {
+  await client.query(`SET lock_timeout = ${Math.trunc(lockTimeoutMs)}`);
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+  } catch (error) {
+    if (!isLockTimeout(error)) throw error;
+    throw new MigrationRefused(
+      'another process is still migrating the database: wait until it has ended, then start again',
+      { cause: error },
+    );
   }
 }
 

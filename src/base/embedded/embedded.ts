@@ -123,7 +123,7 @@ async function runServer(
 // A crash may have interrupted an earlier run after any statement. So the role and the database are each created only
 // if they are missing.
 async function createOwner(adminUrl: string, ownerPassword: string): Promise<void> {
-  const client = new pg.Client({ connectionString: adminUrl });
+  const client = clientOf({ connectionString: adminUrl });
   await client.connect();
   try {
     const { rows } = await client.query<{ role: boolean; database: boolean }>(
@@ -142,7 +142,7 @@ async function createOwner(adminUrl: string, ownerPassword: string): Promise<voi
 
 /** Whether a server answers at this address within five seconds. */
 export async function canConnect(connectionString: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
+  const client = clientOf({ connectionString, connectionTimeoutMillis: 5_000 });
   try {
     await client.connect();
     await client.end();
@@ -150,6 +150,13 @@ export async function canConnect(connectionString: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** A client whose queries fail when the server ends. Without a listener, this process would end, too. */
+function clientOf(config: pg.ClientConfig): pg.Client {
+  const client = new pg.Client(config);
+  client.on('error', () => {});
+  return client;
 }
 
 /** The addresses of the owner and of the superuser on this port. */

@@ -33,8 +33,8 @@ function isSecret(name: string): boolean {
 }
 
 /**
- * Returns the object with its secret members masked, down to DEPTH_MAX levels. An object without nested members or
- * secrets is not copied.
+ * Returns the object with its secret members masked. Members below DEPTH_MAX levels are left out. An object without
+ * nested members or secrets is not copied.
  */
 function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
@@ -43,12 +43,17 @@ function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown
     if (isSecret(key)) {
       masked ??= { ...value };
       masked[key] = '[redacted]';
-    } else if (typeof member === 'object' && member !== null && !(member instanceof Error) && depth < DEPTH_MAX) {
+    } else if (typeof member === 'object' && member !== null && !(member instanceof Error)) {
       masked ??= { ...value };
-      masked[key] = mask(member as Record<string, unknown>, depth + 1);
+      masked[key] = depth < DEPTH_MAX ? maskNested(member, depth + 1) : '[left out]';
     }
   }
   return masked ?? value;
+}
+
+function maskNested(member: object, depth: number): unknown {
+  const masked = mask(member as Record<string, unknown>, depth);
+  return Array.isArray(member) ? Object.values(masked) : masked;
 }
 
 // Only the name, code, message and stack of an error are kept. Other members may contain the values of a query.

@@ -179,14 +179,14 @@ function judgeOwnership(roles: readonly SystemRole[]): Finding {
   const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
   if (owners.length === 1) return { name, status: 'ok', detail: owners.join('') };
   if (owners.length > 1) {
-    const detail = `${owners.join(' and ')} make owners, but only one role should: assign one of them to all owners, then run tenantry roles apply --prune`;
+    const detail = `${owners.join(' and ')} give ownership, but only one role should: assign one of them to all owners, then run tenantry roles apply --prune`;
     return { name, status: 'warn', detail };
   }
   const remedy = roles.length === 0 ? 'tenantry seed --no-demo, or start the service once' : 'tenantry roles apply';
   return {
     name,
     status: 'fail',
-    detail: `no system role makes owners, so no organization can be created: run ${remedy}`,
+    detail: `no system role gives ownership, so no organization can be created: run ${remedy}`,
   };
 }
 

@@ -94,7 +94,7 @@ export async function insertOrganization(
   const slug = await insertWithFreeSlug(tx, toCreate);
   if (slug === null) return null;
   const owner = await findOwnershipRole(tx);
-  if (!owner) throw new Error('No system role makes owners: run tenantry seed --no-demo, or start the service once');
+  if (!owner) throw new Error('No system role gives ownership: run tenantry seed --no-demo, or start the service once');
   const trialEndsAt = new Date(deps.clock.now().getTime() + deps.trialDays * DAY_MS);
   const subscription = { plan: 'trial', status: 'trialing', trialEndsAt, limits: deps.trialLimits } as const;
   await insertSubscription(tx, { organizationId, ...subscription });

@@ -8,7 +8,8 @@ export const KnownPermission = z
     permission: z.string(),
     description: z.string().nullable(),
     source: z.enum(['tenantry', 'roles']).meta({
-      description: 'tenantry: an endpoint of Tenantry requires it. roles: it is known only because a role contains it.',
+      description:
+        'tenantry: an endpoint of Tenantry requires it, or the name is reserved for one. roles: it is known only because a role contains it.',
     }),
   })
   .meta({ id: 'KnownPermission' });

@@ -185,9 +185,9 @@ export async function exportRoles(deps: { readonly db: Database }, name = 'expor
   const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
   if (owners.length > 1) {
     throw new PresetRefused([
-      `More than one role makes owners (${owners.join(', ')}), but a preset has exactly one such role: assign one of them to all owners, and remove the others`,
+      `More than one role gives ownership (${owners.join(', ')}), but a preset has exactly one such role: assign one of them to all owners, and remove the others`,
     ]);
   }
-  if (owners.length === 0) throw new PresetRefused(['No system role makes owners: apply a preset first']);
+  if (owners.length === 0) throw new PresetRefused(['No system role gives ownership: apply a preset first']);
   return writePreset({ name, roles });
 }

@@ -163,10 +163,10 @@ function contradictions({ roles }: Preset): string[] {
   const [owner] = owners;
   if (!owner) problems.push('ownership: must be true for one role, which makes its holders owners');
   for (const { name } of owners.slice(1)) {
-    problems.push(`role "${name}": ownership: is true for "${owner?.name}" already; one role makes owners`);
+    problems.push(`role "${name}": ownership: is true for "${owner?.name}" already; one role gives ownership`);
   }
   if (owner && roles.some(({ level }) => level > owner.level)) {
-    problems.push(`role "${owner.name}": level: must be the highest, because the role makes owners`);
+    problems.push(`role "${owner.name}": level: must be the highest, because the role gives ownership`);
   }
   return problems;
 }

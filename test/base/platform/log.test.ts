@@ -45,3 +45,13 @@ t.test('a log that does not write JSON gets the members', async (t) => {
   plainLines({ info: (...line: unknown[]) => said.push(line) } as never, 'request')(MEMBERS);
   t.same(said, [[MEMBERS, 'request']]);
 });
+
+t.test('secrets are masked at every depth that is written, and a list stays a list', async (t) => {
+  const { log, lines } = opened('info');
+  const deep = { one: { two: { three: { four: { five: { token: 'canary' } } } } } };
+  log.info({ list: [{ password: 'canary', name: 'Ada' }, 'text', 7], deep }, 'told');
+  const { list, deep: written } = JSON.parse(lines[0] ?? '');
+  t.strictSame(list, [{ password: '[redacted]', name: 'Ada' }, 'text', 7]);
+  t.strictSame(written, { one: { two: { three: { four: '[left out]' } } } });
+  t.notMatch(lines[0], /canary/);
+});

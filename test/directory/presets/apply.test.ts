@@ -112,10 +112,10 @@ t.test('roles that no preset can describe are not exported', async (t) => {
   await database.query(`UPDATE roles SET ownership = true WHERE name = 'admin'`);
   await t.rejects(exportRoles(deps), {
     name: 'PresetRefused',
-    problems: [/More than one role makes owners \(owner, admin\)/],
+    problems: [/More than one role gives ownership \(owner, admin\)/],
   });
   await database.query('DELETE FROM roles');
-  await t.rejects(exportRoles(deps), { name: 'PresetRefused', problems: [/No system role makes owners/] });
+  await t.rejects(exportRoles(deps), { name: 'PresetRefused', problems: [/No system role gives ownership/] });
 });
 
 t.test('only memberships with a role whose permissions or ownership change get a new epoch', async (t) => {

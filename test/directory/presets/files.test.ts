@@ -103,7 +103,7 @@ t.test('each error of a file is one line, with the role and the field if it is a
     [
       'two owners',
       role('{name: helper, level: 1, permissions: [], ownership: true}'),
-      ['role "helper": ownership: is true for "boss" already; one role makes owners'],
+      ['role "helper": ownership: is true for "boss" already; one role gives ownership'],
     ],
     [
       'no owner',
@@ -113,7 +113,7 @@ t.test('each error of a file is one line, with the role and the field if it is a
     [
       'a role above the owner',
       role('{name: helper, level: 10, permissions: []}'),
-      ['role "boss": level: must be the highest, because the role makes owners'],
+      ['role "boss": level: must be the highest, because the role gives ownership'],
     ],
     [
       'an ownership that is text',

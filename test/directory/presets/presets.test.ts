@@ -229,7 +229,7 @@ for (const [name, { roles: expected, matrix }] of Object.entries(MATRICES)) {
     );
   });
 
-  t.test(`the highest role of the ${name} preset makes owners, and no other role does`, async (t) => {
+  t.test(`the highest role of the ${name} preset gives ownership, and no other role does`, async (t) => {
     const owners = readPreset(name).roles.filter(({ ownership }) => ownership);
     t.strictSame(
       owners.map((role) => role.name),

@@ -73,7 +73,11 @@ t.test('ownership moves to another role only if every organization keeps an owne
   t.equal(code, 'last_owner');
   t.match(message, '1 organization would be left without an owner');
   const renamed = { ...moved, roles: moved.roles.filter(({ name }) => name !== 'owner') };
-  t.equal((await applyPreset(deps, renamed)).plan.changes, 1, 'an ownership role that is left out still makes owners');
+  t.equal(
+    (await applyPreset(deps, renamed)).plan.changes,
+    1,
+    'an ownership role that is left out still gives ownership',
+  );
   await applyPreset(deps, CRM);
 
   await database.query(

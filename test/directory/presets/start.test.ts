@@ -44,7 +44,7 @@ t.test('with a wrong ROLE_PRESET the service does not start, and logs the proble
   const path = join(folder, 'own.yaml');
   writeFileSync(path, PRESET);
   await t.rejects(spawnService(t, settings(database, path)), {
-    message: /own\.yaml: role "boss": level: must be the highest, because the role makes owners$/,
+    message: /own\.yaml: role "boss": level: must be the highest, because the role gives ownership$/,
   });
   await t.rejects(spawnService(t, settings(database, 'nope')), { message: /There is no preset "nope": name one of/ });
 });
