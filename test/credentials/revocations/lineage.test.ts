@@ -1,5 +1,5 @@
-// A failover that set the database back is noticed. Until an operator decides, an earlier session or token gets 503. It
-// gets 401 only if it is known to be revoked.
+// A failover that has set the database back is noticed. Until an operator decides, an earlier session or token gets
+// 503, or 401 if it is known to be revoked.
 import t, { type Test } from 'tap';
 import { acceptDatabase, endEverything } from '../../../src/admin/restore/restore.ts';
 import type { Database } from '../../../src/base/database/db.ts';

@@ -135,7 +135,10 @@ export async function withoutGap<T>(
   }
 }
 
-/** Longer than an entry takes on a busy machine, and than a service takes to notice a broken connection. */
+/**
+ * Longer than an entry takes to arrive on a busy machine, and longer than a service takes to notice a broken
+ * connection.
+ */
 const ARRIVES_MILLISECONDS = 30_000;
 
 /** Resolves once the condition, which an entry of the stream causes, is true. Raises at once when there is a gap. */
@@ -149,7 +152,8 @@ export async function arrives(condition: () => boolean | Promise<boolean>, hasGa
 }
 
 /**
- * Lets `revoke` end something of an account, which the last service must learn from the stream. Returns the account.
+ * Calls `revoke`, which ends a session or a right of an account. The second service must learn of this from the stream.
+ * Returns the account.
  */
 export function learns<T extends Pick<Account, 'accessToken'>>(
   services: readonly [Service, Service],

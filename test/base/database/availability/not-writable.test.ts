@@ -20,8 +20,8 @@ import { createManualTiming } from '../../../verifier/manual-timing.ts';
 const log = openLog({ level: 'silent', pretty: false });
 
 /**
- * Makes the database read-only for every new connection, or writable again. Before it is read-only, the connections of
- * the service end, because a connection keeps the setting with which it began.
+ * Makes the database read-only for every new connection, or writable again. If it becomes read-only, the connections of
+ * the service are then ended, because a connection keeps the setting with which it began.
  */
 async function setReadOnly({ name, query }: TestDatabase, isReadOnly: boolean): Promise<void> {
   await query('SET default_transaction_read_only = off');
@@ -35,7 +35,7 @@ function opened(t: Test, database: TestDatabase) {
   return db;
 }
 
-/** Repeats a call that may find a connection that was just ended. */
+/** Repeats a call until it reaches PostgreSQL. Earlier calls may find a connection that has just been ended. */
 async function settled(call: () => Promise<Reply>): Promise<Reply> {
   for (;;) {
     const reply = await call();
