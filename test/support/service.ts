@@ -50,7 +50,7 @@ export interface Service {
   readonly clock: MovableClock;
   readonly url: string;
   readonly keysDirectory: string;
-  /** The lines that the service has logged; empty if it has no REDIS_URL. */
+  /** The lines that the service has logged. There are none if the service has no REDIS_URL. */
   readonly lines: readonly string[];
 }
 
@@ -149,7 +149,8 @@ export async function openService(
     ...(typeof bounds === 'object' && { databaseBounds: bounds }),
     ...(bounds !== 'one clock' && MOVABLE),
   });
-  // As main.ts does before it listens. In some tests these readings fail; the loops of the service read again.
+  // main.ts does the same before it listens. In some tests these readings fail, and the loops of the service read
+  // again.
   await app.parts.personalPhase.synchronize().catch(() => undefined);
   await app.parts.revocations.synchronize().catch(() => undefined);
   await app.server.listen({ host: '127.0.0.1', port: 0 });

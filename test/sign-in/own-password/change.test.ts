@@ -1,5 +1,5 @@
-// A signed-in user changes the password: what the old one opened ends, and the session of the request goes on. A
-// refusal changes nothing.
+// A signed-in user changes the password. All other sessions and all older tokens end, and the session of the request
+// goes on. A refusal changes nothing.
 import t, { type Test } from 'tap';
 import { findOneTime } from '../../../src/credentials/one-time/consume.ts';
 import { createOneTime } from '../../../src/credentials/one-time/create.ts';

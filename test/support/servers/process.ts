@@ -16,7 +16,10 @@ export interface ServerProcess {
   readonly hasEnded: boolean;
   /** Returns the last lines that the process printed, on its standard output or standard error. */
   output(): string;
-  /** Resolves once a printed line matches, even an earlier line. Raises the output if the process ends first. */
+  /**
+   * Resolves once a printed line matches, even an earlier line. Raises an error with the output if the process ends
+   * first.
+   */
   printed(pattern: RegExp): Promise<void>;
   /** Sends the signal, even to a stopped process, and waits until the process has ended. */
   end(signal: NodeJS.Signals): Promise<void>;

@@ -1,4 +1,4 @@
-// A verifier that did not run for a while, or whose clock is wrong, does not trust what it knows.
+// A verifier that has not run for a while, or whose clock is wrong, does not trust what it knows.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { until } from '../../support/until.ts';

@@ -1,5 +1,5 @@
-// A PostgreSQL that answers but stores nothing: requests that change something get 503, reads work, the service says
-// that it is not ready and why, and works again without a restart.
+// A PostgreSQL that answers but stores nothing. Requests that change something get 503, and reads work. The service
+// says that it is not ready and why, and works again without a restart.
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { DatabaseNotWritable, openDatabase, statement } from '../../../../src/base/database/db.ts';

@@ -69,10 +69,7 @@ const tokens = new WeakMap<TokenHolders, string>();
 const invited = async (holders: TokenHolders) => tokens.set(holders, await invite(holders));
 const tokenOf = (holders: TokenHolders) => tokens.get(holders) ?? '';
 
-/**
- * Creates the token that a mail about the address would contain. The member has requested this mail in a further
- * session.
- */
+/** Creates the token that a mail to the member about the address would contain, and stores it for `tokenOf`. */
 async function mailed(holders: TokenHolders, purpose: Purpose, email: string): Promise<void> {
   const { app, api, member } = holders;
   const { sessionId } = (await api.post('/auth/login', { email: member.email, password: SEEDED_PASSWORD })).body.data;
