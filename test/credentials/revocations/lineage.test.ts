@@ -194,7 +194,7 @@ t.test('a decision before the first start after a failover is kept', async (t) =
   const { database, service, accounts } = await open(t);
   await service.app.close();
   await promote(database);
-  const operator = await openService(t, database); // only its parts are used
+  const operator = await openService(t, database); // only the parts of this service are used
   await acceptDatabase(operator.app.parts);
   const late = await openService(t, database);
   await late.app.parts.revocations.synchronize();

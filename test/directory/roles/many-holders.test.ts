@@ -44,7 +44,7 @@ async function opened(t: Test) {
     const { status, code } = await api.get('/me', { token });
     return code ?? status;
   };
-  const token = await renewed(api, member); // its roles include the new one
+  const token = await renewed(api, member); // the roles in this token include the new role
   return { ...team, owner, member, token, id, change, ask, parts: service.app.parts };
 }
 

@@ -58,7 +58,7 @@ t.test('a change ends what could reset the password or change the e-mail, and ke
   const { app, database, account, change } = await openChanging(t);
   const { db } = app.parts;
   const { userId, email, password } = account;
-  // Otherwise the mail of the registration makes a newer token, which ends the one of this test.
+  // Without this, the mail of the registration would create a newer token, which would end the token of this test.
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [userId]);
   const tokens = new Map<string, string>();
   for (const purpose of EVERY_PURPOSE) {

@@ -14,7 +14,7 @@ export interface FakeClock {
   set(secondsAhead: number): void;
 }
 
-/** Creates a clock in a file, which must be in a folder that its processes can read. */
+/** Creates a clock in a file, which must be in a folder that the processes with this clock can read. */
 export async function createFakeClock(
   file: string,
   options: {

@@ -123,7 +123,7 @@ t.test('a full disk is reported by its name, and reads work', async (t) => {
 
 // The SQLSTATEs with which a working PostgreSQL refuses a correct statement because it cannot write.
 const NOT_WRITABLE = ['25006', '53100', '58030'];
-// With these, PostgreSQL is only busy: a conflict with other transactions, and a statement that took too long.
+// With these SQLSTATEs, PostgreSQL is only busy: a conflict with other transactions, or a statement that took too long.
 const BUSY = ['40001', '40P01', '57014'];
 const UNAVAILABLE = [
   ...['08000', '08006', '28000', '28P01', '3D000', '40003', '25P03', '25P04', '26000'],
