@@ -111,9 +111,9 @@ function watchGaps(services: readonly Service[], signs: readonly string[]): HasG
 const WITHOUT_GAP_MILLISECONDS = 120_000;
 
 /**
- * Runs the step, and again only when a service has noticed a gap meanwhile. On a busy machine a connection to Redis may
- * break, and a service that reads the stream alone misses what is published at that moment. `signs` are the lines of
- * the log that count as a gap.
+ * Runs the step, and repeats it only when a service has noticed a gap meanwhile. On a busy machine a connection to
+ * Redis may break, and a service that reads the stream alone misses what is published at that moment. `signs` are the
+ * lines of the log that count as a gap.
  */
 export async function withoutGap<T>(
   services: readonly Service[],

@@ -1,6 +1,6 @@
-// Runs a real server as a child process of the test, reads its output and waits for its end. With setpriv, which Linux
-// has, the server ends when the test process ends, even if that process is killed. This file also finds a free port for
-// the server.
+// Runs a real server as a child process of the test, reads its output and waits for its end. With setpriv, which most
+// Linux systems have, the server ends when the test process ends, even if that process is killed. This file also finds
+// a free port for the server.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
