@@ -103,7 +103,7 @@ async function makePostgresFiles(): Promise<string | undefined> {
   return existsSync(join(directory, 'data')) ? directory : undefined;
 }
 
-/** Runs everything and returns the exit code. */
+/** Runs the test files and returns the exit code. */
 async function runTests({ jobs, isRecording, showsDurations, names }: Options): Promise<number> {
   const files = planFiles(root, names);
   const made = await makePostgresFiles();

@@ -15,7 +15,10 @@ t.test('every route has a line in the matrix, and every line has a route', async
   for (const [route, line] of Object.entries(MATRIX)) t.equal(line.split(' ').length, ACTORS.length, route);
 });
 
-/** Whether an answer has such data of the first organization that was not in the request. A stranger must get none. */
+/**
+ * Whether an answer has an id, slug or e-mail of the first organization that was not in the request. A stranger must
+ * get none of these.
+ */
 function tellsOfOwn(seeded: Seeded, sent: string, reply: Reply): boolean {
   const secrets = [seeded.own.id, seeded.own.slug, ...Object.values(seeded.people).map(({ email }) => email)];
   return secrets.some((secret) => !sent.includes(secret) && reply.text.includes(secret));

@@ -25,8 +25,9 @@ const SIGNED_IN = (status: number) =>
 const ANYBODY = (status: number) => SIGNED_IN(status).replace(USERS_ONLY, String(status));
 
 /**
- * The answers of a route that acts for an organization. The parameters are the answers to these actors, and `client` is
- * given if service clients may call the route. The other actors get the same answer at every such route.
+ * The answers of a route that acts for an organization. The parameters are the answers to the actors of the same names.
+ * `client` is given only if service clients may call the route. The other actors get the same answer at every such
+ * route.
  */
 const MEMBERS = (
   viewer: string,

@@ -1,4 +1,4 @@
-// The parts of the walk through all operations that are about a user’s own sessions and password.
+// The parts of the walk through all operations that are about a user's own sessions and password.
 import type { Outbox } from '../../src/base/outbox/outbox.ts';
 import type { Api, CallOptions, Reply } from '../support/client.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';

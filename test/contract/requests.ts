@@ -1,5 +1,5 @@
 // Seeds a service with two organizations and all actors, and has a request for each route. actors.test.ts compares the
-// answers with the matrix, and ended-session.test.ts repeats the writes with a session that has ended.
+// answers with the matrix in actors.ts, and ended-session.test.ts repeats the writes with a session that has ended.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';

@@ -44,7 +44,7 @@ TapBase.prototype.runMain = function (this: Base, onEnd: () => void) {
   if (this.hookDomain instanceof Domain) this.hookDomain.begin();
   return runMain.call(this, onEnd);
 };
-root.setTimeout(0); // it runs until the last file has ended
+root.setTimeout(0); // the root test runs until the last file has ended
 await sleep(POLL_MS);
 process.channel?.unref();
 const idle = tally(process.getActiveResourcesInfo());

@@ -1,6 +1,6 @@
 // The list of the test files of a run, and their order. The longest files come first, so that no long file runs alone
 // at the end. The durations come from durations.json, which `npm test -- --record` writes. Files that are not in
-// durations.json come before them. An outdated entry costs a few idle seconds at most.
+// durations.json come before all others. An outdated entry costs a few idle seconds at most.
 import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileResult, PlannedFile } from './pool.ts';

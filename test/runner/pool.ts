@@ -81,7 +81,7 @@ interface Host {
   /** True when no other file should run in this process. */
   readonly isSpoilt: boolean;
   run(file: string): Promise<FileResult>;
-  /** Returns how the process ended, if it failed although no file in it failed. */
+  /** Returns how the process ended if it failed although no file in it failed, and otherwise undefined. */
   end(): Promise<string | undefined>;
   kill(signal: NodeJS.Signals): void;
 }
@@ -163,8 +163,8 @@ function startHost(env: Readonly<Record<string, string>>): Host {
 }
 
 /**
- * Returns in words how the process ended, once its output was read. Another process that it started can keep the output
- * open, so the wait for the output has a limit.
+ * Returns in words how the process ended, once its output has been read. Another process that it started can keep the
+ * output open, so the wait for the output has a limit.
  */
 function endOf(child: ChildProcess, output: Readable): Promise<string> {
   const read = new Promise<void>((resolve) => output.once('end', () => resolve()));

@@ -84,11 +84,11 @@ export interface Setup {
   readonly http: string;
   readonly ws: string;
   readonly lines: LogLine[];
-  /** Opens a socket. The token is sent in Authorization; no token is sent for null. */
+  /** Opens a socket. The token is sent in Authorization. If `token` is null, no token is sent. */
   open(path?: string, token?: string | null, options?: ClientOptions, protocols?: string[]): Promise<Client>;
 }
 
-/** A client socket of `ws` and the messages that it received. */
+/** A client socket of `ws` and the messages that it has received. */
 export interface Client {
   readonly socket: WebSocket;
   readonly messages: (string | Buffer)[];

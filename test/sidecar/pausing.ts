@@ -19,11 +19,11 @@ export function createPausingSource() {
   };
   return {
     source,
-    /** The end of a pause. Until `catchUp`, what was missed is unknown. */
+    /** Ends a pause. The missed revocations are unknown until `catchUp` is called. */
     resume() {
       isCurrent = false;
     },
-    /** What was missed arrives. */
+    /** Delivers the missed revocations. */
     catchUp(...missed: Revocation[]) {
       for (const revocation of missed) {
         map.add(revocation);

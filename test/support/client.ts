@@ -6,7 +6,7 @@ export interface Reply {
   readonly text: string;
   /** The parsed body if it is JSON, otherwise {}. The type is `any`, so that tests can read any member. */
   readonly body: any;
-  /** The code of the problem; null if the body has no code. */
+  /** The code of the problem, or null if the body has no code. */
   readonly code: string | null;
   readonly setCookie: string[];
 }

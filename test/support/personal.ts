@@ -37,8 +37,8 @@ interface NetworkRow {
 }
 
 /**
- * The networks in the events of type session.child_reissued, the oldest first; null if the key of the network was
- * deleted.
+ * Returns the networks in the events of type session.child_reissued, the oldest first. A network is null if its key has
+ * been deleted.
  */
 export async function networksOf(database: { query(text: string): Promise<object[]> }): Promise<(string | null)[]> {
   const rows = (await database.query(
@@ -62,7 +62,8 @@ export interface PersonRow {
   readonly status?: 'active' | 'disabled';
 }
 
-// $1 ids, $2 and $3 sealed e-mails and names, $4 look-ups, $5 status, $6 and $7 grams as texts of arrays.
+// $1 has the ids, $2 the sealed e-mails, $3 the sealed names, $4 the look-ups of the e-mails, and $5 the status of each
+// user. $6 has the grams of each name, and $7 the grams of each e-mail, as the text of an array.
 const INSERT = `
 WITH people AS (
   INSERT INTO users (id, email_sealed, name_sealed, email_lookup, status, email_verified_at)

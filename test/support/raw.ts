@@ -43,7 +43,10 @@ export function sendRaw(url: string, ...pieces: (string | Buffer)[]): Promise<Ra
 /** A connection over which several requests are sent. */
 export interface RawConnection {
   write(bytes: string): void;
-  /** Returns the next answer, or null when the connection ended before it. Every answer must have a Content-Length. */
+  /**
+   * Returns the next answer, or null if the connection ends before one arrives. Every answer must have a
+   * Content-Length.
+   */
   next(): Promise<RawReply | null>;
   /** Resolves when the other side has ended the connection, with the number of answers that nobody took. */
   ended(): Promise<number>;

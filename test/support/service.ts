@@ -50,7 +50,7 @@ export interface Service {
   readonly clock: MovableClock;
   readonly url: string;
   readonly keysDirectory: string;
-  /** The lines that the service has logged; empty if it has no REDIS_URL. */
+  /** The lines that the service has logged. There are none if the service has no REDIS_URL. */
   readonly lines: readonly string[];
 }
 
@@ -66,7 +66,7 @@ function sharedKeys(): Promise<string> {
   return keys;
 }
 
-/** Adds the keys of personal data to a keys folder of a test, unless it has its own. */
+/** Adds the keys of personal data to a keys folder of a test, unless the folder already has such keys. */
 function ensureDataKeys(keysDirectory: string): void {
   if (!existsSync(join(keysDirectory, 'data'))) writeDataKeys(keysDirectory);
 }
@@ -93,8 +93,8 @@ function passwordsFor(config: Config, settings: Record<string, string>): Passwor
 /** Settings of `openService` for tests about passwords: their strength is estimated as in the service. */
 export const FULL_STRENGTH = { PASSWORD_MIN_LENGTH: '8' };
 
-// Otherwise each process would need half a second of CPU to load the dictionaries. The other checks of passwords always
-// run.
+// Only FULL_STRENGTH opens the real estimator, because a process needs half a second of CPU to load its dictionaries.
+// The other checks of passwords always run.
 function strengthFor(settings: Record<string, string>): Strength {
   return 'PASSWORD_MIN_LENGTH' in settings ? openStrength() : { estimate: async () => Number.POSITIVE_INFINITY };
 }
@@ -110,7 +110,7 @@ const MOVABLE = {
   revocationLimits: { clocksApartSecondsMax: Number.POSITIVE_INFINITY, pauseMsMax: Number.POSITIVE_INFINITY },
 };
 
-/** A log that keeps its lines in this list. */
+/** Opens a log that keeps its lines in `lines`. */
 function keepLog(lines: string[]) {
   const to = new Writable({
     write(line, _, written) {
@@ -149,7 +149,8 @@ export async function openService(
     ...(typeof bounds === 'object' && { databaseBounds: bounds }),
     ...(bounds !== 'one clock' && MOVABLE),
   });
-  // As main.ts does before it listens. In some tests these readings fail; the loops of the service read again.
+  // main.ts does the same before it listens. In some tests these readings fail, and the loops of the service read
+  // again.
   await app.parts.personalPhase.synchronize().catch(() => undefined);
   await app.parts.revocations.synchronize().catch(() => undefined);
   await app.server.listen({ host: '127.0.0.1', port: 0 });

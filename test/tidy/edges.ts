@@ -1,4 +1,5 @@
-// Checks the edges of a feature: only routes.ts, pages.ts and cookie.ts use HTTP, and only the stores use the database.
+// Checks the boundaries of a feature: only routes.ts, pages.ts and cookie.ts use HTTP, and only the stores use the
+// database.
 import { basename, relative } from 'node:path';
 import { edgesOf, placeOf, shown, wingOf } from './imports.ts';
 import { ownSources, type Rule } from './repository.ts';

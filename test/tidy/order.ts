@@ -5,8 +5,8 @@ import { ownSources, type Repository, type Rule } from './repository.ts';
 
 const MAP = 'src/README.md';
 
-// A wing may import from the wings before it. A folder may import from the folders before it in the same wing. A wing
-// without a list has no order of folders.
+// A wing may import from the wings before it, except that directory does not import from credentials. A folder may
+// import from the folders before it in the same wing. A wing without a list has no order of folders.
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   base: 'errors headers platform secrets loops config database idempotency revoking embedded mail events outbox connections bodies page-kit mail-kit http assets docs health'.split(
@@ -25,8 +25,8 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   main: [],
 };
 const ORDER = Object.keys(WINGS);
-// A package that is published for other services imports no code of this service. In src/, only the command line
-// imports such a package.
+// The verifier and the sidecar run outside of the service. They import only the code that these patterns allow. In the
+// rest of src/, only the command line imports them.
 const ALONE: Readonly<Record<string, RegExp>> = {
   verifier: /^(verifier|protocol)\/|^node:/,
   sidecar: /^(sidecar|verifier|protocol)\/|^node:|^(ws|pino)$/,

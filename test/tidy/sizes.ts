@@ -8,14 +8,15 @@ import { functionsOf, syntaxOf } from './syntax.ts';
 const LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 80;
 const FILES_MAX = 15;
-/** As long as the formatter makes lines of code. It does not wrap comments. */
+/** The length to which the formatter wraps lines of code. It does not wrap comments. */
 const COMMENT_CHARACTERS_MAX = 120;
 /** A line that is only a comment. */
 const COMMENT = /^[ \t]*(?:\/\/|\/?\*)/;
 /** A URL cannot be wrapped, nor can an instruction to a tool. */
 const UNWRAPPED = /https?:\/\/|biome-ignore/;
 
-// These are over the limit. The number of an entry must not grow, and an entry within the limit must be removed.
+// These functions are over the limit. The number of an entry must not grow, and an entry within the limit must be
+// removed.
 const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   "test/base/database/db.test.ts '2,000 mixed operations, many of them failing, on three connections never see a foreign row'": 81,
   "test/base/database/isolation/isolation.test.ts 'an organization neither reads nor changes nor inserts a row of another'": 97,

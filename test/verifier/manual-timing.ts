@@ -17,7 +17,7 @@ interface Alarm {
   readonly run: () => void;
 }
 
-/** The wall clock starts at the given second since 1970. */
+/** Creates the clocks and timers. The wall clock starts at the given second since 1970. */
 export function createManualTiming(now = 1_800_000_000): ManualTiming {
   let wall = now * 1000;
   let steady = 0;

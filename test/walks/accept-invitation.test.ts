@@ -12,7 +12,7 @@ import { follow, openInvitingPages, PAGE, signIn } from './invited.ts';
 const inviting = await openInvitingPages(t);
 const { api, database, browser, linkFor, member } = inviting;
 
-/** Nothing in the address of the page shows the token. */
+/** Asserts that the address of the page does not show the token. */
 function isHidden(t: Test, page: Page, link: string): void {
   t.notMatch(page.url(), link.split('=')[1] ?? '', 'the address does not show the token');
   t.notMatch(page.url(), '#');

@@ -1,4 +1,4 @@
-// People change their password, prove again who they are, take their data along and close their account in a real
+// People change their password, prove again who they are, download their data and close their account in a real
 // browser, with and without scripts, in every language.
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';

@@ -1,5 +1,5 @@
 // The documented configurations of proxies handle every header about the caller. Only nginx runs in the tests, so the
-// files for the other proxies are read here: a header that one of them forgot would pass from a client to the service.
+// files for the other proxies are read here: a header that one of them forgets would pass from a client to the service.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

@@ -52,7 +52,7 @@ async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>
   const [own, other] = (await seedTenants(database, 3)) as [Tenant, Tenant, Tenant];
   const publish: App['parts']['publish'] = (changes) => revocations.publish(changes);
   const app = { parts: { db, publish } };
-  /** Returns the number of reads that the question needed, and its result. */
+  /** Returns the number of reads that the question needed, and the rights that were found. */
   const ask = async (organizationId: string, userIds: readonly string[], fresh = false) => {
     const before = watch.readings;
     const found = await access.grants(organizationId, userIds, { fresh });

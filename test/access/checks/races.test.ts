@@ -1,4 +1,4 @@
-// Checks while a role is removed: a check that begins after the change was answered is never granted.
+// Checks while a role is removed: a check that begins after the change has been answered is never granted.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';

@@ -2,7 +2,10 @@
 import type { App } from '../../../src/app/app.ts';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 
-/** Runs SQL that changes a user's rights, and raises the epoch. $1 is the organization, $2 the user. */
+/**
+ * Runs SQL that changes a user's rights, and raises the user's epoch. In the SQL, $1 is the id of the organization and
+ * $2 the id of the user.
+ */
 export async function changeRights(
   { parts }: { readonly parts: Pick<App['parts'], 'db' | 'publish'> },
   { organizationId, userId }: { readonly organizationId: string; readonly userId: string },

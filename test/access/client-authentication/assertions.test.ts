@@ -174,7 +174,7 @@ t.test('an assertion has one accepted spelling, and a critical header is refused
   ]) {
     t.equal(await enter(bent), null, bent.slice(0, 40));
   }
-  // The right key signs these assertions: only the parser refuses them.
+  // The right key signs these assertions, so only the parser can refuse them. The last one is accepted.
   const now = seconds();
   const good = { iss: id, sub: id, aud: ISSUER, jti: 'j', exp: now + 60 };
   const signed = (head: string, body: string) => {

@@ -1,4 +1,4 @@
-// A logout at one replica against a change at another replica that does not know of it yet. After the logout is
+// A logout at one replica against a change at another replica that does not know of the logout yet. After the logout is
 // acknowledged, no change succeeds. A change that has checked the session first makes the logout wait.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';

@@ -1,5 +1,5 @@
-// Service clients over HTTP: members with the permission create, list, read, change and delete clients, and no one else
-// can.
+// Service clients over HTTP: members with the permission `clients:manage` can create, list, read, change and delete
+// clients, and nobody else can.
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { changeClient } from '../../../src/access/clients/change-client.ts';

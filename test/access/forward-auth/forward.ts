@@ -13,7 +13,7 @@ import type { Service } from '../../support/service.ts';
 
 export interface ForwardAuth extends Team {
   readonly app: Service['app'];
-  /** A service client of the organization, or of the installation for null. */
+  /** Creates a service client of the organization, or of the installation if `organizationId` is null. */
   asClient(
     permissions: readonly string[],
     organizationId?: string | null,

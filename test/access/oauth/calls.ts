@@ -10,23 +10,26 @@ export const ENDPOINTS = ['/oauth/token', '/oauth/introspect', '/oauth/revoke'] 
 
 export type Parameters = Readonly<Record<string, string>>;
 
-/** client_secret_basic (RFC 6749 §2.3.1). */
+/** Returns the Authorization header of client_secret_basic (RFC 6749 §2.3.1). */
 export function basic({ id, secret }: SeededClient): string {
   const encoded = [id, secret].map((half) => new URLSearchParams([['', half]]).toString().slice(1)).join(':');
   return `Basic ${Buffer.from(encoded).toString('base64')}`;
 }
 
-/** client_secret_post. */
+/** Returns the parameters of client_secret_post. */
 export function inBody({ id, secret }: SeededClient): Parameters {
   return { client_id: id, client_secret: secret };
 }
 
-/** private_key_jwt. */
+/** Returns the parameters of private_key_jwt. */
 export function byAssertion(assertion: string): Parameters {
   return { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion };
 }
 
-/** Posts a form. A client authenticates with client_secret_basic; a text is the value of the Authorization header. */
+/**
+ * Posts a form. A client authenticates with client_secret_basic. If `client` is a text, this text is sent as the
+ * Authorization header.
+ */
 export function post(api: Api, path: string, parameters: Parameters, client?: SeededClient | string): Promise<Reply> {
   const authorization = typeof client === 'object' ? basic(client) : client;
   return postRaw(api, path, new URLSearchParams(parameters).toString(), {
@@ -44,7 +47,7 @@ export function postRaw(
   return api.call('POST', path, undefined, { raw, headers: { 'content-type': FORM, ...headers } });
 }
 
-/** The parameters that the endpoint needs in addition to a client. */
+/** The parameters that the endpoint needs in addition to the credentials of a client. */
 export function goodParameters(path: string): Parameters {
   return path === '/oauth/token' ? { grant_type: 'client_credentials' } : { token: 'x' };
 }

@@ -28,7 +28,7 @@ async function open(t: Test, settings: Record<string, string> = {}) {
   const limits = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_OTHER: '1000000', TRUSTED_PROXIES: '127.0.0.1', ...settings };
   const service = await openService(t, database, limits);
   const client = await seedClient(database, { organizationId });
-  /** An introspection request from an address. */
+  /** Sends a request from an address, by default an introspection request. */
   const from = (
     address: string,
     parameters: Parameters,

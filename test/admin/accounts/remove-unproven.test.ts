@@ -1,4 +1,4 @@
-// Accounts whose address was never proven are removed when nobody uses them, and no other account is removed.
+// Accounts whose address has never been proven are removed when nobody uses them, and no other account is removed.
 import t from 'tap';
 import { removeUnproven } from '../../../src/admin/accounts/remove-unproven.ts';
 import { atOnce } from '../../support/client.ts';

@@ -1,5 +1,5 @@
-// Suspending an organization: it takes effect at once in the same process, and in others after their next read. It
-// applies to every kind of access, and can be undone.
+// The suspension of an organization takes effect at once in the same process, and in other processes after their next
+// read. It applies to every kind of access, and can be undone.
 import t, { type Test } from 'tap';
 import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { type Api, atOnce } from '../../support/client.ts';

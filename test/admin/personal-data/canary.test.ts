@@ -1,5 +1,5 @@
-// After the usual actions of people, the database has none of their personal data unsealed. Every table is read as
-// text, as in a plain dump.
+// After the usual actions of people, the database contains none of their personal data in unsealed form. Every table is
+// read as text, as in a plain dump.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { countingKey } from '../../../src/directory/users/email.ts';

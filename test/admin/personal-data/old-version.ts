@@ -20,15 +20,15 @@ export interface OldPerson {
 
 /** What a service of the previous version does. Each function uses its statements. */
 export interface OldVersion {
-  /** Registers somebody. Raises the errors of PostgreSQL; resolves with null for a taken address. */
+  /** Registers somebody. Resolves with null if the address is taken. Raises the errors of PostgreSQL. */
   register(person: { readonly email: string; readonly name: string }): Promise<OldPerson | null>;
-  /** The id of the person with the address. */
+  /** Returns the id of the person with the address, or null. */
   find(email: string): Promise<string | null>;
   rename(id: string, name: string): Promise<void>;
   /** Gives the account to the owner of the mailbox. */
   takeOver(id: string, email: string, name: string): Promise<void>;
   openSession(userId: string, device: { readonly userAgent: string; readonly ip: string }): Promise<string>;
-  /** Invites, or renews the invitation. Returns its id. */
+  /** Invites the address, or renews its pending invitation. Returns the id of the invitation. */
   invite(organizationId: string, email: string): Promise<string>;
   requestMail(organizationId: string, recipientKey: string): Promise<void>;
   reissueTo(sessionId: string, network: string): Promise<void>;
@@ -112,7 +112,9 @@ export interface Upgraded {
   readonly invitation: { readonly id: string; readonly email: string; readonly token: string };
 }
 
-/** A database with people, a session, an invitation and a mail of the previous version, which was then migrated. */
+/**
+ * Opens a database with people, a session, an invitation and a mail of the previous version, and migrates the database.
+ */
 export async function openUpgraded(t: Test, count = 3): Promise<Upgraded> {
   const { database, upgrade } = await createFormerDatabase(t, THIS);
   const system = new pg.Client({ connectionString: database.systemUrl });

@@ -195,7 +195,7 @@ t.test('the command seals the remaining rows and empties the unsealed columns, w
 t.test('as long as the previous version writes unsealed rows, the phase does not change', async (t) => {
   const { database, db, old } = await openBoth(t);
   await sealRows({ db });
-  // The row is inserted after everything was sealed, just before the phase is set.
+  // The row is inserted after everything has been sealed, just before the phase is set.
   const watched: typeof db = {
     ...db,
     system: async (work, options) => {

@@ -1,4 +1,5 @@
-// `tenantry restore` after a backup was restored: no earlier token works any more, and every user can sign in again.
+// `tenantry restore` after a backup has been restored: no earlier token works any more, and every user can sign in
+// again.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { endEverything } from '../../../src/admin/restore/restore.ts';

@@ -10,7 +10,7 @@ import { openLog } from '../../../src/base/platform/log.ts';
 import { openRaw, requestHead, sendRaw } from '../../support/raw.ts';
 import { until } from '../../support/until.ts';
 
-/** Longer than any test. A connection that ends before that was not ended for being idle. */
+/** Longer than any test, so no connection is closed for being idle. */
 const LONG_MS = 600_000;
 const GET = requestHead('GET', '/quick');
 

@@ -36,7 +36,7 @@ function parametersIn(text: string): number[] {
   return [...text.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number));
 }
 
-/** `$1 to $4` names all four. */
+/** Returns the parameters that a comment names. `$1 to $4` names all four. */
 function namedIn(text: string): number[] {
   const ranges = [...text.matchAll(/\$(\d+) to \$(\d+)/g)].flatMap(([, from, to]) =>
     Array.from({ length: Number(to) - Number(from) + 1 }, (_, index) => Number(from) + index),

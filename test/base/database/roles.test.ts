@@ -111,8 +111,8 @@ t.test('four first starts at the same time create one database', async (t) => {
 });
 
 /**
- * Runs `change` uncommitted while `database` starts, commits it once the start waits for it, and returns the URLs of
- * the start.
+ * Runs `change` in an open transaction, calls prepareDatabase() for the database, and commits the change once
+ * prepareDatabase() waits for it. Returns the result of prepareDatabase().
  */
 async function startedDuring(change: string, by: string, { name, ownerUrl }: { name: string; ownerUrl: string }) {
   const client = new pg.Client({ connectionString: by });

@@ -34,7 +34,7 @@ function folder(t: Test): string {
   return path;
 }
 
-/** Creates such a folder in which a first start has completed. */
+/** Creates a folder that the server's user can reach, and in which a first start has completed. */
 const filled = (t: Test): string => fillPostgresFolder(folder(t));
 
 async function started(t: Test, directory: string, options: Partial<EmbeddedOptions> = {}): Promise<EmbeddedPostgres> {

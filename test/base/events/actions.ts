@@ -1,5 +1,5 @@
-// The recorded actions that end no token. These actions and those of causes.ts together record every event of the
-// catalogue at least once.
+// The actions that record an event and end no token. These actions and those of causes.ts together record every event
+// of the catalogue at least once.
 import { randomUUID } from 'node:crypto';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import {

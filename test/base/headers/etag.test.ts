@@ -1,4 +1,4 @@
-// Entity tags and the headers with conditions: what they mean, and what is refused.
+// Entity tags and conditional request headers: what they mean, and which values are refused.
 import t from 'tap';
 import { assertConditions, readConditions, type SentHeaders } from '../../../src/base/headers/conditions.ts';
 import { etagOf, matchesStrongly, matchesWeakly, readTags } from '../../../src/base/headers/etag.ts';

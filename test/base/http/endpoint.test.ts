@@ -1,4 +1,4 @@
-// A route declares its access and its answers. The service does not boot with a route that has no such declaration. It
+// A route declares its access and its answers. The service does not start with a route that has no such declaration. It
 // refuses a request that the declaration does not allow, and does not send a field that is not declared.
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
@@ -28,7 +28,7 @@ const MEMBER: OrganizationCaller = Object.freeze({
   issuedAt: 0,
 });
 
-// The token names the caller.
+// The token of a request is the name of its caller in CALLERS.
 const OWNER: OrganizationCaller = { ...MEMBER, permissions: ['*:*'] };
 const CALLERS = new Map<string, Caller>([
   ['member', MEMBER],

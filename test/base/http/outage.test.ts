@@ -38,7 +38,7 @@ class Tally extends EventEmitter<{ answer: [] }> {
     while (!this.has(count, keys)) await once(this, 'answer');
   }
 
-  /** Returns the answers of a phase, without their numbers. */
+  /** Returns the answers of a phase, without their counts. */
   seen(phase: string): string[] {
     return [...this.counts.keys()]
       .filter((key) => key.startsWith(`${phase}: `))

@@ -15,7 +15,7 @@ const MIGRATION_LOCK = 72707369;
 
 t.test('after SIGTERM the service is not ready, and still serves new and old connections', async (t) => {
   const database = await createDatabase(t);
-  // Much longer than the test. The second signal ends the process before that.
+  // The delay is much longer than the test. The second signal ends the process before the delay is over.
   const service = await spawnService(t, { DATABASE_URL: database.ownerUrl, SHUTDOWN_DELAY: '300' });
   const { api } = service;
   const account = await newAccount(api);

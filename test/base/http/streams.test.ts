@@ -13,7 +13,10 @@ import { requestHead } from '../../support/raw.ts';
 
 const HANDLER_MS = 40;
 
-/** Starts a server with one such answer. Returns the server and the stream of the handler. */
+/**
+ * Starts a server whose only endpoint answers with a stream. Returns the server, the streams that the handler has
+ * returned, and the URL of the endpoint.
+ */
 async function serving(t: Test, make: () => Readable) {
   const given: Readable[] = [];
   const app = await openServer({

@@ -116,7 +116,10 @@ function referencesOf(values: readonly Value[]): string[] | null {
   return one !== undefined && two !== undefined && isId(one) === isId(two) ? null : references;
 }
 
-/** Returns the one organization of the user that all references name. */
+/**
+ * Returns the outcome for a user whose token names no organization: the one organization of the user that all
+ * references name, or a refusal.
+ */
 function chosen(person: Person, references: readonly string[]): Outcome {
   const touched = person.memberships.filter((place) => references.some((reference) => names(place, reference)));
   if (touched.length === 0) return { status: 403, code: 'organization_access_denied' };

@@ -24,7 +24,7 @@ async function holdCommits(t: Test, database: TestDatabase): Promise<pg.Client> 
   return gate;
 }
 
-/** Sends the request again until no earlier request with its key is running. */
+/** Sends the request again while an earlier request with its key is running or PostgreSQL is unavailable. */
 async function repeat(again: () => Promise<Reply>): Promise<Reply> {
   let reply = await again();
   await until(async () => {

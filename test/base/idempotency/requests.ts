@@ -14,7 +14,7 @@ export interface KeyedRequest {
   readonly body: Record<string, unknown>;
   /** Another body for the same route. */
   readonly otherBody: Record<string, unknown> | null;
-  /** Counts what the request creates. */
+  /** The table, and perhaps a condition, by which a test counts what the request creates. */
   readonly count: string;
 }
 

@@ -1,4 +1,4 @@
-// The Idempotency-Key as it may be sent, and what is derived from it.
+// Which values an Idempotency-Key may have, and what is derived from the key.
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { readIdempotencyKey } from '../../../src/base/idempotency/key.ts';

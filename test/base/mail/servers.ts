@@ -1,4 +1,4 @@
-// Mail servers that refuse, for tests about the reasons.
+// Mail servers that refuse mails, for tests of the reasons that the service reports.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';

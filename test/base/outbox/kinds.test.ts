@@ -248,7 +248,7 @@ t.test('after a retry by hand, a late process no longer changes the state of the
     throw new MailRefused('message_refused', 'DATA 554');
   }).sendDue();
   await sending;
-  // The mail was given up and made due again, so the count of attempts equals the count of the late process.
+  // The mail has been given up and made due again, so the count of attempts equals the count of the late process.
   await database.query(`UPDATE outbox SET attempts = 0, due_at = now() WHERE kind = $1`, [kind.kind]);
   const { promise: again, resolve: taken } = Promise.withResolvers<void>();
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
-// Mail is sent after the commit. It waits while the mail server is not reachable, is sent once, and is given up in the
-// end.
+// Mail is sent after the commit. It waits while the mail server is not reachable, is sent by only one of several
+// processes, and is given up after 24 hours.
 import t from 'tap';
 import { MailRefused } from '../../../src/base/mail/failures.ts';
 import { type OutgoingMail, openMail, type SendMail } from '../../../src/base/mail/smtp.ts';

@@ -12,7 +12,7 @@ t.test(
     const { app } = await openService(t, database);
     await app.parts.outbox.stop();
     const [busy, other] = [await seedOrganization(database), await seedOrganization(database)];
-    // $1 organization or null, $2 number of mails, $3 seconds for which they have been due.
+    // $1 is the organization or null, $2 the number of mails, and $3 the seconds for which the mails have been due.
     const ask = (organizationId: string | null, mails: number, seconds: number) =>
       database.query(
         `INSERT INTO outbox (id, organization_id, kind, subject_id, due_at)

@@ -20,7 +20,9 @@ const document = parse(
   readFileSync(fileURLToPath(new URL('../../../openapi.yaml', import.meta.url)), 'utf8'),
 ) as Document;
 
-/** Only a mistake in the application causes these. For them, the application shows the sentence of the service. */
+/**
+ * Only a mistake in the application causes these problems. For them, the application shows the sentence of the service.
+ */
 const MISTAKES = new Set([
   ...['malformed_json', 'duplicate_member', 'bad_request', 'unsupported_media_type', 'body_too_large'],
   ...['uri_too_long', 'headers_too_large', 'expectation_failed', 'not_acceptable', 'method_not_allowed'],

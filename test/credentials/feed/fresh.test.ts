@@ -1,5 +1,5 @@
-// A heartbeat of the feed says that every event was sent. The feed sends no heartbeat while it cannot know whether this
-// is true.
+// A heartbeat of the feed says that every event has been sent. The feed sends no heartbeat while it cannot know whether
+// this is true.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -22,7 +22,7 @@ const callerOf = (organizationId: string | null): ClientCaller => ({
   ...{ permissions: ['revocations:read'], epoch: 0, issuedAt: Date.now() / 1000 },
 });
 
-/** A stream, read as it arrives. */
+/** Opens a stream of the feed, and reads it as it arrives. */
 async function follow(t: Test, feed: Feed, organizationId: string | null, after: string | null = null) {
   const subscriber = { client: callerOf(organizationId), expiresAt: Number.POSITIVE_INFINITY };
   const stream: Readable = await feed.stream(subscriber, after);
@@ -166,7 +166,7 @@ t.test('an event during the start of a stream is sent to that stream', async (t)
   await app.parts.revocations.synchronize();
   let happen: (() => Promise<unknown>) | null = null;
   const { db } = app.parts;
-  // The event happens after PostgreSQL answered the last query for the snapshot, and before the answer is used.
+  // The event happens after PostgreSQL has answered the last query for the snapshot, and before the answer is used.
   const systemReader = () => ({
     personal: db.personal,
     async rows<Row>(...asked: Parameters<ReturnType<typeof db.systemReader>['rows']>) {

@@ -133,7 +133,7 @@ t.test('the number of documents read at the same time has a limit, and a finishe
     const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
     t.teardown(() => socket.destroy());
     socket.write(requestHead('GET', '/api/v1/revocations', `Authorization: Bearer ${token}`));
-    await once(socket, 'readable'); // the document has its slot, and the test never reads it
+    await once(socket, 'readable'); // the request has its slot, and the test never reads the document
     return socket;
   };
   const sockets = [await unread(), await unread()];

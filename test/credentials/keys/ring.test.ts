@@ -1,4 +1,4 @@
-// Which keys sign, verify and are published over time, and after files were added or removed.
+// Which keys sign, verify and are published over time, and after files have been added or removed.
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -16,7 +16,7 @@ export interface Issuing {
   readonly db: Database;
   readonly userId: string;
   create<For extends Purpose>(purpose: For, how?: How): Promise<CreatedOneTime<For>>;
-  /** The id of the user whose token it was; null for a refusal. */
+  /** Returns the id of the user to whom the token belonged, or null if the token is refused. */
   consume(purpose: Purpose, token: string): Promise<string | null>;
   guess(purpose: Purpose, code: string, userId?: string): Promise<string | null>;
 }

@@ -1,5 +1,5 @@
-// A one-time token is used once, by any person who has it, and for its purpose. Everything else is refused in the same
-// way.
+// A one-time token can be used once, by any person who has it, and only for its purpose. Everything else is refused in
+// the same way.
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import { statement } from '../../../src/base/database/db.ts';

@@ -90,7 +90,7 @@ t.test('ordinary good passwords are accepted, in many scripts', async (t) => {
   for (const password of good) t.equal(await problemOf(password), null, password);
 });
 
-// Always the same texts, so that the test does not depend on luck.
+// Returns the same texts in every run, so that the test does not depend on luck.
 function generated(alphabet: string, length: number, count: number): string[] {
   return Array.from({ length: count }, (_, number) =>
     [...createHash('sha512').update(`${alphabet} ${number}`).digest()]

@@ -79,7 +79,7 @@ t.test('while other sessions are in doubt, a reused token ends a session that be
   t.match(await refresh(opened.refreshToken), { status: 401, code: 'refresh_token_reused' });
 });
 
-/** Sets this epoch in all rows of its table, without the trigger that allows epochs only to increase. */
+/** Sets this epoch in all rows of the column's table, without the trigger that allows epochs only to increase. */
 const setEpoch = (database: TestDatabase, column: string, epoch: number) => {
   const [table, name] = column.split('.');
   return database.query(

@@ -1,5 +1,5 @@
 // What answers say about tokens that the database may have lost. No answer calls such a token inactive or its session
-// ended: a client would throw away what may be good again a moment later.
+// ended: a client would throw away a token that may be good again a moment later.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { acceptDatabase } from '../../../src/admin/restore/restore.ts';
@@ -48,7 +48,7 @@ for (const isNoticed of [true, false]) {
     await failOver();
     await database.query('DELETE FROM clients WHERE id = $1', [gone.id]);
     if (isNoticed) await synchronize();
-    // If the failover was not noticed before, the first of these requests must notice it.
+    // If the failover has not been noticed yet, the first of these requests must notice it.
     const first = { refresh: lost.refreshToken, access: lost.accessToken, client: ofClient };
     for (const [name, token] of Object.entries(first)) {
       t.match(await introspect(token), LOST_CHANGES, name);

@@ -19,7 +19,7 @@ async function open(t: Test) {
   const keys = await openKeyFolders(t);
   const here = await openWithKeys(t, database, keys.directory);
   const elsewhere = await openWithKeys(t, database, await keys.copy());
-  await elsewhere.app.parts.revocations.close(); // it receives no revocations from now on
+  await elsewhere.app.parts.revocations.close(); // this replica receives no revocations from now on
   const team = await furtherTeam(database, here.api);
   const owner = await team.join('owner');
   const client = await seedClient(database, { organizationId: team.organization.id, permissions: ['deals:read'] });

@@ -54,7 +54,9 @@ export async function openKeyFolders(t: Test): Promise<KeyFolders> {
   };
 }
 
-/** Opens a service with the keys of a folder. It has read every revocation, like each service that has started. */
+/**
+ * Opens a service with the keys of a folder. The service has read every revocation, like each service that has started.
+ */
 export async function openWithKeys(t: Test, database: TestDatabase, directory: string): Promise<Service> {
   const service = await openService(t, database, { KEYS_DIR: directory });
   await service.app.parts.revocations.synchronize();

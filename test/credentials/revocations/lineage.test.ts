@@ -1,5 +1,5 @@
-// A failover that set the database back is noticed. Until an operator decides, an earlier session or token gets 503. It
-// gets 401 only if it is known to be revoked.
+// A failover that has set the database back is noticed. Until an operator decides, an earlier session or token gets
+// 503, or 401 if it is known to be revoked.
 import t, { type Test } from 'tap';
 import { acceptDatabase, endEverything } from '../../../src/admin/restore/restore.ts';
 import type { Database } from '../../../src/base/database/db.ts';
@@ -194,7 +194,7 @@ t.test('a decision before the first start after a failover is kept', async (t) =
   const { database, service, accounts } = await open(t);
   await service.app.close();
   await promote(database);
-  const operator = await openService(t, database); // only its parts are used
+  const operator = await openService(t, database); // only the parts of this service are used
   await acceptDatabase(operator.app.parts);
   const late = await openService(t, database);
   await late.app.parts.revocations.synchronize();

@@ -92,7 +92,7 @@ for (const [what, { change, token: tokenOf = signIn }] of Object.entries(CHANGES
   t.test(`after a failover has lost ${what}, each process knows it, and new tokens are accepted`, async (t) => {
     const team = await open(t);
     const { database, service, organization, person } = team;
-    const other = await openService(t, database); // remembers the same
+    const other = await openService(t, database); // remembers the same changes
     await change(team);
     await synchronize(service, other);
     const remembered = [...service.app.parts.revocations.events()].filter((event) => 'epoch' in event);

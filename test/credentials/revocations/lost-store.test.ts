@@ -63,7 +63,7 @@ t.test('an event that arrives after the verdict is written when an operator has 
   await promote(database);
   await revocations.synchronize();
   t.match(await rowOf(database), { reason: 'lost' });
-  await revocations.publish([membership(4)]); // as another process sends it
+  await revocations.publish([membership(4)]); // as if another process had sent it
   await revocations.synchronize();
   t.match(await state(), { person: 0, membership: 0 });
   await acceptDatabase(service.app.parts);

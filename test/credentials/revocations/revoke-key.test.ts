@@ -49,7 +49,7 @@ t.test(
     const whole = await seedClient(database, { organizationId: null, permissions });
     const ofB = await tokenOfClient(b.app, database, whole.id);
     t.equal(kidOf(ofB), newer.kid);
-    const ending = await consume(t, b.url, ofB); // opened with a token of the key
+    const ending = await consume(t, b.url, ofB); // opened with a token that the key signed
     await ending.until(({ event }) => event === 'heartbeat');
     const verifier = createVerifier({
       issuer: ISSUER,
@@ -102,7 +102,7 @@ t.test('of many replicas that revoke one key at once, one writes the revocation 
     const locker = new pg.Client({ connectionString: database.adminUrl });
     await locker.connect();
     await locker.query('BEGIN');
-    await locker.query('LOCK TABLE revoked_keys IN EXCLUSIVE MODE'); // all of them wait here
+    await locker.query('LOCK TABLE revoked_keys IN EXCLUSIVE MODE'); // every revocation waits for this lock
     const revoking = services.map(({ app }) => revokeSigningKey(app.parts, kid));
     await until(async () => {
       const waiting = await database.query(

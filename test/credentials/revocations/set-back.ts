@@ -13,7 +13,10 @@ export async function lose(database: TestDatabase, { sessionId }: Pick<Account, 
   await database.query('UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL WHERE id = $1', [sessionId]);
 }
 
-/** What the processes have judged, and why. */
+/**
+ * Returns the lineage that the processes have recorded last, and the reason of the doubt about the database. The reason
+ * is null if there is no doubt.
+ */
 export async function rowOf(database: TestDatabase) {
   const [row] = await database.query<{ lineage: string; reason: string | null }>(
     'SELECT lineage, reason FROM database_lineage',

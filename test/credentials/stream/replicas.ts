@@ -111,9 +111,9 @@ function watchGaps(services: readonly Service[], signs: readonly string[]): HasG
 const WITHOUT_GAP_MILLISECONDS = 120_000;
 
 /**
- * Runs the step, and again only when a service has noticed a gap meanwhile. On a busy machine a connection to Redis may
- * break, and a service that reads the stream alone misses what is published at that moment. `signs` are the lines of
- * the log that count as a gap.
+ * Runs the step, and repeats it only when a service has noticed a gap meanwhile. On a busy machine a connection to
+ * Redis may break, and a service that reads the stream alone misses what is published at that moment. `signs` are the
+ * lines of the log that count as a gap.
  */
 export async function withoutGap<T>(
   services: readonly Service[],
@@ -135,7 +135,10 @@ export async function withoutGap<T>(
   }
 }
 
-/** Longer than an entry takes on a busy machine, and than a service takes to notice a broken connection. */
+/**
+ * Longer than an entry takes to arrive on a busy machine, and longer than a service takes to notice a broken
+ * connection.
+ */
 const ARRIVES_MILLISECONDS = 30_000;
 
 /** Resolves once the condition, which an entry of the stream causes, is true. Raises at once when there is a gap. */
@@ -149,7 +152,8 @@ export async function arrives(condition: () => boolean | Promise<boolean>, hasGa
 }
 
 /**
- * Lets `revoke` end something of an account, which the last service must learn from the stream. Returns the account.
+ * Calls `revoke`, which ends a session or a right of an account. The second service must learn of this from the stream.
+ * Returns the account.
  */
 export function learns<T extends Pick<Account, 'accessToken'>>(
   services: readonly [Service, Service],

@@ -234,7 +234,7 @@ t.test('replicas read PostgreSQL at once when the events do not fit into an entr
   t.ok(knows(a), 'this process knows all of them when the promise resolves');
   await until(() => knows(b));
   const added = Number(await redis.ask('XLEN', KEY)) - before;
-  // A new connection after a broken one also starts with such an entry.
+  // A new connection after a broken one also starts with an entry that makes every replica read PostgreSQL.
   t.ok(added >= 1 && added <= 3, `one entry replaces all events, not ${added} entries`);
 });
 
@@ -242,7 +242,8 @@ t.test('entries are removed only by age, measured by the clock of Redis', async 
   const redis = await startRedis(t);
   const { a, b } = await openPair(t, await createDatabase(t), redis.url);
   const [now = 0] = (await redis.ask('TIME')) as [string];
-  // The new entry is in the past. A stream accepts ids only in order, so the test creates the stream again.
+  // The new entries have instants in the past. A stream accepts ids only in ascending order, so the test creates the
+  // stream again.
   await redis.ask('DEL', KEY);
   for (let age = 1200; age > 1000; age -= 1) {
     await redis.ask('XADD', KEY, `${(Number(now) - age) * 1000}-0`, 'events', '[]');

@@ -1,4 +1,4 @@
-// The token of an invitation mail is only in the newest mail of an invitation that has not ended.
+// Only the newest mail of an invitation that has not ended is sent, and the token is only in this mail.
 import t from 'tap';
 import { openMail } from '../../../src/base/mail/smtp.ts';
 import { dueNow, keepingLog, openQuiet, outboxOf, rowOf } from '../../base/outbox/rows.ts';

@@ -85,7 +85,7 @@ t.test('a line break in a name does not start a new header line', async (t) => {
   const written = writeInvitation({ organizationName: name, inviterName: name });
   const to = freshEmail();
   await send?.({ to, ...written }, noSignal);
-  // A line break that no earlier step removed does not get into the header either.
+  // A line break that no earlier step has removed does not get into the header either.
   await send?.({ to, ...written, subject: 'A\r\nBcc: victim@example.com' }, noSignal);
   for (const mail of [await mailbox.next(to), await mailbox.next(to)]) {
     t.notOk(mail.headers.has('bcc'));

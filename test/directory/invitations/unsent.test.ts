@@ -32,7 +32,7 @@ t.test('a process whose lease ended during a pause does not finish the mail: the
   const slow: Database = {
     ...db,
     async system(work, bound) {
-      await dueNow(); // what happens while the process pauses between the claim and the creation of the mail
+      await dueNow(); // as if the process paused between the claim and the creation of the mail
       return db.system(work, bound);
     },
   };

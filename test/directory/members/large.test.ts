@@ -10,7 +10,7 @@ import { insertPeople, type PersonRow } from '../../support/personal.ts';
 
 const MEMBERS = 12_345; // more than two slices
 
-/** Inserts members. Their names and the order in which they joined have nothing to do with the order of their ids. */
+/** Inserts members. Neither their names nor the instants at which they joined follow the order of their ids. */
 async function seedMembers(database: TestDatabase, organizationId: string): Promise<void> {
   const people = Array.from({ length: MEMBERS }, (_, index): PersonRow => {
     const n = index + 1;

@@ -26,7 +26,7 @@ async function twoOwners({ database, api, organization }: Team, pair: readonly T
     if (held.length === 0) await seedMembership(database, { organizationId: id, userId: person.userId, role: 'owner' });
     else if (held[0] !== 'owner')
       await replaceRoles(database, { organizationId: id, userId: person.userId, role: 'owner' });
-    // The end of a membership removed the organization from the session.
+    // The end of a membership has removed the organization from the session.
     const refreshed = await api.post('/auth/refresh', { refreshToken: person.refreshToken, organization: id });
     const signedIn = refreshed.status === 200 ? refreshed.body.data : await signInPerson(api, person, id);
     const { accessToken: token, refreshToken, sessionId } = signedIn;

@@ -67,7 +67,7 @@ async function opened(t: Test) {
   return { ...team, owner, member, parts: team.service.app.parts };
 }
 
-/** A deletion whose process ended after `portions` portions. The request for the deletion was answered. */
+/** A deletion whose process ended after `portions` portions. The request for the deletion has been answered. */
 async function interrupted(t: Test, portions: number) {
   const all = await opened(t);
   const { parts, organization, owner, api } = all;

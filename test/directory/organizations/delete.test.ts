@@ -176,7 +176,7 @@ t.test('deleting needs organization:delete at the moment of the deletion', async
   const atIt = await signIn(api, admin, id);
   refused(t, await api.delete(CURRENT, { token: atIt.accessToken }), 'permission_denied', 'an admin');
   refused(t, await api.delete(CURRENT), 'unauthenticated', 'nobody');
-  // The database changes after the token was issued, and this process gets no event.
+  // The database changes after the token has been issued, and this process gets no event.
   const states: [
     what: string,
     change: string,

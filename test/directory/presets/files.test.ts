@@ -12,7 +12,7 @@ import {
   writePreset,
 } from '../../../src/directory/presets/presets.ts';
 
-/** Returns the lines of the error for a text. */
+/** Returns the lines of the error that `read` raises. */
 function refusal(t: Test, read: () => Preset): readonly string[] {
   try {
     read();

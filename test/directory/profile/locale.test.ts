@@ -1,4 +1,4 @@
-// The language of a person: known from the request that makes the account, changed by the person, and used for mails.
+// The language of a person: taken from the request that creates the account, changed by the person, and used for mails.
 import t from 'tap';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { freshEmail, openInviting, PASSWORD } from '../invitations/inviting.ts';

@@ -44,7 +44,7 @@ async function opened(t: Test) {
     const { status, code } = await api.get('/me', { token });
     return code ?? status;
   };
-  const token = await renewed(api, member); // its roles include the new one
+  const token = await renewed(api, member); // the roles in this token include the new role
   return { ...team, owner, member, token, id, change, ask, parts: service.app.parts };
 }
 
@@ -88,7 +88,7 @@ async function interrupted(t: Test) {
   return { ...all, begun };
 }
 
-/** Lets time pass, and then the loop of a process run once. */
+/** Lets time pass, and then runs the loop of a process once. */
 async function runLoop({ database, parts }: Opened): Promise<void> {
   await database.query("UPDATE unfinished_role_changes SET advanced_at = advanced_at - interval '1 minute'");
   await openRaising(parts).run();

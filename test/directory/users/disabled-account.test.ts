@@ -1,5 +1,5 @@
-// An account that was disabled in the database alone: no process knows it, and its sessions have not ended. Its
-// changes are refused with 401 or 403, and not as in an outage.
+// An account that was disabled in the database alone: no process knows of this, and the sessions of the account have
+// not ended. Its changes are refused with 401 or 403, and not as in an outage.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';

@@ -1,4 +1,5 @@
-// Operators list and search accounts. A search reads all accounts in slices, and its pages are those of one list.
+// Operators list and search accounts. A search reads all accounts in slices, and its pages are the same as if it had
+// read one list.
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import { SLICE_ACCOUNTS } from '../../../src/directory/users/account-store.ts';

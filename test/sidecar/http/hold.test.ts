@@ -30,7 +30,10 @@ async function begin(t: Test, settings: Partial<SidecarOptions> = {}) {
   const upstream = await openUpstream(t, { answer: () => {} });
   const feed = createPausingSource();
   const { http, issuer } = await openSetup(t, { upstream, settings, verifier: { revocations: feed.source } });
-  /** Opens an exchange whose request and answer both go on. Both get the fields `length`. */
+  /**
+   * Opens an exchange whose request and response bodies are both still being sent. `length` has further headers of
+   * both.
+   */
   async function exchange(sid: string, length = {}) {
     const arrived = once(upstream.server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
     const authorization = `Bearer ${issuer.token({ sid })}`;

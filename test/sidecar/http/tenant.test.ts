@@ -12,7 +12,8 @@ type Fields = readonly (readonly [string, string])[];
 const OTHER = '0196f0aa-0000-7000-8000-00000000000f';
 
 /**
- * How a plain request and a handshake with these header lines were answered: the status, or the code of the refusal.
+ * Returns how a plain request and a handshake with these header lines were answered: the status, or the code of the
+ * refusal.
  */
 async function outcomes(setup: Setup, fields: Fields, token: string): Promise<unknown[]> {
   const lines = [['Host', 'app.test'], ['Authorization', `Bearer ${token}`], ...fields];

@@ -81,14 +81,14 @@ t.test('if the revocations cannot be read, sockets with messages that wait are c
     t.same(await client.closed, { code: 1013, reason: 'revocations_stale' });
     t.same(await closed, { code: 1013, reason: 'revocations_stale' });
   }
-  await until(() => sidecar.state().sockets === 1); // the one without messages stays
+  await until(() => sidecar.state().sockets === 1); // the socket without messages stays
   feed.catchUp();
   idle.client.socket.send('now');
   await until(() => idle.heard.length === 1);
   t.same([sends.heard, gets.client.messages], [[], []]);
 });
 
-/** Sends until the sender is stopped. Returns the number of bytes that were taken. */
+/** Sends until the socket accepts no more data. Returns the number of accepted bytes. */
 async function pour(socket: WebSocket): Promise<number> {
   let taken = 0;
   for (let sent = 0; sent < 64 * 1024 * 1024; sent += CHUNK.length) {

@@ -1,5 +1,5 @@
-// Taking over an account whose e-mail was never proven, during sign-ins with the password that someone else set. Also
-// tests two invitations for one new e-mail. Each race runs in many rounds.
+// Taking over an account whose e-mail has never been proven, during sign-ins with the password that someone else has
+// set. Also tests two invitations for one new e-mail. Each race runs in many rounds.
 import t from 'tap';
 import {
   codesOf,

@@ -124,7 +124,7 @@ t.test('markup in the names of an organization and an inviter stays a text', asy
   }
 });
 
-/** The page after somebody pasted a text. */
+/** Returns the page after somebody has pasted a text into the field for a link. */
 async function openVisitorAt(text: string): Promise<Answer> {
   return bring(openVisitor(url), `x${text}`);
 }

@@ -1,5 +1,5 @@
-// The pages of an account show what people and their browsers wrote as text, and not as markup. The sign-in page shares
-// the limits of the API. Also tested: closed registration, a database that is away, and the names of devices.
+// The pages of an account show texts of people and their browsers as plain text, and not as markup. The sign-in page
+// shares the limits of the API. Also tested: closed registration, an outage of the database, and the names of devices.
 import t from 'tap';
 import { nameDevice } from '../../../src/sign-in/notices/device-name.ts';
 import { HOSTILE } from '../../base/page-kit/hostile.ts';

@@ -1,4 +1,4 @@
-// Where people continue after they signed in: an application that the operator has named, and nowhere else.
+// Where people continue after they have signed in: at an application that the operator has named, and nowhere else.
 import t from 'tap';
 import { hasSameSite } from '../../../src/sign-in/browser/return-to.ts';
 import { createDatabase } from '../../support/database.ts';

@@ -59,8 +59,8 @@ t.test(
     const other = await furtherTeam(database, api);
     await other.join('owner');
     await seedMembership(database, { organizationId: other.organization.id, userId: person.userId, role: 'viewer' });
-    // The session acts for the first organization, as the last switch said. The other tab has a token for the other
-    // organization.
+    // The session acts for the first organization, where the person has signed in. The other tab has a token for the
+    // other organization.
     const visit = { refreshToken: person.refreshToken, organization: other.organization.id };
     const there = (await api.post('/auth/refresh', visit)).body.data;
     const here = (await api.post('/auth/refresh', { refreshToken: there.refreshToken })).body.data;

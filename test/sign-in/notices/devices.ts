@@ -35,9 +35,9 @@ export interface Devices extends Inviting {
   /** Registers somebody, whose address is not proven. */
   unproven(device?: TestDevice): Promise<Person>;
   login(person: Pick<Person, 'email'>, device: TestDevice, password?: string): Promise<Reply>;
-  /** Sends what is due, and returns all mails to the person that tell of a new device. */
+  /** Sends the due mails, and returns all mails to the person that tell of a new device. */
   notices(person: Pick<Person, 'email'>): Promise<readonly ReceivedMail[]>;
-  /** The outcomes of the rows of such mails, the oldest first; null while a mail waits. */
+  /** Returns the outcomes of the mails about a new device, the oldest first. The outcome is null while a mail waits. */
   rowsOf(person: Pick<Person, 'userId'>): Promise<readonly (string | null)[]>;
 }
 

@@ -1,5 +1,5 @@
-// The mail about a sign-in with a device that the account has not used before: over the API and the page, in every
-// language, with what the template promises; and no mail for a device that was used.
+// The mail about a sign-in with a device that the account has not used before: after a sign-in over the API or by the
+// page, in every language. There is no mail about a device that has been used before.
 import t from 'tap';
 import { PASSWORD } from '../../directory/invitations/inviting.ts';
 import { openVisitor } from '../../support/pages/visitor.ts';

@@ -1,4 +1,5 @@
-// The mail after a change of a password: to the owner, in their language, with the device of the session that did it.
+// The mail after a change of a password: to the owner, in their language, with the device of the session that changed
+// it.
 import t from 'tap';
 import { setPassword } from '../../../src/admin/accounts/change-account.ts';
 import { systemClock } from '../../../src/base/platform/clock.ts';

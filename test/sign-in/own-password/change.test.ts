@@ -1,5 +1,5 @@
-// A signed-in user changes the password: what the old one opened ends, and the session of the request goes on. A
-// refusal changes nothing.
+// A signed-in user changes the password. All other sessions and all older tokens end, and the session of the request
+// goes on. A refusal changes nothing.
 import t, { type Test } from 'tap';
 import { findOneTime } from '../../../src/credentials/one-time/consume.ts';
 import { createOneTime } from '../../../src/credentials/one-time/create.ts';
@@ -58,7 +58,7 @@ t.test('a change ends what could reset the password or change the e-mail, and ke
   const { app, database, account, change } = await openChanging(t);
   const { db } = app.parts;
   const { userId, email, password } = account;
-  // Otherwise the mail of the registration makes a newer token, which ends the one of this test.
+  // Without this, the mail of the registration would create a newer token, which would end the token of this test.
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [userId]);
   const tokens = new Map<string, string>();
   for (const purpose of EVERY_PURPOSE) {

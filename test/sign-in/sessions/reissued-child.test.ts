@@ -1,4 +1,4 @@
-// A refresh token that is sent again long after its child was issued, although the child was never used, leaves an
+// A refresh token that is sent again long after its child was issued, although the child has never been used, leaves an
 // event with the network and the age. Quick retries leave none, and a client cannot fill the table of events.
 import t, { type Test } from 'tap';
 import { post } from '../../access/oauth/calls.ts';

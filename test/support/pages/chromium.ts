@@ -9,7 +9,7 @@ import { debianProgram } from '../servers/debian.ts';
 import type { Lifetime } from '../servers/process.ts';
 import { isThorough } from '../thorough.ts';
 
-/** People can look at the pages here after a thorough run. */
+/** The folder in which people can look at pictures of the pages after a thorough run. */
 const SCREENSHOTS = fileURLToPath(new URL('../../../.data/screenshots', import.meta.url));
 
 export interface Chromium {

@@ -1,5 +1,5 @@
 // Reads the HTML of pages for tests: its tags with their attributes, its texts, and its forms. It understands the HTML
-// that the service writes, in which every value is quoted, and raises for anything else.
+// that the service writes, in which every value is quoted, and raises an error for anything else.
 
 export interface Tag {
   readonly name: string;

@@ -7,7 +7,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The header Location; null without one. */
+  /** The value of the header Location, or null if the answer has none. */
   readonly location: string | null;
   readonly markup: Markup;
   /** The visible texts in one line. */

@@ -10,7 +10,7 @@ export interface Weight {
 const LOADED = /<(?:link|script|img)\b[^>]*\b(?:href|src)="(\/[^"]+)"/g;
 const IMPORTED = /\bimport '(\/[^']+)'/g;
 
-/** Reads a page and its files. The page is the first. A file that cannot be read is an error. */
+/** Returns the weights of a page and of its files, that of the page first. Raises an error if a file cannot be read. */
 export async function weighPage(url: string, path: string): Promise<Weight[]> {
   const weights = new Map<string, Weight>();
   const waiting = [path];

@@ -72,7 +72,10 @@ function alone(name: string): string {
   return `#!/bin/sh\nhere=\${0%/*}\nLD_LIBRARY_PATH="$here/lib" exec "$here/bin/${name}" "$@"\n`;
 }
 
-/** The program has a longer flag for its version, and uses the fonts that were fetched with it. */
+/**
+ * Returns the script that starts a program in its folder. The program has a longer flag for its version, and uses the
+ * fonts that were fetched with it.
+ */
 function inFolder(name: string): string {
   return `#!/bin/sh
 here=\${0%/*}

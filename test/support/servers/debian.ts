@@ -26,7 +26,7 @@ const CLOCKS = { faketime: ['faketime', 'libfaketime'] } as const;
 // interface of its own. It also needs a font, which is not among the packages that it depends on.
 const BROWSERS = { 'chromium-headless-shell': ['chromium-headless-shell', 'fonts-dejavu-core'] } as const;
 /** Programs that are fetched together, with the end of the name of their folder. */
-// The limits are below the time limit of a test file, so that the error message is printed.
+// The limits in seconds are below the time limit of a test file, so that the error message is printed.
 const SETS: readonly (ProgramSet & { readonly suffix: string; readonly secondsMax: number })[] = [
   { suffix: '', programs: SERVERS, secondsMax: 90 },
   { suffix: '-clocks', programs: CLOCKS, secondsMax: 90 },
@@ -56,7 +56,9 @@ const RETRY_MILLISECONDS = 50;
 
 const asked = new Map<string, Promise<string>>();
 
-/** Returns the path of the program. Raises an error that says what to do when it is not found and not fetched. */
+/**
+ * Returns the path of the program. Raises an error that says what to do if the program is neither found nor fetched.
+ */
 export function debianProgram(name: DebianProgram, surroundings: Surroundings = {}): Promise<string> {
   const { cache = CACHE, path = PATH, root = '/' } = surroundings;
   const question = [name, cache, path, root].join('\n');

@@ -10,11 +10,11 @@ const SYSTEM_LIBRARIES = '/usr/lib';
 export interface FakeClock {
   /** The environment of the processes that have this clock. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Sets the clock ahead of the true time by this number of seconds. Below zero, it is behind. */
+  /** Sets the clock ahead of the true time by this number of seconds. With a negative number, the clock is behind. */
   set(secondsAhead: number): void;
 }
 
-/** Creates a clock in a file, which must be in a folder that its processes can read. */
+/** Creates a clock in a file, which must be in a folder that the processes with this clock can read. */
 export async function createFakeClock(
   file: string,
   options: {

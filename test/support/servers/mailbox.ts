@@ -24,7 +24,7 @@ export interface Mailbox {
    * mails that prove an address, which `nextProof` returns.
    */
   next(recipient: string): Promise<ReceivedMail>;
-  /** The same for mails that prove an address. */
+  /** Does the same as `next` for mails that prove an address. */
   nextProof(recipient: string): Promise<ReceivedMail>;
   /** Makes the server refuse the next `count` mails with a temporary failure whose text repeats the whole mail. */
   refuse(count: number): void;
@@ -116,7 +116,7 @@ export function greetAtOnce(server: SMTPServer): void {
   };
 }
 
-/** Returns the token of the link in the mail of an invitation. */
+/** Returns the token of the link in a mail. */
 export function tokenIn(mail: ReceivedMail): string {
   const token = /#token=([\w-]+)/.exec(mail.text)?.[1];
   if (!token) throw new Error(`there is no token in: ${mail.text}`);

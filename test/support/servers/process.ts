@@ -1,6 +1,6 @@
-// Runs a real server as a child process of the test, reads its output and waits for its end. With setpriv, which Linux
-// has, the server ends when the test process ends, even if that process is killed. This file also finds a free port for
-// the server.
+// Runs a real server as a child process of the test, reads its output and waits for its end. With setpriv, which most
+// Linux systems have, the server ends when the test process ends, even if that process is killed. This file also finds
+// a free port for the server.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -16,7 +16,10 @@ export interface ServerProcess {
   readonly hasEnded: boolean;
   /** Returns the last lines that the process printed, on its standard output or standard error. */
   output(): string;
-  /** Resolves once a printed line matches, even an earlier line. Raises the output if the process ends first. */
+  /**
+   * Resolves once a printed line matches, even an earlier line. Raises an error with the output if the process ends
+   * first.
+   */
   printed(pattern: RegExp): Promise<void>;
   /** Sends the signal, even to a stopped process, and waits until the process has ended. */
   end(signal: NodeJS.Signals): Promise<void>;

@@ -49,7 +49,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
     flow(client, server, mode !== 'everything');
     flow(server, client, mode === 'pass');
   };
-  // When one side closes without an error, the pipes close the other side after all data was sent.
+  // When one side closes without an error, the pipes close the other side after all data has been sent.
   const onClose = (link: Link, socket: Socket) => {
     if (mode !== 'pass') return;
     if (socket.errored) drop(link);

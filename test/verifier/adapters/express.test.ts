@@ -1,4 +1,4 @@
-// The middleware for Express, and for frameworks that call middlewares like Connect, over real HTTP.
+// The middleware for Express, and for frameworks that call middlewares as Connect does, over real HTTP.
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler } from 'express';

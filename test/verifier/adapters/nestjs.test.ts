@@ -85,8 +85,8 @@ async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
   return { issuer, port: (app.getHttpServer().address() as AddressInfo).port };
 }
 
-// This is compiled without skipLibCheck, Fastify, Express, ws and Socket.IO. The deliberate errors show that the types
-// are known.
+// This program is compiled without skipLibCheck, and without Fastify, Express, ws and Socket.IO. The deliberate errors
+// show that the types are known.
 const CONSUMER = `
 import type { VerifiedPrincipal, Verifier } from 'tenantry/verifier';
 import { createTestIssuer } from 'tenantry/verifier/testkit';

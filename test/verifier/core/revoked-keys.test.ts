@@ -1,5 +1,5 @@
-// What a verifier does when a signing key was revoked: the tokens of the key are refused at once, and the key is not
-// requested again.
+// What a verifier does when a signing key has been revoked: the tokens of the key are refused at once, and the key is
+// not requested again.
 import { generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';

@@ -1,4 +1,4 @@
-// A verifier that did not run for a while, or whose clock is wrong, does not trust what it knows.
+// A verifier that has not run for a while, or whose clock is wrong, does not trust what it knows.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { until } from '../../support/until.ts';
@@ -25,7 +25,7 @@ t.test(
     timing.freeze(8); // shorter than the silence that a connection survives
     t.equal(source.isCurrent?.(), false, 'the first call notices the pause');
     t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY);
-    service.send(frames.heartbeat('c1')); // it was sent during the pause
+    service.send(frames.heartbeat('c1')); // this heartbeat was sent during the pause
     await timing.advance(1);
     await until(async () => {
       await timing.advance(0.1);
@@ -53,7 +53,7 @@ t.test('a suspended machine counts as a pause although only its wall clock went 
   await timing.advance(1);
   timing.step(8);
   t.equal(source.isCurrent?.(), false, 'the first call notices the pause');
-  service.send(frames.heartbeat('c1')); // it was sent while the machine was suspended
+  service.send(frames.heartbeat('c1')); // this heartbeat was sent while the machine was suspended
   await timing.settle();
   t.equal(source.isCurrent?.(), false);
   await until(async () => {

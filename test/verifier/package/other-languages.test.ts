@@ -1,4 +1,4 @@
-// The documentation page for other languages shows parts of the programs in examples/, character by character.
+// The programs on the documentation page for other languages are verbatim parts of the programs in examples/.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';

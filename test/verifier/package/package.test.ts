@@ -21,8 +21,8 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /**
- * Runs a program without the loader that the test runner adds to every Node process. Not every program works with
- * it.
+ * Runs a program without the loader that the test runner adds to every Node process. Not every program works with that
+ * loader.
  */
 function runBare(program: string, args: readonly string[], cwd: string) {
   return run('env', ['-i', `PATH=${process.env.PATH}`, `HOME=${process.env.HOME}`, program, ...args], { cwd });

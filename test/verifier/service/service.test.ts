@@ -136,7 +136,7 @@ t.test('if the permissions do not fit into the token, the service is called with
 
 const NO_ORGANIZATION = { org: undefined, org_slug: undefined, roles: undefined, permissions: undefined };
 
-/** Changes of the claims by what they are about. */
+/** Changes of the claims, each by its name. */
 const changesOf = ({ exp, iat: issued, sub }: Members): Readonly<Record<string, Members>> => {
   const iat = Number(issued);
   return {

@@ -122,7 +122,7 @@ export async function changeAddress(walk: Walk, account: Account): Promise<Accou
   return { email, name, password, token: signed.accessToken, refreshToken: signed.refreshToken };
 }
 
-/** Invites somebody, who joins, takes the data along and leaves. */
+/** Invites somebody, who joins, downloads a copy of their data, and closes the account. */
 export async function inviteByApi(walk: Walk, { token }: Account): Promise<void> {
   const { call } = walk.recorder;
   const { canaries } = walk;

@@ -35,7 +35,7 @@ function patternOf(kind: CanaryKind, value: string): RegExp {
   // digits.
   if (kind === 'code') return new RegExp(`(?<![0-9a-f])${value}(?![0-9a-f])`);
   if (kind === 'ip') return new RegExp(`${escaped(value)}(?!\\d)`);
-  // Of a signed token the last part is the secret; the other parts contain ids.
+  // The last part of a signed token is the secret. The other parts contain ids.
   const part = /canary[0-9a-f]+/.exec(value)?.[0] ?? value.split('.').at(-1)?.slice(-40) ?? value;
   return new RegExp(formsOf(part).map(escaped).join('|'));
 }

@@ -23,7 +23,7 @@ const canaries = openCanaries();
 const recorder = openRecorder(t, service.url, canaries);
 const walk: Walk = { recorder, canaries, mailbox };
 
-/** Requests while the table of accounts is away, so that queries fail in the middle of these flows. */
+/** Sends requests while the table of accounts is missing, so that queries fail in the middle of these flows. */
 async function meetFailures({ email, password }: { email: string; password: string }): Promise<void> {
   await database.query('ALTER TABLE users RENAME TO users_away');
   await recorder.call(500, 'POST', '/auth/login', { email, password });
@@ -32,7 +32,7 @@ async function meetFailures({ email, password }: { email: string; password: stri
   await database.query('ALTER TABLE users_away RENAME TO users');
 }
 
-/** Requests that no client library sends. */
+/** Sends requests that no client library sends. */
 async function sendBroken(): Promise<void> {
   const forged = canaries.forged();
   for (const bytes of [

@@ -10,7 +10,7 @@ export interface Recorder {
   call(status: number, method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>;
   /** Opens a browser. `own` are values of the person that the pages may show to the same person. */
   browse(own: readonly string[]): Browser;
-  /** The number of answers, and of those that refused. */
+  /** The number of all answers, and the number of refusals among them. */
   readonly counted: { answers: number; refused: number };
 }
 

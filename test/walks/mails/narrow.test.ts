@@ -1,4 +1,4 @@
-// What every mail looks like on a narrow screen: it fits, and the name of no fact in it is broken into two lines.
+// What every mail looks like on a narrow screen: it fits, and the name of each fact in it stays on one line.
 import t from 'tap';
 import { previewMails } from '../../../src/base/mail-kit/preview.ts';
 import { mailKitFor } from '../../support/fixtures/mail-kit.ts';

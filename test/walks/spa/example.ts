@@ -23,7 +23,7 @@ export interface Example {
   /** The address of the application. */
   readonly url: string;
   readonly tenantry: string;
-  /** Waits for the next mail to the address with a link to this path that no earlier call has returned. */
+  /** Waits for a mail to the address that has a link to this path, and that no earlier call has returned. */
   mail(to: string, path: string): Promise<{ readonly link: string; readonly code: string | null }>;
 }
 
@@ -41,7 +41,7 @@ export async function startExample(
   const [, ...args] = command.split(' ');
   const [port, service, mails] = [await freePort(), await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-spa-'));
-  chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root, and would keep its data elsewhere
+  chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root, and would otherwise keep its data elsewhere
   fillPostgresFolder(join(folder, 'postgres'));
   const environment = { ...PROGRAM_ENVIRONMENT, DATA_DIR: folder, RATE_LIMIT_ENABLED: 'false', ...settings };
   const process = startProcess(

@@ -22,7 +22,7 @@ const alertOf = (page: Page) => page.getByRole('alert').textContent();
 const said = (page: Page, text: string) => page.getByRole('status').filter({ hasText: text }).waitFor();
 const refused = (page: Page, text: string) => page.locator('.problem').filter({ hasText: text }).waitFor();
 
-/** Lets the last proof of every session be too old for something sensitive. */
+/** Makes the last proof of every session too old for sensitive changes. */
 async function ageSessions(): Promise<void> {
   for (const { id } of await database.query<{ id: string }>('SELECT id FROM sessions')) await age(database, id, 301);
 }

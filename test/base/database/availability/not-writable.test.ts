@@ -1,5 +1,5 @@
-// A PostgreSQL that answers but stores nothing: requests that change something get 503, reads work, the service says
-// that it is not ready and why, and works again without a restart.
+// A PostgreSQL that answers but stores nothing. Requests that change something get 503, and reads work. The service
+// says that it is not ready and why, and works again without a restart.
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { DatabaseNotWritable, openDatabase, statement } from '../../../../src/base/database/db.ts';
@@ -20,8 +20,8 @@ import { createManualTiming } from '../../../verifier/manual-timing.ts';
 const log = openLog({ level: 'silent', pretty: false });
 
 /**
- * Makes the database read-only for every new connection, or writable again. Before it is read-only, the connections of
- * the service end, because a connection keeps the setting with which it began.
+ * Makes the database read-only for every new connection, or writable again. If it becomes read-only, the connections of
+ * the service are then ended, because a connection keeps the setting with which it began.
  */
 async function setReadOnly({ name, query }: TestDatabase, isReadOnly: boolean): Promise<void> {
   await query('SET default_transaction_read_only = off');
@@ -35,7 +35,7 @@ function opened(t: Test, database: TestDatabase) {
   return db;
 }
 
-/** Repeats a call that may find a connection that was just ended. */
+/** Repeats a call until it reaches PostgreSQL. Earlier calls may find a connection that has just been ended. */
 async function settled(call: () => Promise<Reply>): Promise<Reply> {
   for (;;) {
     const reply = await call();
@@ -123,7 +123,7 @@ t.test('a full disk is reported by its name, and reads work', async (t) => {
 
 // The SQLSTATEs with which a working PostgreSQL refuses a correct statement because it cannot write.
 const NOT_WRITABLE = ['25006', '53100', '58030'];
-// With these, PostgreSQL is only busy: a conflict with other transactions, and a statement that took too long.
+// With these SQLSTATEs, PostgreSQL is only busy: a conflict with other transactions, or a statement that took too long.
 const BUSY = ['40001', '40P01', '57014'];
 const UNAVAILABLE = [
   ...['08000', '08006', '28000', '28P01', '3D000', '40003', '25P03', '25P04', '26000'],

@@ -120,7 +120,7 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-/** Lets the driver fail in statements whose text matches. */
+/** Makes the driver fail in statements whose text matches `fault.failing`. */
 function breakDriver(t: Test) {
   const prototype = pg.Client.prototype as unknown as { query: (...args: unknown[]) => unknown };
   const query = prototype.query;

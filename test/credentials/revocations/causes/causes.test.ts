@@ -1,5 +1,5 @@
-// Every change that must end tokens does. It writes its revocations in its own transaction, every replica refuses
-// exactly these tokens, and a verifier that reads the feed refuses the same tokens.
+// Every change that must end tokens does end them. The change writes its revocations in its own transaction, every
+// replica refuses exactly these tokens, and a verifier that reads the feed refuses the same tokens.
 import t, { type Test } from 'tap';
 import { EVENT_TYPES } from '../../../../src/base/events/catalogue.ts';
 import { principalOf } from '../../../../src/protocol/caller.ts';
@@ -50,7 +50,7 @@ async function toldTo(
   return status === 200 ? body.data.events.map(revocationOf) : null;
 }
 
-// Tables whose rows the causes change. The number of rows and the newest transaction show whether a row changed.
+// Tables whose rows the causes change. The number of rows and the newest transaction show whether a row has changed.
 const STATE = ['sessions', 'users', 'clients', 'organizations', 'memberships', 'roles', 'revocations', 'events'].map(
   (table) => `SELECT '${table}' AS name, count(*)::int AS rows, max(xmin::text::bigint)::text AS latest FROM ${table}`,
 );

@@ -69,7 +69,7 @@ const tokens = new WeakMap<TokenHolders, string>();
 const invited = async (holders: TokenHolders) => tokens.set(holders, await invite(holders));
 const tokenOf = (holders: TokenHolders) => tokens.get(holders) ?? '';
 
-/** Makes the token that a mail about the address would have, for the member, who has asked in a further session. */
+/** Creates the token that a mail to the member about the address would contain, and stores it for `tokenOf`. */
 async function mailed(holders: TokenHolders, purpose: Purpose, email: string): Promise<void> {
   const { app, api, member } = holders;
   const { sessionId } = (await api.post('/auth/login', { email: member.email, password: SEEDED_PASSWORD })).body.data;
@@ -139,7 +139,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
       setPassword(app.parts, { id, email }, 'gravel umbrella tuesday'),
   },
   'a password that its user changes': {
-    // The session that asked goes on with a new token.
+    // The session that changes the password goes on with a new token.
     ...{ event: 'user.password_changed', refused: { member: STALE, second: ENDED } },
     happen: ({ api, member: { accessToken: token } }) => {
       const passwords = { currentPassword: SEEDED_PASSWORD, newPassword: 'gravel umbrella tuesday' };
