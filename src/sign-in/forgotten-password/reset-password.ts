@@ -14,6 +14,7 @@ import {
   type OneTime,
 } from '../../credentials/one-time/consume.ts';
 import { ENDED_WITH_CREDENTIALS } from '../../credentials/one-time/purposes.ts';
+import { lockGuesses } from '../../credentials/one-time/store.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { setPasswordHash } from '../../directory/users/account-store.ts';
@@ -92,7 +93,7 @@ export async function resetPassword(deps: ResetDeps, { proof, password, locale, 
 
 /**
  * Returns how the proof is checked and used up. For an unknown address, everything runs for an id that no user has,
- * which takes as long.
+ * which takes as long, and guesses for one address wait for each other whether it has an account or not.
  */
 async function usingOf({ db }: ResetDeps, proof: Proof): Promise<Using> {
   if ('token' in proof) {
@@ -104,10 +105,11 @@ async function usingOf({ db }: ResetDeps, proof: Proof): Promise<Using> {
   }
   const key = parseEmail(proof.email)?.key ?? '';
   const userId = (await findAccountByMailbox(db.systemReader(), key))?.id ?? NIL_ID;
-  return {
-    check: (tx) => checkCode(tx, RESET_MAIL, userId, proof.code),
-    consume: (tx) => consumeCode(tx, RESET_MAIL, userId, proof.code),
+  const guessing = (act: typeof checkCode) => async (tx: SystemTx) => {
+    await lockGuesses(tx, key);
+    return act(tx, RESET_MAIL, userId, proof.code);
   };
+  return { check: guessing(checkCode), consume: guessing(consumeCode) };
 }
 
 /**
