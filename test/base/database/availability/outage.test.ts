@@ -13,6 +13,7 @@ import {
 import { BOUNDS } from '../../../../src/base/database/pool.ts';
 import { openLog } from '../../../../src/base/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../../../support/database.ts';
+import { until } from '../../../support/until.ts';
 import { seedTenants, type Tenant, VISIBLE, visible } from '../tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
@@ -106,9 +107,9 @@ t.test(
     for (const outcome of waiting) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseBusy);
     gate.dispatchEvent(new Event('open'));
     await holder;
-    while (!(await visible(db.userReader('')).catch((error) => t.type(error, DatabaseBusy) && null))) {
-      await new Promise(setImmediate);
-    }
+    await until(async () =>
+      Boolean(await visible(db.userReader('')).catch((error) => t.type(error, DatabaseBusy) && null)),
+    );
     t.ok(await db.user(randomUUID(), visible), 'the connection was returned');
   },
 );
