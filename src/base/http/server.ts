@@ -134,7 +134,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   return app;
 }
 
-/** Raises unless each form that shares the allowance of an endpoint, and this endpoint, both have the limit `sign_in`. */
+/** Raises unless each form that shares the allowance of an endpoint has the limit `sign_in`, as this endpoint has. */
 function assertSharedLimits(endpoints: readonly Endpoint[]): void {
   for (const { id, limit, limitAs } of endpoints) {
     if (limitAs === undefined) continue;

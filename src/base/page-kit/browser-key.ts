@@ -2,14 +2,13 @@
 // stores nothing of it. A nonce is the proof that a form was made for the browser that sends it, and for this purpose.
 // A sealed token opens only in the browser for which it was sealed, and for the same purpose.
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import { is256Bits } from '../platform/bits.ts';
 import type { Random } from '../platform/random.ts';
 import { type DataKey, seal, unseal } from '../secrets/sealing.ts';
 
-const KEY = /^[A-Za-z0-9_-]{43}$/;
-
 /** Whether a text can be the cookie of a browser: 256 bits. */
 export function isBrowserKey(text: string | undefined): text is string {
-  return text !== undefined && KEY.test(text);
+  return text !== undefined && is256Bits(text);
 }
 
 /**
