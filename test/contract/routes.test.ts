@@ -1,8 +1,12 @@
 // The routes of the service, who may use each route, and how often. routes.txt has the list for review.
 import { readFileSync } from 'node:fs';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { z } from 'zod';
 import { describedEndpoints, routeList } from '../../scripts/generate/endpoints.ts';
+import type { Endpoint } from '../../src/base/http/endpoint.ts';
 import { createDatabase } from '../support/database.ts';
+import { SEEDED_PASSWORD, seedPerson, signInPerson } from '../support/fixtures/people.ts';
+import { openVisitor } from '../support/pages/visitor.ts';
 import { openService } from '../support/service.ts';
 
 const GOLDEN = new URL('routes.txt', import.meta.url);
@@ -43,4 +47,97 @@ t.test('every operation has its own name', async (t) => {
     ids.filter((id) => !/^[a-z][A-Za-z]+$/.test(id)),
     [],
   );
+});
+
+// The limit `sign_in` counts the requests of each network, and only those of callers who may use the route.
+const ALLOWED = 3;
+const limited = describedEndpoints().filter(({ limit }) => limit === 'sign_in');
+const isPage = ({ wire }: Endpoint) => wire === 'page';
+const isForEverybody = ({ access }: Endpoint) => access.kind === 'open' || access.kind === 'visitor';
+
+interface Sent {
+  readonly status: number;
+  readonly headers: Headers;
+}
+/** Sends a request that the operation of the route refuses at once, if it has a body. */
+type Send = (declared: Endpoint, network: string, isSignedIn?: boolean) => Promise<Sent>;
+
+async function openLimited(t: Test): Promise<Send> {
+  const database = await createDatabase(t);
+  const settings = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: String(ALLOWED), RATE_LIMIT_OTHER: '1000' };
+  const { api, url } = await openService(t, database, { ...settings, TRUSTED_PROXIES: '127.0.0.1' });
+  const person = await seedPerson(database);
+  const { accessToken: token } = await signInPerson(api, person);
+  const [own, stranger] = [openVisitor(url), openVisitor(url)];
+  await own.send(await own.open('/sign-in'), '/sign-in', { email: person.email, password: SEEDED_PASSWORD });
+  return (declared, network, isSignedIn = true) => {
+    const { method, url: path } = declared;
+    const headers = { 'x-forwarded-for': network };
+    if (isPage(declared)) return (isSignedIn ? own : stranger).request(method, path, { x: '1' }, headers);
+    const needsToken = isSignedIn && !isForEverybody(declared);
+    return api.call(method, path, { x: 1 }, { headers, ...(needsToken && { token }) });
+  };
+}
+
+/** A network for each route and purpose. */
+const networkOf = (declared: Endpoint, purpose: number) => `10.0.${limited.indexOf(declared)}.${purpose}`;
+
+t.test('every route with the limit sign_in allows a network so many requests, and other networks go on', async (t) => {
+  const send = await openLimited(t);
+  t.ok(limited.length > 20);
+  for (const declared of limited) {
+    const route = `${declared.method} ${declared.url}`;
+    const [network, another] = [networkOf(declared, 1), networkOf(declared, 2)];
+    for (let sent = 1; sent <= ALLOWED; sent += 1) {
+      t.not((await send(declared, network)).status, 429, `${route}: request ${sent}`);
+    }
+    const { status, headers } = await send(declared, network);
+    t.equal(status, 429, route);
+    t.match(headers.get('retry-after'), /^[1-9]\d?$/, route);
+    t.equal(headers.get('ratelimit-limit'), String(ALLOWED), route);
+    t.not((await send(declared, another)).status, 429, `${route}: another network`);
+  }
+});
+
+t.test('a form shares the allowance of the endpoint that it names', async (t) => {
+  const send = await openLimited(t);
+  const forms = limited.filter(isPage);
+  t.ok(forms.length > 10);
+  for (const declared of forms) {
+    const shared = limited.find(({ id }) => id === declared.limitAs);
+    if (!shared) throw new Error(`${declared.url} names no endpoint`);
+    const network = networkOf(declared, 1);
+    for (let sent = 1; sent <= ALLOWED; sent += 1) await send(declared, network);
+    t.equal((await send(shared, network)).status, 429, `${declared.url} and ${shared.url}`);
+  }
+});
+
+t.test('strangers in the network use up nothing where only signed-in users may send something', async (t) => {
+  const send = await openLimited(t);
+  const closed = limited.filter((declared) => !isForEverybody(declared));
+  t.ok(closed.length > 8);
+  for (const declared of closed) {
+    const network = networkOf(declared, 1);
+    for (let sent = 0; sent <= ALLOWED; sent += 1) {
+      t.ok([303, 401].includes((await send(declared, network, false)).status), `${declared.url}: a stranger`);
+    }
+    t.not((await send(declared, network)).status, 429, declared.url);
+  }
+});
+
+// A password, or a one-time token or code, in a request can be guessed.
+const GUESSED = /"(password|currentPassword|code|token)":/;
+/** The routes outside of the list that take such a field, each with what limits the guesses. */
+const LIMITED_OTHERWISE: Readonly<Record<string, string>> = {
+  'POST /oauth/introspect': 'the credentials of the service client are limited: access/oauth',
+  'POST /oauth/revoke': 'the credentials of the service client are limited: access/oauth',
+};
+
+t.test('every route that takes a password, a token or a code of a mail has the limit sign_in', async (t) => {
+  const taking = describedEndpoints().filter(
+    ({ body }) => body && GUESSED.test(JSON.stringify(z.toJSONSchema(body, { unrepresentable: 'any', io: 'input' }))),
+  );
+  t.ok(taking.length > 8);
+  const others = taking.filter(({ limit }) => limit !== 'sign_in').map(({ method, url }) => `${method} ${url}`);
+  t.same(others.sort(), Object.keys(LIMITED_OTHERWISE).sort());
 });

@@ -27,7 +27,7 @@ import {
   statusOf,
 } from './endpoint.ts';
 import { admitVisit, type PageGuard } from './page-admission.ts';
-import { type DrawLimit, networkOf } from './rate-limit.ts';
+import { type DrawLimit, drawSignIn, networkOf } from './rate-limit.ts';
 import { guardChange, send } from './reply.ts';
 import { FastifyRequestInfo, PreparedAnswer, workOf } from './request-info.ts';
 
@@ -187,15 +187,16 @@ function isForAll({ access, limit }: Endpoint): boolean {
 
 /**
  * Runs before the body is read. Unless the route has another limit, a call of an open route counts against the
- * allowance of the network, and a call of any other route counts against the allowance of the principal. Only those
- * functions of the guard that may read PostgreSQL run for the requester.
+ * allowance of the network, and a call of any other route counts against the allowance of the principal. A route with
+ * the limit `sign_in` also counts the calls of each network. Only those functions of the guard that may read PostgreSQL
+ * run for the requester.
  */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   if (declared.wire === 'page') return admitVisit(declared, guard, request, reply);
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
     namedTenants(request.headers); // raises for contradicting headers, even when the operation does not read them
-    if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
+    if (declared.limit === 'sign_in') await drawSignIn(guard.draw, declared, request, reply);
     else if (declared.limit !== 'client') await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
     return undefined;
   }
@@ -220,6 +221,8 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     request.setDecorator('caller', acting);
   }
   await assertAllowed(declared, guard, acting, work);
+  // This comes last, so that nobody without a good token uses up what the people of a network share.
+  if (declared.limit === 'sign_in') await drawSignIn(guard.draw, declared, request, reply);
   return undefined;
 }
 

@@ -8,7 +8,7 @@ import type { Kit } from '../page-kit/kit.ts';
 import { workFor } from '../platform/requester.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Guard } from './mount.ts';
-import { networkOf } from './rate-limit.ts';
+import { drawSignIn, networkOf } from './rate-limit.ts';
 import { workOf } from './request-info.ts';
 
 export interface PageGuard {
@@ -45,23 +45,25 @@ export async function admitVisit(
     await guard.draw(request, reply, 'other', `foreign ${network}`);
     throw problem('cross_site_request');
   }
-  if (declared.limit === 'sign_in') {
-    await guard.draw(request, reply, 'signIn', `${declared.limitAs ?? declared.id} ${network}`);
-  }
+  const countsNetwork = declared.limit === 'sign_in';
+  const isForVisitors = declared.access.kind === 'visitor';
+  if (countsNetwork && isForVisitors) await drawSignIn(guard.draw, declared, request, reply);
   const { cookies } = pages.kit;
   const key = request.server.parseCookie(request.headers.cookie ?? '')[cookies.name('session')] ?? '';
   const work = workOf(request);
   const caller =
     key === '' ? null : await workFor(work, () => findCaller(declared, guard, pages, { request, reply, key }));
-  if (declared.limit !== 'sign_in') {
+  if (!(countsNetwork && isForVisitors)) {
     await guard.draw(request, reply, 'other', caller ? `user ${caller.id}` : `page ${network}`);
   }
   if (caller) {
     request.setDecorator('caller', caller);
     work.isFor(caller);
+    // Only people who are signed in use up what the people of a network share at such a page.
+    if (countsNetwork && !isForVisitors) await drawSignIn(guard.draw, declared, request, reply);
     return undefined;
   }
-  if (declared.access.kind === 'visitor') return undefined;
+  if (isForVisitors) return undefined;
   // The cookie stays: a sign-in in another tab may just have replaced it.
   return reply
     .code(303)

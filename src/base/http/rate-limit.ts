@@ -74,6 +74,19 @@ export function rememberAddresses(of: (ip: string) => string): (ip: string | und
   };
 }
 
+/**
+ * Counts one call of an endpoint with the limit `sign_in` against what the network of the request may call this
+ * endpoint, and the form that shares its allowance. Raises too_many_requests.
+ */
+export function drawSignIn(
+  draw: DrawLimit,
+  { id, limitAs }: { readonly id: string; readonly limitAs?: string | undefined },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  return draw(request, reply, 'signIn', `${limitAs ?? id} ip ${networkOf(request.ip)}`);
+}
+
 /** Creates the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
   if (!settings.enabled) return Object.assign(async () => undefined, UNLIMITED_WORK);

@@ -123,6 +123,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
       );
     }
   });
+  assertSharedLimits(options.endpoints);
   for (const declared of options.endpoints) mountEndpoint(app, declared, guard);
   // Requests to unknown paths are counted before the body is read, as requests to routes are.
   app.addHook('onRequest', (request, reply, done) => {
@@ -130,6 +131,16 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     draw(request, reply, 'other', `ip ${networkOf(request.ip)}`).then(() => done(unknownRoute(request.url)), done);
   });
   return app;
+}
+
+/** Raises unless each form that shares the allowance of an endpoint has the limit `sign_in`, as this endpoint has. */
+function assertSharedLimits(endpoints: readonly Endpoint[]): void {
+  for (const { id, limit, limitAs } of endpoints) {
+    if (limitAs === undefined) continue;
+    const shared = endpoints.find((other) => other.id === limitAs);
+    if (limit === 'sign_in' && shared?.limit === 'sign_in') continue;
+    throw new Error(`${id} shares the allowance of ${limitAs}, and not both have the limit sign_in`);
+  }
 }
 
 /** Decorates the server with `farewell`, and calls it before the server closes. */

@@ -1,5 +1,6 @@
 // Sends a mail by SMTP. Without a mail server, the mail is printed for a developer, or waits in production. The caller
 // decides the content of a mail, when it is sent, and what follows a failure.
+import { isLocalHost } from '../platform/local-host.ts';
 import type { Log } from '../platform/log.ts';
 import { refusalOf } from './cause.ts';
 import { headerText } from './header-text.ts';
@@ -72,12 +73,11 @@ function transportOf(address: string, { production, timeouts }: Pick<MailSetting
   const { connectMs, greetingMs, silenceMs } = timeouts ?? TIMEOUTS;
   const url = new URL(address);
   const secure = url.protocol === 'smtps:';
-  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     ...(url.port === '' ? {} : { port: Number(url.port) }),
     secure,
-    requireTLS: production && !secure && !isLocal && url.searchParams.get('tls') !== 'optional',
+    requireTLS: production && !secure && !isLocalHost(url.hostname) && url.searchParams.get('tls') !== 'optional',
     ...(url.username === ''
       ? {}
       : { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }),

@@ -2,14 +2,13 @@
 // service does not store the key. A nonce proves that a form was made for the browser that sends it, and for the same
 // purpose. A sealed token opens only in the browser for which it was sealed, and for the same purpose.
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import { is256Bits } from '../platform/bits.ts';
 import type { Random } from '../platform/random.ts';
 import { type DataKey, seal, unseal } from '../secrets/sealing.ts';
 
-const KEY = /^[A-Za-z0-9_-]{43}$/;
-
 /** Whether a text has the form of a browser's key, which is 256 bits in base64url. */
 export function isBrowserKey(text: string | undefined): text is string {
-  return text !== undefined && KEY.test(text);
+  return text !== undefined && is256Bits(text);
 }
 
 /**

@@ -1,6 +1,7 @@
 // The cookies of pages (RFC 6265bis §4.1). Each belongs to this host alone, and no script can read it. `browser` binds
 // the forms to a browser, `session` is the session of a signed-in browser, `language` is the language that was chosen,
 // and `link` is the sealed token of a link from a mail.
+import { isLocalHost } from '../platform/local-host.ts';
 
 export type CookieKind = 'browser' | 'session' | 'language' | 'link';
 
@@ -12,15 +13,13 @@ export interface PageCookies {
   clear(kind: CookieKind): string;
 }
 
-const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 /**
  * Returns the cookies of the pages at this URL. Browsers accept the prefix __Host- and the attribute Secure only over
  * https. So both are absent when a developer uses http on their own machine.
  */
 export function pageCookies(publicUrl: string): PageCookies {
   const { protocol, hostname } = new URL(publicUrl);
-  const isSecure = protocol === 'https:' || !LOCAL.has(hostname);
+  const isSecure = protocol === 'https:' || !isLocalHost(hostname);
   const name = (kind: CookieKind) => `${isSecure ? '__Host-' : ''}tenantry_${kind}`;
   const write = (kind: CookieKind, value: string, seconds: number) =>
     `${name(kind)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly${isSecure ? '; Secure' : ''}; SameSite=Lax`;

@@ -3,13 +3,13 @@
 // form is sent.
 import { z } from 'zod';
 import { invalid, type ProblemCode } from '../errors/problem.ts';
+import { is256Bits } from '../platform/bits.ts';
 import { type Attempt, field, form, hidden, isAbout } from './form.ts';
 import { type Html, html } from './html.ts';
 import type { View } from './kit.ts';
 
 /** The name of the field, and of the parameter in the fragment of a link. */
 const FIELD = 'token';
-const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 
 /** The schema of the field with what a person pasted. `readToken` reads the token in it. */
 export const PastedLink = z.string().max(2000, 'must have at most 2000 characters');
@@ -26,12 +26,12 @@ export function readToken({ kit }: View, path: string, pasted: string): string {
 
 function tokenIn(origin: string, path: string, pasted: string): string | null {
   const text = pasted.replace(/[\s\u200b-\u200f\u2060\ufeff]+/g, '').replace(/^<|>$/g, '');
-  if (TOKEN.test(text)) return text;
+  if (is256Bits(text)) return text;
   if (!URL.canParse(text)) return null;
   const { hash, ...url } = partsOf(new URL(text));
   if (url.origin !== origin || url.path !== path || url.isNamed) return null;
   const [token = '', ...others] = new URLSearchParams(hash.slice(1)).getAll(FIELD);
-  return others.length === 0 && TOKEN.test(token) ? token : null;
+  return others.length === 0 && is256Bits(token) ? token : null;
 }
 
 /** The parts of a URL that are compared. A URL with a user name or a password looks as if it led elsewhere. */

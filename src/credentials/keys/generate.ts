@@ -2,6 +2,7 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint } from 'jose';
+import { is256Bits } from '../../base/platform/bits.ts';
 import { writeDatedFile } from './new-file.ts';
 
 export type KeyBits = 2048 | 3072 | 4096;
@@ -22,7 +23,7 @@ const rsaKeyPair = promisify(generateKeyPair);
 
 /** Whether a text has the shape of the kid of a key: an RFC 7638 thumbprint with SHA-256. It may begin with "-". */
 export function isKidShaped(text: string): boolean {
-  return /^[A-Za-z0-9_-]{43}$/.test(text);
+  return is256Bits(text);
 }
 
 /** A new RSA key. With a passphrase its PEM is encrypted (AES-256-CBC). Raises RangeError for an empty passphrase. */

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/platform/clock.ts';
 import type { RingKey } from './file.ts';
 import { keyFolder, type RefusedFile } from './folder.ts';
 import { type GeneratedKey, generateKeyFile, type KeyBits } from './generate.ts';
-import { syncFolder, UNFINISHED_KEY } from './new-file.ts';
+import { isUnfinished, syncFolder } from './new-file.ts';
 import { arrange, type DatedKey, signerAt, type Timeline, verifiesAt } from './timeline.ts';
 
 /** With this lead, every cache of the published keys has the new key before that key signs. */
@@ -157,7 +157,7 @@ function stateOf(each: DatedKey, signer: DatedKey | undefined, now: Date): Liste
 
 async function unfinished({ directory }: KeyFolderOptions, now: Date): Promise<string[]> {
   const names = await readdir(directory).catch(() => []);
-  const candidates = names.filter((name) => UNFINISHED_KEY.test(name));
+  const candidates = names.filter(isUnfinished);
   const ages = await Promise.all(
     candidates.map(async (name) => {
       const found = await stat(join(directory, name)).catch(() => undefined);

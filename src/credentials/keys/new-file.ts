@@ -2,11 +2,16 @@
 // cut.
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { is256Bits } from '../../base/platform/bits.ts';
 import { errorCode } from './file.ts';
 import { nameOfInstant } from './name.ts';
 
-/** The name of a key file that a crash left unfinished. Rings ignore it because of its leading dot. */
-export const UNFINISHED_KEY = /^\.[A-Za-z0-9_-]{43}\.tmp$/;
+const ENDING = '.tmp';
+
+/** Whether a crash left the key file with this name unfinished. Rings ignore it because of its leading dot. */
+export function isUnfinished(name: string): boolean {
+  return name.startsWith('.') && name.endsWith(ENDING) && is256Bits(name.slice(1, -ENDING.length));
+}
 
 /**
  * Writes `content` with mode 0600 under the first free name of `names`. Returns that name, or undefined if all are
@@ -18,7 +23,7 @@ export async function writeNewFile(
   content: string | Buffer,
   token: string,
 ): Promise<string | undefined> {
-  const temporary = join(directory, `.${token}.tmp`);
+  const temporary = join(directory, `.${token}${ENDING}`);
   const handle = await open(temporary, 'wx', 0o600);
   try {
     try {

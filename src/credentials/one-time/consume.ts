@@ -6,9 +6,9 @@ import type { Purpose } from './purposes.ts';
 import {
   findByHash,
   findCodedId,
-  findOwnerOf,
   guessCode,
   lockOwner,
+  lockOwnerOf,
   markEnded,
   markEndedBefore,
   markLaterEnded,
@@ -36,8 +36,7 @@ export async function findOneTime(tx: SystemReader, purpose: Purpose, token: str
 export async function consumeToken(tx: SystemTx, purpose: Purpose, token: string): Promise<OneTime | null> {
   const hash = tokenHash(token);
   if (hash === null) return null;
-  const owner = await findOwnerOf(tx, hash);
-  if (owner !== null) await lockOwner(tx, owner);
+  await lockOwnerOf(tx, hash);
   const used = await markUsed(tx, purpose, hash);
   if (used && purpose === 'revert_email') await markLaterEnded(tx, used.id);
   return used;
@@ -47,7 +46,9 @@ export async function consumeToken(tx: SystemTx, purpose: Purpose, token: string
  * Uses a token by its code. Returns null for a wrong code, and for every code after 5 wrong codes for the same token,
  * or after 20 wrong codes for the account on one day. The link goes on working. Wrong codes are counted in the
  * transaction: the caller must let it commit, and refuse the request afterwards. For an unknown account, the caller
- * passes an id that no user has, which takes as long. Locks the row of the user. Raises DataKeyMissing.
+ * passes an id that no user has, which takes as long. If the account was found by an e-mail that was typed, the caller
+ * has called `lockGuesses`: otherwise simultaneous guesses would wait for each other only if the account exists. Locks
+ * the row of the user. Raises DataKeyMissing.
  */
 export async function consumeCode(
   tx: SystemTx,

@@ -39,6 +39,28 @@ export async function lockOwner(tx: SystemTx, userId: string): Promise<void> {
   await tx.rows(LOCK_USER, [userId]);
 }
 
+const LOCK_USER_OF = statement(`
+SELECT 1 AS held FROM users
+WHERE id = (SELECT o.user_id FROM one_time_tokens o WHERE o.token_hash = decode($1, 'hex')) FOR NO KEY UPDATE`);
+
+/** Locks the row of the user of the token with this hash, live or not, until the end of the transaction. */
+export async function lockOwnerOf(tx: SystemTx, hash: string): Promise<void> {
+  await tx.rows(LOCK_USER_OF, [hash]);
+}
+
+// $1 look-up of the address.
+const LOCK_GUESSES = statement(
+  'SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 20261130))) AS l',
+);
+
+/**
+ * Makes the guesses for one canonical e-mail run one after another, until the end of the transaction. Raises
+ * DataKeyMissing.
+ */
+export async function lockGuesses(tx: SystemTx, emailKey: string): Promise<void> {
+  await tx.rows(LOCK_GUESSES, [tx.personal.lookup('one_time_tokens.address', emailKey)]);
+}
+
 // $1 user, $2 purpose, $3 look-up of the address in base64 or null. Every former address keeps a token of its own.
 const END_FORMER = statement(`
 UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE o.user_id = $1::uuid AND o.purpose = $2 AND ${UNENDED}
@@ -99,14 +121,6 @@ ORDER BY o.id DESC LIMIT 1`);
 /** The live token of this user and purpose; the newest one if there are several. */
 export async function findLiveOf(tx: SystemReader, userId: string, purpose: Purpose): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(FIND_OF, [userId, purpose]));
-}
-
-const OWNER = statement(`SELECT o.user_id::text AS id FROM one_time_tokens o WHERE o.token_hash = decode($1, 'hex')`);
-
-/** The user of the token with this hash, live or not. */
-export async function findOwnerOf(tx: SystemTx, hash: string): Promise<string | null> {
-  const [row] = await tx.rows<{ id: string }>(OWNER, [hash]);
-  return row?.id ?? null;
 }
 
 const USE = statement(`

@@ -1,10 +1,10 @@
 // The texts of one-time tokens and codes: how they are made, read and hashed.
 import { createHash } from 'node:crypto';
+import { is256Bits } from '../../base/platform/bits.ts';
 import type { Random } from '../../base/platform/random.ts';
 import type { Personal } from '../../base/secrets/personal.ts';
 
 const TOKEN_BYTES = 32;
-const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const CODE_DIGITS = 8;
 const CODE = /^[0-9](?:[ -]*[0-9]){7}$/;
 const CODE_LENGTH_MAX = 64;
@@ -18,7 +18,7 @@ export function newToken(random: Random): string {
 
 /** The SHA-256 of the bits of a token, in hexadecimal digits. Null for a text that `newToken` cannot return. */
 export function tokenHash(token: string): string | null {
-  if (!TOKEN.test(token)) return null;
+  if (!is256Bits(token)) return null;
   const bits = Buffer.from(token, 'base64url');
   // The last character has two bits more than the token. In any other form than the canonical one they are not zero.
   if (bits.toString('base64url') !== token) return null;

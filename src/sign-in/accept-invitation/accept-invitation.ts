@@ -30,9 +30,10 @@ import {
   assertCanSign,
   type Device,
   keepSession,
+  type Opened,
   refusal,
   type SessionDeps,
-  type SignedIn,
+  type SignAnswer,
   signIn,
   storeSession,
 } from '../sessions/open-session.ts';
@@ -76,7 +77,11 @@ const PROVEN = { reason: 'mailbox_proven' } as const;
  * exchanged after the commit. So the user has already joined when refresh_token_reused, or an error because the session
  * has ended, is raised.
  */
-export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller, input: JoinAsUser): Promise<SignedIn> {
+export async function acceptAsUser(
+  deps: JoinDeps & RefreshDeps,
+  caller: Caller,
+  input: JoinAsUser,
+): Promise<SignAnswer> {
   const { token, refreshToken, limitRefresh } = input;
   const invitation = await getRedeemable(deps.db.systemReader(), token, input.tenants);
   if ((await findEmailKey(deps.db.systemReader(), caller.id)) !== invitation.emailKey) {
@@ -102,13 +107,12 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
   }
 
   const { subject, session } = await publishing(deps, deps.db.system(join, { organizationId }));
-  if (claims) return exchange(deps, claims, { organization: [], network: input.network });
-  return signIn(deps, subject, {
-    sessionId,
-    amr: session.amr,
-    authenticatedAt: session.authenticatedAt,
-    refreshToken: { expiresAt: session.idleExpiresAt },
-  });
+  if (claims) {
+    const signed = await exchange(deps, claims, { organization: [], network: input.network });
+    return async () => signed;
+  }
+  const { amr, authenticatedAt, idleExpiresAt } = session;
+  return () => signIn(deps, subject, { sessionId, amr, authenticatedAt, refreshToken: { expiresAt: idleExpiresAt } });
 }
 
 /**
@@ -135,7 +139,7 @@ export async function acceptByRegistering(
   deps: JoinDeps,
   input: JoinByRegistering,
   once: Once = WITHOUT_KEY,
-): Promise<SignedIn> {
+): Promise<Opened> {
   const { token, name, device } = input;
   const invitation = await getRedeemable(deps.db.systemReader(), token, input.tenants);
   if (input.email !== null && parseEmail(input.email)?.key !== invitation.emailKey) {
@@ -172,12 +176,13 @@ export async function acceptByRegistering(
     await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
     const pending = await storeSession(deps, tx, session);
-    return { revocations, answer: await keepSession(once, tx, pending, () => answerSession(deps, pending)) };
+    const answer = await keepSession(once, tx, pending, () => answerSession(deps, pending));
+    return { revocations, opened: { pending, answer } };
   }
 
   const { organizationId } = invitation;
-  const { answer } = await publishing(deps, deps.db.system(join, { organizationId }));
-  return answer();
+  const { opened } = await publishing(deps, deps.db.system(join, { organizationId }));
+  return opened;
 }
 
 interface Account {

@@ -71,7 +71,8 @@ export function acceptRoutes(deps: AcceptRouteDeps): Endpoint[] {
         const device = deviceOf(request);
         const locale = preferredLanguage(request.acceptLanguage);
         const joining = { token, tenants: request.tenants, email: null, name, password, locale, device };
-        return deliver(deps, answer, await acceptByRegistering(deps, joining), transport);
+        const opened = await acceptByRegistering(deps, joining);
+        return deliver(deps, answer, await opened.answer(), transport);
       },
     }),
   ];
@@ -82,14 +83,14 @@ async function asUser(deps: AcceptRouteDeps, request: RequestInfo, body: AcceptI
   const unused = (['name', 'password'] as const).filter((member) => body[member] !== undefined);
   if (unused.length > 0) throw withoutUse(unused, 'with an access token: the account has its own');
   const presented = presentedToken(deps, request, body.refreshToken);
-  const signed = await acceptAsUser(deps, caller, {
+  const sign = await acceptAsUser(deps, caller, {
     token: body.token,
     tenants: request.tenants,
     refreshToken: presented?.token ?? null,
     network: request.network,
     limitRefresh: limitRefresh(request),
   });
-  return { signed, transport: presented?.transport ?? 'body' } as const;
+  return { signed: await sign(), transport: presented?.transport ?? 'body' } as const;
 }
 
 function incomplete(name: string | undefined, password: string | undefined) {

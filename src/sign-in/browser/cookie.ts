@@ -5,10 +5,11 @@ import { type Redirect, seeOther } from '../../base/http/page.ts';
 import type { SeenKeys } from '../../base/http/page-admission.ts';
 import type { Kit } from '../../base/page-kit/kit.ts';
 import type { Random } from '../../base/platform/random.ts';
+import { issueRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { type CookieSettings, clearCookie, deviceOf, setCookie } from '../sessions/cookie.ts';
 import { type EndSessionDeps, logout } from '../sessions/end-session.ts';
-import type { Device, SignedIn } from '../sessions/open-session.ts';
+import { type Device, type Opened, refreshPlaceOf } from '../sessions/open-session.ts';
 import { newBrowserKey } from './key.ts';
 import type { ReturnTo } from './return-to.ts';
 
@@ -42,15 +43,17 @@ export interface SigningIn {
 export async function signInBrowser(
   deps: BrowserDeps,
   { caller, request, answer, returnTo }: SigningIn,
-  open: (device: Device) => Promise<SignedIn>,
+  open: (device: Device) => Promise<Pick<Opened, 'pending'>>,
 ): Promise<Redirect> {
   const { key, hash } = newBrowserKey(deps.random);
-  const signed = await open({ ...deviceOf(request), browserKey: hash });
+  const { pending } = await open({ ...deviceOf(request), browserKey: hash });
+  const refreshPlace = refreshPlaceOf(pending);
   deps.seenKeys.add(key);
   if (caller) await logout(deps, { ...caller, isCurrent: true }, null);
   answer.header('set-cookie', deps.kit.cookies.set('session', key, deps.sessionMaxAgeSeconds));
-  if (deps.sharesRefresh && signed.refreshToken !== undefined) {
-    answer.header('set-cookie', setCookie(deps.cookie, signed.refreshToken, signed.refreshExpiresAt));
+  if (deps.sharesRefresh) {
+    const refreshToken = await issueRefreshToken(deps, refreshPlace);
+    answer.header('set-cookie', setCookie(deps.cookie, refreshToken, refreshPlace.expiresAt.toISOString()));
   }
   return seeOther(deps.returnTo(returnTo)?.href ?? HOME);
 }

@@ -1,8 +1,7 @@
 // The key of a browser's session: 256 random bits in its cookie. Only the hash is stored.
 import { createHash } from 'node:crypto';
+import { is256Bits } from '../../base/platform/bits.ts';
 import type { Random } from '../../base/platform/random.ts';
-
-const KEY = /^[A-Za-z0-9_-]{43}$/;
 
 /** Creates a key for the cookie. Returns it with the hash for the row of the session. */
 export function newBrowserKey(random: Random): { readonly key: string; readonly hash: Buffer } {
@@ -12,7 +11,7 @@ export function newBrowserKey(random: Random): { readonly key: string; readonly 
 
 /** The hash of a text that has the form of a key; null for any other text. */
 export function browserKeyHash(text: string): Buffer | null {
-  return KEY.test(text) ? hashOf(text) : null;
+  return is256Bits(text) ? hashOf(text) : null;
 }
 
 function hashOf(key: string): Buffer {

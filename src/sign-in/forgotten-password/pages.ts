@@ -10,13 +10,14 @@ import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
 import { linkField, PastedLink, readToken, tokenField } from '../../base/page-kit/link.ts';
+import { CodeText } from '../../credentials/one-time/schema.ts';
 import { Email } from '../../directory/users/schema.ts';
 import { SIGN_IN } from '../browser/cookie.ts';
 import { FORGOT_PASSWORD } from '../password/pages.ts';
 import { requestReset } from './request-reset.ts';
 import { resetPassword } from './reset-password.ts';
 import type { ForgottenPasswordDeps } from './routes.ts';
-import { ForgotPassword, ResetCode } from './schema.ts';
+import { ForgotPassword } from './schema.ts';
 
 export const RESET = '/reset-password';
 const BY_CODE = `${RESET}?with=code`;
@@ -26,7 +27,7 @@ const ResetForm = z
   .strictObject({
     token: PastedLink.optional(),
     email: Email.optional(),
-    code: ResetCode.optional(),
+    code: CodeText.optional(),
     password: Secret,
   })
   .refine(({ token, code }) => token !== undefined || code !== undefined, { path: ['token'], message: 'is required' })

@@ -14,6 +14,7 @@ import {
   type OneTime,
 } from '../../credentials/one-time/consume.ts';
 import { ENDED_WITH_CREDENTIALS } from '../../credentials/one-time/purposes.ts';
+import { lockGuesses } from '../../credentials/one-time/store.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { setPasswordHash } from '../../directory/users/account-store.ts';
@@ -50,7 +51,7 @@ export interface Reset {
 
 /** How the proof is looked at without using it up, and how it is used up. */
 interface Using {
-  check(tx: SystemTx): Promise<OneTime | null>;
+  check(): Promise<OneTime | null>;
   consume(tx: SystemTx): Promise<OneTime | null>;
 }
 
@@ -62,10 +63,8 @@ interface Using {
  */
 export async function resetPassword(deps: ResetDeps, { proof, password, locale, network }: Reset): Promise<void> {
   const using = await usingOf(deps, proof);
-  const owner = await deps.db.system(async (tx) => {
-    const found = await using.check(tx);
-    return found && findAddressee(tx, found);
-  });
+  const found = await using.check();
+  const owner = found && (await findAddressee(deps.db.systemReader(), found));
   if (!owner) throw problem('invalid_or_expired_token');
   const { email, name } = owner;
   await deps.passwordPolicy.assertGood(password, { email, name });
@@ -92,22 +91,23 @@ export async function resetPassword(deps: ResetDeps, { proof, password, locale, 
 
 /**
  * Returns how the proof is checked and used up. For an unknown address, everything runs for an id that no user has,
- * which takes as long.
+ * which takes as long, and guesses for one address wait for each other whether it has an account or not.
  */
 async function usingOf({ db }: ResetDeps, proof: Proof): Promise<Using> {
   if ('token' in proof) {
     const { token } = proof;
     return {
-      check: (tx) => findOneTime(tx, RESET_MAIL, token),
+      check: () => findOneTime(db.systemReader(), RESET_MAIL, token),
       consume: (tx) => consumeToken(tx, RESET_MAIL, token),
     };
   }
   const key = parseEmail(proof.email)?.key ?? '';
   const userId = (await findAccountByMailbox(db.systemReader(), key))?.id ?? NIL_ID;
-  return {
-    check: (tx) => checkCode(tx, RESET_MAIL, userId, proof.code),
-    consume: (tx) => consumeCode(tx, RESET_MAIL, userId, proof.code),
+  const guessing = (act: typeof checkCode) => async (tx: SystemTx) => {
+    await lockGuesses(tx, key);
+    return act(tx, RESET_MAIL, userId, proof.code);
   };
+  return { check: () => db.system(guessing(checkCode)), consume: guessing(consumeCode) };
 }
 
 /**

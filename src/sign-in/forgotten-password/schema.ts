@@ -1,6 +1,7 @@
 // The wire shapes of the requests and answers for a forgotten password.
 import { z } from 'zod';
 import { Secret } from '../../base/http/wire.ts';
+import { CodeText, TokenText } from '../../credentials/one-time/schema.ts';
 import { Email } from '../../directory/users/schema.ts';
 
 export const ForgotPassword = z.strictObject({ email: Email }).meta({ id: 'ForgotPassword' });
@@ -8,14 +9,11 @@ export const ForgotPassword = z.strictObject({ email: Email }).meta({ id: 'Forgo
 /** The answer says nothing about the address. */
 export const Requested = z.strictObject({ requested: z.literal(true) }).meta({ id: 'ResetRequested' });
 
-export const ResetToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
-export const ResetCode = z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters');
-
 export const ResetPassword = z
   .strictObject({
-    token: ResetToken.optional().meta({ description: 'The token of the link. Leave out email and code then.' }),
+    token: TokenText.optional().meta({ description: 'The token of the link. Leave out email and code then.' }),
     email: Email.optional(),
-    code: ResetCode.optional().meta({ description: 'The eight digits of the mail. email is needed then.' }),
+    code: CodeText.optional().meta({ description: 'The eight digits of the mail. email is needed then.' }),
     password: Secret,
   })
   .refine(({ token, code }) => (token === undefined) !== (code === undefined), {

@@ -36,6 +36,7 @@ export function leavingRoutes(deps: LeavingRouteDeps): Endpoint[] {
       method: 'DELETE',
       url: '/api/v1/me',
       access: signedIn({ alsoSuspended: true }),
+      limit: 'sign_in',
       id: 'closeMyAccount',
       summary: 'Close your account for good and erase your personal data',
       tag: 'Me',

@@ -11,6 +11,7 @@ import { type Html, html, NO_HTML } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
 import { linkField, PastedLink, readToken } from '../../base/page-kit/link.ts';
+import { CodeText } from '../../credentials/one-time/schema.ts';
 import { getProfile } from '../../directory/profile/profile.ts';
 import { Email } from '../../directory/users/schema.ts';
 import { accountPage, EMAIL } from '../account/frame.ts';
@@ -21,7 +22,6 @@ import { confirmEmailChange } from './confirm-change.ts';
 import { findPendingEmail, requestEmailChange } from './request-change.ts';
 import { revertEmailChange } from './revert-change.ts';
 import type { OwnEmailDeps } from './routes.ts';
-import { ChangeCode } from './schema.ts';
 
 const CONFIRM = '/confirm-email';
 const REVERT = '/revert-email';
@@ -32,7 +32,7 @@ const EmailForm = z.strictObject({
   step: z.enum(['ask', 'code']),
   newEmail: Email.optional(),
   currentPassword: Secret.optional(),
-  code: ChangeCode.optional(),
+  code: CodeText.optional(),
 });
 
 export function ownEmailPages(deps: OwnEmailDeps): Endpoint[] {

@@ -1,11 +1,8 @@
 // The wire shapes of changing one's own address.
 import { z } from 'zod';
 import { Instant, Secret } from '../../base/http/wire.ts';
+import { CodeText, TokenText } from '../../credentials/one-time/schema.ts';
 import { Email } from '../../directory/users/schema.ts';
-
-// The schema limits only the length, so that a text that is no token or code gets the same answer as an expired one.
-export const ChangeToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
-export const ChangeCode = z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters');
 
 export const ChangeEmail = z
   .strictObject({
@@ -21,8 +18,8 @@ export const ChangeRequested = z.strictObject({ requested: z.literal(true) }).me
 
 export const ConfirmEmailChange = z
   .strictObject({
-    token: ChangeToken.optional().meta({ description: 'The token of the link. Leave out code then.' }),
-    code: ChangeCode.optional().meta({ description: 'The eight digits of the mail, with an access token.' }),
+    token: TokenText.optional().meta({ description: 'The token of the link. Leave out code then.' }),
+    code: CodeText.optional().meta({ description: 'The eight digits of the mail, with an access token.' }),
   })
   .refine(({ token, code }) => (token === undefined) !== (code === undefined), {
     path: ['token'],
@@ -32,7 +29,7 @@ export const ConfirmEmailChange = z
 
 export const EmailChanged = z.strictObject({ emailChanged: z.literal(true) }).meta({ id: 'EmailChanged' });
 
-export const RevertEmail = z.strictObject({ token: ChangeToken }).meta({ id: 'RevertEmail' });
+export const RevertEmail = z.strictObject({ token: TokenText }).meta({ id: 'RevertEmail' });
 
 export const EmailReverted = z
   .strictObject({

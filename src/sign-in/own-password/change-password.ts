@@ -8,13 +8,14 @@ import { endAll } from '../../credentials/one-time/consume.ts';
 import { ENDED_WITH_CREDENTIALS } from '../../credentials/one-time/purposes.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { normalisePassword } from '../../credentials/passwords/text.ts';
-import { findProfile, replacePassword } from '../../directory/users/store.ts';
+import { replacePassword } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import { assertPassword, getOwnCredentials } from '../reauthentication/own-password.ts';
 import { answerRenewed, type ReauthenticateDeps, renewAuthentication } from '../reauthentication/reauthenticate.ts';
+import type { OwnCredentials } from '../reauthentication/store.ts';
 import { endAccess } from '../sessions/end-session.ts';
-import { assertCanSign, type SignedIn } from '../sessions/open-session.ts';
+import { assertCanSign, type SignAnswer } from '../sessions/open-session.ts';
 
 export interface ChangePasswordDeps extends ReauthenticateDeps, PublishDeps {
   readonly passwordPolicy: PasswordPolicy;
@@ -31,7 +32,7 @@ export interface ChangePassword {
 
 /**
  * Changes the password, and ends the user's other sessions, all older access tokens, and the tokens of mails that could
- * open the account. Returns an access token for the session, and no refresh token. Raises validation_failed,
+ * open the account. The answer has an access token for the session, and no refresh token. Raises validation_failed,
  * wrong_password, password_not_set, password_unchanged, password_changed, account_disabled, too_many_requests,
  * service_busy and session_revoked. None of these changes the account or its sessions.
  */
@@ -39,10 +40,10 @@ export async function changePassword(
   deps: ChangePasswordDeps,
   caller: Caller,
   { currentPassword, newPassword, network }: ChangePassword,
-): Promise<SignedIn> {
+): Promise<SignAnswer> {
   assertCanSign(deps);
   const own = await getOwnCredentials(deps, caller);
-  await assertGood(deps, caller, newPassword);
+  await assertGood(deps, own, newPassword);
   await assertPassword(deps, own, { password: currentPassword, network });
   if (normalisePassword(newPassword) === normalisePassword(currentPassword)) throw problem('password_unchanged');
   const hash = await deps.passwords.hash(newPassword);
@@ -63,21 +64,19 @@ export async function changePassword(
 
   const { renewed } = await publishing(deps, deps.db.system(change));
   deps.nudgeOutbox();
-  return answerRenewed(deps, caller, renewed);
+  return () => answerRenewed(deps, caller, renewed);
 }
 
 /**
  * Raises validation_failed for a password that the policy refuses. The name of the organization for which the session
  * acts is one of the words that an attacker tries first.
  */
-async function assertGood(deps: ChangePasswordDeps, caller: Caller, newPassword: string): Promise<void> {
-  const { id, organizationId } = caller;
-  const profile = await findProfile(deps.db.userReader(id), id, organizationId);
-  const { email = '', name = '', organizationName } = profile ?? {};
-  const weakness = await deps.passwordPolicy.judge(newPassword, {
-    email,
-    name,
-    organizationName: organizationName ?? '',
-  });
+async function assertGood(
+  { passwordPolicy }: ChangePasswordDeps,
+  { email, name, organizationName }: OwnCredentials,
+  newPassword: string,
+): Promise<void> {
+  const known = { email, name, ...(organizationName !== null && { organizationName }) };
+  const weakness = await passwordPolicy.judge(newPassword, known);
   if (weakness) throw invalid('newPassword', weakness.message);
 }

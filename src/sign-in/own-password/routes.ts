@@ -19,9 +19,10 @@ export function ownPasswordRoutes(deps: ChangePasswordDeps): Endpoint[] {
       bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
       reply: { 200: enveloped(SignedIn) },
       problems: ['wrong_password', 'password_not_set', 'password_unchanged', 'password_changed', 'account_disabled'],
-      handle: async ({ caller, body, request: { network } }) => ({
-        data: await changePassword(deps, caller, { ...body, network }),
-      }),
+      handle: async ({ caller, body, request: { network } }) => {
+        const sign = await changePassword(deps, caller, { ...body, network });
+        return { data: await sign() };
+      },
     }),
   ];
 }

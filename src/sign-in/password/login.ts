@@ -10,7 +10,7 @@ import { countingKey, type EmailAddress, parseEmail } from '../../directory/user
 import { findCredentialsToCheck, updateHash } from '../../directory/users/store.ts';
 import { chooseOrganization } from '../sessions/choose-organization.ts';
 import { markSurplusEnded } from '../sessions/ending-store.ts';
-import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from '../sessions/open-session.ts';
+import { answerSession, type Device, type Opened, type SessionDeps, storeSession } from '../sessions/open-session.ts';
 import { countAttempt, type LoginThrottle } from './throttle.ts';
 
 export interface LoginDeps extends SessionDeps, PublishDeps {
@@ -39,7 +39,7 @@ export interface Login {
  * organization_access_denied, organization_suspended, and bad_request for two different organizations. Raises
  * too_many_requests after several failures, and service_busy when too many hashes wait.
  */
-export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
+export async function login(deps: LoginDeps, input: Login): Promise<Opened> {
   const email = parseEmail(input.email);
   await countOrganizations(deps, input);
   const check = () => checkPassword(deps, email, input.password);
@@ -53,10 +53,11 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
     passwordChangedAt: verdict.passwordChangedAt,
     tellsOfNewDevice: true,
   });
-  await publishing(deps, markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax));
-  const answer = await answerSession(deps, pending);
-  if (verdict.staleHash) await rehash(deps, verdict.userId, verdict.staleHash, input.password);
-  return answer;
+  if (pending.stored.opened) {
+    await publishing(deps, markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax));
+    if (verdict.staleHash) await rehash(deps, verdict.userId, verdict.staleHash, input.password);
+  }
+  return { pending, answer: () => answerSession(deps, pending) };
 }
 
 // An organization is counted under its id, whether the request names the id or the slug. An unknown name is counted as

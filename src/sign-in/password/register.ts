@@ -24,6 +24,7 @@ import {
   answerSession,
   type Device,
   keepSession,
+  type Opened,
   type SessionDeps,
   type SignedIn,
   storeSession,
@@ -55,7 +56,11 @@ export interface Registered extends SignedIn {
  * Creates the account and opens a session. Raises registration_closed, validation_failed, email_taken, slug_taken,
  * service_busy.
  */
-export async function register(deps: RegisterDeps, input: Register, once: Once = WITHOUT_KEY): Promise<Registered> {
+export async function register(
+  deps: RegisterDeps,
+  input: Register,
+  once: Once = WITHOUT_KEY,
+): Promise<Opened<Registered>> {
   if (deps.registrationMode !== 'open') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
@@ -74,7 +79,7 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
   const slug =
     input.organizationName === null ? null : await chooseSlug(deps, input.organizationName, input.organizationSlug);
 
-  async function write(tx: SystemTx): Promise<() => Promise<Registered>> {
+  async function write(tx: SystemTx): Promise<Opened<Registered>> {
     await once.begin(tx);
     if (!(await insertUser(tx, user))) throw problem('email_taken');
     await endRegistrationsOf(tx, user.emailKey);
@@ -89,11 +94,11 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
     const session = { userId: user.id, organization: created?.organization.id ?? null, amr: ['pwd'] };
     const pending = await storeSession(deps, tx, { ...session, device: input.device });
     const subscription = created?.subscription ?? null;
-    return keepSession(once, tx, pending, async () => ({ ...(await answerSession(deps, pending)), subscription }));
+    const signed = async () => ({ ...(await answerSession(deps, pending)), subscription });
+    return { pending, answer: await keepSession(once, tx, pending, signed) };
   }
 
-  const answer = await deps.db.system(write);
-  return answer();
+  return deps.db.system(write);
 }
 
 function passwordContext(email: string, { name, organizationName }: Register) {

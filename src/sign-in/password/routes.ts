@@ -57,7 +57,7 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
         const { email, name, password, invitationToken: token } = body;
         const joining = { token, tenants: request.tenants, email, name, password, locale, device: deviceOf(request) };
         return once(
-          (kept) => acceptByRegistering(deps, joining, kept),
+          async (kept) => (await acceptByRegistering(deps, joining, kept)).answer(),
           (joined, answer) => deliver(deps, answer, { ...joined, subscription: null }, body.transport),
         );
       }
@@ -73,7 +73,7 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
         );
       }
       return once(
-        (kept) => register(deps, { ...asked, device: deviceOf(request) }, kept),
+        async (kept) => (await register(deps, { ...asked, device: deviceOf(request) }, kept)).answer(),
         (signed, answer) => deliver(deps, answer, signed, body.transport),
       );
     },
@@ -99,8 +99,8 @@ function loginRoute(deps: PasswordRouteDeps): Endpoint {
       const device = deviceOf(request);
       const limitOrganization = (named: string) => request.draw('organization', named);
       const input = { email, password, organization, device, address: request.network, limitOrganization };
-      const signed = await login(deps, input);
-      return deliver(deps, answer, signed, body.transport);
+      const opened = await login(deps, input);
+      return deliver(deps, answer, await opened.answer(), body.transport);
     },
   });
 }

@@ -5,17 +5,21 @@
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 
+/** An attempt that was counted. */
+export interface Attempt {
+  /** The password was not checked, because of an outage or a full queue. The attempt does not count. Call this once. */
+  undecided(): void;
+}
+
 /** `account` is the countingKey of the text that was typed as the e-mail. `address` is the network of the request. */
 export interface LoginThrottle {
   /**
    * Counts an attempt before its password is checked. Raises too_many_requests when the attempt comes before the end of
    * the wait.
    */
-  begin(account: string, address: string): void;
+  begin(account: string, address: string): Attempt;
   /** The password was right. Deletes the failures. */
   succeeded(account: string, address: string): void;
-  /** The password was not checked, because of an outage or a full queue. The attempt does not count. */
-  undecided(account: string, address: string): void;
   /** The number of pairs of account and address that are remembered. */
   readonly size: number;
 }
@@ -24,8 +28,6 @@ interface Failures {
   count: number;
   since: number;
   notBefore: number;
-  /** The value of notBefore before the newest attempt. */
-  previousNotBefore: number;
 }
 
 const WINDOW_MS = 15 * 60_000;
@@ -33,7 +35,7 @@ const DELAY_MAX_SECONDS = 15 * 60;
 const ENTRIES_MAX = 100_000;
 
 function startOf(now: number): Failures {
-  return { count: 0, since: now, notBefore: 0, previousNotBefore: 0 };
+  return { count: 0, since: now, notBefore: 0 };
 }
 
 function isOver({ since, notBefore }: Failures, now: number): boolean {
@@ -70,7 +72,7 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
       }
       // The attempt is counted before its password is checked, so that attempts at the same moment are not all allowed.
       entry.count += 1;
-      entry.previousNotBefore = entry.notBefore;
+      const former = entry.notBefore;
       const over = entry.count - deps.failuresMax;
       if (over >= 0) {
         entry.notBefore = now + 1000 * Math.min(2 ** Math.min(over, 20), DELAY_MAX_SECONDS);
@@ -79,16 +81,18 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
       entries.delete(key(account, address));
       entries.set(key(account, address), entry);
       dropOld(now);
+      const own = entry.notBefore;
+      return {
+        // After a success, a new entry counts, which this attempt leaves as it is.
+        undecided() {
+          entry.count -= 1;
+          if (entry.count < deps.failuresMax) entry.notBefore = 0;
+          else if (entry.notBefore === own) entry.notBefore = former; // otherwise it is the wait of a later attempt
+        },
+      };
     },
     succeeded(account, address) {
       entries.delete(key(account, address));
-    },
-    undecided(account, address) {
-      const entry = entries.get(key(account, address));
-      if (entry) {
-        entry.count -= 1;
-        entry.notBefore = entry.previousNotBefore;
-      }
     },
     get size() {
       return entries.size;
@@ -107,12 +111,12 @@ export async function countAttempt<Verdict>(
   address: string,
   check: () => Promise<Verdict>,
 ): Promise<Verdict> {
-  throttle.begin(account, address);
+  const attempt = throttle.begin(account, address);
   let verdict: Verdict;
   try {
     verdict = await check();
   } catch (error) {
-    throttle.undecided(account, address);
+    attempt.undecided();
     throw error;
   }
   if (verdict) throttle.succeeded(account, address);

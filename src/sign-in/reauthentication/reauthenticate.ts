@@ -5,7 +5,7 @@ import { problem } from '../../base/errors/problem.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';
 import { assertLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
-import { assertCanSign, type SignedIn, type SignInDeps, signIn } from '../sessions/open-session.ts';
+import { assertCanSign, type SignAnswer, type SignedIn, type SignInDeps, signIn } from '../sessions/open-session.ts';
 import type { ChangedSession } from '../sessions/subject-store.ts';
 import { assertPassword, getOwnCredentials, type OwnPasswordDeps, type TypedPassword } from './own-password.ts';
 import { updateAuthenticated } from './store.ts';
@@ -13,20 +13,20 @@ import { updateAuthenticated } from './store.ts';
 export interface ReauthenticateDeps extends OwnPasswordDeps, SignInDeps {}
 
 /**
- * Checks the password and renews the time of the proof. Returns an access token for the organization of the caller's
- * token, and no refresh token. Raises wrong_password, password_not_set, password_changed, account_disabled,
+ * Checks the password and renews the time of the proof. The answer has an access token for the organization of the
+ * caller's token, and no refresh token. Raises wrong_password, password_not_set, password_changed, account_disabled,
  * too_many_requests, service_busy and session_revoked.
  */
 export async function reauthenticate(
   deps: ReauthenticateDeps,
   caller: Caller,
   typed: TypedPassword,
-): Promise<SignedIn> {
+): Promise<SignAnswer> {
   assertCanSign(deps);
   const own = await getOwnCredentials(deps, caller);
   await assertPassword(deps, own, typed);
   const renewed = await renewAuthentication(deps.db.systemReader(), caller, own.changedAt);
-  return answerRenewed(deps, caller, renewed);
+  return () => answerRenewed(deps, caller, renewed);
 }
 
 /** The session after the time of its proof has been set to now. */

@@ -19,9 +19,10 @@ export function reauthenticationRoutes(deps: ReauthenticateDeps): Endpoint[] {
       bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
       reply: { 200: enveloped(SignedIn) },
       problems: ['wrong_password', 'password_not_set', 'password_changed', 'account_disabled'],
-      handle: async ({ caller, body: { password }, request: { network } }) => ({
-        data: await reauthenticate(deps, caller, { password, network }),
-      }),
+      handle: async ({ caller, body: { password }, request: { network } }) => {
+        const sign = await reauthenticate(deps, caller, { password, network });
+        return { data: await sign() };
+      },
     }),
   ];
 }

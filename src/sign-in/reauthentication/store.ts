@@ -38,12 +38,17 @@ export interface OwnCredentials {
   readonly hash: string | null;
   /** When the password was set. Null for a user without a password. */
   readonly changedAt: Date | null;
+  /** The name of the organization for which the user acts. Null unless the user is an active member of it. */
+  readonly organizationName: string | null;
 }
 
-// $1 session, $2 user.
+// $1 session, $2 user, $3 organization to act for or null.
 const OWN_CREDENTIALS = statement(`
-SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, p.hash, p.changed_at AS "changedAt"
+SELECT u.id, ${stored('u.email')} AS email, ${stored('u.name')} AS name, p.hash, p.changed_at AS "changedAt",
+  o.name AS "organizationName"
 FROM sessions s JOIN users u ON u.id = s.user_id AND u.status = 'active' LEFT JOIN passwords p ON p.user_id = u.id
+LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.status = 'active')
+  ON m.user_id = u.id AND m.organization_id = $3::uuid AND m.status = 'active'
 WHERE ${LIVE}`);
 
 /**
@@ -51,9 +56,9 @@ WHERE ${LIVE}`);
  */
 export async function findOwnCredentials(
   tx: SystemReader,
-  { id, sessionId }: SessionOwner,
+  { id, sessionId, organizationId }: SessionOwner & { readonly organizationId: string | null },
 ): Promise<OwnCredentials | null> {
-  const [row] = await tx.rows<OwnCredentials>(OWN_CREDENTIALS, [sessionId, id]);
+  const [row] = await tx.rows<OwnCredentials>(OWN_CREDENTIALS, [sessionId, id, organizationId]);
   return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
 }
 

@@ -3,6 +3,7 @@
 import { Problem, problem } from '../../base/errors/problem.ts';
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import { wideNetworkOf } from '../../base/http/rate-limit.ts';
+import { isLocalHost } from '../../base/platform/local-host.ts';
 import type { Device, SignedIn } from './open-session.ts';
 import type { Refresh } from './refresh.ts';
 
@@ -13,15 +14,13 @@ export interface CookieSettings {
   readonly origins: ReadonlySet<string>;
 }
 
-const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 /**
  * Returns the settings of the cookie. Browsers accept a Secure cookie and the prefix __Host- only over https. So the
  * cookie has neither when a developer uses http on their own machine.
  */
 export function cookieSettings(publicUrl: string, corsOrigins: readonly string[]): CookieSettings {
   const url = new URL(publicUrl);
-  const insecure = url.protocol === 'http:' && LOCAL.has(url.hostname);
+  const insecure = url.protocol === 'http:' && isLocalHost(url.hostname);
   return {
     name: insecure ? 'tenantry_refresh' : '__Host-tenantry_refresh',
     secure: !insecure,

@@ -47,6 +47,18 @@ export interface SignedIn {
   readonly memberships: Subject['memberships'];
 }
 
+/**
+ * Signs the answer of an operation. Only the API calls this, because pages give the browser no access token. Raises
+ * NoSigningKey.
+ */
+export type SignAnswer<Answer = SignedIn> = () => Promise<Answer>;
+
+/** The session that an operation has opened, or has not opened: `answer` and `refreshPlaceOf` raise the reason then. */
+export interface Opened<Answer = SignedIn> {
+  readonly pending: PendingSession;
+  readonly answer: SignAnswer<Answer>;
+}
+
 export interface OpenSession {
   readonly userId: string;
   /** The id or slug of the organization to act for. With null, the first active membership decides. */
@@ -109,19 +121,18 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
   return { sessionId, jti, amr: input.amr, stored };
 }
 
+/** The first refresh token of the session. If the session was not opened, raises the error that says why. */
+export function refreshPlaceOf({ stored, sessionId, jti }: PendingSession): RefreshPlace {
+  if (!stored.opened) throw refusal(stored);
+  const { at: issuedAt, idleExpiresAt: expiresAt } = stored.opened;
+  return { userId: stored.user.id, sessionId, jti, parent: jti, issuedAt, expiresAt };
+}
+
 /** Signs the tokens of the session. If the session was not opened, raises the error that says why. */
 export async function answerSession(deps: SignInDeps, pending: PendingSession): Promise<SignedIn> {
-  const { stored, sessionId, jti } = pending;
-  if (!stored.opened) throw refusal(stored);
-  const issued: RefreshPlace = {
-    userId: stored.user.id,
-    sessionId,
-    jti,
-    parent: jti,
-    issuedAt: stored.opened.at,
-    expiresAt: stored.opened.idleExpiresAt,
-  };
-  return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, refreshToken: issued });
+  const { stored, sessionId, amr } = pending;
+  const refreshToken = refreshPlaceOf(pending);
+  return signIn(deps, stored, { sessionId, amr, authenticatedAt: refreshToken.issuedAt, refreshToken });
 }
 
 /**
@@ -133,8 +144,8 @@ export async function keepSession<Answer>(
   once: Once,
   tx: SystemTx,
   pending: PendingSession,
-  answer: () => Promise<Answer>,
-): Promise<() => Promise<Answer>> {
+  answer: SignAnswer<Answer>,
+): Promise<SignAnswer<Answer>> {
   if (!once.isKept || !pending.stored.opened) return answer;
   const kept = await once.keep(tx, await answer());
   return async () => kept;

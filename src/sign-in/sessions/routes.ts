@@ -99,13 +99,13 @@ function switchRoute(deps: SessionRouteDeps): Endpoint {
     problems: REFRESH_PROBLEMS,
     handle: async ({ caller, body, request, answer }) => {
       const presented = presentedToken(deps, request, body.refreshToken);
-      const signed = await switchOrganization(deps, caller, {
+      const sign = await switchOrganization(deps, caller, {
         organization: body.organization,
         refreshToken: presented?.token ?? null,
         network: request.network,
         limitRefresh: limitRefresh(request),
       });
-      return deliver(deps, answer, signed, presented?.transport ?? 'body');
+      return deliver(deps, answer, await sign(), presented?.transport ?? 'body');
     },
   });
 }

@@ -2,7 +2,7 @@
 import { refusedToken } from '../../base/errors/refused-token.ts';
 import { assertLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
-import { refusal, type SignedIn, signIn } from './open-session.ts';
+import { refusal, type SignAnswer, signIn } from './open-session.ts';
 import { type Refresh, type RefreshDeps, refresh } from './refresh.ts';
 import { updateSessionOrganization } from './store.ts';
 
@@ -14,28 +14,29 @@ export interface SwitchOrganization extends Pick<Refresh, 'limitRefresh' | 'netw
 }
 
 /**
- * Returns a token for the other organization. A refresh token is returned only if the request sent one, because an
- * access token lives for minutes, and must not become a credential that lives for weeks. Raises
+ * Makes the session act for the other organization. The answer has an access token for it, and a refresh token only if
+ * the request sent one, because an access token lives for minutes, and must not become a credential that lives for
+ * weeks. Raises
  * organization_access_denied, organization_suspended, session_revoked, account_disabled, and the errors of `refresh`.
  */
 export async function switchOrganization(
   deps: RefreshDeps,
   caller: Caller,
   input: SwitchOrganization,
-): Promise<SignedIn> {
+): Promise<SignAnswer> {
   const { organization, refreshToken, ...request } = input;
   if (refreshToken !== null) {
     const { sessionId } = caller;
-    return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId, ...request });
+    const asked = { refreshToken, organization: [organization], remember: true, sessionId, ...request };
+    const signed = await refresh(deps, asked);
+    return async () => signed;
   }
   const switched = await updateSessionOrganization(deps.db.systemReader(), caller, organization);
   if (!switched) throw refusedToken('session_revoked');
   assertLive(switched);
-  if (!switched.session) throw refusal(switched.subject);
-  return signIn(deps, switched.subject, {
-    sessionId: caller.sessionId,
-    amr: switched.session.amr,
-    authenticatedAt: switched.session.authenticatedAt,
-    refreshToken: { expiresAt: switched.session.idleExpiresAt },
-  });
+  const { subject, session } = switched;
+  if (!session) throw refusal(subject);
+  const { sessionId } = caller;
+  const { amr, authenticatedAt, idleExpiresAt } = session;
+  return () => signIn(deps, subject, { sessionId, amr, authenticatedAt, refreshToken: { expiresAt: idleExpiresAt } });
 }

@@ -12,12 +12,12 @@ import { type Html, html } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
 import { linkForm, PastedLink, readToken, tokenField } from '../../base/page-kit/link.ts';
+import { CodeText } from '../../credentials/one-time/schema.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import { onTheWayTo, Target, targetOf } from '../browser/continue.ts';
 import { type BrowserDeps, HOME, SIGN_IN } from '../browser/cookie.ts';
 import { REGISTER, VERIFY } from '../password/pages.ts';
-import { VerifyCode } from './schema.ts';
 import { requestVerifyMail, type VerifyDeps, verifyAsUser, verifyByMailbox, verifyByPassword } from './verify-email.ts';
 import { isRegistrationToken, verifyRegistrationByCode } from './verify-registration.ts';
 
@@ -31,7 +31,7 @@ const VerifyForm = z.strictObject({
   step: z.enum(['confirm', 'password', 'claim', 'code', 'resend', 'registration']).optional(),
   password: Secret.optional(),
   newPassword: Secret.optional(),
-  code: VerifyCode.optional(),
+  code: CodeText.optional(),
   registrationId: Id.optional(),
   return_to: Target.optional(),
 });

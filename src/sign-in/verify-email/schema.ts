@@ -1,15 +1,12 @@
 // The wire shapes of proving an address.
 import { z } from 'zod';
 import { Id, Instant, Secret } from '../../base/http/wire.ts';
-
-// The schema limits only the length, so that a text that is no token or code gets the same answer as an expired one.
-export const VerifyToken = z.string().min(1, 'must not be empty').max(200, 'must have at most 200 characters');
-export const VerifyCode = z.string().min(1, 'must not be empty').max(64, 'must have at most 64 characters');
+import { CodeText, TokenText } from '../../credentials/one-time/schema.ts';
 
 export const VerifyEmail = z
   .strictObject({
-    token: VerifyToken.optional().meta({ description: 'The token of the link. Leave out code then.' }),
-    code: VerifyCode.optional().meta({
+    token: TokenText.optional().meta({ description: 'The token of the link. Leave out code then.' }),
+    code: CodeText.optional().meta({
       description: 'The eight digits of the mail, with an access token or with registrationId.',
     }),
     password: Secret.optional().meta({

@@ -8,6 +8,7 @@ import type { Authenticate } from '../../../src/base/http/mount.ts';
 import { openServer } from '../../../src/base/http/server.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { openRaw, type RawReply, refused, requestHead, sendRaw } from '../../support/raw.ts';
+import { until } from '../../support/until.ts';
 
 const SHORT_MS = 1_000;
 const Body = z.strictObject({ name: z.string().default('') });
@@ -183,7 +184,7 @@ t.test('bytes that are not a request are refused after the answers to the reques
     const url = await serving(t, held, 60_000);
     const connection = await openRaw(t, url);
     connection.write(request('POST', '/held', NAMED));
-    while (held.signals.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => held.signals.length > 0);
     connection.write(bytes);
     const quick = await sendRaw(url, request('POST', '/quick', NAMED)); // the server has read the bytes meanwhile
     t.equal(quick.status, 200);
@@ -221,7 +222,7 @@ t.test('the signal of an operation aborts when its client disconnects, and not w
     body: NAMED,
     signal: abort.signal,
   });
-  while (held.signals.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => held.signals.length > 0);
   const [signal] = held.signals as [AbortSignal];
   t.equal((await sendRaw(url, request('POST', '/quick', NAMED))).status, 200);
   t.notOk(signal.aborted, 'the body was read, and the client waits');

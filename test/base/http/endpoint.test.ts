@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
 import { problem } from '../../../src/base/errors/problem.ts';
-import { type Endpoint, endpoint, needs, open, signedIn } from '../../../src/base/http/endpoint.ts';
+import { type Endpoint, endpoint, type Limit, needs, open, signedIn } from '../../../src/base/http/endpoint.ts';
 import { openServer, type ServerOptions } from '../../../src/base/http/server.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import type { Caller, OrganizationCaller } from '../../../src/protocol/caller.ts';
@@ -85,6 +85,20 @@ t.test('a route without access cannot be declared', async (t) => {
     t.throws(declare(access), { name: 'TypeError', message: /GET \/x states no access/ }, JSON.stringify(access));
   }
   t.doesNotThrow(declare(open()));
+});
+
+t.test('a form that shares the allowance of an endpoint with another limit does not boot', async (t) => {
+  const common = { ...REST, method: 'POST', access: open(), reply: { 204: null }, handle: () => undefined } as const;
+  const shared = (limit?: Limit) => endpoint({ ...common, url: '/shared', id: 'shared', ...(limit && { limit }) });
+  const sharing = (limit?: Limit) =>
+    endpoint({ ...common, url: '/sharing', limitAs: 'shared', ...(limit && { limit }) });
+  const refusal = { message: 'probe shares the allowance of shared, and not both have the limit sign_in' };
+  await t.rejects(server([sharing('sign_in')]), refusal, 'no such endpoint');
+  await t.rejects(server([sharing('sign_in'), shared()]), refusal, 'one with the ordinary limit');
+  await t.rejects(server([sharing('sign_in'), shared('session')]), refusal, 'one with another limit');
+  await t.rejects(server([sharing(), shared('sign_in')]), refusal, 'the form has the ordinary limit');
+  const app = await server([sharing('sign_in'), shared('sign_in')]);
+  await app.close();
 });
 
 t.test('a route that endpoint() did not create does not boot', async (t) => {

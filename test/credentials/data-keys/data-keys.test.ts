@@ -17,6 +17,7 @@ import {
 } from '../../../src/credentials/data-keys/lifecycle.ts';
 import { openDataKeys } from '../../../src/credentials/data-keys/ring.ts';
 import { jwkOf } from '../../support/data-keys.ts';
+import { until } from '../../support/until.ts';
 import { clockAt, folderOf, keptLog } from '../keys/sample-keys.ts';
 
 const clock = clockAt('2026-11-21T12:00:00Z');
@@ -200,8 +201,7 @@ t.test('a running process follows its folder', async (t) => {
   ring.watch();
   await rotateDataKey(folder);
   const [, added] = (await listDataKeys(folder)).keys;
-  while (!ring.find(added?.id ?? '')) await new Promise((resolve) => setTimeout(resolve, 20));
-  t.pass('the new key opens');
+  await until(() => Boolean(ring.find(added?.id ?? '')));
 });
 
 t.test('development makes its keys once, and ten starts at the same moment agree on them', async (t) => {

@@ -1,10 +1,12 @@
 // Which passwords are too easy to guess, and that estimating them neither blocks the process nor fills its memory.
 import { createHash } from 'node:crypto';
+import type { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { estimateGuesses } from '../../../src/credentials/passwords/estimate.ts';
 import { openPasswordPolicy, type PasswordContext } from '../../../src/credentials/passwords/policy.ts';
 import { openStrength, StrengthUnknown } from '../../../src/credentials/passwords/strength.ts';
 import { cases } from '../../support/thorough.ts';
+import { until } from '../../support/until.ts';
 
 const ADA: PasswordContext = {
   email: 'ada.lovelace@example.org',
@@ -172,19 +174,26 @@ t.test('a hostile password is estimated in bounded work', async (t) => {
   }
 });
 
-t.test('no thread runs before the first estimate, and an estimate after a pause is answered too', async (t) => {
-  const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
-  const before = threads();
+t.test('a thread starts with the first estimate, ends after a pause, and another one answers later', async (t) => {
+  const threads: Worker[] = [];
+  const note = (thread: Worker) => void threads.push(thread);
+  process.on('worker', note);
+  t.teardown(() => process.off('worker', note));
+  const hasEnded = (thread: Worker | undefined) => thread?.threadId === -1;
   const estimating = openStrength({ idleMs: 10, waitMsMax: 120_000, answerMsMax: 120_000 });
-  t.equal(threads(), before, 'no thread while nobody sets a password');
+  await new Promise(setImmediate);
+  t.equal(threads.length, 0, 'no thread while nobody sets a password');
   const question = { words: [], enough: 8 };
   const answers = ['Winter2024', 'purple bicycle marmalade', '12345678'].map((password) =>
     estimating.estimate({ ...question, password }),
   );
   const [weak = 9, good = 0, digits = 9] = await Promise.all(answers);
   t.ok(weak < 8 && good > 8 && digits < 8, 'each gets its own answer');
-  await new Promise<void>((resolve) => setTimeout(resolve, 50));
-  t.ok((await estimating.estimate({ ...question, password: 'Winter2024' })) < 8, 'a new thread answers later');
+  await until(() => threads.every(hasEnded));
+  const before = threads.length;
+  t.ok(before > 0);
+  t.ok((await estimating.estimate({ ...question, password: 'Winter2024' })) < 8);
+  t.equal(threads.length, before + 1, 'a new thread has answered');
 });
 
 t.test('an estimate that takes too long is refused', async (t) => {

@@ -11,6 +11,7 @@ import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
 import { nextChange } from '../keys/sample-keys.ts';
 
 /** Opens a service with its own keys, and signs a user in. */
@@ -107,7 +108,11 @@ t.test('a verification that is in progress when its key is deleted is not cached
       await authenticate(authorization, { alsoSuspended: false });
     }
   })();
+  t.teardown(() => {
+    gone = true;
+  });
   await removeKey('access', kidOf(account.accessToken));
+  await until(() => gone);
   await underWay;
   await t.rejects(authenticate(authorization, { alsoSuspended: false }), { code: 'invalid_token' });
 });

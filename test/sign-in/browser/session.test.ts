@@ -234,3 +234,28 @@ t.test('a refresh token that is signed again stays the same token while pages us
   const second = await refresh();
   t.same(second.setCookie, first.setCookie, 'byte for byte');
 });
+
+t.test('no page signs an access token, which nobody would read', async (t) => {
+  const { service, account, visitor } = await open(t, { CORS_ORIGINS: 'http://localhost:5173' });
+  const { api, app } = service;
+  const token = account.accessToken;
+  const second = (await api.post('/organizations', { name: 'Second' }, { token })).body.data;
+  const { accessKeys, clock } = app.parts;
+  const { kid, publicKey } = accessKeys.signingKeyAt(clock.now());
+  const unusable = { kid, publicKey, privateKey: null };
+  Object.assign(accessKeys, { signingKeyAt: () => unusable });
+  const { email, password } = account;
+  t.equal((await api.post('/auth/login', { email, password })).status, 500, 'the key cannot sign');
+
+  t.match((await signIn(visitor, account)).seen, email);
+  t.ok(visitor.cookies.has('tenantry_refresh'), 'the refresh token is signed with another key');
+  const send = async (path: string, typed: Record<string, string>) =>
+    (await visitor.send(await visitor.open(path), path, typed)).seen;
+  t.match(await send('/reauthenticate', { password }), email);
+  t.match(await send('/account/organizations', { organization: second.id }), /now acts for the organization/);
+  const changed = { currentPassword: password, newPassword: 'four other unrelated words' };
+  t.match(await send('/account/password', changed), /changed/);
+  const newcomer = { name: 'Grace', email: 'grace@example.com', password: 'correct horse battery' };
+  const other = openVisitor(service.url);
+  t.match((await other.send(await other.open('/register'), '/register', newcomer)).seen, newcomer.email);
+});

@@ -4,6 +4,7 @@ import t from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import type { Reply } from '../../support/client.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { until } from '../../support/until.ts';
 import { NEW_PASSWORD, nextReset, openForgotten } from './forgotten.ts';
@@ -135,3 +136,26 @@ t.test(
     t.equal(new Set(replies).size, 1, replies.join('\n'));
   },
 );
+
+t.test('simultaneous guesses for one address wait for each other, whether it has an account or not', async (t) => {
+  const { account, mailed, reset, database } = await openForgotten(t);
+  await mailed(account.email);
+  /** What the transactions of guesses for these addresses wait for while nobody can read a token. */
+  async function waitsOf(...emails: string[]) {
+    const held = await openTransaction(t, database);
+    await held.query('LOCK one_time_tokens IN ACCESS EXCLUSIVE MODE');
+    const sent = emails.map((email) => reset({ email, code: '00000000', password: NEW_PASSWORD }));
+    await waiters(database, emails.length);
+    const waiting = await database.query<{ wait_event: string }>(
+      `SELECT wait_event FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock' ORDER BY 1`,
+      [database.name],
+    );
+    await held.query('COMMIT');
+    for (const reply of await Promise.all(sent)) t.equal(reply.code, 'invalid_or_expired_token');
+    return waiting.map((row) => row.wait_event);
+  }
+  t.same(await waitsOf(account.email, account.email), ['advisory', 'relation']);
+  t.same(await waitsOf('nobody@example.com', 'NOBODY@example.com'), ['advisory', 'relation']);
+  t.same(await waitsOf(account.email, 'nobody@example.com'), ['relation', 'relation'], 'two addresses');
+  t.same(await waitsOf('someone@example.com', 'nobody@example.com'), ['relation', 'relation'], 'two unknown ones');
+});

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { rounds } from '../../support/thorough.ts';
+import { until } from '../../support/until.ts';
 import { freshEmail, mailTo, openChanging, proofIn } from './changing.ts';
 
 const { api, database, mailbox, register, ask, confirm, login } = await openChanging(t);
@@ -52,14 +53,8 @@ t.test('of two requests at once, one link works', async (t) => {
     replies.map(({ status }) => status),
     [202, 202],
   );
-  for (;;) {
-    const [row] = await database.query<{ due: number }>(
-      `SELECT count(*)::int AS due FROM outbox WHERE kind = 'email_change_confirm' AND subject_id = $1 AND due_at IS NOT NULL`,
-      [user.userId],
-    );
-    if (row?.due === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const due = `SELECT 1 FROM outbox WHERE kind = 'email_change_confirm' AND subject_id = $1 AND due_at IS NOT NULL`;
+  await until(async () => (await database.query(due, [user.userId])).length === 0);
   const sent = mailbox.mails.filter(({ recipients }) => recipients.some((one) => asked.includes(one)));
   const outcomes: number[] = [];
   for (const mail of sent) outcomes.push((await confirm({ token: proofIn(mail).token })).status);

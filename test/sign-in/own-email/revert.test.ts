@@ -8,6 +8,7 @@ import { newAccount } from '../../support/fixtures/accounts.ts';
 import { mailKitFor } from '../../support/fixtures/mail-kit.ts';
 import { refused } from '../../support/raw.ts';
 import { eventsAbout } from '../../support/rows.ts';
+import { until } from '../../support/until.ts';
 import { contentOf, freshEmail, mailTo, openChanging, proofIn } from './changing.ts';
 
 const changing = await openChanging(t);
@@ -105,12 +106,12 @@ t.test('a notice that is tried again makes no way back to an address whose chang
   await confirm({ token });
   const waiting = `SELECT id, created_at AS at FROM outbox
     WHERE kind = 'email_change_notice' AND subject_id = $1 AND due_at IS NOT NULL AND failure IS NOT NULL`;
-  let found: { id: string; at: Date } | undefined;
-  while (!found) {
-    [found] = await database.query<{ id: string; at: Date }>(waiting, [user.userId]);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const { id, at: requestedAt } = found;
+  const found: { id: string; at: Date }[] = [];
+  await until(async () => {
+    found.push(...(await database.query<{ id: string; at: Date }>(waiting, [user.userId])));
+    return found.length > 0;
+  });
+  const { id = '', at: requestedAt = new Date(0) } = found[0] ?? {};
   const row = { id, kind: NOTICE_MAIL, organizationId: null, userId: null, subjectId: user.userId, requestedAt };
   const { parts } = service.app;
   const notice = emailChangeMails({ ...parts, mailKit: mailKitFor() }).find(({ kind }) => kind === NOTICE_MAIL);

@@ -149,3 +149,37 @@ t.test('failures are removed from memory when they no longer count, and not befo
   throttle.begin('another', '192.0.2.1');
   t.equal(throttle.size, 1);
 });
+
+t.test('an attempt that was not decided takes back its own count only', async (t) => {
+  const clock = { now: () => new Date(at) };
+  let at = 0;
+  const pair = ['ada@example.com', '192.0.2.1'] as const;
+  const tooMany = { code: 'too_many_requests' };
+  const opened = (failuresMax: number) => createLoginThrottle({ clock, failuresMax });
+
+  const apart = opened(2);
+  const late = apart.begin(...pair);
+  apart.begin(...pair);
+  apart.succeeded(...pair);
+  apart.begin(...pair);
+  late.undecided();
+  apart.begin(...pair);
+  t.throws(() => apart.begin(...pair), tooMany, 'two failures since the success count');
+
+  const together = opened(2);
+  const undecided = together.begin(...pair);
+  together.begin(...pair);
+  undecided.undecided();
+  together.begin(...pair);
+  t.throws(() => together.begin(...pair), tooMany, 'the two other attempts count, and the first of them delays none');
+
+  const waiting = opened(1);
+  const slow = waiting.begin(...pair);
+  at += 1000;
+  waiting.begin(...pair);
+  slow.undecided();
+  t.throws(() => waiting.begin(...pair), tooMany, 'the wait after a later attempt stays');
+  at += 2000;
+  waiting.begin(...pair).undecided();
+  waiting.begin(...pair);
+});

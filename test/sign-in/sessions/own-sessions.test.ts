@@ -140,6 +140,17 @@ t.test('a sign-in beyond the limit ends the user’s least recently used session
   t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200);
 });
 
+t.test('a sign-in that is refused ends no session', async (t) => {
+  const { database, api, account } = await opened(t);
+  await signInAgain(api, account);
+  const strict = await openService(t, database, { SESSIONS_PER_USER_MAX: '1' });
+  await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [account.userId]);
+  const { email, password } = account;
+  t.equal((await strict.api.post('/auth/login', { email, password })).code, 'account_disabled');
+  const live = 'SELECT 1 FROM sessions WHERE user_id = $1 AND revoked_at IS NULL';
+  t.equal((await database.query(live, [account.userId])).length, 2);
+});
+
 t.test('the limit on sessions also applies to simultaneous sign-ins', async (t) => {
   const { database, api, account } = await opened(t, { SESSIONS_PER_USER_MAX: '2' });
   const held = await holdUser(t, database, account.userId);

@@ -10,7 +10,8 @@ export const LIMITS = {
     .prefault('true')
     .meta({ description: 'false turns every rate limit off. For load tests only.' }),
   RATE_LIMIT_SIGN_IN: wholeNumber(1, 1_000_000).default(10).meta({
-    description: 'Attempts per minute from one client address. Sign-in and registration are counted separately.',
+    description:
+      'Requests per minute from one network to each endpoint for signing in or for changing one’s own account. Sign-in, registration and all other such endpoints are counted separately.',
   }),
   RATE_LIMIT_REFRESH: wholeNumber(1, 1_000_000)
     .default(60)

@@ -37,11 +37,13 @@ function opened(t: Test, database: TestDatabase) {
 
 /** Repeats a call until it reaches PostgreSQL. Earlier calls may find a connection that has just been ended. */
 async function settled(call: () => Promise<Reply>): Promise<Reply> {
-  for (;;) {
-    const reply = await call();
+  let reply = await call();
+  await until(async () => {
     const isUnreachable = reply.code === 'database_unavailable' || reply.body?.reasons?.database === 'unreachable';
-    if (!isUnreachable) return reply;
-  }
+    if (isUnreachable) reply = await call();
+    return !isUnreachable;
+  });
+  return reply;
 }
 
 t.test('while PostgreSQL is read-only, writes get 503, reads work, and readiness says why', async (t) => {
@@ -80,7 +82,7 @@ t.test('while PostgreSQL is read-only, writes get 503, reads work, and readiness
   t.equal(revocations.doubtedBefore(), 0, 'revocations are read as before');
 
   await setReadOnly(database, false);
-  while ((await api.get('/readyz')).status !== 200) await new Promise(setImmediate);
+  await until(async () => (await api.get('/readyz')).status === 200);
   t.equal((await settled(() => api.post('/auth/refresh', { refreshToken }))).status, 200, 'no token was lost');
   t.equal((await settled(() => api.post('/auth/login', { email, password }))).status, 200);
 });

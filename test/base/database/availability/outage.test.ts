@@ -13,6 +13,7 @@ import {
 import { BOUNDS } from '../../../../src/base/database/pool.ts';
 import { openLog } from '../../../../src/base/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../../../support/database.ts';
+import { until } from '../../../support/until.ts';
 import { seedTenants, type Tenant, VISIBLE, visible } from '../tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
@@ -66,7 +67,7 @@ t.test('connections that are cut under load are reported only as an outage, and 
     cuts += row?.cut ?? 0;
   }
   const before = answered;
-  while (answered < before + 50 && foreign.length === 0) await new Promise(setImmediate);
+  await until(() => answered >= before + 50 || foreign.length > 0);
   goOn = false;
   await Promise.all(load);
   t.strictSame(foreign.map(String), [], 'every failure is DatabaseUnavailable');
@@ -106,9 +107,9 @@ t.test(
     for (const outcome of waiting) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseBusy);
     gate.dispatchEvent(new Event('open'));
     await holder;
-    while (!(await visible(db.userReader('')).catch((error) => t.type(error, DatabaseBusy) && null))) {
-      await new Promise(setImmediate);
-    }
+    await until(async () =>
+      Boolean(await visible(db.userReader('')).catch((error) => t.type(error, DatabaseBusy) && null)),
+    );
     t.ok(await db.user(randomUUID(), visible), 'the connection was returned');
   },
 );
