@@ -76,8 +76,8 @@ export interface Features {
 }
 
 /**
- * The maximum number of mails of one kind, for a new password or to register, that one network may cause to one address.
- * It is below ADDRESS_BUDGET in an hour and in a day, so that it leaves mails for the owner of the address.
+ * The maximum number of mails of one kind, for a new password or to register, that one network may cause to one
+ * address. It is below ADDRESS_BUDGET in an hour and in a day, so that it leaves mails for the owner of the address.
  */
 const MAILS_OF_NETWORK: NetworkBudget = { perHour: 2, perDay: 6 };
 /** The maximum number of failed authentications of one service client from one network in a minute. */

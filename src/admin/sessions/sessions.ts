@@ -68,9 +68,10 @@ export async function endAllOfUser(tx: SystemTx, userId: string, reason: EndReas
 
 /**
  * Ends every session that was opened before now, all access tokens of the users, the tokens of mails, and the
- * registrations that wait for their proof. It processes a few users with each statement, so that no statement runs long.
- * If it is interrupted, the finished statements remain in effect, and a second run ends the rest. `onUsers` is called
- * with the number of processed users and the number of all users. Returns the number of live sessions that it ended.
+ * registrations that wait for their proof. It processes a few users with each statement, so that no statement runs
+ * long. If it is interrupted, the finished statements remain in effect, and a second run ends the rest. `onUsers` is
+ * called with the number of processed users and the number of all users. Returns the number of live sessions that it
+ * ended.
  */
 export async function endAllSessions(
   deps: OperatorDeps,

@@ -1,6 +1,6 @@
 // The queries about the receiver of a mail whose address belongs to no account, or no longer does. A trigger removes
-// the receiver when the mail was sent or dropped, is no longer wanted, or is dead. Only a dead mail to the former address
-// of an account keeps it, so that an operator can still retry the mail.
+// the receiver when the mail was sent or dropped, is no longer wanted, or is dead. Only a dead mail to the former
+// address of an account keeps it, so that an operator can still retry the mail.
 import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 
 export interface Recipient {

@@ -57,8 +57,8 @@ const dueMails = (order: 'ASC' | 'DESC') => `
 
 // The first mail of each sender comes before the second one of any, so that a sender with many mails does not delay the
 // others. Mails that were claimed recently count, too: otherwise a few senders with many old mails would have every
-// turn. The mails that became due last are there for senders who come after thousands of mails of another one. $1 number
-// of mails, $2 seconds of the lease, $3 kinds, $4 the senders of recent claims.
+// turn. The mails that became due last are there for senders who come after thousands of mails of another one. $1
+// number of mails, $2 seconds of the lease, $3 kinds, $4 the senders of recent claims.
 const CLAIM = statement(`
 WITH waiting AS (${dueMails('ASC')} UNION ${dueMails('DESC')}),
 recent AS (SELECT sender, count(*) AS mails FROM unnest($4::uuid[]) AS sender GROUP BY sender),
@@ -187,7 +187,11 @@ SELECT count(*)::int AS total FROM given_up`);
 /** Makes mails dead that have been due for longer than `seconds`, at most SETTLED_AT_ONCE. Returns their number. */
 export async function giveUpOverdue(
   tx: SystemReader,
-  { kinds, seconds, failure }: { readonly kinds: readonly string[]; readonly seconds: number; readonly failure: string },
+  {
+    kinds,
+    seconds,
+    failure,
+  }: { readonly kinds: readonly string[]; readonly seconds: number; readonly failure: string },
 ): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(GIVE_UP, [failure, seconds, kinds]);
   return row?.total ?? 0;
@@ -222,8 +226,8 @@ const FORGET = statement(`
 UPDATE outbox SET recipient_key = NULL WHERE recipient_lookup = decode($1, 'base64') AND recipient_key IS NOT NULL`);
 
 /**
- * Removes the mails to a user whose account is being closed, the receivers of mails to other addresses of the user, which
- * are unwanted from now on, and the unsealed address from other rows.
+ * Removes the mails to a user whose account is being closed, the receivers of mails to other addresses of the user,
+ * which are unwanted from now on, and the unsealed address from other rows.
  */
 export async function deleteMailsOf(tx: SystemTx, userId: string, emailKey: string): Promise<void> {
   await tx.rows(DELETE_OF, [userId]);

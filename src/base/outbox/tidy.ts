@@ -1,5 +1,5 @@
-// Gives up mails that cannot be sent, and removes old mails and old receivers. Everything is done in portions, so that no
-// statement runs long.
+// Gives up mails that cannot be sent, and removes old mails and old receivers. Mails are given up and removed in
+// portions, so that no statement runs long.
 import type { Database } from '../database/db.ts';
 import type { MailFailure } from '../mail/failures.ts';
 import type { Log } from '../platform/log.ts';

@@ -1,17 +1,16 @@
-// Writes the answer of a command into a new file. The texts go into a temporary file beside it, which gets the name once
-// everything is on the disk. So a crash or a full disk leaves no file that looks complete.
+// Writes the answer of a command into a new file. The texts go into a temporary file beside it, which gets the name
+// once everything is on the disk. So a crash or a full disk leaves no file that looks complete.
 import { randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CommandRefused } from './refusal.ts';
 
 /**
  * Writes the texts into a new file that only its owner can read. Raises the error of the texts, CommandRefused
- * `file_exists`, and CommandRefused `file_not_written`, such as on a full disk. Then, and when the signal aborts, no file
- * is left.
+ * `file_exists`, and CommandRefused `file_not_written`, such as on a full disk. Then, and when the signal aborts, no
+ * file is left.
  */
 export async function writeNewFile(path: string, texts: AsyncIterable<string>, signal: AbortSignal): Promise<void> {
   if (existsSync(path)) throw exists(path); // before anything is read
@@ -29,7 +28,7 @@ export async function writeNewFile(path: string, texts: AsyncIterable<string>, s
   }
   try {
     const file = await open(temporary, 'wx', 0o600);
-    await pipeline(Readable.from(watched()), file.createWriteStream({ flush: true }), { signal });
+    await pipeline(watched(), file.createWriteStream({ flush: true }), { signal });
     await (await open(path, 'wx', 0o600)).close(); // takes the name, because a rename replaces the file of anybody
     await rename(temporary, path);
   } catch (error) {

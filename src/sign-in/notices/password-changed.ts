@@ -34,9 +34,9 @@ export function requestPasswordChangedMail(
 }
 
 /**
- * Returns the mail kind for the outbox. A disabled account gets it, too: its owner must learn of the change. A person who
- * knows the password can change it again and again, so further mails are dropped once the budget of the owner is used
- * up. By then the owner has the mails about the changes before.
+ * Returns the mail kind for the outbox. A disabled account gets it, too: its owner must learn of the change. A person
+ * who knows the password can change it again and again, so further mails are dropped once the budget of the owner is
+ * used up. By then the owner has the mails about the changes before.
  */
 export function passwordChangedMail({ mailKit, networkOf }: NoticeDeps): MailKind {
   return {

@@ -118,8 +118,10 @@ t.test('who takes an account over that somebody else had registered sees nothing
   await database.query('UPDATE invitations SET invited_by = $2 WHERE id = $1', [invited.id, user.id]);
   const proof = tokenIn(await mailbox.nextProof(email));
   const password = 'nine yellow lanterns';
-  const claimed = await api.post('/auth/verify-email', { token: proof, password });
+  const claimed = await api.post('/auth/verify-email', { token: proof });
   t.equal(claimed.status, 200, claimed.text);
+  const { resetToken } = claimed.body.data;
+  t.equal((await api.post('/auth/reset-password', { token: resetToken, password })).status, 204);
   const { body } = await api.post('/auth/login', { email, password });
   const reply = await read(body.data.accessToken);
   t.equal(reply.status, 200, reply.text);

@@ -62,16 +62,19 @@ async function retry(id: string) {
   return stateOf(id);
 }
 
-t.test('a dead notice is sealed again with a new key, is sent when it is retried, and forgets its receiver', async (t) => {
-  const { account, id } = await openDead();
-  const key = addDataKey(KEYS_DIR);
-  const resealed = await cli('keys', 'reseal');
-  t.equal(resealed.status, 0, resealed.stderr);
-  t.match(await stateOf(id), { state: null, key });
-  t.match(await retry(id), { state: 'sent', key: null });
-  const token = tokenIn(await mailTo(mailbox, account.email, '/revert-email'));
-  t.equal((await api.post('/auth/revert-email', { token })).status, 200, 'its link works');
-});
+t.test(
+  'a dead notice is sealed again with a new key, is sent when it is retried, and forgets its receiver',
+  async (t) => {
+    const { account, id } = await openDead();
+    const key = addDataKey(KEYS_DIR);
+    const resealed = await cli('keys', 'reseal');
+    t.equal(resealed.status, 0, resealed.stderr);
+    t.match(await stateOf(id), { state: null, key });
+    t.match(await retry(id), { state: 'sent', key: null });
+    const token = tokenIn(await mailTo(mailbox, account.email, '/revert-email'));
+    t.equal((await api.post('/auth/revert-email', { token })).status, 200, 'its link works');
+  },
+);
 
 t.test('after a retry that fails, the notice can be retried again', async (t) => {
   const { account, id } = await openDead();
