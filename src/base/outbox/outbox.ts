@@ -14,7 +14,7 @@ export interface OutboxDeps {
   readonly db: Database;
   readonly log: Log;
   readonly kinds: readonly MailKind[];
-  /** Null when no mail can be sent. Then all mails wait as long as a mail is tried otherwise, and are dead after that. */
+  /** Null when no mail can be sent. Then all mails wait for as long as a mail is tried otherwise, and then are dead. */
   readonly send: SendMail | null;
 }
 
