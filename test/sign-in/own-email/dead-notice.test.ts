@@ -24,11 +24,12 @@ const { app, api } = await openService(t, database, { SMTP_URL: mailbox.url, KEY
 const cli = cliOn(database, { KEYS_DIR });
 const { outbox } = app.parts;
 
-/** Gives up the mails that wait, as after a day of failures. */
-const giveUp = (kind: string) =>
+/** Gives up the mails about the user that wait, as after a day of failures. */
+const giveUp = (kind: string, userId: string) =>
   database.query<{ id: string }>(
-    `UPDATE outbox SET due_at = NULL, failure = 'timeout' WHERE due_at IS NOT NULL AND kind = $1 RETURNING id::text`,
-    [kind],
+    `UPDATE outbox SET due_at = NULL, failure = 'timeout' WHERE due_at IS NOT NULL AND kind = $1 AND subject_id = $2
+     RETURNING id::text`,
+    [kind, userId],
   );
 
 const stateOf = async (id: string) => {
@@ -49,7 +50,7 @@ async function openDead() {
   const { token } = proofIn(await mailTo(mailbox, to, '/confirm-email'));
   const confirmed = await api.post('/auth/confirm-email-change', { token });
   if (confirmed.status !== 200) throw new Error(confirmed.text);
-  const [dead] = await giveUp('email_change_notice');
+  const [dead] = await giveUp('email_change_notice', account.userId);
   if (!dead) throw new Error('no notice was requested');
   return { account, to, id: dead.id };
 }
@@ -79,7 +80,7 @@ t.test(
 t.test('after a retry that fails, the notice can be retried again', async (t) => {
   const { account, id } = await openDead();
   t.equal((await cli('mail', 'retry', id)).status, 0);
-  t.equal((await giveUp('email_change_notice')).length, 1);
+  t.equal((await giveUp('email_change_notice', account.userId)).length, 1);
   t.match(await retry(id), { state: 'sent', key: null });
   await mailTo(mailbox, account.email, '/revert-email');
 });
@@ -126,6 +127,6 @@ t.test('the proof of a new address forgets its receiver when it is given up', as
   const account = await newProvenAccount(api, database);
   const asked = await api.post('/me/email', { newEmail: freshEmail() }, { token: account.accessToken });
   t.equal(asked.status, 202, asked.text);
-  const [dead] = await giveUp('email_change_confirm');
+  const [dead] = await giveUp('email_change_confirm', account.userId);
   t.match(await stateOf(dead?.id ?? ''), { state: null, key: null });
 });
