@@ -39,6 +39,7 @@ interface Ending {
 /** Starts the service. Returns null when a signal has ended the start. */
 async function start(config: Config, log: Logger, ending: Ending): Promise<App | null> {
   try {
+    await refuseSecond(config);
     await refuseTakenPort(config);
     const app = await serve(config, log, ending);
     await announce(config, app, log);
@@ -92,10 +93,19 @@ function needsEmbedded(config: Config): boolean {
   return !config.production && !config.DATABASE_URL && !config.DATABASE_APP_URL;
 }
 
+/** A second start is told of the first one, and not of its port. */
+async function refuseSecond(config: Config): Promise<void> {
+  if (!needsEmbedded(config)) return;
+  const { assertNotRunning } = await import('./base/embedded/embedded.ts');
+  assertNotRunning(databaseFolder(config));
+}
+
 async function startDatabase(config: Config, log: Logger): Promise<EmbeddedPostgres> {
   const { startEmbedded } = await import('./base/embedded/embedded.ts');
-  return startEmbedded({ directory: resolve(config.DATA_DIR, 'postgres'), onNotice: (line) => log.info(line) });
+  return startEmbedded({ directory: databaseFolder(config), onNotice: (line) => log.info(line) });
 }
+
+const databaseFolder = (config: Config) => resolve(config.DATA_DIR, 'postgres');
 
 async function prepareKeys(config: Config): Promise<void> {
   if (config.production) return;

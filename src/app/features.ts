@@ -30,7 +30,7 @@ import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
 import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
-import { createRequestCount, type RequestCount } from '../sign-in/mailbox-proof/request-count.ts';
+import { createRequestCount, type NetworkBudget, type RequestCount } from '../sign-in/mailbox-proof/request-count.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { OwnEmailDeps } from '../sign-in/own-email/routes.ts';
 import type { ChangePasswordDeps } from '../sign-in/own-password/change-password.ts';
@@ -76,10 +76,10 @@ export interface Features {
 }
 
 /**
- * The maximum number of mails of one kind, for a new password or to register, that one network may cause to one address
- * in 24 hours.
+ * The maximum number of mails of one kind, for a new password or to register, that one network may cause to one
+ * address. It is below ADDRESS_BUDGET in an hour and in a day, so that it leaves mails for the owner of the address.
  */
-const MAILS_OF_NETWORK_MAX = 6;
+const MAILS_OF_NETWORK: NetworkBudget = { perHour: 2, perDay: 6 };
 /** The maximum number of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
@@ -174,10 +174,7 @@ function joiningOf(config: Config, parts: Parts): JoinDeps {
 }
 
 function requestCountOf(config: Config, { clock }: Parts): RequestCount {
-  return createRequestCount({
-    clock,
-    perDayMax: config.RATE_LIMIT_ENABLED ? MAILS_OF_NETWORK_MAX : Number.POSITIVE_INFINITY,
-  });
+  return createRequestCount({ clock, budget: config.RATE_LIMIT_ENABLED ? MAILS_OF_NETWORK : null });
 }
 
 function authenticatingUser(parts: Parts): VerifyRouteDeps['authenticateUser'] {

@@ -12,6 +12,7 @@ import { CommandLine } from './line/command-line.ts';
 import type { Invocation } from './line/invocation.ts';
 import { ReaderClosed, watchOutput } from './line/output.ts';
 import { describeError, Interrupted } from './line/refusal.ts';
+import { namingCommands, startedAs } from './line/started.ts';
 import { mailCommands } from './mail.ts';
 import { migrateCommand } from './migrate.ts';
 import { organizationsCommands } from './organizations.ts';
@@ -68,7 +69,8 @@ export async function runCommand({ args, serve, ...given }: CommandRun): Promise
     const { code, detail, exitCode: failed } = describeError(error);
     // A command that only contains other commands prints the list of these commands.
     const help = code === 'usage' ? helpTexts.join('') : '';
-    const text = help === '' ? `tenantry: ${detail}${code === 'usage' ? ' (add --help for the usage)' : ''}\n` : help;
+    const line = `tenantry: ${namingCommands(given.env, detail)}${code === 'usage' ? ' (add --help for the usage)' : ''}\n`;
+    const text = help === '' ? line : help;
     stderr.write(args.includes('--json') ? `${JSON.stringify({ error: { code, detail } })}\n` : text);
     return failed;
   } finally {
@@ -104,8 +106,10 @@ interface TreeOptions {
 export function program(invocation: Invocation, { serve, onHelp }: TreeOptions): Command {
   const { stdout, stderr } = invocation;
   const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
-  const root = new CommandLine('tenantry')
-    .description('Runs and administers Tenantry. The environment configures it: see tenantry config.')
+  const root = new CommandLine(startedAs(invocation.env))
+    .description(
+      `Runs and administers Tenantry. The environment configures it: see ${startedAs(invocation.env)} config.`,
+    )
     .version(version, '--version')
     .helpCommand(false)
     .enablePositionalOptions() // so that the value of an option of a command may be `--version`

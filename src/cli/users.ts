@@ -166,7 +166,8 @@ function invite(
     const roles = role.map((named) => ({ role: named, scope: {} }));
     const invitation = await inviteByOperator(operator, { organization: id, email, roles });
     const { SMTP_URL: smtp, production } = operator.config;
-    const mail = production && smtp === undefined ? 'waits until SMTP_URL is set' : 'is sent while the service runs';
+    const mail =
+      production && smtp === undefined ? 'waits for 24 hours until SMTP_URL is set' : 'is sent while the service runs';
     const text = `Invited ${invitation.email} until ${invitation.expiresAt}; the mail ${mail}.`;
     return { document: { data: invitation }, text };
   });

@@ -1,13 +1,17 @@
 // The commands that close accounts, prove addresses, export data, delete organizations and revoke invitations.
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import t from 'tap';
+import { sharedKeysDirectory } from '../support/data-keys.ts';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { seedInvitation } from '../support/fixtures/invitations.ts';
 import { seedMembership } from '../support/fixtures/people.ts';
-import { openService } from '../support/service.ts';
+import { openService, PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 import { cliOn } from './command-line.ts';
 
 const database = await createDatabase(t);
@@ -83,6 +87,32 @@ t.test('users export writes the whole document, and overwrites no file', async (
   t.equal(again.json.error.code, 'file_exists');
   const shown = await cli('users', 'export', account.email);
   t.equal(JSON.parse(shown.stdout).data.account.id, account.userId);
+});
+
+t.test('users export leaves no file when the disk has no room for it', async (t) => {
+  const account = await newAccount(api);
+  await database.query(
+    `INSERT INTO events (id, type, actor_id, target_id) SELECT gen_random_uuid(), 'user.renamed', $1, $1
+     FROM generate_series(1, 1000)`,
+    [account.userId],
+  );
+  const folder = mkdtempSync(join(tmpdir(), 'leaving-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  // No file of this process may be longer than 32 KiB.
+  const limited = ['-c', 'ulimit -f 64; exec "$0" "$@"', process.execPath, join(ROOT, 'src', 'main.ts')];
+  const command = ['users', 'export', account.email, '--output', join(folder, 'export.json'), '--json'];
+  const child = spawn('/bin/sh', [...limited, ...command], {
+    env: {
+      ...PROGRAM_ENVIRONMENT,
+      ...{ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, KEYS_DIR: sharedKeysDirectory() },
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [[status], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+  t.equal(status, 1, stderr);
+  t.equal(stdout, '');
+  t.match(JSON.parse(stderr).error, { code: 'file_not_written', detail: /cannot be written: EFBIG$/ });
+  t.same(readdirSync(folder), []);
 });
 
 t.test('orgs delete deletes an organization with its members', async (t) => {

@@ -108,6 +108,8 @@ t.test('an operator grants roles to a user, and granting the same roles again ch
   const owner = await newAccount(api);
   const other = await newAccount(api);
   const args = ['users', 'grant', other.email, '--organization', owner.organization.id, '--role', 'viewer', '--json'];
+  const wrong = await cli(...args.slice(0, -2), 'sales', '--json');
+  t.match(wrong.json.error, { code: 'not_found', detail: /no such role here: .*by tenantry roles list/ });
   t.match((await cli(...args)).json.data, { joined: true, added: ['viewer'] });
   t.match((await cli(...args)).json.data, { joined: false, added: [] });
   const refreshed = await api.post('/auth/refresh', {

@@ -13,6 +13,7 @@ import { endAll, endAllBefore } from '../../credentials/one-time/consume.ts';
 import { ENDED_WITH_CREDENTIALS } from '../../credentials/one-time/purposes.ts';
 import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { NIL_ID } from '../../protocol/id.ts';
+import { endRegistrationsBefore } from '../../sign-in/registration/end.ts';
 import type { EndedSessions } from '../../sign-in/sessions/ending-store.ts';
 import { toSession } from '../../sign-in/sessions/list-sessions.ts';
 import { countLiveSessions, listLiveSessions } from '../../sign-in/sessions/store.ts';
@@ -66,10 +67,11 @@ export async function endAllOfUser(tx: SystemTx, userId: string, reason: EndReas
 }
 
 /**
- * Ends every session that was opened before now, all access tokens of the users, and the tokens of mails. It processes
- * a few users with each statement, so that no statement runs long. If it is interrupted, the finished statements remain
- * in effect, and a second run ends the rest. `onUsers` is called with the number of processed users and the number of
- * all users. Returns the number of live sessions that it ended.
+ * Ends every session that was opened before now, all access tokens of the users, the tokens of mails, and the
+ * registrations that wait for their proof. It processes a few users with each statement, so that no statement runs
+ * long. If it is interrupted, the finished statements remain in effect, and a second run ends the rest. `onUsers` is
+ * called with the number of processed users and the number of all users. Returns the number of live sessions that it
+ * ended.
  */
 export async function endAllSessions(
   deps: OperatorDeps,
@@ -93,6 +95,7 @@ export async function endAllSessions(
   }
   await deps.db.system(async (tx) => {
     await endAllBefore(tx, beginning.now);
+    await endRegistrationsBefore(tx, beginning.now);
     await record(tx, {
       id: newId(deps.random, deps.clock),
       type: 'sessions.all_ended',

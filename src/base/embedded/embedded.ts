@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
 import { type Credentials, createData, openCredentials, openFolders, type ServerFolders, writeWhole } from './files.ts';
-import { codeOf, takeLock } from './lock.ts';
+import { codeOf, isRunning, type ProcessMark, readHolder, takeLock } from './lock.ts';
 import { adoptServer, explain, type Server, spawnServer, TransientStartError } from './server.ts';
 
 export interface EmbeddedPostgres {
@@ -53,9 +53,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
     const directory = realpathSync(options.directory);
     const lock = await takeLock(join(directory, 'lock'));
     if ('heldBy' in lock) {
-      throw new Error(
-        `Tenantry is already running (process ${lock.heldBy.pid}) with the database in ${directory}. Stop that process first, or set DATABASE_URL for this one.`,
-      );
+      throw new Error(alreadyRunning(directory, lock.heldBy));
     }
     try {
       return await start(directory, options.disposable ?? false, onNotice, () => lock.release());
@@ -66,6 +64,16 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
   } catch (error) {
     throw explainFailure(error, options.directory);
   }
+}
+
+/** Raises EmbeddedRefused when another process runs with the database in this folder. */
+export function assertNotRunning(directory: string): void {
+  const holder = readHolder(join(directory, 'lock'));
+  if (holder && isRunning(holder)) throw new EmbeddedRefused(alreadyRunning(directory, holder));
+}
+
+function alreadyRunning(directory: string, { pid }: ProcessMark): string {
+  return `Tenantry is already running (process ${pid}) with the database in ${directory}. Stop that process first, or set DATABASE_URL for this one.`;
 }
 
 async function start(

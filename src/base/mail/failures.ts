@@ -30,6 +30,7 @@ export const MAIL_FAILURES = {
   message_refused: 'the mail server refused the mail itself: read its log for the reason',
   server_refused: 'the mail server refused the connection or a command: read its log for the reason',
   server_unintelligible: 'the answer does not come from a mail server: check host and port in SMTP_URL',
+  no_mail_server: 'SMTP_URL was not set for 24 hours: set it, and retry the mails that are still needed',
   interrupted: 'the process ended while it sent the mail: the mail may or may not have been sent',
   organization_suspended: 'the organization is suspended: the mail is sent after its activation',
   unexpected: 'the mail could not be created or sent: the log has the error',

@@ -52,7 +52,7 @@ export const MAIL_MS_MAX = 30_000;
 export function openMail(settings: MailSettings): SendMail | null {
   if (settings.url !== undefined) return smtp(settings.url, settings);
   if (settings.production) {
-    settings.log.warn('SMTP_URL is not set: mails wait in the outbox');
+    settings.log.warn('SMTP_URL is not set: mails wait in the outbox for 24 hours, and are dead after that');
     return null;
   }
   return async ({ to, subject, text }) =>

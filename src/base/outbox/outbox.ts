@@ -7,13 +7,14 @@ import { MAIL_MS_MAX, type SendMail } from '../mail/smtp.ts';
 import type { Log } from '../platform/log.ts';
 import type { MailKind } from './kinds.ts';
 import { sendOne } from './send-one.ts';
-import { claimMails, deleteSettledMails } from './store.ts';
+import { claimMails, senderOf } from './store.ts';
+import { tidyOutbox } from './tidy.ts';
 
 export interface OutboxDeps {
   readonly db: Database;
   readonly log: Log;
   readonly kinds: readonly MailKind[];
-  /** Null when no mail can be sent. Then all mails wait. */
+  /** Null when no mail can be sent. Then all mails wait for as long as a mail is tried otherwise, and then are dead. */
   readonly send: SendMail | null;
 }
 
@@ -28,6 +29,11 @@ export interface Outbox {
    */
   sendDue(): Promise<void>;
   /**
+   * Gives up mails that have waited too long while no mail can be sent, and removes old mails and old receivers, as the
+   * outbox does every ten minutes. Raises DatabaseUnavailable.
+   */
+  tidy(): Promise<void>;
+  /**
    * Claims no more mails, and waits for the mails that are being sent. A mail that takes too long is aborted and tried
    * again later.
    */
@@ -36,9 +42,10 @@ export interface Outbox {
 
 const CHECK_EVERY_MS = 1_000;
 const TIDY_EVERY_MS = 10 * 60_000;
-const SETTLED_KEPT_SECONDS = 30 * 86_400;
 /** The maximum number of mails that one process sends at once. */
 const AT_ONCE = 4;
+/** The number of claims that are remembered for the turns of the senders. */
+const REMEMBERED_CLAIMS = 100;
 // Twice the longest time for one mail. Before another process claims the mail, this process has finished it or was
 // killed.
 const LEASE_SECONDS = (2 * MAIL_MS_MAX) / 1000;
@@ -47,6 +54,8 @@ const LEASE_SECONDS = (2 * MAIL_MS_MAX) / 1000;
 export function openOutbox({ db, log, kinds, send }: OutboxDeps): Outbox {
   const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
   const deps = { db, log, kinds: byName };
+  const claiming = { kinds: [...byName.keys()], count: AT_ONCE, leaseSeconds: LEASE_SECONDS };
+  let recentSenders: readonly string[] = [];
 
   const sending = openLoop({
     name: 'outbox',
@@ -57,7 +66,8 @@ export function openOutbox({ db, log, kinds, send }: OutboxDeps): Outbox {
     async work({ isStopping, signal }) {
       if (send === null) return;
       while (!isStopping()) {
-        const claimed = await claimMails(db.systemReader(), [...byName.keys()], AT_ONCE, LEASE_SECONDS);
+        const claimed = await claimMails(db.systemReader(), { ...claiming, recentSenders });
+        recentSenders = [...recentSenders, ...claimed.map(senderOf)].slice(-REMEMBERED_CLAIMS);
         const settled = await Promise.allSettled(claimed.map((mail) => sendOne(deps, send, mail, signal)));
         const unsettled = settled.find((outcome) => outcome.status === 'rejected');
         if (unsettled) throw unsettled.reason;
@@ -72,7 +82,7 @@ export function openOutbox({ db, log, kinds, send }: OutboxDeps): Outbox {
     failing: 'settled mails cannot be removed',
     working: 'settled mails are removed again',
     log,
-    work: () => deleteSettledMails(db.systemReader(), SETTLED_KEPT_SECONDS),
+    work: ({ isStopping }) => tidyOutbox({ db, log, kinds: claiming.kinds, canSend: send !== null }, isStopping),
   });
 
   return {
@@ -82,6 +92,7 @@ export function openOutbox({ db, log, kinds, send }: OutboxDeps): Outbox {
     },
     nudge: sending.nudge,
     sendDue: sending.run,
+    tidy: tidying.run,
     async stop() {
       await Promise.all([sending.stop(), tidying.stop()]);
     },

@@ -1,6 +1,7 @@
 // The queries about the receiver of a mail whose address belongs to no account, or no longer does. A trigger removes
-// the receiver when the mail is no longer due: it was sent or dropped, is no longer wanted, or is dead.
-import { type SystemTx, statement } from '../database/db.ts';
+// the receiver when the mail was sent or dropped, is no longer wanted, or is dead. Only a dead mail to the former
+// address of an account keeps it, so that an operator can still retry the mail.
+import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 
 export interface Recipient {
   readonly email: string;
@@ -29,4 +30,14 @@ export async function findRecipient(
   const text = row && (await tx.personal.opening((open) => open('outbox.recipient', mailId, row.recipient)));
   if (!text) return null;
   return { ...(JSON.parse(text) as Recipient), requestedAt: row.requestedAt };
+}
+
+// A waiting mail has its receiver until it is sent or given up.
+const FORGET_OLD = statement(`
+UPDATE outbox SET recipient_sealed = NULL WHERE recipient_sealed IS NOT NULL AND due_at IS NULL
+  AND created_at < clock_timestamp() - $1::float8 * interval '1 second'`);
+
+/** Removes the receivers of dead mails that were requested longer than `olderThanSeconds` ago. */
+export async function forgetOldRecipients(tx: SystemReader, olderThanSeconds: number): Promise<void> {
+  await tx.rows(FORGET_OLD, [olderThanSeconds]);
 }

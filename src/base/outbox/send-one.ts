@@ -15,6 +15,8 @@ export interface SendingDeps {
 
 /** How long a mail waits after each failure except the last. The waits take 24 hours in total. */
 export const RETRY_SECONDS = [10, 50, 240, 900, 1800, 3600, 7200, 14_400, 28_800, 29_400] as const;
+/** How long a mail is tried. */
+export const TRIED_SECONDS = RETRY_SECONDS.reduce((sum, seconds) => sum + seconds, 0);
 
 /**
  * Sends a claimed mail and writes the result to the row. When it raises DatabaseUnavailable, the mail is tried again

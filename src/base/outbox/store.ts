@@ -48,18 +48,23 @@ export interface ClaimedMail extends MailRow {
   readonly triedAt: string;
 }
 
-/** The organizations take turns among this number of mails: those that have been due for the longest time. */
-const TURNS_AMONG = 2_000;
+/** The senders take turns among this number of mails that have been due longest, and as many that became due last. */
+const TURNS_AMONG = 1_000;
 
-// The first mail of each organization comes before the second one of any, so that an organization with many mails does
-// not delay the others. $1 number of mails, $2 seconds of the lease, $3 kinds.
+const dueMails = (order: 'ASC' | 'DESC') => `
+(SELECT id, coalesce(organization_id, user_id, subject_id) AS sender, due_at FROM outbox
+  WHERE due_at <= statement_timestamp() AND kind = ANY($3::text[]) ORDER BY due_at ${order} LIMIT ${TURNS_AMONG})`;
+
+// The first mail of each sender comes before the second one of any, so that a sender with many mails does not delay the
+// others. Mails that were claimed recently count, too: otherwise a few senders with many old mails would have every
+// turn. The mails that became due last are there for senders who come after thousands of mails of another one. $1
+// number of mails, $2 seconds of the lease, $3 kinds, $4 the senders of recent claims.
 const CLAIM = statement(`
-WITH oldest AS (
-  SELECT id, organization_id, due_at FROM outbox WHERE due_at <= clock_timestamp() AND kind = ANY($3::text[])
-  ORDER BY due_at LIMIT ${TURNS_AMONG}
-),
+WITH waiting AS (${dueMails('ASC')} UNION ${dueMails('DESC')}),
+recent AS (SELECT sender, count(*) AS mails FROM unnest($4::uuid[]) AS sender GROUP BY sender),
 turns AS MATERIALIZED (
-  SELECT id, due_at, row_number() OVER (PARTITION BY coalesce(organization_id, id) ORDER BY due_at) AS turn FROM oldest
+  SELECT w.id, w.due_at, coalesce(r.mails, 0) + row_number() OVER (PARTITION BY w.sender ORDER BY w.due_at) AS turn
+  FROM waiting w LEFT JOIN recent r ON r.sender = w.sender
 ),
 due AS (
   SELECT o.id FROM turns t JOIN outbox o ON o.id = t.id WHERE o.due_at <= clock_timestamp()
@@ -71,17 +76,29 @@ FROM due WHERE o.id = due.id
 RETURNING o.id::text, o.kind, o.organization_id::text AS "organizationId", o.user_id::text AS "userId",
   o.subject_id::text AS "subjectId", o.created_at AS "requestedAt", o.attempts, o.tried_at::text AS "triedAt"`);
 
+/** The id of the sender of a mail: its organization, or else the person, or else what the mail is about. */
+export function senderOf({ organizationId, userId, subjectId }: MailRow): string {
+  return organizationId ?? userId ?? subjectId;
+}
+
+export interface Claiming {
+  readonly kinds: readonly string[];
+  /** The most mails to claim. */
+  readonly count: number;
+  readonly leaseSeconds: number;
+  /** The senders of mails that were claimed recently, once for each mail. */
+  readonly recentSenders: readonly string[];
+}
+
 /**
- * Claims at most `count` due mails of these kinds. No other process gets them for `leaseSeconds`, unless their result
- * is written earlier.
+ * Claims due mails of these kinds. No other process gets them for `leaseSeconds`, unless their result is written
+ * earlier. The senders take turns.
  */
 export function claimMails(
   tx: SystemReader,
-  kinds: readonly string[],
-  count: number,
-  leaseSeconds: number,
+  { kinds, count, leaseSeconds, recentSenders }: Claiming,
 ): Promise<ClaimedMail[]> {
-  return tx.rows<ClaimedMail>(CLAIM, [count, leaseSeconds, kinds]);
+  return tx.rows<ClaimedMail>(CLAIM, [count, leaseSeconds, kinds, recentSenders]);
 }
 
 // The claim is identified by `attempts` and `tried_at`: after an operator's retry the attempts start again from 0.
@@ -154,25 +171,70 @@ export async function markMailPostponed(
   await tx.rows(POSTPONED, [...own(mail), failure, againSeconds]);
 }
 
+/** The most rows that one statement gives up or removes. */
+export const SETTLED_AT_ONCE = 1_000;
+
+// $1 failure, $2 seconds, $3 kinds.
+const GIVE_UP = statement(`
+WITH old AS (
+  SELECT id FROM outbox WHERE due_at < statement_timestamp() - $2::float8 * interval '1 second' AND kind = ANY($3::text[])
+  LIMIT ${SETTLED_AT_ONCE} FOR UPDATE SKIP LOCKED
+), given_up AS (
+  UPDATE outbox SET due_at = NULL, failure = $1 WHERE id IN (SELECT id FROM old) RETURNING 1
+)
+SELECT count(*)::int AS total FROM given_up`);
+
+/** Makes mails dead that have been due for longer than `seconds`, at most SETTLED_AT_ONCE. Returns their number. */
+export async function giveUpOverdue(
+  tx: SystemReader,
+  {
+    kinds,
+    seconds,
+    failure,
+  }: { readonly kinds: readonly string[]; readonly seconds: number; readonly failure: string },
+): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(GIVE_UP, [failure, seconds, kinds]);
+  return row?.total ?? 0;
+}
+
 const REMOVE = statement(`
 WITH old AS (
-  SELECT id FROM outbox WHERE due_at IS NULL AND created_at < clock_timestamp() - $1::float8 * interval '1 second'
-  LIMIT 1000 FOR UPDATE SKIP LOCKED
+  SELECT id FROM outbox WHERE due_at IS NULL AND created_at < statement_timestamp() - $1::float8 * interval '1 second'
+  LIMIT ${SETTLED_AT_ONCE} FOR UPDATE SKIP LOCKED
+), removed AS (
+  DELETE FROM outbox WHERE id IN (SELECT id FROM old) RETURNING 1
 )
-DELETE FROM outbox WHERE id IN (SELECT id FROM old)`);
+SELECT count(*)::int AS total FROM removed`);
 
-/** Removes at most 1,000 mails that are older than `olderThanSeconds` and have no further attempt. */
-export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: number): Promise<void> {
-  await tx.rows(REMOVE, [olderThanSeconds]);
+/**
+ * Removes mails that are older than `olderThanSeconds` and have no further attempt, at most SETTLED_AT_ONCE. Returns
+ * their number.
+ */
+export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: number): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(REMOVE, [olderThanSeconds]);
+  return row?.total ?? 0;
 }
 
 const DELETE_OF = statement('DELETE FROM outbox WHERE user_id = $1::uuid');
+// The mails about the user to other addresses, which have receivers of their own. The end of a mail removes its
+// receiver, and the rows stay for the budgets of these addresses. The row of a mail that is being prepared is locked,
+// and this transaction may hold the row of the user for which the preparation waits. So this row is skipped: the
+// preparation finds that the account is closed, and ends the mail.
+const END_ADDRESSED = statement(`
+UPDATE outbox SET done_at = clock_timestamp(), due_at = NULL, failure = NULL, outcome = 'unwanted'
+WHERE id IN (
+  SELECT id FROM outbox WHERE done_at IS NULL AND subject_id = $1::uuid AND recipient_sealed IS NOT NULL
+  FOR UPDATE SKIP LOCKED)`);
 // In other rows with this address, the keyed hash stays for the budgets of the address.
 const FORGET = statement(`
 UPDATE outbox SET recipient_key = NULL WHERE recipient_lookup = decode($1, 'base64') AND recipient_key IS NOT NULL`);
 
-/** Removes the mails to a user whose account is being closed, and the unsealed address from other rows. */
+/**
+ * Removes the mails to a user whose account is being closed, ends the mails about the user to other addresses, and
+ * removes the unsealed address from other rows.
+ */
 export async function deleteMailsOf(tx: SystemTx, userId: string, emailKey: string): Promise<void> {
   await tx.rows(DELETE_OF, [userId]);
+  await tx.rows(END_ADDRESSED, [userId]);
   await tx.rows(FORGET, [tx.personal.lookup('outbox.recipient', emailKey)]);
 }

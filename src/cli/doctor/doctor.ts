@@ -225,6 +225,10 @@ async function examineMail({ SMTP_URL: url, production }: Config): Promise<Findi
     return { ...found, detail: `${new URL(url).hostname} does not accept mail: ${found.detail}` };
   }
   return production
-    ? { name: 'mail', status: 'warn', detail: 'SMTP_URL is not set: invitations wait in the outbox' }
+    ? {
+        name: 'mail',
+        status: 'warn',
+        detail: 'SMTP_URL is not set: mails wait in the outbox for 24 hours, and are dead after that',
+      }
     : { name: 'mail', status: 'ok', detail: 'mails are printed to the log: SMTP_URL is not set' };
 }

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
 import type { Invocation } from './invocation.ts';
+import { namingCommands } from './started.ts';
 
 /** The answer of a command. It is printed as one JSON document with --json, otherwise as text for people. */
 export interface Outcome {
@@ -45,7 +46,8 @@ export function act<Options extends object = object>(invocation: Invocation, han
     const options = command.opts<Options & { json?: true }>();
     const outcome = await handler(invocation, options, ...command.args);
     if (outcome.isWritten) return;
-    const text = options.json === true ? JSON.stringify(outcome.document, null, 2) : outcome.text;
+    const { document } = outcome;
+    const text = options.json ? JSON.stringify(document, null, 2) : namingCommands(invocation.env, outcome.text);
     invocation.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
     if (outcome.failed === true) invocation.endWith(1);
   };

@@ -1,9 +1,6 @@
 // The commands of `tenantry users` about leaving: a copy of what is stored about a person, closing an account, and the
 // proof of an address, without which an account is removed after some time.
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { closeForOperator } from '../../admin/accounts/close-account.ts';
 import { verifyAccount } from '../../admin/accounts/verify-account.ts';
@@ -13,7 +10,8 @@ import { getAccount } from '../../directory/users/accounts.ts';
 import { exportDocument } from '../../sign-in/leaving/export-document.ts';
 import { act, collect, leaf, type Outcome } from '../line/command.ts';
 import type { Invocation } from '../line/invocation.ts';
-import { fileOf, type Operator, withOperator } from '../line/operator.ts';
+import { writeNewFile } from '../line/new-file.ts';
+import { fileOf, withOperator } from '../line/operator.ts';
 import { CommandRefused } from '../line/refusal.ts';
 import { confirm } from '../line/terminal.ts';
 
@@ -80,32 +78,14 @@ function writeExport(invocation: Invocation, { output }: { readonly output?: str
   return withOperator(invocation, async (operator) => {
     const account = await getAccount(operator, user);
     if (output === undefined) {
-      await writeDocument(operator, account.id, invocation.stdout);
+      for await (const text of exportDocument(operator, account.id, null)) {
+        if (!invocation.stdout.write(text)) await once(invocation.stdout, 'drain');
+      }
       return { document: { data: null }, text: '', isWritten: true };
     }
     const path = fileOf(invocation, output);
-    const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
-    try {
-      await once(file, 'open');
-      await writeDocument(operator, account.id, file);
-      file.end();
-      await finished(file);
-    } catch (error) {
-      file.destroy();
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') throw new CommandRefused('file_exists', `${path} exists: name a new file`);
-      if (code !== undefined && /^E[A-Z]+$/.test(code)) {
-        throw new CommandRefused('file_not_written', `${path} cannot be written: ${code}`, { cause: error });
-      }
-      throw error;
-    }
+    await writeNewFile(path, exportDocument(operator, account.id, null), invocation.signal);
     const text = `Wrote what is stored about ${account.email} to ${path}.`;
     return { document: { data: { user: account, file: path } }, text };
   });
-}
-
-async function writeDocument(operator: Operator, userId: string, to: Writable): Promise<void> {
-  for await (const text of exportDocument(operator, userId, null)) {
-    if (!to.write(text)) await once(to, 'drain');
-  }
 }

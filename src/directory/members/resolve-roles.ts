@@ -71,5 +71,8 @@ export function isRoleGone(error: unknown): boolean {
 }
 
 function noSuchRole() {
-  return problem('not_found', { detail: 'There is no such role here: list the roles first.' });
+  return problem('not_found', {
+    detail:
+      'There is no such role here: list the roles first, by GET /api/v1/roles, or for system roles by tenantry roles list.',
+  });
 }

@@ -56,13 +56,18 @@ export function listMembershipsAfter(
   return tx.rows(MEMBERSHIPS, [userId, id, count]);
 }
 
+// Before a person took the account over, somebody else had registered it and used it. What that one did is not shown to
+// the person. $1 user.
+const OWN_SINCE = `(SELECT coalesce(u.claimed_at, '-infinity') FROM users u WHERE u.id = $1::uuid)`;
+
 // $1 user, $2 the session after which the portion begins, $3 number of rows.
 const SESSIONS = statement(`
 SELECT s.id::text, s.organization_id::text AS "organizationId", ${stored('s.user_agent')} AS "userAgent",
   ${stored('s.ip')} AS ip, s.amr, ${instant('s.created_at')} AS "createdAt", ${instant('s.last_seen_at')} AS "lastSeenAt",
   ${instant('s.idle_expires_at')} AS "expiresAt", ${instant('s.revoked_at')} AS "endedAt",
   s.revoked_reason AS "endReason"
-FROM sessions s WHERE s.user_id = $1::uuid AND s.id > $2::uuid ORDER BY s.id LIMIT $3::int`);
+FROM sessions s WHERE s.user_id = $1::uuid AND s.id > $2::uuid AND s.created_at >= ${OWN_SINCE}
+ORDER BY s.id LIMIT $3::int`);
 
 export interface SessionRow extends Row {
   readonly organizationId: string | null;
@@ -93,7 +98,7 @@ export async function listSessionsAfter(
 }
 
 // $1 user, $2 the invitation after which the portion begins, $3 number of rows.
-const invitations = (by: string) =>
+const invitations = (by: string, which = '') =>
   statement(`
 SELECT i.id::text, ${organizationOf('i.organization_id')} AS organization, ${stored('i.email')} AS email,
   CASE WHEN i.status = 'pending' AND i.expires_at <= clock_timestamp() THEN 'expired' ELSE i.status END AS status,
@@ -101,8 +106,8 @@ SELECT i.id::text, ${organizationOf('i.organization_id')} AS organization, ${sto
   (SELECT coalesce(json_agg(DISTINCT r.name), '[]') FROM invitation_roles o
     JOIN roles r ON r.owner_key = o.role_owner_key AND r.id = o.role_id
     WHERE o.organization_id = i.organization_id AND o.invitation_id = i.id) AS roles
-FROM invitations i WHERE i.${by} = $1::uuid AND i.id > $2::uuid ORDER BY i.id LIMIT $3::int`);
-const SENT = invitations('invited_by');
+FROM invitations i WHERE i.${by} = $1::uuid AND i.id > $2::uuid ${which} ORDER BY i.id LIMIT $3::int`);
+const SENT = invitations('invited_by', `AND i.created_at >= ${OWN_SINCE}`);
 const ACCEPTED = invitations('accepted_by');
 
 export interface InvitationRow extends Row {
@@ -136,7 +141,7 @@ SELECT e.id::text, (extract(epoch FROM e.at) * 1000000)::bigint::text AS "micros
   (SELECT json_object_agg(k.id, encode(k.secret_sealed, 'base64')) FROM person_keys k
     WHERE k.user_id = $1::uuid AND k.id::text IN (SELECT v.value ->> 'key' FROM jsonb_each(e.data) AS v
       WHERE jsonb_typeof(v.value) = 'object')) AS keys
-FROM events e WHERE e.actor_id = $1::uuid AND (e.at, e.id) > (timestamptz 'epoch' + $2::text::bigint * interval '1 microsecond', $3::uuid)
+FROM events e WHERE e.actor_id = $1::uuid AND e.at >= ${OWN_SINCE} AND (e.at, e.id) > (timestamptz 'epoch' + $2::text::bigint * interval '1 microsecond', $3::uuid)
 ORDER BY e.at, e.id LIMIT $4::int`);
 
 interface StoredEvent extends EventRow {

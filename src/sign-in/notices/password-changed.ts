@@ -2,7 +2,8 @@
 // return to a former address request it.
 import type { SystemTx } from '../../base/database/db.ts';
 import { type MailKit, writeMail } from '../../base/mail-kit/kit.ts';
-import { enqueue } from '../../base/outbox/enqueue.ts';
+import { isWithinBudget } from '../../base/outbox/bounded-store.ts';
+import { ADDRESS_BUDGET, enqueue } from '../../base/outbox/enqueue.ts';
 import type { MailKind } from '../../base/outbox/kinds.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -32,13 +33,18 @@ export function requestPasswordChangedMail(
   return enqueue(tx, { id: newId(random, clock), kind: PASSWORD_CHANGED_MAIL, userId, subjectId });
 }
 
-/** Returns the mail kind for the outbox. A disabled account gets it, too: its owner must learn of the change. */
+/**
+ * Returns the mail kind for the outbox. A disabled account gets it, too: its owner must learn of the change. A person
+ * who knows the password can change it again and again, so further mails are dropped once the budget of the owner is
+ * used up. By then the owner has the mails about the changes before.
+ */
 export function passwordChangedMail({ mailKit, networkOf }: NoticeDeps): MailKind {
   return {
     kind: PASSWORD_CHANGED_MAIL,
-    async prepare(tx, { userId, subjectId, requestedAt: at }) {
+    async prepare(tx, row) {
+      const { userId, subjectId, requestedAt: at } = row;
       const receiver = userId && (await findReceiver(tx, userId));
-      if (!receiver) return null;
+      if (!receiver || !(await isWithinBudget(tx, row, ADDRESS_BUDGET))) return null;
       const used = await findSessionDevice(tx, subjectId, receiver.id);
       const device = nameDevice(used?.userAgent ?? null);
       const network = used?.ip ? networkOf(used.ip) : null;

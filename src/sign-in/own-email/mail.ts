@@ -1,6 +1,7 @@
 // The mails of a change of the address: to the new address, with the link and the code that prove it, and to the former
 // one, with the link that restores it. While such a mail is on the way, its account does not have the address to which
-// it goes. So the row of the outbox has that address, sealed, until the mail is sent, given up or dropped.
+// it goes. So the row of the outbox has that address, sealed, until the mail is sent, given up or dropped; the row of a
+// mail to the former address has it also after the mail is given up, for as long as the link would work.
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Mail } from '../../base/mail/smtp.ts';

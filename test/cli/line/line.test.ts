@@ -90,6 +90,26 @@ t.test('an invalid command prints one line, with exit code 2', async (t) => {
   }
 });
 
+t.test('a person who started the command by npm is told commands that begin with npx', async (t) => {
+  const answers = async (more: Readonly<Record<string, string>>) => {
+    const run = openCli({ ...environment, ...more });
+    const [wrong, help, asJson] = [
+      await run('mail', 'drop', 'x', '--yes'),
+      await run('--help'),
+      await run('mail', 'drop', 'x', '--json'),
+    ];
+    return { wrong: wrong.stderr, help: help.stdout, json: asJson.json.error.detail };
+  };
+  const list = 'A mail is named by its id: see tenantry mail list';
+  const installed = await answers({});
+  t.match([installed.wrong, installed.json], [`tenantry: ${list}`, list]);
+  t.match(installed.help, /^Usage: tenantry .*see tenantry\s+config\./s);
+  const cloned = await answers({ npm_command: 'exec' });
+  t.match(cloned.wrong, 'tenantry: A mail is named by its id: see npx tenantry mail list');
+  t.match(cloned.help, /^Usage: npx tenantry .*see npx tenantry\s+config\./s);
+  t.equal(cloned.json, list, 'a program gets the same document');
+});
+
 t.test('a failure prints one line without a stack or a secret, with exit code 1', async (t) => {
   for (const args of [['users', 'list'], ['migrate']]) {
     const { status, stdout, stderr } = await cli(...args);

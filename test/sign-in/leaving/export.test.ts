@@ -3,9 +3,11 @@ import t from 'tap';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
 import type { Reply } from '../../support/client.ts';
 import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
 
 const inviting = await openInviting(t, { TRUSTED_PROXIES: '127.0.0.1' });
-const { api, database, owner } = inviting;
+const { api, database, mailbox, owner } = inviting;
 
 const read = (token: string, cursor?: string | null) =>
   api.get(`/me/export${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ''}`, { token });
@@ -100,4 +102,37 @@ t.test('a malformed cursor is refused, and a cursor after the last event gets no
   }
   const late = await read(token, Buffer.from(`events 9999999999999999 ${nil}`).toString('base64url'));
   t.match([late.status, late.body.data.events], [200, []]);
+});
+
+t.test('who takes an account over that somebody else had registered sees nothing that the other one did', async (t) => {
+  const email = 'squatted-export@example.com';
+  const stranger = { 'user-agent': 'Stranger/1.0 canary', 'x-forwarded-for': '203.0.113.66' };
+  const registered = await api.post(
+    '/auth/register',
+    { email, password: 'eleven purple kettles', name: 'Stranger' },
+    { headers: stranger },
+  );
+  t.equal(registered.status, 201, registered.text);
+  const { user } = registered.body.data;
+  const invited = await seedInvitation(database, owner.organization.id, { email: 'invited-by-stranger@example.com' });
+  await database.query('UPDATE invitations SET invited_by = $2 WHERE id = $1', [invited.id, user.id]);
+  const proof = tokenIn(await mailbox.nextProof(email));
+  const password = 'nine yellow lanterns';
+  const claimed = await api.post('/auth/verify-email', { token: proof });
+  t.equal(claimed.status, 200, claimed.text);
+  const { resetToken } = claimed.body.data;
+  t.equal((await api.post('/auth/reset-password', { token: resetToken, password })).status, 204);
+  const { body } = await api.post('/auth/login', { email, password });
+  const reply = await read(body.data.accessToken);
+  t.equal(reply.status, 200, reply.text);
+  const { data } = reply.body;
+  t.same(
+    data.sessions.map(({ id }: { id: string }) => id),
+    [body.data.sessionId],
+  );
+  t.same(data.invitationsSent, []);
+  const types = data.events.map(({ type }: { type: string }) => type);
+  t.notOk(types.includes('user.registered'));
+  t.ok(types.includes('user.claimed') && types.includes('session.opened'));
+  t.notMatch(reply.text, /canary|203\.0\.113\.66|invited-by-stranger/);
 });

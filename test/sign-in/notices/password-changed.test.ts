@@ -8,7 +8,7 @@ import { requestPasswordChangedMail } from '../../../src/sign-in/notices/passwor
 import { freshEmail, openInviting, PASSWORD } from '../../directory/invitations/inviting.ts';
 
 const inviting = await openInviting(t, { PUBLIC_APP_URL: 'https://app.example' });
-const { api, mailbox, service } = inviting;
+const { api, database, mailbox, service } = inviting;
 const { parts } = service.app;
 const deps = { random: systemRandom, clock: systemClock };
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
@@ -79,3 +79,38 @@ t.test('a person who changes the password gets one mail with the device; a refus
   t.match(mail.text, 'Device: Firefox on Linux');
   t.equal(noticesTo(email).length, 1);
 });
+
+t.test(
+  'whoever changes the password again and again sends five mails an hour and twenty a day, the first ones',
+  async (t) => {
+    const { email, userId } = await register('en');
+    const change = async (times: number) => {
+      for (let index = 0; index < times; index += 1) {
+        await parts.db.system((tx) => requestPasswordChangedMail(deps, tx, { userId, sessionId: null }));
+      }
+      await parts.outbox.sendDue();
+    };
+    const outcomes = async () =>
+      (
+        await database.query<{ outcome: string }>(
+          "SELECT outcome FROM outbox WHERE user_id = $1 AND kind = 'password_changed' ORDER BY created_at, id",
+          [userId],
+        )
+      ).map(({ outcome }) => outcome);
+    const hoursLater = (hours: number) =>
+      database.query(`UPDATE outbox SET created_at = created_at - $2::int * interval '1 hour' WHERE user_id = $1`, [
+        userId,
+        hours,
+      ]);
+    await change(7);
+    t.same(await outcomes(), [...Array(5).fill('sent'), 'unwanted', 'unwanted']);
+    for (const total of [10, 15, 20, 20]) {
+      await hoursLater(2);
+      await change(6);
+      t.equal(noticesTo(email).length, total);
+    }
+    await hoursLater(24);
+    await change(1);
+    t.equal(noticesTo(email).length, 21, 'the first change after a quiet day is told');
+  },
+);

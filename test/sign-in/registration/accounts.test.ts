@@ -4,6 +4,7 @@ import t from 'tap';
 import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import { endEverything } from '../../../src/admin/restore/restore.ts';
+import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedInvitation } from '../../support/fixtures/invitations.ts';
 import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
@@ -131,6 +132,13 @@ t.test('a closed account takes the registrations of its address along, and the a
 t.test('after a restored backup, links and codes from before do not work', async (t) => {
   const { token, registrationId, code } = await pending();
   await endEverything({ ...service.app.parts, publish: async () => undefined }, { restoredAt: new Date() });
+  t.match(await verify({ token, password: PASSWORD }), REFUSED);
+  t.match(await verify({ registrationId, code }), REFUSED);
+});
+
+t.test('ending the sessions of all users ends links and codes from before', async (t) => {
+  const { token, registrationId, code } = await pending();
+  await endAllSessions(service.app.parts);
   t.match(await verify({ token, password: PASSWORD }), REFUSED);
   t.match(await verify({ registrationId, code }), REFUSED);
 });

@@ -11,7 +11,7 @@ export const MAIL = {
   SMTP_URL: smtpUrl.optional().meta({
     secret: true,
     description:
-      'The mail server: smtps://user:password@host, or smtp:// with STARTTLS. Production requires STARTTLS, except for this machine or when the URL ends in ?tls=optional. Unset: mail is printed to the log; in production it waits.',
+      'The mail server: smtps://user:password@host, or smtp:// with STARTTLS. Production requires STARTTLS, except for this machine or when the URL ends in ?tls=optional. Unset: mail is printed to the log; in production it waits for 24 hours and is dead after that.',
   }),
   MAIL_FROM: mailbox
     .default('Tenantry <no-reply@localhost>')
