@@ -330,16 +330,20 @@ func exchange(request *http.Request, into any) (int, error) {
 }
 
 func main() {
+	log.SetFlags(0)
+	if issuer == "" || audience == "" || len(os.Args) < 2 {
+		log.Fatal("usage: TENANTRY_ISSUER=… TENANTRY_AUDIENCE=… go run . <token>…")
+	}
 	var revocations *Revocations
 	var err error
 	if id := os.Getenv("TENANTRY_CLIENT_ID"); id != "" {
 		if revocations, err = FollowRevocations(id, os.Getenv("TENANTRY_CLIENT_SECRET")); err != nil {
-			log.Fatal(err)
+			log.Fatalf("cannot follow the revocations of %s: %v", issuer, err)
 		}
 	}
 	verifier, err := NewVerifier(context.Background(), revocations)
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("cannot fetch the keys of %s: %v", issuer, err)
 	}
 	for _, token := range os.Args[1:] {
 		if claims, err := verifier.Verify(token); err != nil {

@@ -3,8 +3,10 @@ import base64, json, os, sys, threading, time, urllib.error, urllib.parse, urlli
 
 import jwt
 
-ISSUER = os.environ["TENANTRY_ISSUER"]
-AUDIENCE = os.environ["TENANTRY_AUDIENCE"]
+try:
+    ISSUER, AUDIENCE = os.environ["TENANTRY_ISSUER"], os.environ["TENANTRY_AUDIENCE"]
+except KeyError as missing:
+    sys.exit(f"set {missing.args[0]}: TENANTRY_ISSUER is the PUBLIC_URL of the service, TENANTRY_AUDIENCE its TOKEN_AUDIENCE")
 
 
 class Refused(Exception):
@@ -36,8 +38,8 @@ class Revocations:
             time.sleep(1)
             try:
                 self.poll()
-            except (OSError, ValueError, KeyError):
-                pass  # judge() refuses once this has gone on for too long
+            except Exception as error:  # judge() refuses every token if this lasts too long
+                print("revocations:", error, file=sys.stderr)
 
     def poll(self):
         asked = time.monotonic()
@@ -155,8 +157,13 @@ def holds(claims, wanted):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python verify.py <token>…")
     client_id = os.environ.get("TENANTRY_CLIENT_ID")
-    feed = Revocations(client_id, os.environ["TENANTRY_CLIENT_SECRET"]).start() if client_id else None
+    try:
+        feed = Revocations(client_id, os.environ.get("TENANTRY_CLIENT_SECRET", "")).start() if client_id else None
+    except Exception as error:
+        sys.exit(f"cannot follow the revocations of {ISSUER}: {error}")
     verifier = Verifier(feed)
     for token in sys.argv[1:]:
         try:

@@ -73,6 +73,17 @@ t.test('every relative link has an existing file and heading as its target', asy
   }
 });
 
+t.test('a command that prints an answer of the service also ends its line', async (t) => {
+  const printing = PAGES.flatMap((page) =>
+    [...read(page).matchAll(/^ *curl .*(?:\\\n.*)*$/gm)].map(([command]) => `${page}: ${command}`),
+  );
+  t.ok(printing.length > 10, 'commands are found');
+  t.same(
+    printing.filter((command) => !command.includes(" -w '\\n' ") && !command.includes('# 204: no content')),
+    [],
+  );
+});
+
 t.test('every code block is fenced and names its language', async (t) => {
   for (const page of PAGES) {
     const fences = [...read(page).matchAll(/^ *```(.*)$/gm)].map(([, tag = '']) => tag);
