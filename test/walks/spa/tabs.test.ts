@@ -13,7 +13,7 @@ const opened = () => browser.open({ locale: 'en', baseURL: url });
 
 /** Answers the next request to this path as for an access token that has expired. */
 async function expireOnce(page: Page, path: string): Promise<void> {
-  const headers = { 'access-control-allow-origin': url };
+  const headers = { 'access-control-allow-origin': url, 'access-control-allow-credentials': 'true' };
   const answer = (route: Route) => route.fulfill({ status: 401, headers, json: { code: 'token_expired' } });
   await page.route(`${tenantry}/api/v1${path}`, answer, { times: 1 });
 }
