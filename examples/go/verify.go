@@ -81,7 +81,9 @@ func NewVerifier(ctx context.Context, revocations *Revocations) (*Verifier, erro
 	}
 	// Fetched again in the background, as Cache-Control says. In an outage, the known keys stay.
 	place := issuer + "/.well-known/jwks.json"
-	if err := cache.Register(ctx, place, jwk.WithMinInterval(30*time.Second), jwk.WithMaxInterval(5*time.Minute)); err != nil {
+	first, cancel := context.WithTimeout(ctx, 10*time.Second) // without a limit, Register would wait for ever
+	defer cancel()
+	if err := cache.Register(first, place, jwk.WithMinInterval(30*time.Second), jwk.WithMaxInterval(5*time.Minute)); err != nil {
 		return nil, err
 	}
 	keys, err := cache.CachedSet(place)

@@ -129,7 +129,7 @@ class Verifier:
             # PyJWT does not check typ: a refresh token must not pass. No other header may name another key or rule.
             if header.get("typ") != "at+jwt" or not isinstance(header.get("kid"), str) or set(header) - {"alg", "typ", "kid"}:
                 raise Refused("invalid_token")
-            key = self.keys.get_signing_key(header["kid"])
+            key = self._key(header["kid"])
             claims = jwt.decode(
                 token,
                 key,
@@ -139,15 +139,20 @@ class Verifier:
                 leeway=5,
                 options={"require": ["iss", "aud", "sub", "iat", "exp", "jti", "epoch"]},
             )
-        except jwt.PyJWKClientConnectionError as error:
-            raise Unavailable("keys_unavailable") from error
         except jwt.ExpiredSignatureError as error:
             raise Refused("token_expired") from error
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Refused("invalid_token") from error
         if self.revocations:
             self.revocations.judge(claims, header["kid"])
         return claims
+
+    def _key(self, kid):
+        try:
+            return self.keys.get_signing_key(kid)
+        except Exception as error:
+            is_unknown = type(error) is jwt.PyJWKClientError  # the key set has no such key
+            raise (Refused("invalid_token") if is_unknown else Unavailable("keys_unavailable")) from error
 
 
 def holds(claims, wanted):
