@@ -1,4 +1,4 @@
-// com.nimbusds:nimbus-jose-jwt          java -cp … Verify <token>…
+// mvn dependency:copy-dependencies          java -cp 'target/dependency/*' Verify.java <token>…
 import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JOSEObjectType;
 import com.nimbusds.jose.JWSAlgorithm;
@@ -220,7 +220,7 @@ public final class Verify {
 
   public static void main(String[] tokens) throws ParseException {
     if (ISSUER == null || AUDIENCE == null || tokens.length == 0) {
-      System.err.println("usage: TENANTRY_ISSUER=… TENANTRY_AUDIENCE=… java -cp … Verify <token>…");
+      System.err.println("usage: TENANTRY_ISSUER=… TENANTRY_AUDIENCE=… java -cp 'target/dependency/*' Verify.java <token>…");
       System.exit(2);
     }
     String id = System.getenv("TENANTRY_CLIENT_ID");

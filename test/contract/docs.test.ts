@@ -13,7 +13,7 @@ const pagesIn = (folder: string) =>
   readdirSync(join(ROOT, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(folder, name));
-const PAGES = ['', 'docs', 'src', 'bench', 'keys.example'].flatMap(pagesIn);
+const PAGES = ['', 'docs', 'src', 'bench', 'keys.example', 'examples', 'examples/spa'].flatMap(pagesIn);
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 
 const FENCED = /^ *```.*\n[\s\S]*?^ *```$/gm;
