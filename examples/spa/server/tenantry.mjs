@@ -9,8 +9,8 @@ const WARNING = 40;
 
 /**
  * Starts Tenantry. `settings` are environment variables of this example. `listening` resolves once Tenantry listens,
- * and is rejected if it ends before; `onEnd` gets the exit code if it ends later. `end` stops it at any time, also while
- * it starts, and resolves when the process has ended.
+ * and is rejected if it ends before; `onEnd` gets the exit code if it ends later. `end` stops it at any time, even
+ * while it starts, and resolves when the process has ended.
  */
 export function startTenantry({ port, settings, onMail, onEnd }) {
   const address = `http://localhost:${port}`;
