@@ -7,12 +7,12 @@ if (!token) {
   console.error('usage: node examples/verify.mjs <access token> [issuer] [audience]');
   process.exit(2);
 }
-const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
 try {
+  const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
   const { payload } = await jwtVerify(token, keys, { issuer, audience, algorithms: ['RS256'], typ: 'at+jwt' });
   console.log(JSON.stringify(payload, null, 2));
 } catch (error) {
-  const isUnreachable = !error.code || ['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC'].includes(error.code);
+  const isUnreachable = !error.code || ['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_INVALID_URL'].includes(error.code);
   const found = error.payload?.[error.claim]; // the claim of the token that differs from the expected value
   const reason = isUnreachable
     ? `cannot fetch the key set of ${issuer} (${error.message})`

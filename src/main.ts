@@ -195,7 +195,7 @@ function signInHint(at: string, owner: DemoOwner): string {
   return ` — with a demo organization. Open it in a browser and sign in as its owner,
 ${owner.email} with the password ${owner.password}, or call the API:
 
-  curl -s ${at}/api/v1/auth/login -H 'content-type: application/json' \\
+  curl -s -w '\\n' ${at}/api/v1/auth/login -H 'content-type: application/json' \\
     -d '${JSON.stringify(owner)}'`;
 }
 

@@ -81,7 +81,9 @@ func NewVerifier(ctx context.Context, revocations *Revocations) (*Verifier, erro
 	}
 	// Fetched again in the background, as Cache-Control says. In an outage, the known keys stay.
 	place := issuer + "/.well-known/jwks.json"
-	if err := cache.Register(ctx, place, jwk.WithMinInterval(30*time.Second), jwk.WithMaxInterval(5*time.Minute)); err != nil {
+	first, cancel := context.WithTimeout(ctx, 10*time.Second) // without a limit, Register would wait for ever
+	defer cancel()
+	if err := cache.Register(first, place, jwk.WithMinInterval(30*time.Second), jwk.WithMaxInterval(5*time.Minute)); err != nil {
 		return nil, err
 	}
 	keys, err := cache.CachedSet(place)
@@ -330,16 +332,20 @@ func exchange(request *http.Request, into any) (int, error) {
 }
 
 func main() {
+	log.SetFlags(0)
+	if issuer == "" || audience == "" || len(os.Args) < 2 {
+		log.Fatal("usage: TENANTRY_ISSUER=… TENANTRY_AUDIENCE=… go run . <token>…")
+	}
 	var revocations *Revocations
 	var err error
 	if id := os.Getenv("TENANTRY_CLIENT_ID"); id != "" {
 		if revocations, err = FollowRevocations(id, os.Getenv("TENANTRY_CLIENT_SECRET")); err != nil {
-			log.Fatal(err)
+			log.Fatalf("cannot follow the revocations of %s: %v", issuer, err)
 		}
 	}
 	verifier, err := NewVerifier(context.Background(), revocations)
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("cannot fetch the keys of %s: %v", issuer, err)
 	}
 	for _, token := range os.Args[1:] {
 		if claims, err := verifier.Verify(token); err != nil {

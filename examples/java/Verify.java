@@ -1,4 +1,4 @@
-// com.nimbusds:nimbus-jose-jwt          java -cp … Verify <token>…
+// mvn dependency:copy-dependencies          java -cp 'target/dependency/*' Verify.java <token>…
 import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JOSEObjectType;
 import com.nimbusds.jose.JWSAlgorithm;
@@ -218,9 +218,20 @@ public final class Verify {
     }
   }
 
-  public static void main(String[] tokens) throws Exception {
+  public static void main(String[] tokens) throws ParseException {
+    if (ISSUER == null || AUDIENCE == null || tokens.length == 0) {
+      System.err.println("usage: TENANTRY_ISSUER=… TENANTRY_AUDIENCE=… java -cp 'target/dependency/*' Verify.java <token>…");
+      System.exit(2);
+    }
     String id = System.getenv("TENANTRY_CLIENT_ID");
-    var verifier = new Verify(id == null ? null : new Revocations(id, System.getenv("TENANTRY_CLIENT_SECRET")));
+    String secret = System.getenv().getOrDefault("TENANTRY_CLIENT_SECRET", "");
+    Verify verifier = null;
+    try {
+      verifier = new Verify(id == null ? null : new Revocations(id, secret));
+    } catch (Exception error) {
+      System.err.println("cannot follow the revocations of " + ISSUER + ": " + error);
+      System.exit(1);
+    }
     for (String token : tokens) {
       try {
         JWTClaimsSet claims = verifier.verify(token);

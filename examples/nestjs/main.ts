@@ -23,7 +23,10 @@ const verifier = createVerifier({
 })
 class AppModule {}
 
-await verifier.ready();
+await verifier.ready().catch((error: Error) => {
+  console.error(error.message); // such as that the service is not running, or refuses the credentials
+  process.exit(1);
+});
 const app = await NestFactory.create(AppModule);
 app.enableShutdownHooks();
 await app.listen(process.env.PORT ?? 3001);

@@ -3,8 +3,10 @@ import base64, json, os, sys, threading, time, urllib.error, urllib.parse, urlli
 
 import jwt
 
-ISSUER = os.environ["TENANTRY_ISSUER"]
-AUDIENCE = os.environ["TENANTRY_AUDIENCE"]
+try:
+    ISSUER, AUDIENCE = os.environ["TENANTRY_ISSUER"], os.environ["TENANTRY_AUDIENCE"]
+except KeyError as missing:
+    sys.exit(f"set {missing.args[0]}: TENANTRY_ISSUER is the PUBLIC_URL of the service, TENANTRY_AUDIENCE its TOKEN_AUDIENCE")
 
 
 class Refused(Exception):
@@ -36,8 +38,8 @@ class Revocations:
             time.sleep(1)
             try:
                 self.poll()
-            except (OSError, ValueError, KeyError):
-                pass  # judge() refuses once this has gone on for too long
+            except Exception as error:  # judge() refuses every token if this lasts too long
+                print("revocations:", error, file=sys.stderr)
 
     def poll(self):
         asked = time.monotonic()
@@ -127,7 +129,7 @@ class Verifier:
             # PyJWT does not check typ: a refresh token must not pass. No other header may name another key or rule.
             if header.get("typ") != "at+jwt" or not isinstance(header.get("kid"), str) or set(header) - {"alg", "typ", "kid"}:
                 raise Refused("invalid_token")
-            key = self.keys.get_signing_key(header["kid"])
+            key = self._key(header["kid"])
             claims = jwt.decode(
                 token,
                 key,
@@ -137,15 +139,20 @@ class Verifier:
                 leeway=5,
                 options={"require": ["iss", "aud", "sub", "iat", "exp", "jti", "epoch"]},
             )
-        except jwt.PyJWKClientConnectionError as error:
-            raise Unavailable("keys_unavailable") from error
         except jwt.ExpiredSignatureError as error:
             raise Refused("token_expired") from error
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Refused("invalid_token") from error
         if self.revocations:
             self.revocations.judge(claims, header["kid"])
         return claims
+
+    def _key(self, kid):
+        try:
+            return self.keys.get_signing_key(kid)
+        except Exception as error:
+            is_unknown = type(error) is jwt.PyJWKClientError  # the key set has no such key
+            raise (Refused("invalid_token") if is_unknown else Unavailable("keys_unavailable")) from error
 
 
 def holds(claims, wanted):
@@ -155,8 +162,13 @@ def holds(claims, wanted):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python verify.py <token>…")
     client_id = os.environ.get("TENANTRY_CLIENT_ID")
-    feed = Revocations(client_id, os.environ["TENANTRY_CLIENT_SECRET"]).start() if client_id else None
+    try:
+        feed = Revocations(client_id, os.environ.get("TENANTRY_CLIENT_SECRET", "")).start() if client_id else None
+    except Exception as error:
+        sys.exit(f"cannot follow the revocations of {ISSUER}: {error}")
     verifier = Verifier(feed)
     for token in sys.argv[1:]:
         try:

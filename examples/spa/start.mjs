@@ -26,25 +26,30 @@ try {
   const tenantry = values.tenantry ?? (await startOwn());
   const application = await serveApplication({ variant, port, tenantry });
   endings.push(application.close);
+  if (!isEnding) announce();
+} catch (error) {
+  if (!isEnding) console.error(error.message);
+  await end(1);
+}
+
+function announce() {
   console.log(`The application is ready at ${address}${variant === 'hosted' ? '' : ' (with forms of its own)'}`);
   if (values.tenantry) console.log(`That Tenantry must have ${settingsText()}`);
   console.log('Ctrl-C stops everything.');
-} catch (error) {
-  console.error(error.message);
-  await end(1);
 }
 
 /** Starts Tenantry and the page with its mails. Returns the address of Tenantry. */
 async function startOwn() {
   const mails = await openMailPage(Number(values['mails-port'] ?? 8025));
   endings.push(mails.close);
-  const tenantry = await startTenantry({
+  const tenantry = startTenantry({
     port: Number(values['tenantry-port'] ?? 3000),
     settings: settings(),
     onMail: mails.add,
     onEnd: (code) => end(code),
   });
   endings.unshift(tenantry.end);
+  await tenantry.listening;
   if (process.env.SMTP_URL === undefined) console.log(`Mails that Tenantry would send are at ${mails.address}`);
   return tenantry.address;
 }

@@ -13,7 +13,7 @@ const pagesIn = (folder: string) =>
   readdirSync(join(ROOT, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(folder, name));
-const PAGES = ['', 'docs', 'src', 'bench', 'keys.example'].flatMap(pagesIn);
+const PAGES = ['', 'docs', 'src', 'bench', 'keys.example', 'examples', 'examples/spa'].flatMap(pagesIn);
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 
 const FENCED = /^ *```.*\n[\s\S]*?^ *```$/gm;
@@ -71,6 +71,17 @@ t.test('every relative link has an existing file and heading as its target', asy
       page,
     );
   }
+});
+
+t.test('a command that prints an answer of the service also ends its line', async (t) => {
+  const printing = PAGES.flatMap((page) =>
+    [...read(page).matchAll(/^ *curl .*(?:\\\n.*)*$/gm)].map(([command]) => `${page}: ${command}`),
+  );
+  t.ok(printing.length > 10, 'commands are found');
+  t.same(
+    printing.filter((command) => !command.includes(" -w '\\n' ") && !command.includes('# 204: no content')),
+    [],
+  );
 });
 
 t.test('every code block is fenced and names its language', async (t) => {

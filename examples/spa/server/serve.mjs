@@ -1,4 +1,4 @@
-// Serves one of the two applications: its files, and the same page for every path without a file extension, because the
+// Serves one of the two applications: its files, and the same page for every path that a page can have, because the
 // script of the page reads the path. It passes nothing on to Tenantry: the browser calls Tenantry itself.
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -7,6 +7,8 @@ import { extname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FOLDER = fileURLToPath(new URL('..', import.meta.url));
+/** What the path of a page looks like. Nothing else in a path is decoded or read. */
+const PAGE = /^\/$|^(\/[\w-]+)+$/;
 const TYPES = { '.mjs': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8' };
 
 /** Starts the application on this machine. `tenantry` is the address of Tenantry, the only one that the page calls. */
@@ -17,13 +19,13 @@ export async function serveApplication({ variant, port, tenantry }) {
     .replace('{{script}}', `/${variant}/app.mjs`);
   const headers = headersFor(new URL(tenantry).origin);
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const [path] = request.url.split('?');
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'text/plain', '');
-    const file = files.get(pathname);
+    const file = files.get(path);
     if (file) return answer(response, 200, file.type, file.content);
-    if (extname(pathname) !== '') return answer(response, 404, 'text/plain', 'There is no such file.');
-    return answer(response, 200, 'text/html; charset=utf-8', page);
+    if (PAGE.test(path)) return answer(response, 200, 'text/html; charset=utf-8', page);
+    return answer(response, 404, 'text/plain', 'There is no such page.');
   });
   await new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new Error(`The application: ${error.message}`)));

@@ -7,8 +7,12 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const WARNING = 40;
 
-/** Starts Tenantry and waits until it listens. `settings` are environment variables of this example. */
-export async function startTenantry({ port, settings, onMail, onEnd }) {
+/**
+ * Starts Tenantry. `settings` are environment variables of this example. `listening` resolves once Tenantry listens,
+ * and is rejected if it ends before; `onEnd` gets the exit code if it ends later. `end` stops it at any time, even
+ * while it starts, and resolves when the process has ended.
+ */
+export function startTenantry({ port, settings, onMail, onEnd }) {
   const address = `http://localhost:${port}`;
   const child = spawn(process.execPath, ['scripts/launch.mjs', 'src/main.ts'], {
     cwd: ROOT,
@@ -16,13 +20,20 @@ export async function startTenantry({ port, settings, onMail, onEnd }) {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true, // Ctrl-C in the terminal reaches only this program, which then ends Tenantry
   });
-  const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+  const ended = new Promise((resolve) => {
+    child.once('exit', (code) => resolve(code ?? 1));
+    child.once('error', (error) => {
+      console.error(`Tenantry cannot be run: ${error.message}`);
+      resolve(1);
+    });
+  });
   let listens = false;
-  await new Promise((resolve, reject) => {
+  const listening = new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const entry = readEntry(line);
       if (entry?.msg === 'listening') {
         listens = true;
+        void ended.then(onEnd);
         resolve();
       } else if (entry === null) {
         if (!listens) console.log(line); // such as what is installed; afterwards it says where Tenantry itself is
@@ -31,9 +42,9 @@ export async function startTenantry({ port, settings, onMail, onEnd }) {
     });
     ended.then((code) => reject(new Error(`Tenantry ended with the code ${code}.`)));
   });
-  void ended.then(onEnd);
   return {
     address,
+    listening,
     async end() {
       child.kill('SIGTERM');
       await ended;

@@ -5,6 +5,7 @@ export const WORDS = {
   // the service and the connection
   unreachable: 'The service cannot be reached. Check your connection, and try again.',
   failure: 'The service failed. Try again in a moment.',
+  person_changed: 'You were signed out, or another person has signed in in another tab. Check who is signed in.',
   internal_error: 'The service failed. Try again in a moment.',
   signing_unavailable: 'The service cannot sign people in at the moment. Try again soon.',
   clock_skewed: 'The service is being repaired. Try again soon.',

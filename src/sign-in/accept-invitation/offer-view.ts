@@ -8,7 +8,7 @@ import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
 import { linkForm, tokenField } from '../../base/page-kit/link.ts';
 import type { Offer } from '../../directory/invitations/redeem.ts';
-import { onTheWayTo } from '../browser/continue.ts';
+import { isTooLong, onTheWayTo } from '../browser/continue.ts';
 import { HOME, SIGN_IN } from '../browser/cookie.ts';
 import type { NextStep } from './read-offer.ts';
 
@@ -99,7 +99,9 @@ function signIn(view: View, _attempt: Attempt, { target }: Shown): Html {
 
 /** The page to sign in, which leads back to the invitation. The browser keeps the token meanwhile. */
 function signInAndBack({ kit }: View, target: URL | null): string {
-  return onTheWayTo(new URL(onTheWayTo(target, ACCEPT), kit.origin), SIGN_IN);
+  const back = new URL(onTheWayTo(target, ACCEPT), kit.origin);
+  // The way back to the invitation matters more than the address at which the person continues afterwards.
+  return onTheWayTo(isTooLong(back) ? new URL(ACCEPT, kit.origin) : back, SIGN_IN);
 }
 
 function register(view: View, attempt: Attempt, shown: Shown): Html {

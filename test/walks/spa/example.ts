@@ -27,15 +27,34 @@ export interface Example {
   mail(to: string, path: string): Promise<{ readonly link: string; readonly code: string | null }>;
 }
 
+type Settings = Readonly<Record<string, string>>;
+
 /**
- * Starts the application. `settings` are environment variables of Tenantry. They may only move its data, and turn off
- * the limits of one network, from which all people of a test come.
+ * Starts the application, and waits until it is ready. `settings` are environment variables of Tenantry: where its data
+ * is, and the mode of registration.
  */
-export async function startExample(
-  t: Test,
-  variant: Variant,
-  settings: Readonly<Record<string, string>> = {},
-): Promise<Example> {
+export async function startExample(t: Test, variant: Variant, settings: Settings = {}): Promise<Example> {
+  const { process, tenantry } = await runCommand(t, variant, settings);
+  await process.printed(/^The application is ready at /);
+  return {
+    browser: await startChromium(t, {}),
+    url: addressIn(process, /^The application is ready at (http:\S+)/m),
+    tenantry,
+    mail: readMails(addressIn(process, /^Mails that Tenantry would send are at (http:\S+)/m)),
+  };
+}
+
+interface Running {
+  readonly process: ServerProcess;
+  /** The address of Tenantry. */
+  readonly tenantry: string;
+}
+
+/**
+ * Runs the command on free ports, with its data in a folder of its own. The limits of one network are off, because all
+ * people of a test come from it. Does not wait until anything is ready.
+ */
+export async function runCommand(t: Test, variant: Variant, settings: Settings = {}): Promise<Running> {
   const command = `node examples/spa/start.mjs --${variant}`;
   if (!README.includes(command)) throw new Error(`the README does not have the command ${command}`);
   const [, ...args] = command.split(' ');
@@ -57,13 +76,7 @@ export async function startExample(
     await process.end('SIGTERM');
     rmSync(folder, { recursive: true, force: true });
   });
-  await process.printed(/^The application is ready at /);
-  return {
-    browser: await startChromium(t, {}),
-    url: addressIn(process, /^The application is ready at (http:\S+)/m),
-    tenantry: `http://localhost:${service}`,
-    mail: readMails(addressIn(process, /^Mails that Tenantry would send are at (http:\S+)/m)),
-  };
+  return { process, tenantry: `http://localhost:${service}` };
 }
 
 function addressIn(process: ServerProcess, line: RegExp): string {

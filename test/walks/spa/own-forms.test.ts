@@ -1,15 +1,14 @@
 // The example application with forms of its own, started by the command of its README: the whole way from registering
 // to closing the account, by its forms and by the links of the mails.
 import { readFile } from 'node:fs/promises';
-import type { Page } from 'playwright-core';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { age } from '../../sign-in/reauthentication/proving.ts';
 import { createDatabase } from '../../support/database.ts';
 import { violationsOf } from '../../support/pages/chromium.ts';
 import { fill } from '../../support/pages/filling.ts';
 import { arrive, press, secretsIn, startExample } from './example.ts';
+import { alertOf, follow, PASSWORD, refused, register, said, signIn } from './forms.ts';
 
-const PASSWORD = 'nine yellow lanterns';
 const NEXT = 'four other unrelated words';
 const LAST = 'seven green bicycles';
 
@@ -18,36 +17,10 @@ const database = await createDatabase(t);
 const { browser, url, mail } = await startExample(t, 'own-forms', { DATABASE_URL: database.ownerUrl });
 
 const opened = () => browser.open({ locale: 'en', baseURL: url });
-const alertOf = (page: Page) => page.getByRole('alert').textContent();
-const said = (page: Page, text: string) => page.getByRole('status').filter({ hasText: text }).waitFor();
-const refused = (page: Page, text: string) => page.locator('.problem').filter({ hasText: text }).waitFor();
 
 /** Makes the last proof of every session too old for sensitive changes. */
 async function ageSessions(): Promise<void> {
   for (const { id } of await database.query<{ id: string }>('SELECT id FROM sessions')) await age(database, id, 301);
-}
-
-async function register(page: Page, email: string, organization: string): Promise<void> {
-  await page.goto('/register');
-  await arrive(page, 'Register');
-  await fill(page, { Name: 'Ada Lovelace', 'E-mail': email, Password: PASSWORD, Organization: organization });
-  await press(page, 'button', 'Register');
-  await arrive(page, 'Your account');
-}
-
-async function signIn(page: Page, email: string, password: string): Promise<void> {
-  await page.goto('/sign-in');
-  await arrive(page, 'Sign in');
-  await fill(page, { 'E-mail': email, Password: password });
-  await press(page, 'button', 'Sign in');
-}
-
-/** Opens the link of a mail. The page takes the token out of the address. */
-async function follow(t: Test, page: Page, link: string, heading: string): Promise<void> {
-  await page.goto(link);
-  await arrive(page, heading);
-  await page.waitForURL((address) => address.hash === '');
-  t.notMatch(page.url(), 'token', 'the address does not show the token');
 }
 
 t.test('register, prove the e-mail, invite, accept, switch', async (t) => {

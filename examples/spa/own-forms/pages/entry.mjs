@@ -2,7 +2,8 @@
 import { done, h, link } from '../../shared/dom.mjs';
 import { form } from '../../shared/form.mjs';
 import { again, forgetToken, go, tokenOf } from '../../shared/router.mjs';
-import { call, signInBy } from '../../shared/session.mjs';
+import { call, session, signInBy } from '../../shared/session.mjs';
+import { register } from './registration.mjs';
 
 const email = { name: 'email', label: 'E-mail', type: 'email', autocomplete: 'username', codes: ['email_taken'] };
 const password = { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' };
@@ -14,12 +15,12 @@ const choice = {
 };
 
 /**
- * Continues after a sign-in: with an invitation whose link was opened, or from the pages for signing in and registering
- * with the start, or else with the page that the person wanted.
+ * Continues after a sign-in: with an invitation whose link was opened, or from the page for signing in with the start,
+ * or else with the page that the person wanted.
  */
 const afterSignIn = () => {
   if (tokenOf('/invitations/accept') !== null) return go('/invitations/accept');
-  return ['/sign-in', '/register'].includes(location.pathname) ? go('/') : again();
+  return location.pathname === '/sign-in' ? go('/') : again();
 };
 
 export async function signInPage() {
@@ -38,19 +39,16 @@ export async function signInPage() {
 }
 
 export async function registerPage() {
+  if (session()) return { title: 'Register', content: [h('p', {}, 'Sign out before you register another account.')] };
   const name = { name: 'name', label: 'Name', autocomplete: 'name' };
   const organization = {
     ...{ name: 'organizationName', label: 'Organization', autocomplete: 'organization', isOptional: true },
     ...{ hint: 'Leave it empty if you have an invitation.', codes: ['slug_taken'] },
   };
-  const send = async (values) => {
-    await signInBy('/auth/register', values);
-    await go('/');
-  };
   return {
     title: 'Register',
     content: [
-      form({ fields: [name, email, choice, organization], submit: 'Register', send }),
+      form({ fields: [name, email, choice, organization], submit: 'Register', send: register }),
       h('p', {}, 'Do you have an account? ', link('/sign-in', 'Sign in')),
     ],
   };

@@ -1,9 +1,11 @@
-// Proving an e-mail: by the link of the mail, with a click, or by its code for a person who is signed in.
+// Proving an e-mail: by the link of the mail, with a click, or by its code for a person who is signed in or has just
+// registered.
 import { done, h, link, show } from '../../shared/dom.mjs';
 import { form } from '../../shared/form.mjs';
 import { again, forgetToken, go, tokenOf } from '../../shared/router.mjs';
 import { call, refresh, session } from '../../shared/session.mjs';
 import { resetForm } from './entry.mjs';
+import { isWaiting, registered, waitingForms } from './registration.mjs';
 
 const PATH = '/verify-email';
 
@@ -61,14 +63,14 @@ function resendForm() {
  */
 function linkForms(token) {
   if (token === null) {
+    if (isWaiting()) return waitingForms();
     return [h('p', {}, 'Open the link of the mail, or ', link('/sign-in', 'sign in'), ' and type its code.')];
   }
   const known = { name: 'password', label: 'Your password', type: 'password', autocomplete: 'current-password' };
   const byPassword = async (values) => {
     await call('POST', '/auth/verify-email', { ...values, token });
     forgetToken(PATH);
-    await go('/sign-in');
-    document.querySelector('h1').after(done('Your e-mail is proven. Sign in.'));
+    await registered();
   };
   const claimed = h('div', {});
   const claim = async () => {
