@@ -167,12 +167,24 @@ export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: num
 }
 
 const DELETE_OF = statement('DELETE FROM outbox WHERE user_id = $1::uuid');
+// Only a mail that is due has a receiver of its own, and the end of the mail removes this receiver. The row of a mail
+// that is being prepared is locked, and this transaction may hold the row of the user for which the preparation waits.
+// So this row is skipped: the preparation finds that the account is closed, and ends the mail.
+const END_ADDRESSED = statement(`
+UPDATE outbox SET done_at = clock_timestamp(), due_at = NULL, failure = NULL, outcome = 'unwanted'
+WHERE id IN (
+  SELECT id FROM outbox WHERE due_at IS NOT NULL AND subject_id = $1::uuid AND recipient_sealed IS NOT NULL
+  FOR UPDATE SKIP LOCKED)`);
 // In other rows with this address, the keyed hash stays for the budgets of the address.
 const FORGET = statement(`
 UPDATE outbox SET recipient_key = NULL WHERE recipient_lookup = decode($1, 'base64') AND recipient_key IS NOT NULL`);
 
-/** Removes the mails to a user whose account is being closed, and the unsealed address from other rows. */
+/**
+ * Removes the mails to a user whose account is being closed, ends the mails about the user to other addresses, and
+ * removes the unsealed address from other rows.
+ */
 export async function deleteMailsOf(tx: SystemTx, userId: string, emailKey: string): Promise<void> {
   await tx.rows(DELETE_OF, [userId]);
+  await tx.rows(END_ADDRESSED, [userId]);
   await tx.rows(FORGET, [tx.personal.lookup('outbox.recipient', emailKey)]);
 }
