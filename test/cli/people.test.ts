@@ -4,6 +4,7 @@ import type { Api } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { lookupOf } from '../support/personal.ts';
+import { eventsAbout } from '../support/rows.ts';
 import { openService } from '../support/service.ts';
 import { type Cli, cliOn } from './command-line.ts';
 
@@ -41,6 +42,7 @@ t.test('an operator creates accounts that can sign in, and members who have the 
   t.equal(made.status, 0, made.stderr);
   t.match(made.json.data, { email: 'grace@example.com', name: 'Grace', status: 'active', emailVerified: true });
   t.notMatch(made.stdout + made.stderr, PASSWORD);
+  t.ok((await eventsAbout(database, made.json.data.id)).includes('user.email_verified'));
   const login = await api.post('/auth/login', { email: 'grace@example.com', password: PASSWORD });
   t.match(login.body.data, { organization: { slug }, roles: ['agent'] });
 

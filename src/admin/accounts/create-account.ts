@@ -6,8 +6,8 @@ import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type Account, getAccount } from '../../directory/users/accounts.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { markEmailVerified } from '../../directory/users/mailbox-store.ts';
 import { findCredentials, insertUser } from '../../directory/users/store.ts';
+import { proveMailbox } from '../../sign-in/mailbox-proof/proven.ts';
 import { endRegistrationsOf } from '../../sign-in/registration/end.ts';
 import type { PasswordDeps } from './change-account.ts';
 
@@ -47,7 +47,6 @@ export async function createAccount(
     });
     if (!inserted) throw problem('email_taken', taken);
     await endRegistrationsOf(tx, email.key);
-    if (input.verified) await markEmailVerified(tx, id);
     await record(tx, {
       id: newId(deps.random, deps.clock),
       type: 'user.created',
@@ -55,6 +54,7 @@ export async function createAccount(
       actorId: null,
       targetId: id,
     });
+    if (input.verified) await proveMailbox(deps, tx, { userId: id, actorId: null });
     await also(tx, id);
   });
   return getAccount(deps, id);

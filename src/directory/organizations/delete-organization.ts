@@ -43,5 +43,5 @@ export async function deleteOrganization(
     return markDeleted(tx, organizationId);
   });
   await publishing(deps, commit);
-  await removeDeletedForRequest(deps, organizationId);
+  await removeDeletedForRequest(deps, [organizationId]);
 }

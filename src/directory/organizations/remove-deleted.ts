@@ -44,10 +44,14 @@ export async function removeDeleted(
   }
 }
 
-/** Removes what it can of a deleted organization in a short time. Never raises, because the loop tries again. */
-export async function removeDeletedForRequest(deps: RemovalDeps, organizationId: string): Promise<void> {
+/**
+ * Removes what is left of organizations that a request has deleted, for about two seconds in total. The loop removes
+ * the rest. Never raises: the loop tries again.
+ */
+export async function removeDeletedForRequest(deps: RemovalDeps, organizationIds: readonly string[]): Promise<void> {
   const begun = monotonicMs();
-  await removeDeleted(deps, organizationId, () => monotonicMs() - begun >= REQUEST_MS_MAX).catch(() => undefined);
+  const isOver = () => monotonicMs() - begun >= REQUEST_MS_MAX;
+  for (const id of organizationIds) await removeDeleted(deps, id, isOver).catch(() => undefined);
 }
 
 /** Opens the loop that removes what is left of deleted organizations. */

@@ -18,11 +18,12 @@ import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { assertLive } from '../../directory/users/live-session.ts';
-import { findAccountByMailbox, findEmailKey, markEmailVerified } from '../../directory/users/mailbox-store.ts';
+import { findAccountByMailbox, findEmailKey } from '../../directory/users/mailbox-store.ts';
 import { insertUser } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { type ClaimDeps, takeOver } from '../mailbox-proof/claim.ts';
+import { proveMailbox } from '../mailbox-proof/proven.ts';
 import { endRegistrationsOf } from '../registration/end.ts';
 import { endAccess } from '../sessions/end-session.ts';
 import {
@@ -96,7 +97,7 @@ export async function acceptAsUser(
   async function join(tx: SystemTx) {
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
-      revocations = await proveMailbox(deps, tx, caller);
+      revocations = await proveAsUser(deps, tx, caller);
     };
     await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, beforeJoining });
     const switched = await updateSessionOrganization(tx, caller, organizationId);
@@ -120,12 +121,11 @@ export async function acceptAsUser(
  * stale, because another person may have them. Otherwise the user's tokens stay valid: none of them is for the
  * organization that the user joins.
  */
-async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<readonly Revocation[]> {
+async function proveAsUser(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<readonly Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
-  const first = await markEmailVerified(tx, userId);
-  if (!first) return [];
+  const isFirst = await proveMailbox(deps, tx, { userId, actorId: userId });
+  if (!isFirst) return [];
   await endAll(tx, userId, EVERY_PURPOSE);
-  await recordOwn(deps, tx, userId, 'user.email_verified');
   return endAccess(tx, { userId, exceptId, ...PROVEN }); // this also locks the caller's session, which is switched next
 }
 
@@ -201,6 +201,6 @@ async function insertAccount(
   const { email, emailKey } = invitation;
   if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash, locale })))
     throw problem('email_taken');
-  await markEmailVerified(tx, userId);
   await recordOwn(deps, tx, userId, 'user.registered');
+  await proveMailbox(deps, tx, { userId, actorId: userId });
 }

@@ -118,12 +118,15 @@ async function usingOf({ db }: ResetDeps, proof: Proof): Promise<Using> {
 async function setPassword(
   deps: ResetDeps,
   tx: SystemTx,
-  { id: userId, email }: Receiver,
+  { id: userId, email, isEmailVerified }: Receiver,
   { hash: passwordHash, locale }: { readonly hash: string; readonly locale: Language | null },
 ): Promise<readonly Revocation[]> {
   const reason = 'password_reset';
-  const taken = await takeOver(deps, tx, { userId, email, passwordHash, locale, reason });
-  if (taken) return taken;
+  if (!isEmailVerified) {
+    const taken = await takeOver(deps, tx, { userId, email, passwordHash, locale, reason });
+    if (!taken) throw problem('invalid_or_expired_token');
+    return taken;
+  }
   await setPasswordHash(tx, userId, passwordHash);
   await endAll(tx, userId, ENDED_WITH_CREDENTIALS);
   return endAccess(tx, { userId, reason });

@@ -2,32 +2,19 @@
 // data, the sessions and the memberships. The row of the account stays, without personal data.
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
-import { deleteKeptOf } from '../../base/idempotency/store.ts';
-import { deleteMailsOf } from '../../base/outbox/store.ts';
-import { type Clock, monotonicMs } from '../../base/platform/clock.ts';
-import { newId, type Random } from '../../base/platform/random.ts';
-import type { PublishDeps } from '../../base/revoking/publish.ts';
-import { deleteTokensOf } from '../../credentials/one-time/store.ts';
-import { deleteAccepted, markSentRevoked } from '../../directory/invitations/store.ts';
-import { deleteMembershipsOf } from '../../directory/members/store.ts';
-import { markDeleted } from '../../directory/organizations/delete-store.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import type { CreateDeps } from '../../credentials/one-time/create.ts';
 import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
 import { lockOrganizations } from '../../directory/rights/store.ts';
-import { type ClosableAccount, closeAccountRow, lockAccount } from '../../directory/users/close-store.ts';
-import { parseEmail } from '../../directory/users/email.ts';
-import { raiseEpochs, raiseMembershipEpochs } from '../../directory/users/epoch-store.ts';
+import { lockAccounts } from '../../directory/users/close-store.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
-import { endRegistrationsOf } from '../registration/end.ts';
-import { eraseSessionsOf } from '../sessions/ending-store.ts';
+import { beginAgain } from '../mailbox-proof/begin-again.ts';
 import { type HeldOrganization, listHeld, listHeldIds } from './close-store.ts';
-import { enqueueClosedMail } from './mail.ts';
+import { erase } from './erase.ts';
 
-export interface ClosingDeps extends PublishDeps {
+export interface ClosingDeps extends PublishDeps, CreateDeps {
   readonly db: Database;
-  readonly clock: Clock;
-  readonly random: Random;
   /** Makes the outbox send the mail at once. Left out where no outbox runs: the service finds the mail. */
   readonly nudgeOutbox?: () => void;
   /**
@@ -60,8 +47,6 @@ interface Done extends Closed {
   readonly revocations: readonly Revocation[];
 }
 
-const ATTEMPTS_MAX = 5;
-const REMOVAL_MS_MAX = 2_000;
 /** The number of organizations that a refusal names. */
 const NAMED_MAX = 100;
 
@@ -72,34 +57,34 @@ const NAMED_MAX = 100;
  * wanted.
  */
 export async function closeAccount(deps: ClosingDeps, input: Closing): Promise<Closed | null> {
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const verdict = await deps.db.system((tx) => closeIn(deps, tx, input));
-    if (verdict === 'unwanted') return null;
-    if (verdict === 'joined meanwhile') continue;
-    await deps.publish(verdict.revocations);
-    deps.nudgeOutbox?.();
-    await removeRows(deps, verdict.organizationsDeleted);
-    return { email: verdict.email, organizationsDeleted: verdict.organizationsDeleted };
-  }
-  throw problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
+  const closed = await publishing(
+    deps,
+    beginAgain(() => deps.db.system((tx) => closeIn(deps, tx, input))),
+  );
+  if (!('email' in closed)) return null;
+  const { email, organizationsDeleted } = closed;
+  deps.nudgeOutbox?.();
+  await removeDeletedForRequest(
+    deps,
+    organizationsDeleted.map(({ id }) => id),
+  );
+  return { email, organizationsDeleted };
 }
+
+const UNWANTED = { revocations: [] as readonly Revocation[] };
 
 // The organizations are locked before the user, as in every change of members. While the user is locked, nobody can add
 // a membership. If a membership was added just before that, its organization is not locked, so the work begins again.
-async function closeIn(
-  deps: ClosingDeps,
-  tx: SystemTx,
-  input: Closing,
-): Promise<Done | 'unwanted' | 'joined meanwhile'> {
+async function closeIn(deps: ClosingDeps, tx: SystemTx, input: Closing): Promise<Done | typeof UNWANTED | null> {
   const { userId, caller } = input;
   const locked = new Set(await listHeldIds(tx, userId));
   await lockOrganizations(tx, [...locked]);
-  const account = await lockAccount(tx, userId);
+  const [account] = await lockAccounts(tx, [userId]);
   if (caller) await assertSessionLive(tx, caller); // a closed account has no live session
   if (!account) throw problem('not_found', { detail: 'There is no account with this e-mail or id.' });
   const held = await listHeld(tx, userId);
-  if (held.some(({ id }) => !locked.has(id))) return 'joined meanwhile';
-  if (input.isStillWanted && !(await input.isStillWanted(tx))) return 'unwanted';
+  if (held.some(({ id }) => !locked.has(id))) return null;
+  if (input.isStillWanted && !(await input.isStillWanted(tx))) return UNWANTED;
   const deleted = judge(held, input);
   const actorId = caller?.id ?? null;
   const ended = await deps.endAdministration(tx, userId, { actorId, evenLast: caller === null });
@@ -138,53 +123,4 @@ function judge(held: readonly HeldOrganization[], { caller, deleteOrganizations 
       canBeDeleted: canBeDeleted(one),
     })),
   });
-}
-
-interface Erasure {
-  readonly account: ClosableAccount;
-  readonly actorId: string | null;
-  readonly held: readonly HeldOrganization[];
-  readonly deleted: readonly HeldOrganization[];
-}
-
-async function erase(
-  deps: ClosingDeps,
-  tx: SystemTx,
-  { account, actorId, held, deleted }: Erasure,
-): Promise<Revocation[]> {
-  const { id: userId, email } = account;
-  const memberships = held.map(({ id }) => ({ organizationId: id, userId }));
-  const raised = [...(await raiseMembershipEpochs(tx, memberships)), ...(await raiseEpochs(tx, [userId]))];
-  await closeAccountRow(tx, userId); // from here on no sign-in opens a session
-  const { revocations: ended } = await eraseSessionsOf(tx, userId, actorId);
-  await markSentRevoked(tx, userId, 'account_closed', actorId);
-  await deleteAccepted(tx, userId);
-  const left = held.filter((one) => !deleted.includes(one)).map(({ id }) => id);
-  await deleteMembershipsOf(tx, userId, { left, actorId });
-  const suspended: Revocation[] = [];
-  for (const { id, slug } of deleted) {
-    const event = { type: 'organization.deleted', organizationId: id, targetId: id, data: { slug } } as const;
-    await record(tx, { id: newId(deps.random, deps.clock), actorId, ...event });
-    suspended.push(...(await markDeleted(tx, id)).revocations);
-  }
-  await deleteTokensOf(tx, userId);
-  await deleteKeptOf(tx, userId);
-  await deleteMailsOf(tx, userId, parseEmail(email)?.key ?? email);
-  await endRegistrationsOf(tx, parseEmail(email)?.key ?? email); // others may have tried to register the address
-  await enqueueClosedMail(tx, newId(deps.random, deps.clock), account);
-  const closed = { type: 'user.closed', organizationId: null, targetId: userId } as const;
-  await record(tx, { id: newId(deps.random, deps.clock), actorId, ...closed });
-  return [...raised, ...ended, ...suspended];
-}
-
-/**
- * Removes the rows of the deleted organizations, but begins with no further one after two seconds. A loop of the
- * service removes what is left.
- */
-async function removeRows(deps: ClosingDeps, organizations: readonly HeldOrganization[]): Promise<void> {
-  const begun = monotonicMs();
-  for (const { id } of organizations) {
-    if (monotonicMs() - begun >= REMOVAL_MS_MAX) return;
-    await removeDeletedForRequest(deps, id);
-  }
 }

@@ -3,7 +3,7 @@
 // that uses the proof up. Which organizations are deleted is decided under their locks (`lockHeld`), which are taken
 // before.
 import type { SystemTx } from '../../base/database/db.ts';
-import { record, recordOwn } from '../../base/events/record.ts';
+import { record } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -14,11 +14,11 @@ import { markSentRevoked } from '../../directory/invitations/store.ts';
 import { markDeleted } from '../../directory/organizations/delete-store.ts';
 import { lockOrganizations } from '../../directory/rights/store.ts';
 import { localPartOf, parseEmail } from '../../directory/users/email.ts';
-import { takeOverUnproven } from '../../directory/users/mailbox-store.ts';
 import type { Receiver } from '../../directory/users/receiver-store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { endAccess } from '../sessions/end-session.ts';
 import { type HeldOrganization, listHeldOrganizations } from './planted-store.ts';
+import { claimMailbox } from './proven.ts';
 
 export interface ClaimDeps {
   readonly clock: Clock;
@@ -28,9 +28,12 @@ export interface ClaimDeps {
 }
 
 export interface Claim {
+  /** The account, with the address to which the proof was sent. */
   readonly user: Pick<Receiver, 'id' | 'email'>;
   /** The organizations of the user, as `lockHeld` has returned them. */
   readonly held: readonly HeldOrganization[];
+  /** The name that the person gives. Left out, it is the part of the e-mail before the @. */
+  readonly name?: string;
   /** Null leaves the account without a password. */
   readonly passwordHash: string | null;
   /** The language of the request; null when it is unknown. */
@@ -45,23 +48,25 @@ export interface Claimed {
 
 /**
  * Locks the organizations of the user, and then the user: every change of members takes the locks in this order.
- * Returns null if the user has joined another organization meanwhile; then nothing was changed, and the caller begins a
- * new transaction.
+ * `lockUsers` may lock the user more strongly, or together with other users. Returns null if the user has joined
+ * another organization meanwhile; then nothing was changed, and the caller begins a new transaction (see `beginAgain`).
  */
-export async function lockHeld(tx: SystemTx, userId: string): Promise<readonly HeldOrganization[] | null> {
+export async function lockHeld(
+  tx: SystemTx,
+  userId: string,
+  lockUsers: () => Promise<void> = () => lockOwner(tx, userId),
+): Promise<readonly HeldOrganization[] | null> {
   const locked = new Set((await listHeldOrganizations(tx, userId)).map(({ id }) => id));
   await lockOrganizations(tx, [...locked]);
-  await lockOwner(tx, userId);
+  await lockUsers();
   const held = await listHeldOrganizations(tx, userId);
   return held.every(({ id }) => locked.has(id)) ? held : null;
 }
 
-export interface Takeover extends Pick<Claim, 'passwordHash' | 'locale'> {
+export interface Takeover extends Pick<Claim, 'name' | 'passwordHash' | 'locale'> {
   readonly userId: string;
   /** The address to which the proof was sent. */
   readonly email: string;
-  /** The name that the person gives. Left out, it is the part of the e-mail before the @. */
-  readonly name?: string;
   /** Why the sessions end. */
   readonly reason: 'mailbox_proven' | 'password_reset';
 }
@@ -79,8 +84,7 @@ export async function takeOver(
 ): Promise<readonly Revocation[] | null> {
   const { userId, email } = taken;
   const emailKey = parseEmail(email)?.key ?? '';
-  if (!(await takeOverUnproven(tx, { ...taken, emailKey, name: name ?? localPartOf(email) }))) return null;
-  await recordOwn(deps, tx, userId, 'user.claimed');
+  if (!(await claimMailbox(deps, tx, { ...taken, emailKey, name: name ?? localPartOf(email) }))) return null;
   await markSentRevoked(tx, userId, 'account_claimed');
   await endAll(tx, userId, EVERY_PURPOSE);
   const ended = await endAccess(tx, { userId, reason });
@@ -92,9 +96,9 @@ export async function takeOver(
  * other organization, the membership stays with the account.
  */
 export async function claimUnproven(deps: ClaimDeps, tx: SystemTx, claim: Claim): Promise<Claimed | null> {
-  const { user, held, passwordHash, locale } = claim;
+  const { user, held, ...taken } = claim;
   const { id: userId, email } = user;
-  const ended = await takeOver(deps, tx, { userId, email, passwordHash, locale, reason: 'mailbox_proven' });
+  const ended = await takeOver(deps, tx, { ...taken, userId, email, reason: 'mailbox_proven' });
   if (ended === null) return null;
   const planted = held.filter(({ isOnlyTheirs }) => isOnlyTheirs);
   const suspended: Revocation[] = [];

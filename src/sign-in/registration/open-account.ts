@@ -12,10 +12,10 @@ import {
   type SlugChoice,
 } from '../../directory/organizations/insert-organization.ts';
 import { type EmailAddress, parseEmail } from '../../directory/users/email.ts';
-import { findAccountByMailbox, markEmailVerified } from '../../directory/users/mailbox-store.ts';
+import { findAccountByMailbox } from '../../directory/users/mailbox-store.ts';
 import { insertUser } from '../../directory/users/store.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
-import { type ClaimDeps, takeOver } from '../mailbox-proof/claim.ts';
+import { type ClaimDeps, type Claimed, claimUnproven, lockHeld } from '../mailbox-proof/claim.ts';
+import { proveMailbox } from '../mailbox-proof/proven.ts';
 import { deleteRegistrationsOf } from './store.ts';
 
 export interface OpenAccountDeps extends ClaimDeps, InsertOrganizationDeps {}
@@ -31,32 +31,37 @@ export interface AccountToOpen {
   readonly organization: { readonly name: string; readonly slug: SlugChoice } | null;
 }
 
-export interface OpenedAccount {
+export interface OpenedAccount extends Claimed {
   readonly userId: string;
   readonly email: EmailAddress;
-  readonly revocations: readonly Revocation[];
 }
 
 /**
- * Uses the registration up. An account with this address that nobody has proven is taken over (see `takeOver`). Raises
- * invalid_or_expired_token, which undoes the transaction, when the address has a proven or disabled account, or the
- * registration has ended, expired or got a newer token. The caller publishes the revocations.
+ * Uses the registration up. An account with this address that nobody has proven is claimed (see `claimUnproven`).
+ * Raises invalid_or_expired_token, which undoes the transaction, when the address has a proven or disabled account, or
+ * the registration has ended, expired or got a newer token. The caller publishes the revocations, and removes the rows
+ * of the deleted organizations. Returns null if the caller has to begin again (see `lockHeld`).
  */
-export async function openAccount(deps: OpenAccountDeps, tx: SystemTx, asked: AccountToOpen): Promise<OpenedAccount> {
+export async function openAccount(
+  deps: OpenAccountDeps,
+  tx: SystemTx,
+  asked: AccountToOpen,
+): Promise<OpenedAccount | null> {
   const { registration, tokenHash, organization } = asked;
   const email = parseEmail(registration.email);
   if (!email) throw problem('invalid_or_expired_token');
   // The row of the user is locked before the registrations, as `endRegistrationsOf` says. It lets only one transaction
   // for the address pass at a time.
-  const { userId, revocations } = await storeUser(deps, tx, email, asked);
+  const stored = await storeUser(deps, tx, email, asked);
+  if (!stored) return null;
   const ended = await deleteRegistrationsOf(tx, email.key);
   const own = ended.find(({ id }) => id === registration.id);
   if (!own?.isLive || (tokenHash !== null && own.tokenHash !== tokenHash)) throw problem('invalid_or_expired_token');
   if (organization) {
-    const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: userId, actorId: userId };
+    const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: stored.userId, actorId: stored.userId };
     await insertOrganization(deps, tx, { ...toCreate, ...organization });
   }
-  return { userId, email, revocations };
+  return { ...stored, email };
 }
 
 async function storeUser(
@@ -64,19 +69,21 @@ async function storeUser(
   tx: SystemTx,
   { address, key }: EmailAddress,
   { name, passwordHash, locale }: AccountToOpen,
-): Promise<{ readonly userId: string; readonly revocations: readonly Revocation[] }> {
+): Promise<Omit<OpenedAccount, 'email'> | null> {
   const known = await findAccountByMailbox(tx, key);
   if (known) {
-    const taking = { userId: known.id, email: address, name, passwordHash, locale, reason: 'mailbox_proven' } as const;
-    const revocations = known.canBeTakenOver ? await takeOver(deps, tx, taking) : null;
-    if (!revocations) throw problem('invalid_or_expired_token');
-    return { userId: known.id, revocations };
+    if (!known.canBeTakenOver) throw problem('invalid_or_expired_token');
+    const held = await lockHeld(tx, known.id);
+    if (held === null) return null;
+    const user = { id: known.id, email: address };
+    const claimed = await claimUnproven(deps, tx, { user, held, name, passwordHash, locale });
+    if (!claimed) throw problem('invalid_or_expired_token');
+    return { userId: known.id, ...claimed };
   }
   const userId = newId(deps.random, deps.clock);
   const user = { id: userId, email: address, emailKey: key, name, passwordHash, locale };
   if (!(await insertUser(tx, user))) throw problem('invalid_or_expired_token');
-  await markEmailVerified(tx, userId);
   await recordOwn(deps, tx, userId, 'user.registered');
-  await recordOwn(deps, tx, userId, 'user.email_verified');
-  return { userId, revocations: [] };
+  await proveMailbox(deps, tx, { userId, actorId: userId });
+  return { userId, revocations: [], deleted: [] };
 }

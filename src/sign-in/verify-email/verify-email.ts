@@ -5,7 +5,6 @@
 // account: verify-registration.ts.
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { recordOwn } from '../../base/events/record.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { consumeCode, consumeToken, findOneTime } from '../../credentials/one-time/consume.ts';
@@ -14,12 +13,13 @@ import { lockOwner } from '../../credentials/one-time/store.ts';
 import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
 import { countingKey, parseEmail } from '../../directory/users/email.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
-import { markEmailVerified } from '../../directory/users/mailbox-store.ts';
 import { findReceiver, type Receiver } from '../../directory/users/receiver-store.ts';
 import { findCredentials } from '../../directory/users/store.ts';
 import { findAddressee, isAbout } from '../mailbox-proof/addressee.ts';
+import { beginAgain } from '../mailbox-proof/begin-again.ts';
 import { type ClaimDeps, claimUnproven, lockHeld } from '../mailbox-proof/claim.ts';
 import { enqueueVerifyMail, VERIFY_MAIL } from '../mailbox-proof/mail.ts';
+import { proveMailbox } from '../mailbox-proof/proven.ts';
 import { countAttempt } from '../password/throttle.ts';
 import { hashNewPassword } from './new-password.ts';
 import { AGAIN, PROVEN, type Verified } from './verified.ts';
@@ -31,8 +31,6 @@ import {
 } from './verify-registration.ts';
 
 export interface VerifyDeps extends ClaimDeps, PublishDeps, VerifyRegistrationDeps {}
-
-const ATTEMPTS_MAX = 5;
 
 /** The token of the link, or the code of the mail. */
 export type Proof = { readonly token: string } | { readonly code: string };
@@ -91,7 +89,6 @@ export async function verifyByPassword(deps: VerifyDeps, input: ByPassword): Pro
     throw problem('invalid_credentials', { detail: 'This is not the password of the account.' });
   }
   const verified = await deps.db.system(async (tx): Promise<Verified | null> => {
-    await lockOwner(tx, user.id);
     const used = await consumeToken(tx, VERIFY_MAIL, token);
     const owner = used && (await findAddressee(tx, used));
     if (!owner) return null;
@@ -119,17 +116,14 @@ export async function verifyByMailbox(deps: VerifyDeps, input: ByMailbox): Promi
   const user = await findProvable(deps.db.systemReader(), token);
   if (!user) return verifyRegistrationByMailbox(deps, input);
   const passwordHash = await hashNewPassword(deps, newPassword, user.email);
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const verdict = await publishing(
-      deps,
-      deps.db.system((tx) => claimIn(deps, tx, { ...input, userId: user.id, passwordHash })),
-    );
-    if (verdict.isJoinedMeanwhile) continue;
-    for (const id of verdict.deleted) await removeDeletedForRequest(deps, id);
-    if (!verdict.verified) throw problem('invalid_or_expired_token');
-    return verdict.verified;
-  }
-  throw problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
+  const claiming = { ...input, userId: user.id, passwordHash };
+  const { verified, deleted } = await publishing(
+    deps,
+    beginAgain(() => deps.db.system((tx) => claimIn(deps, tx, claiming))),
+  );
+  await removeDeletedForRequest(deps, deleted);
+  if (!verified) throw problem('invalid_or_expired_token');
+  return verified;
 }
 
 interface Claiming extends ByMailbox {
@@ -137,18 +131,18 @@ interface Claiming extends ByMailbox {
   readonly passwordHash: string | null;
 }
 
-const NOTHING = { isJoinedMeanwhile: false, verified: null, revocations: [], deleted: [] } as const;
+const NOTHING = { verified: null, revocations: [], deleted: [] } as const;
 
 async function claimIn(deps: VerifyDeps, tx: SystemTx, { userId, token, passwordHash, locale }: Claiming) {
   const held = await lockHeld(tx, userId);
-  if (held === null) return { ...NOTHING, isJoinedMeanwhile: true };
+  if (held === null) return null;
   const used = await consumeToken(tx, VERIFY_MAIL, token);
   const user = used && (await findAddressee(tx, used));
   if (!user) return NOTHING;
   if (user.isEmailVerified) return { ...NOTHING, verified: AGAIN };
   const claimed = await claimUnproven(deps, tx, { user, held, passwordHash, locale });
   if (!claimed) return NOTHING;
-  return { isJoinedMeanwhile: false, ...claimed, verified: await claimedAnswer(deps, tx, user, passwordHash) };
+  return { ...claimed, verified: await claimedAnswer(deps, tx, user, passwordHash) };
 }
 
 async function claimedAnswer(
@@ -176,9 +170,7 @@ export async function requestVerifyMail(deps: VerifyDeps, caller: SessionOwner):
 }
 
 async function markProven(deps: VerifyDeps, tx: SystemTx, userId: string): Promise<Verified> {
-  if (!(await markEmailVerified(tx, userId))) return AGAIN;
-  await recordOwn(deps, tx, userId, 'user.email_verified');
-  return PROVEN;
+  return (await proveMailbox(deps, tx, { userId, actorId: userId })) ? PROVEN : AGAIN;
 }
 
 /** The user of a live token; null unless the account is active and still has the address. */

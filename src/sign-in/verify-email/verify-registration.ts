@@ -10,7 +10,9 @@ import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { createOneTime } from '../../credentials/one-time/create.ts';
 import { readCode, tokenHash } from '../../credentials/one-time/text.ts';
 import { chooseSlug } from '../../directory/organizations/insert-organization.ts';
+import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
 import { countingKey, localPartOf } from '../../directory/users/email.ts';
+import { beginAgain } from '../mailbox-proof/begin-again.ts';
 import { countAttempt, type LoginThrottle } from '../password/throttle.ts';
 import { guessRegistration } from '../registration/guess.ts';
 import { type AccountToOpen, type OpenAccountDeps, openAccount } from '../registration/open-account.ts';
@@ -115,15 +117,18 @@ async function openOwn(
 }
 
 async function open(deps: VerifyRegistrationDeps, asked: AccountToOpen): Promise<Verified> {
-  const { verified } = await publishing(
+  const { verified, deleted } = await publishing(
     deps,
-    deps.db.system(async (tx: SystemTx) => {
-      const { userId, email, revocations } = await openAccount(deps, tx, asked);
-      if (asked.passwordHash !== null) return { revocations, verified: PROVEN };
-      const made = { userId, purpose: 'reset_password', address: email } as const;
-      const { token, expiresAt } = await createOneTime(deps, tx, made);
-      return { revocations, verified: { isAgain: false, isPasswordSet: false, reset: { token, expiresAt } } };
-    }),
+    beginAgain(() => deps.db.system((tx) => openIn(deps, tx, asked))),
   );
+  await removeDeletedForRequest(deps, deleted);
   return verified;
+}
+
+async function openIn(deps: VerifyRegistrationDeps, tx: SystemTx, asked: AccountToOpen) {
+  const opened = await openAccount(deps, tx, asked);
+  if (!opened || asked.passwordHash !== null) return opened && { ...opened, verified: PROVEN };
+  const made = { userId: opened.userId, purpose: 'reset_password', address: opened.email } as const;
+  const { token, expiresAt } = await createOneTime(deps, tx, made);
+  return { ...opened, verified: { isAgain: false, isPasswordSet: false, reset: { token, expiresAt } } };
 }

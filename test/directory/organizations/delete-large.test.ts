@@ -1,5 +1,6 @@
 // A deleted organization with many members disappears for everybody at once. Its rows are removed in portions, and
 // another process finishes a removal that a crash interrupts.
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { findRefreshTokenState } from '../../../src/access/oauth/store.ts';
 import { listOwnedAlone } from '../../../src/admin/accounts/store.ts';
@@ -8,11 +9,12 @@ import {
   openRemovalOfDeleted,
   REMOVED_AT_ONCE_MAX,
   removeDeleted,
+  removeDeletedForRequest,
 } from '../../../src/directory/organizations/remove-deleted.ts';
 import { lockAndCountOwned } from '../../../src/directory/rights/store.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { newAdministrator } from '../../support/fixtures/administrators.ts';
-import { seedOrganizationOf, signInPerson } from '../../support/fixtures/people.ts';
+import { seedOrganizationOf, seedPerson, signInPerson } from '../../support/fixtures/people.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
 import { UNREAD_INVITATION, UNREAD_USER } from '../../support/personal.ts';
@@ -105,6 +107,32 @@ t.test('a removal that a process began before it ended is finished by the loop o
     await openRemovalOfDeleted(parts).run();
     t.same(await rowsOf(database, organization.id), NONE);
   }
+});
+
+t.test('a request that deleted many organizations removes rows for two seconds, and the loop the rest', async (t) => {
+  const { database, service } = await openTeam(t);
+  const { db } = service.app.parts;
+  const userId = await seedPerson(database).then((person) => person.userId);
+  const ids: string[] = [];
+  for (let n = 0; n < 12; n += 1) ids.push(await seedOrganizationOf(database, userId, { slug: `planted-${n}` }));
+  await database.query('UPDATE organizations SET deleted_at = now() WHERE id = ANY($1::uuid[])', [ids]);
+  const left = async () =>
+    (await database.query('SELECT 1 FROM organizations WHERE id = ANY($1::uuid[])', [ids])).length;
+  let begun = 0;
+  const system: typeof db.system = async (...asked) => {
+    begun += 1;
+    await delay(500);
+    return db.system(...asked);
+  };
+  const before = performance.now();
+  await removeDeletedForRequest({ db: { ...db, system } }, ids);
+  const milliseconds = performance.now() - before;
+  t.ok(begun > 0 && begun <= 5, `${begun} transactions of half a second`);
+  t.ok(milliseconds < 8_000, `${milliseconds} ms`);
+  t.ok((await left()) >= 11);
+  const loop = openRemovalOfDeleted(service.app.parts);
+  for (let rounds = 0; rounds < 2; rounds += 1) await loop.run();
+  t.equal(await left(), 0);
 });
 
 t.test('several processes that remove the same organization do not hinder each other', async (t) => {

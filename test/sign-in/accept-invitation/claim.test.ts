@@ -45,7 +45,16 @@ t.test('registering by invitation takes over an account whose e-mail was never p
   t.equal((await api.get('/me', { token: data.accessToken })).status, 200);
   const sessions = await api.get('/me/sessions', { token: data.accessToken });
   t.equal(sessions.body.pagination.total, 2);
-  t.ok((await eventsAbout(database, unproven.userId)).includes('user.claimed'));
+  const events = await eventsAbout(database, unproven.userId);
+  t.ok(events.includes('user.claimed') && events.includes('user.email_verified'));
+});
+
+t.test('a new account that an invitation makes is recorded as proven', async (t) => {
+  const email = freshEmail();
+  const { token } = await inviting.invited(email);
+  const { data } = (await api.post('/invitations/accept', registering(token))).body;
+  const events = await eventsAbout(database, data.user.id);
+  t.same(events, ['user.registered', 'user.email_verified', 'member.joined']);
 });
 
 t.test('the first proof by a signed-in user ends the user’s other sessions and keeps this session', async (t) => {

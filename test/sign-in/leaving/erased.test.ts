@@ -4,8 +4,11 @@ import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { closeForOperator } from '../../../src/admin/accounts/close-account.ts';
 import { SEALED_COLUMNS } from '../../../src/base/secrets/personal.ts';
+import { createOneTime } from '../../../src/credentials/one-time/create.ts';
+import { parseEmail } from '../../../src/directory/users/email.ts';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { openTransaction } from '../../support/locks.ts';
 import { lookupOf, networksOf, testPersonal } from '../../support/personal.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
@@ -80,18 +83,79 @@ t.test('no personal data can be read after the account was closed, no matter who
   }
 });
 
+/** Makes the mails of these kinds due in a day. */
+async function delayMails({ query }: TestDatabase, kinds: string) {
+  await query(`CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.due_at := now() + interval '1 day'; RETURN NEW; END $$`);
+  await query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.kind LIKE '${kinds}')
+    EXECUTE FUNCTION later()`);
+}
+
 t.test('the address of a mail is removed when the mail is given up', async (t) => {
   const { api, database, invited } = await openInviting(t);
   const email = 'canary-undelivered@example.com';
   const { token: invitation } = await invited(email);
   const joined = await api.post('/invitations/accept', registering(invitation));
-  await database.query(`CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN NEW.due_at := now() + interval '1 day'; RETURN NEW; END $$`);
-  await database.query('CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION later()');
+  await delayMails(database, '%');
   const { password } = registering('');
   const { accessToken: token } = joined.body.data;
   t.equal((await api.call('DELETE', '/me', { password }, { token })).status, 204);
   t.ok((await dump(database)).includes(email), 'while the mail waits');
   await database.query(`UPDATE outbox SET due_at = NULL, failure = 'timeout' WHERE kind = 'account_closed'`);
   t.notOk((await dump(database)).includes(email), 'after the mail is given up');
+});
+
+t.test('the addresses of a change of the e-mail that has not ended are gone, and its mails are not sent', async (t) => {
+  const { api, database, invited, service } = await openInviting(t);
+  const { parts } = service.app;
+  await delayMails(database, 'email_change%');
+  const addresses = ['first', 'second', 'third'].map((which) => `canary-${which}@example.com`);
+  const [first, second, third] = addresses as [string, string, string];
+  const { token: invitation } = await invited(first);
+  const joined = (await api.post('/invitations/accept', registering(invitation))).body.data;
+  const { sessionId, user, refreshToken } = joined;
+  const { token } = await parts.db.system((tx) =>
+    createOneTime(parts, tx, { userId: user.id, sessionId, purpose: 'change_email', address: parseEmail(second) }),
+  );
+  t.equal((await api.post('/auth/confirm-email-change', { token })).status, 200);
+  const { accessToken } = (await api.post('/auth/refresh', { refreshToken })).body.data;
+  const { password } = registering('');
+  const asked = { newEmail: third, currentPassword: password };
+  t.equal((await api.post('/me/email', asked, { token: accessToken })).status, 202);
+  const before = await dump(database);
+  for (const address of addresses) t.ok(before.includes(address), `${address} can be read before`);
+
+  t.equal((await api.call('DELETE', '/me', { password }, { token: accessToken })).status, 204);
+  await until(async () => {
+    const waiting = await database.query(`SELECT 1 FROM outbox WHERE kind = 'account_closed' AND due_at IS NOT NULL`);
+    return waiting.length === 0;
+  });
+  const after = await dump(database);
+  for (const address of addresses) t.notOk(after.includes(address), `${address} is gone`);
+  t.same(
+    await database.query(`SELECT kind, outcome FROM outbox WHERE kind LIKE 'email_change%' ORDER BY kind`),
+    ['confirm', 'notice'].map((which) => ({ kind: `email_change_${which}`, outcome: 'unwanted' })),
+  );
+});
+
+t.test('a mail of such a change that is being prepared does not hold up the closing, and is not sent', async (t) => {
+  const { api, database, invited, service } = await openInviting(t);
+  await delayMails(database, 'email_change%');
+  const { token: invitation } = await invited('canary-leaver@example.com');
+  const { accessToken: token } = (await api.post('/invitations/accept', registering(invitation))).body.data;
+  const { password } = registering('');
+  const newEmail = 'canary-wanted@example.com';
+  t.equal((await api.post('/me/email', { newEmail, currentPassword: password }, { token })).status, 202);
+  const preparing = await openTransaction(t, database);
+  await preparing.query(`SELECT 1 FROM outbox WHERE kind = 'email_change_confirm' FOR UPDATE`);
+  t.equal((await api.call('DELETE', '/me', { password }, { token })).status, 204);
+  await preparing.query('COMMIT');
+  await database.query(`UPDATE outbox SET due_at = now() WHERE kind = 'email_change_confirm'`);
+  await until(async () => {
+    await service.app.parts.outbox.sendDue();
+    return (await database.query('SELECT 1 FROM outbox WHERE due_at IS NOT NULL')).length === 0;
+  });
+  t.notOk((await dump(database)).includes(newEmail));
+  const ended = await database.query(`SELECT outcome FROM outbox WHERE kind = 'email_change_confirm'`);
+  t.same(ended, [{ outcome: 'unwanted' }]);
 });

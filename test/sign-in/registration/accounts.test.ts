@@ -7,7 +7,7 @@ import { endEverything } from '../../../src/admin/restore/restore.ts';
 import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedInvitation } from '../../support/fixtures/invitations.ts';
-import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
+import { seedMember, seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
 import { lookupOf } from '../../support/personal.ts';
 import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
@@ -29,6 +29,8 @@ for (const by of ['password', 'code', 'mailbox'] as const) {
     async (t) => {
       const planted = await newAccount(opened.api, { email: freshAddress(), name: 'A Stranger' });
       const { email, userId } = planted;
+      const shared = (await opened.api.post('/organizations', { name: 'Shared' }, { token: planted.accessToken })).body;
+      await seedMember(database, shared.data.id);
       await send();
       await mailbox.nextProof(email);
       const { token, registrationId, code } = await pending(email);
@@ -36,7 +38,14 @@ for (const by of ['password', 'code', 'mailbox'] as const) {
       const proven = await verify(proof);
       t.match(proven.body.data, { emailVerified: true, passwordSet: by !== 'mailbox' }, proven.text);
       t.same(await account(email), { id: userId, isProven: true });
-      t.match(await eventsAbout(database, userId), ['user.registered', 'user.claimed']);
+      t.same(await eventsAbout(database, userId), ['user.registered', 'user.claimed', 'user.email_verified']);
+      const memberships = await database.query<{ id: string }>(
+        'SELECT organization_id AS id FROM memberships WHERE user_id = $1',
+        [userId],
+      );
+      t.same(memberships, [{ id: shared.data.id }], 'only the organization with another member stays');
+      const gone = await database.query('SELECT 1 FROM organizations WHERE id = $1', [planted.organization.id]);
+      t.same(gone, [], 'the other one is deleted with its rows');
       t.equal((await signIn(email, planted.password)).status, 401);
       t.equal((await api.get('/me', { token: planted.accessToken })).status, 401);
       t.equal((await api.post('/auth/refresh', { refreshToken: planted.refreshToken })).status, 401);
