@@ -1,6 +1,6 @@
 // The parts that every diagram shares: the heading of a source, colours and fonts, and the SVG document around a
-// drawing. An image cannot use the colours of the page that shows it. So each image has a light background, which is
-// also readable on a dark page.
+// drawing. An image cannot use the colours of the page that shows it. So each image has a light background of its own,
+// and is also readable on a dark page.
 export const FONT = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
 export const INK = '#1f2937';
 export const LINE = '#4b5563';

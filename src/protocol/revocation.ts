@@ -84,7 +84,10 @@ export function olderFormOf(revocation: Revocation): object | null {
   return ADDED_KINDS.includes(revocation.kind) ? null : revocation;
 }
 
-/** Reads an event from a JSON value of the wire, in either form. Null for an unknown kind or shape. */
+/**
+ * Reads an event from a JSON value that was received, in its present form or in that of `olderFormOf`. Null for an
+ * unknown kind or shape.
+ */
 export function revocationOf(value: unknown): Revocation | null {
   if (typeof value !== 'object' || value === null) return null;
   const { kind, sid, sub, client_id, epoch, org, role, state, at, not_before, kid } = value as Record<string, unknown>;

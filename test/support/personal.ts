@@ -73,7 +73,10 @@ WITH people AS (
 INSERT INTO user_search (user_id, name_grams, email_grams)
 SELECT id, names::bigint[], emails::bigint[] FROM unnest($1::uuid[], $6::text[], $7::text[]) AS s (id, names, emails)`;
 
-/** Seals and opens with the keys of a keys folder, for programs that start services of their own. */
+/**
+ * Returns what seals and opens personal data with the keys of a keys folder, for programs that start services of their
+ * own.
+ */
 export async function personalIn(keysDirectory: string): Promise<Personal> {
   const log = openLog({ level: 'silent', pretty: false });
   const keys = await openDataKeys({ directory: join(keysDirectory, 'data'), clock: systemClock, log });

@@ -86,7 +86,7 @@ export const FOREIGN_TABLES: readonly Exception[] = [
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
 // transaction. A statement that requests a mail, that ends sessions, that finds somebody by the e-mail address, or that
 // changes a session and returns what its next token says, is built with these functions. `withPerson` decrypts the
-// e-mail and name of a row, and `subject` and `subjectOf` read what a token says.
+// e-mail and name of a row, and `subject` and `subjectOf` read from the database what the next token says.
 export const FOR_ALL: readonly string[] = [
   'raiseEpochs',
   'raiseMembershipEpochs',

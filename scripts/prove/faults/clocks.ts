@@ -106,8 +106,8 @@ async function wrongByAnHour(setup: Setup, good: Replica, account: Account): Pro
 }
 
 /**
- * Makes the clock of a running replica jump. Between two readings of PostgreSQL's clock, the replica may not sign by
- * that clock either.
+ * Makes the clock of a running replica jump. The replica must not sign by the wrong clock, not even between two
+ * readings of PostgreSQL's clock.
  */
 async function jumping(replica: Replica, account: Account): Promise<string> {
   let asked = 0;

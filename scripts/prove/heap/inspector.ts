@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
 export interface Heap {
-  /** Collects all garbage, and returns the bytes that are left on the heap of JavaScript. */
+  /** Collects all garbage, and returns the number of bytes that are left on the JavaScript heap. */
   liveBytes(): Promise<number>;
   close(): void;
 }

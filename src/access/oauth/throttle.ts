@@ -1,6 +1,6 @@
 // Limits the guessing of clients' credentials before any expensive work. It counts the failures per minute for one
-// client from one network, and, with a higher limit, for all clients from that network. Failures are never counted by
-// the client alone, so that nobody can lock out a client in another network. A credential that was right recently is
+// client from one network, and, with a higher limit, for all clients from that network. Failures are never counted per
+// client alone, so that nobody can lock out a client in another network. A credential that was right recently is
 // admitted even while other attempts fail.
 import { createHash } from 'node:crypto';
 import { problem } from '../../base/errors/problem.ts';

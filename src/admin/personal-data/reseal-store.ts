@@ -82,7 +82,7 @@ SELECT encode(substr(${column}_sealed, 1, 4), 'hex') AS "keyId", count(*)::int A
 WHERE ${column}_sealed IS NOT NULL GROUP BY 1`,
 );
 
-/** The number of values of the column that each key has sealed. */
+/** For each key, how many values of the column it has sealed. */
 export function countByKey(
   tx: SystemReader,
   column: SealedColumn,

@@ -23,7 +23,7 @@ export type { EndedCounts } from './store.ts';
 export interface EndEverything {
   /** The instant when the restored database came into use. Everything that was issued before this instant is ended. */
   readonly restoredAt: Date;
-  /** Whether the command only counts and ends nothing. */
+  /** Whether the command only counts, and ends nothing. */
   readonly dryRun?: boolean;
 }
 

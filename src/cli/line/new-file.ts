@@ -8,9 +8,9 @@ import { pipeline } from 'node:stream/promises';
 import { CommandRefused } from './refusal.ts';
 
 /**
- * Writes the texts into a new file that only its owner can read. Raises the error of the texts, CommandRefused
- * `file_exists`, and CommandRefused `file_not_written`, such as on a full disk. Then, and when the signal aborts, no
- * file is left.
+ * Writes the texts into a new file that only its owner can read. Raises the error that `texts` raises, CommandRefused
+ * `file_exists`, or CommandRefused `file_not_written` (for example when the disk is full). Then, and when the signal
+ * aborts, no file is left.
  */
 export async function writeNewFile(path: string, texts: AsyncIterable<string>, signal: AbortSignal): Promise<void> {
   if (existsSync(path)) throw exists(path); // before anything is read

@@ -49,7 +49,7 @@ export interface RevocationPage extends Seen {
   readonly horizon: string;
   /**
    * The newest transaction of the rows; null without a row. A row that was copied from another server may have a
-   * transaction that this server has not reached, which does not count.
+   * transaction that this server has not reached. Such a transaction does not count.
    */
   readonly newestTx: string | null;
 }

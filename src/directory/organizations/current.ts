@@ -26,7 +26,7 @@ export function getOrganization(deps: OrganizationDeps, caller: OrganizationPrin
   return getOrganizationIn(readerOf(deps, caller), caller.organizationId);
 }
 
-/** Does the same as getOrganization, within a transaction. */
+/** Does the same as getOrganization with a given reader, such as a transaction. */
 export async function getOrganizationIn(reader: OrganizationReader, organizationId: string): Promise<Organization> {
   const row = await findOrganization(reader, organizationId);
   if (!row) throw problem('not_found');

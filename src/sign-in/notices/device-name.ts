@@ -21,7 +21,7 @@ export function nameDevice(userAgent: string | null): DeviceName | null {
   const system = os.name ? [os.name, shortVersion(os.name, os.versionName)].filter(Boolean).join(' ') : null;
   if (known && system !== null) return { browser: known, system };
   const program = PROGRAM.exec(userAgent)?.[1];
-  // The library names an unknown browser by an empty text.
+  // For an unknown browser, the library returns an empty string as the name.
   const name = known || (program === 'Mozilla' ? undefined : program);
   return name === undefined ? null : { browser: name, system };
 }

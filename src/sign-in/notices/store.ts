@@ -42,8 +42,9 @@ own AS (
   FROM sessions o JOIN users u ON u.id = o.user_id WHERE o.id = $1::uuid
 )`;
 
-// A session with the same look-up was opened at the same moment or later: when the mail was requested, there was none.
-// It may have the earlier instant all the same, and must not make the device known. $2 number of sessions.
+// When the mail was requested, there was no other session with this look-up, so any such session was opened at the same
+// moment or later. Its created_at may nevertheless be earlier than that of this session. It must not make the device
+// known. $2 number of sessions.
 const BEFORE = statement(`
 WITH ${OWN}
 SELECT ${COLUMNS} FROM own JOIN sessions s ON s.user_id = own.user_id AND s.created_at >= own.since

@@ -6,7 +6,7 @@ import { guessCode, type Registration } from './store.ts';
 
 /**
  * Returns the registration with this id, unchanged, if the code is right. Wrong codes are counted: the caller must let
- * the transaction commit. An unknown id takes as long.
+ * the transaction commit. An unknown id takes as long as a known one.
  */
 export async function guessRegistration(tx: SystemTx, id: string, code: string): Promise<Registration | null> {
   await writeToLog(tx);

@@ -22,7 +22,7 @@ export interface EndSessionsSql {
   readonly reason: string;
   /** The id of the actor who ends the sessions, or NULL::uuid. May use the columns of the row of the session. */
   readonly actor: string;
-  /** The part `revoked`. Without it, each session gets one revocation. */
+  /** The part `revoked` of the WITH clause. Without it, each session gets one revocation. */
   readonly revoked?: string;
 }
 

@@ -59,7 +59,11 @@ t.test('a user who registers with the token is a member with the offered roles a
   const read = await api.get(`/invitations/${id}`, { token: owner.accessToken });
   t.match(read.body.data, { status: 'accepted', acceptedBy: data.user.id });
   t.same(await eventsAbout(database, id), ['invitation.created', 'invitation.accepted']);
-  t.same((await eventsAbout(database, data.user.id)).sort(), ['member.joined', 'user.registered']);
+  t.same((await eventsAbout(database, data.user.id)).sort(), [
+    'member.joined',
+    'user.email_verified',
+    'user.registered',
+  ]);
   const login = await api.post('/auth/login', { email, password: registering('').password });
   t.equal(login.status, 200);
 });

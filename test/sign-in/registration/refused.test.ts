@@ -12,6 +12,7 @@ const registering = await openRegistering(t, {
   RATE_LIMIT_ENABLED: 'true',
   RATE_LIMIT_SIGN_IN: '100000',
   LOGIN_FAILURES_MAX: '5',
+  TRUSTED_PROXIES: '127.0.0.1',
 });
 const { api, database, service, ask, pending, send, verify, signIn, account, waiting } = registering;
 const REFUSED = { status: 422, code: 'invalid_or_expired_token' };
@@ -57,7 +58,7 @@ t.test('twenty wrong guesses for an address end the codes of all its registratio
   const email = freshAddress();
   const made = [];
   for (let count = 0; count < 5; count += 1) {
-    made.push(await pending(email));
+    made.push(await pending(email, {}, { 'x-forwarded-for': `10.0.${count}.1` }));
   }
   for (const { registrationId, code } of made.slice(0, 4)) {
     for (let guess = 0; guess < 5; guess += 1) t.match(await verify({ registrationId, code: wrongFor(code) }), REFUSED);

@@ -23,7 +23,7 @@ export interface Registering {
   readonly api: Api;
   ask(email: string, more?: Record<string, unknown>, headers?: Record<string, string>): Promise<Reply>;
   /** Registers, and reads the link and the code of the mail. */
-  pending(email?: string, more?: Record<string, unknown>): Promise<Pending>;
+  pending(email?: string, more?: Record<string, unknown>, headers?: Record<string, string>): Promise<Pending>;
   /** Sends the mails that are due. */
   send(): Promise<void>;
   verify(body: Record<string, unknown>, token?: string): Promise<Reply>;
@@ -63,8 +63,12 @@ export function onService(database: TestDatabase, mailbox: Mailbox, service: Ser
     (await database.query<{ total: number }>(`SELECT count(*)::int AS total FROM ${text}`, values))[0]?.total ?? 0;
   return {
     ...{ service, api, send, ask },
-    async pending(email = freshAddress(), more: Record<string, unknown> = {}) {
-      const reply = await ask(email, more);
+    async pending(
+      email = freshAddress(),
+      more: Record<string, unknown> = {},
+      headers: Record<string, string> = {},
+    ): Promise<Pending> {
+      const reply = await ask(email, more, headers);
       if (reply.status !== 202) throw new Error(`register answered ${reply.status}: ${reply.text}`);
       const { registrationId } = reply.body.data;
       await sendUntilSent(database, send, registrationId);

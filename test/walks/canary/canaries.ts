@@ -1,5 +1,5 @@
-// Values that are found wherever they turn up. Each field of a person has values of its own, and every token, code and
-// cookie that the service issues becomes such a value, too.
+// Values that can be recognized wherever they turn up. Each field of a person has values of its own, and every token,
+// code and cookie that the service issues becomes such a value, too.
 import { randomBytes } from 'node:crypto';
 import { formsOf } from '../../support/fixtures/dump.ts';
 
