@@ -30,7 +30,6 @@ import type { BrowserDeps } from '../sign-in/browser/cookie.ts';
 import { hasSameSite, returnTo } from '../sign-in/browser/return-to.ts';
 import type { ForgottenPasswordDeps } from '../sign-in/forgotten-password/routes.ts';
 import type { LeavingRouteDeps } from '../sign-in/leaving/routes.ts';
-import type { ClaimDeps } from '../sign-in/mailbox-proof/claim.ts';
 import { createRequestCount, type NetworkBudget, type RequestCount } from '../sign-in/mailbox-proof/request-count.ts';
 import type { MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { OwnEmailDeps } from '../sign-in/own-email/routes.ts';
@@ -170,12 +169,8 @@ function joiningOf(config: Config, parts: Parts): JoinDeps {
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
     passwords: parts.passwords,
     passwordPolicy: parts.passwordPolicy,
-    removeClientsOf: removingClientsOf(parts),
+    removeClientsOf: (tx, userId) => removeClientsOf(parts, tx, userId),
   };
-}
-
-function removingClientsOf(parts: Parts): ClaimDeps['removeClientsOf'] {
-  return (tx, userId) => removeClientsOf(parts, tx, userId);
 }
 
 function requestCountOf(config: Config, { clock }: Parts): RequestCount {
@@ -198,8 +193,7 @@ function ownAccountOf(
     reauthentication,
     ownPassword: { ...reauthentication, publish, passwordPolicy, nudgeOutbox: outbox.nudge },
     ownEmail: {
-      ...{ ...reauthentication, publish, nudgeOutbox: outbox.nudge, endAdministration },
-      removeClientsOf: removingClientsOf(parts),
+      ...{ ...reauthentication, publish, nudgeOutbox: outbox.nudge },
       authenticateUser: authenticatingUser(parts),
     },
     leaving: { ...closing, throttle, cookie },

@@ -15,7 +15,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   credentials: 'keys data-keys passwords one-time tokens stream revocations feed'.split(' '),
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
   'sign-in':
-    'notices sessions browser member-sessions mailbox-proof registration accept-invitation password forgotten-password verify-email reauthentication account own-password leaving own-email'.split(
+    'notices sessions browser member-sessions mailbox-proof registration accept-invitation password forgotten-password verify-email reauthentication account own-password own-email leaving'.split(
       ' ',
     ),
   access: 'clients client-authentication oauth checks forward-auth'.split(' '),

@@ -11,7 +11,7 @@ export const USER_EVENTS = {
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.email_verified': {
-    when: 'The e-mail address was proven for the first time: by the link or the code of a mail, by accepting an invitation, or by an operator. It is recorded with `user.claimed`, too.',
+    when: 'A user proved the e-mail address for the first time, by the link or the code of a mail or by accepting an invitation, or an operator marked it as proven.',
     ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.claimed': {
@@ -63,7 +63,7 @@ export const USER_EVENTS = {
     ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.closed': {
-    when: 'The account was closed: by its user, by an operator, or by the service, because nobody had proven the mailbox for a long time, or because another account got the e-mail address with a proof. The personal data is gone.',
+    when: 'The account was closed: by its user, by an operator, or by the service, because nobody had proven the mailbox. The personal data is gone.',
     ...{ actor: ['user', 'operator', 'system'], target: 'user', organization: 'never', data: nothing },
   },
   'platform_administrator.granted': {
@@ -72,6 +72,6 @@ export const USER_EVENTS = {
   },
   'platform_administrator.revoked': {
     when: 'An operator ended the administration of the platform by the user, or the account of the user was closed.',
-    ...{ actor: ['user', 'operator', 'system'], target: 'user', organization: 'never', data: nothing },
+    ...{ actor: ['user', 'operator'], target: 'user', organization: 'never', data: nothing },
   },
 } as const satisfies EventsOf<'user' | 'platform_administrator'>;

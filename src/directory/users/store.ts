@@ -67,16 +67,6 @@ export async function replacePassword(tx: SystemTx, userId: string, changedAt: D
   return (await tx.rows(REPLACE, [userId, changedAt.toISOString(), hash])).length > 0;
 }
 
-const IS_CHANGED = statement('SELECT 1 FROM passwords WHERE user_id = $1::uuid AND changed_at >= $2::timestamptz');
-
-/**
- * Whether the password of the user was changed at this instant or later. A hash of the same password with other
- * parameters does not count as a change.
- */
-export async function isPasswordChangedSince(tx: SystemTx, userId: string, instant: Date): Promise<boolean> {
-  return (await tx.rows(IS_CHANGED, [userId, instant.toISOString()])).length > 0;
-}
-
 export interface NewUser {
   readonly id: string;
   readonly email: string;

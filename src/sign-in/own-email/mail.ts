@@ -18,7 +18,6 @@ import { isChangeUndone, isDisputed } from '../../directory/users/email-store.ts
 import { findAccountByMailbox } from '../../directory/users/mailbox-store.ts';
 import { findReceiver, type Receiver } from '../../directory/users/receiver-store.ts';
 import { lockSession } from '../../directory/users/session-store.ts';
-import { isPasswordChangedSince } from '../../directory/users/store.ts';
 
 export const CONFIRM_MAIL = 'email_change_confirm';
 export const NOTICE_MAIL = 'email_change_notice';
@@ -54,8 +53,7 @@ export async function enqueueConfirmMail(
 }
 
 // The mail is unwanted once the session that asked has ended: whatever ends the sessions of a person whose account
-// somebody else has used also ends what the other person asked for. A change of the password keeps the session with
-// which it was made, so the mail is also unwanted once the password was changed after the request.
+// somebody else has used also ends what the other person asked for.
 function confirmMail(deps: ChangeMailDeps): MailKind {
   return {
     kind: CONFIRM_MAIL,
@@ -70,7 +68,6 @@ function confirmMail(deps: ChangeMailDeps): MailKind {
         const email = asked && parseEmail(asked.email);
         if (!email || asked.about === undefined || (await isDisputed(tx, user.id, email.key))) return null;
         const sessionId = asked.about;
-        if (await isPasswordChangedSince(tx, user.id, asked.requestedAt)) return null;
         if (!(await lockSession(tx, { id: user.id, sessionId })).live) return null;
         return prove(deps, tx, { user, email, sessionId });
       },
@@ -85,20 +82,16 @@ interface Proving {
 }
 
 /**
- * Makes the mail that proves the new address. If another account has the address, and somebody has proven that, the
- * owner of that account gets another mail, unless the account is disabled, and nobody gets the token. The token exists
- * all the same, so that the user who asked sees the same as with a free address. An account that nobody has proven
- * gives way at the confirmation (see `giveWay`), so its address counts as free.
+ * Makes the mail that proves the new address. If another account has the address, the owner of that account gets
+ * another mail, unless the account is disabled, and nobody gets the token. The token exists all the same, so that the
+ * user who asked sees the same as with a free address.
  */
 async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionId }: Proving): Promise<Mail | null> {
   const { id: userId, locale } = user;
   const proof = await createOneTime(deps, tx, { userId, purpose: 'change_email', address: email, sessionId });
   const found = await findAccountByMailbox(tx, email.key);
-  if (found?.id === userId) return null;
-  if (!found || found.canBeTakenOver) {
-    return { to: email.address, ...writeMail(deps.mailKit, CONFIRM_MAIL, locale, proof) };
-  }
-  const owner = await findReceiver(tx, found.id);
+  if (!found) return { to: email.address, ...writeMail(deps.mailKit, CONFIRM_MAIL, locale, proof) };
+  const owner = found.id === userId ? null : await findReceiver(tx, found.id);
   if (!owner?.isActive) return null;
   return { to: owner.email, ...writeMail(deps.mailKit, 'account_exists', owner.locale, { reason: 'emailChange' }) };
 }

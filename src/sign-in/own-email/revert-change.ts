@@ -5,16 +5,13 @@ import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { recordOwn } from '../../base/events/record.ts';
 import { publishing } from '../../base/revoking/publish.ts';
-import { consumeToken, endAll, findOneTime, type OneTime } from '../../credentials/one-time/consume.ts';
+import { consumeToken, endAll, type OneTime } from '../../credentials/one-time/consume.ts';
 import { type CreatedOneTime, createOneTime } from '../../credentials/one-time/create.ts';
 import { ENDED_WITH_ADDRESS } from '../../credentials/one-time/purposes.ts';
-import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { deletePassword, insertReverts, isDisputed, updateEmail } from '../../directory/users/email-store.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
-import { type Found, giveWay, lockUnproven } from '../leaving/give-way.ts';
-import { beginAgain } from '../mailbox-proof/begin-again.ts';
-import type { Claimed } from '../mailbox-proof/claim.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
 import { requestPasswordChangedMail } from '../notices/password-changed.ts';
 import { endAccess } from '../sessions/end-session.ts';
 import type { ConfirmChangeDeps } from './confirm-change.ts';
@@ -28,29 +25,20 @@ const TAKEN =
 /**
  * Gives the account its former address again, which counts as proven, and removes the password. All sessions, access
  * tokens and other tokens of mails end, except those that restore a still earlier address, and the account cannot get
- * the addresses of the undone changes again. Another account with the address that nobody has proven is closed. Returns
- * the token that sets a new password. Raises invalid_or_expired_token for every token that does not work, email_taken
- * when another account has the address, and service_busy; the last two leave the token as it is.
+ * the addresses of the undone changes again. Returns the token that sets a new password. Raises
+ * invalid_or_expired_token for every token that does not work, and email_taken when another account has the address,
+ * which leaves the token as it is.
  */
 export async function revertEmailChange(deps: ConfirmChangeDeps, token: string): Promise<Reset> {
-  const found = await findOneTime(deps.db.systemReader(), 'revert_email', token);
-  const formerKey = found?.address && parseEmail(found.address)?.key;
-  if (!found || !formerKey) throw problem('invalid_or_expired_token');
-  const asked = { userId: found.userId, emailKey: formerKey };
-  const { reset, deleted } = await publishing(
+  const { reset } = await publishing(
     deps,
-    beginAgain(() =>
-      deps.db.system(async (tx) => {
-        const holder = await lockUnproven(tx, asked);
-        if (!holder) return null;
-        const used = await consumeToken(tx, 'revert_email', token);
-        if (!used) throw problem('invalid_or_expired_token');
-        return revert(deps, tx, used, holder);
-      }),
-    ),
+    deps.db.system(async (tx) => {
+      const used = await consumeToken(tx, 'revert_email', token);
+      if (!used) throw problem('invalid_or_expired_token');
+      return revert(deps, tx, used);
+    }),
   );
   deps.nudgeOutbox();
-  await removeDeletedForRequest(deps, deleted);
   return reset;
 }
 
@@ -58,22 +46,20 @@ async function revert(
   deps: ConfirmChangeDeps,
   tx: SystemTx,
   { userId, address, aboutAt }: OneTime,
-  holder: Found,
-): Promise<Claimed & { readonly reset: Reset }> {
+): Promise<{ readonly reset: Reset; readonly revocations: readonly Revocation[] }> {
   const user = await findReceiver(tx, userId);
   const former = address === null ? null : parseEmail(address);
   const current = user && parseEmail(user.email);
   if (!user?.isActive || !former || !current || (await isDisputed(tx, userId, former.key))) {
     throw problem('invalid_or_expired_token');
   }
-  const { revocations, deleted } = await giveWay(deps, tx, holder);
   if (!(await updateEmail(tx, userId, former))) throw problem('email_taken', { detail: TAKEN });
   await insertReverts(tx, { userId, currentKey: current.key, formerKey: former.key, since: aboutAt });
   await deletePassword(tx, userId);
-  const ended = await endAccess(tx, { userId, reason: 'email_reverted' });
+  const revocations = await endAccess(tx, { userId, reason: 'email_reverted' });
   await endAll(tx, userId, ENDED_WITH_ADDRESS);
   await recordOwn(deps, tx, userId, 'user.email_reverted');
   await requestPasswordChangedMail(deps, tx, { userId, sessionId: null });
   const reset = await createOneTime(deps, tx, { userId, purpose: 'reset_password', address: former });
-  return { reset, revocations: [...revocations, ...ended], deleted };
+  return { reset, revocations };
 }

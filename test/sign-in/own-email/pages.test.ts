@@ -3,7 +3,7 @@ import t from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../../src/base/page-kit/language.ts';
 import { createOneTime } from '../../../src/credentials/one-time/create.ts';
 import type { Account } from '../../support/fixtures/accounts.ts';
-import { newProvenAccount } from '../../support/fixtures/accounts.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { type Answer, ORIGIN, openVisitor, type Visitor } from '../../support/pages/visitor.ts';
 import { contentOf, freshEmail, mailTo, openChanging, proofIn } from './changing.ts';
 
@@ -128,7 +128,7 @@ t.test(
   async (t) => {
     const user = await register();
     const { back } = await change(user, user.email, freshEmail());
-    await newProvenAccount(api, database, { email: user.email });
+    await newAccount(api, { email: user.email });
     const person = openVisitor(service.url);
     const refused = await person.send(await person.open(REVERT), REVERT, { token: back });
     t.equal(refused.status, 409);
