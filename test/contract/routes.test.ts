@@ -49,7 +49,7 @@ t.test('every operation has its own name', async (t) => {
   );
 });
 
-// The limit `sign_in` counts the requests of each network, and only those of callers who may use the route.
+// The limit `sign_in` counts the requests of each network, and of each user where a user must be signed in.
 const ALLOWED = 3;
 const limited = describedEndpoints().filter(({ limit }) => limit === 'sign_in');
 const isPage = ({ wire }: Endpoint) => wire === 'page';
@@ -59,33 +59,44 @@ interface Sent {
   readonly status: number;
   readonly headers: Headers;
 }
+type Who = 'somebody' | 'a colleague' | 'a stranger';
 /** Sends a request that the operation of the route refuses at once, if it has a body. */
-type Send = (declared: Endpoint, network: string, isSignedIn?: boolean) => Promise<Sent>;
+type Send = (declared: Endpoint, network: string, who?: Who) => Promise<Sent>;
 
 async function openLimited(t: Test): Promise<Send> {
   const database = await createDatabase(t);
   const settings = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: String(ALLOWED), RATE_LIMIT_OTHER: '1000' };
   const { api, url } = await openService(t, database, { ...settings, TRUSTED_PROXIES: '127.0.0.1' });
-  const person = await seedPerson(database);
-  const { accessToken: token } = await signInPerson(api, person);
-  const [own, stranger] = [openVisitor(url), openVisitor(url)];
-  await own.send(await own.open('/sign-in'), '/sign-in', { email: person.email, password: SEEDED_PASSWORD });
-  return (declared, network, isSignedIn = true) => {
+  async function signIn() {
+    const person = await seedPerson(database);
+    const { accessToken: token } = await signInPerson(api, person);
+    const visitor = openVisitor(url);
+    await visitor.send(await visitor.open('/sign-in'), '/sign-in', { email: person.email, password: SEEDED_PASSWORD });
+    return { token, visitor };
+  }
+  const people = {
+    somebody: await signIn(),
+    'a colleague': await signIn(),
+    'a stranger': { token: undefined, visitor: openVisitor(url) },
+  };
+  return (declared, network, who = 'somebody') => {
+    const { token, visitor } = people[who];
     const { method, url: path } = declared;
     const headers = { 'x-forwarded-for': network };
-    if (isPage(declared)) return (isSignedIn ? own : stranger).request(method, path, { x: '1' }, headers);
-    const needsToken = isSignedIn && !isForEverybody(declared);
-    return api.call(method, path, { x: 1 }, { headers, ...(needsToken && { token }) });
+    if (isPage(declared)) return visitor.request(method, path, { x: '1' }, headers);
+    const sent = isForEverybody(declared) ? undefined : token;
+    return api.call(method, path, { x: 1 }, { headers, ...(sent !== undefined && { token: sent }) });
   };
 }
 
 /** A network for each route and purpose. */
 const networkOf = (declared: Endpoint, purpose: number) => `10.0.${limited.indexOf(declared)}.${purpose}`;
 
-t.test('every route with the limit sign_in allows a network so many requests, and other networks go on', async (t) => {
+t.test('every route with the limit sign_in allows a network or user so many requests, and others go on', async (t) => {
   const send = await openLimited(t);
   t.ok(limited.length > 20);
-  for (const declared of limited) {
+  // The form of a signed-in user has no allowance of its own: the next test is about it.
+  for (const declared of limited.filter((one) => isForEverybody(one) || !isPage(one))) {
     const route = `${declared.method} ${declared.url}`;
     const [network, another] = [networkOf(declared, 1), networkOf(declared, 2)];
     for (let sent = 1; sent <= ALLOWED; sent += 1) {
@@ -95,7 +106,12 @@ t.test('every route with the limit sign_in allows a network so many requests, an
     t.equal(status, 429, route);
     t.match(headers.get('retry-after'), /^[1-9]\d?$/, route);
     t.equal(headers.get('ratelimit-limit'), String(ALLOWED), route);
-    t.not((await send(declared, another)).status, 429, `${route}: another network`);
+    if (isForEverybody(declared)) {
+      t.not((await send(declared, another)).status, 429, `${route}: another network`);
+    } else {
+      t.equal((await send(declared, another)).status, 429, `${route}: the same user in another network`);
+      t.not((await send(declared, network, 'a colleague')).status, 429, `${route}: another user in the same network`);
+    }
   }
 });
 
@@ -119,7 +135,7 @@ t.test('strangers in the network use up nothing where only signed-in users may s
   for (const declared of closed) {
     const network = networkOf(declared, 1);
     for (let sent = 0; sent <= ALLOWED; sent += 1) {
-      t.ok([303, 401].includes((await send(declared, network, false)).status), `${declared.url}: a stranger`);
+      t.ok([303, 401].includes((await send(declared, network, 'a stranger')).status), `${declared.url}: a stranger`);
     }
     t.not((await send(declared, network)).status, 429, declared.url);
   }

@@ -188,7 +188,7 @@ function isForAll({ access, limit }: Endpoint): boolean {
 /**
  * Runs before the body is read. Unless the route has another limit, a call of an open route counts against the
  * allowance of the network, and a call of any other route counts against the allowance of the principal. A route with
- * the limit `sign_in` also counts the calls of each network. Only those functions of the guard that may read PostgreSQL
+ * the limit `sign_in` also counts its calls alone, for the network or the signed-in user. Only those functions of the guard that may read PostgreSQL
  * run for the requester.
  */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
@@ -221,8 +221,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     request.setDecorator('caller', acting);
   }
   await assertAllowed(declared, guard, acting, work);
-  // This comes last, so that nobody without a good token uses up what the people of a network share.
-  if (declared.limit === 'sign_in') await drawSignIn(guard.draw, declared, request, reply);
+  if (declared.limit === 'sign_in') await drawSignIn(guard.draw, declared, request, reply, caller);
   return undefined;
 }
 

@@ -45,22 +45,21 @@ export async function admitVisit(
     await guard.draw(request, reply, 'other', `foreign ${network}`);
     throw problem('cross_site_request');
   }
-  const countsNetwork = declared.limit === 'sign_in';
+  const isLimited = declared.limit === 'sign_in';
   const isForVisitors = declared.access.kind === 'visitor';
-  if (countsNetwork && isForVisitors) await drawSignIn(guard.draw, declared, request, reply);
+  if (isLimited && isForVisitors) await drawSignIn(guard.draw, declared, request, reply);
   const { cookies } = pages.kit;
   const key = request.server.parseCookie(request.headers.cookie ?? '')[cookies.name('session')] ?? '';
   const work = workOf(request);
   const caller =
     key === '' ? null : await workFor(work, () => findCaller(declared, guard, pages, { request, reply, key }));
-  if (!(countsNetwork && isForVisitors)) {
+  if (!(isLimited && isForVisitors)) {
     await guard.draw(request, reply, 'other', caller ? `user ${caller.id}` : `page ${network}`);
   }
   if (caller) {
     request.setDecorator('caller', caller);
     work.isFor(caller);
-    // Only people who are signed in use up what the people of a network share at such a page.
-    if (countsNetwork && !isForVisitors) await drawSignIn(guard.draw, declared, request, reply);
+    if (isLimited && !isForVisitors) await drawSignIn(guard.draw, declared, request, reply, caller);
     return undefined;
   }
   if (isForVisitors) return undefined;

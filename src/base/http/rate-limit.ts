@@ -75,16 +75,17 @@ export function rememberAddresses(of: (ip: string) => string): (ip: string | und
 }
 
 /**
- * Counts one call of an endpoint with the limit `sign_in` against what the network of the request may call this
- * endpoint, and the form that shares its allowance. Raises too_many_requests.
+ * Counts one call of an endpoint with the limit `sign_in` and of the form that shares its allowance: for the user who is
+ * signed in, or else for the network of the request. Raises too_many_requests.
  */
 export function drawSignIn(
   draw: DrawLimit,
   { id, limitAs }: { readonly id: string; readonly limitAs?: string | undefined },
   request: FastifyRequest,
   reply: FastifyReply,
+  user: { readonly id: string } | null = null,
 ): Promise<void> {
-  return draw(request, reply, 'signIn', `${limitAs ?? id} ip ${networkOf(request.ip)}`);
+  return draw(request, reply, 'signIn', `${limitAs ?? id} ${user ? `user ${user.id}` : `ip ${networkOf(request.ip)}`}`);
 }
 
 /** Creates the allowances of a server. */

@@ -30,7 +30,10 @@ export async function writeNewFile(path: string, texts: AsyncIterable<string>, s
     const file = await open(temporary, 'wx', 0o600);
     await pipeline(watched(), file.createWriteStream({ flush: true }), { signal });
     await (await open(path, 'wx', 0o600)).close(); // takes the name, because a rename replaces the file of anybody
-    await rename(temporary, path);
+    await rename(temporary, path).catch(async (error) => {
+      await rm(path, { force: true });
+      throw error;
+    });
   } catch (error) {
     throw failure ? failure.error : refusalOf(path, error);
   } finally {

@@ -92,8 +92,8 @@ export async function takeOver(
 }
 
 /**
- * Does the same as takeOver, and deletes the active organizations in which nobody else is an active member. In any
- * other organization, the membership stays with the account.
+ * Does the same as takeOver, and deletes the active organizations that have no other member and no subscription that is
+ * paid for. In any other organization, the membership stays with the account.
  */
 export async function claimUnproven(deps: ClaimDeps, tx: SystemTx, claim: Claim): Promise<Claimed | null> {
   const { user, held, ...taken } = claim;

@@ -96,6 +96,24 @@ t.test(
   },
 );
 
+t.test('an organization that concerns somebody else, or is paid for, is not deleted', async (t) => {
+  const cases: Readonly<Record<string, string>> = {
+    'a suspended member': `INSERT INTO memberships (organization_id, user_id, status) VALUES ($1, $2, 'suspended')`,
+    'a member with a disabled account': `WITH disabled AS (UPDATE users SET status = 'disabled' WHERE id = $2)
+      INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)`,
+    'a subscription': `UPDATE subscriptions SET status = 'past_due' WHERE organization_id = $1 AND $2::uuid IS NOT NULL`,
+    nothing: `SELECT $1::uuid, $2::uuid`,
+  };
+  for (const [what, change] of Object.entries(cases)) {
+    const [attacker, other] = [await register(), await register()];
+    const { id } = attacker.organization;
+    await database.query(change, [id, other.userId]);
+    t.equal((await verify({ token: attacker.token })).status, 200, what);
+    const kept = await database.query('SELECT 1 FROM organizations WHERE id = $1 AND deleted_at IS NULL', [id]);
+    t.equal(kept.length, what === 'nothing' ? 0 : 1, what);
+  }
+});
+
 t.test(
   'if both prove the address at once, one wins, and the account is either wholly claimed or wholly kept',
   async (t) => {

@@ -11,7 +11,7 @@ export const LIMITS = {
     .meta({ description: 'false turns every rate limit off. For load tests only.' }),
   RATE_LIMIT_SIGN_IN: wholeNumber(1, 1_000_000).default(10).meta({
     description:
-      'Requests per minute from one network to each endpoint for signing in or for changing one’s own account. Sign-in, registration and all other such endpoints are counted separately.',
+      'Requests per minute to each endpoint for signing in or for changing one’s own account: from one network, or of one user where a user must be signed in. Sign-in, registration and all other such endpoints are counted separately.',
   }),
   RATE_LIMIT_REFRESH: wholeNumber(1, 1_000_000)
     .default(60)
