@@ -143,7 +143,7 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'A hash of older parameters is replaced where the password is known; too many sessions end at a sign-in.',
   },
   {
-    at: 'sign-in/leaving/close-account.ts',
+    at: 'sign-in/leaving/erase.ts',
     writes: [
       ...['closeAccountRow', 'eraseSessionsOf', 'deleteMembershipsOf', 'markSentRevoked', 'deleteAccepted'],
       ...['markDeleted', 'deleteTokensOf', 'deleteKeptOf', 'deleteMailsOf'],
@@ -166,11 +166,6 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'By the same operation, the service removes an account that nobody has proven.',
   },
   {
-    at: 'admin/accounts/verify-account.ts',
-    writes: ['markEmailVerified'],
-    reason: 'An operator knows whose mailbox it is.',
-  },
-  {
     at: 'admin/organizations/delete-organization.ts',
     writes: ['markDeleted'],
     reason: 'An operator deletes an organization without being a member of it.',
@@ -182,23 +177,23 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'sign-in/mailbox-proof/claim.ts',
-    writes: ['takeOverUnproven', 'markSentRevoked', 'markDeleted'],
+    writes: ['markSentRevoked', 'markDeleted'],
     reason: 'The person who proves a mailbox gets the account without what another person may have left in it.',
   },
   {
+    at: 'sign-in/mailbox-proof/proven.ts',
+    writes: ['markEmailVerified', 'takeOverUnproven'],
+    reason: 'Every proof of a mailbox is recorded here, with its event.',
+  },
+  {
     at: 'sign-in/registration/open-account.ts',
-    writes: ['insertUser', 'markEmailVerified'],
-    reason: 'The token or code that was sent to a mailbox proves it, and the account exists from then on.',
+    writes: ['insertUser'],
+    reason: 'The account exists from the proof of its mailbox on.',
   },
   {
     at: 'sign-in/registration/guess.ts',
     writes: ['writeToLog'],
     reason: 'A guess for an unknown registration waits for the disk, as a guess that is counted does.',
-  },
-  {
-    at: 'sign-in/verify-email/verify-email.ts',
-    writes: ['markEmailVerified'],
-    reason: 'The token or code that was sent to a mailbox proves it.',
   },
   {
     at: 'sign-in/browser/authenticate.ts',
@@ -207,12 +202,12 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'sign-in/accept-invitation/accept-invitation.ts',
-    writes: ['insertUser', 'markEmailVerified', 'updateSessionOrganization'],
-    reason: 'The token that was sent to a mailbox proves it, and the caller’s session may act for the organization.',
+    writes: ['insertUser', 'updateSessionOrganization'],
+    reason: 'The token opens an account, and the caller’s session may act for the organization.',
   },
   {
     at: 'admin/accounts/create-account.ts',
-    writes: ['insertUser', 'markEmailVerified'],
+    writes: ['insertUser'],
     reason: 'An operator makes an account together with its membership or organization.',
   },
   {

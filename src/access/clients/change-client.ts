@@ -3,16 +3,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SystemTx } from '../../base/database/db.ts';
 import { invalid } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import { type NewEvent, recordAll } from '../../base/events/record.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { assertAudience } from './audiences.ts';
 import { type Client, toClient } from './clients.ts';
-import { raiseAnyClientEpoch } from './epoch-store.ts';
+import { raiseEpochsOfMade } from './epoch-store.ts';
 import { type Actor, type ClientDeps, runClientChange } from './run-change.ts';
-import { type ClientContent, type ClientRow, deleteClient, listClientsMadeBy, updateClient } from './store.ts';
+import {
+  type ClientContent,
+  type ClientRow,
+  deleteClient,
+  deleteClientsMadeBy,
+  lockClientsMadeBy,
+  updateClient,
+} from './store.ts';
 
 export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientContent[Field] | undefined };
 
@@ -111,19 +118,21 @@ export async function removeClient(
 
 /**
  * Deletes the clients that a user has made, and ends the tokens of these clients. Used when the owner of an e-mail
- * address takes over the account that somebody else has registered with it. Returns the revocations to publish.
+ * address takes over the account that somebody else has registered with it, who may have made thousands. Returns the
+ * revocations to publish.
  */
 export async function removeClientsOf(
   deps: { readonly clock: Clock; readonly random: Random },
   tx: SystemTx,
   userId: string,
 ): Promise<Revocation[]> {
-  const revocations: Revocation[] = [];
-  for (const { id, organizationId, name, permissions } of await listClientsMadeBy(tx, userId)) {
-    revocations.push(...(await raiseAnyClientEpoch(tx, organizationId, id)));
-    await deleteClient(tx, organizationId, id);
+  await lockClientsMadeBy(tx, userId);
+  const revocations = await raiseEpochsOfMade(tx, userId);
+  const deleted = await deleteClientsMadeBy(tx, userId);
+  const events = deleted.map(({ id, organizationId, name, permissions }): NewEvent => {
     const event = { type: 'client.deleted', organizationId, actorId: userId, targetId: id } as const;
-    await record(tx, { id: newId(deps.random, deps.clock), ...event, data: { name, permissions } });
-  }
+    return { id: newId(deps.random, deps.clock), ...event, data: { name, permissions } };
+  });
+  await recordAll(tx, events);
   return revocations;
 }

@@ -44,6 +44,19 @@ export async function raiseAnyClientEpoch(
   return rows.map((row) => ({ kind: 'client', ...row }));
 }
 
+const RAISE_MADE_BY = statement(`
+WITH raised AS (
+  UPDATE clients SET epoch = epoch + 1 WHERE created_by = $1::uuid RETURNING id, epoch, organization_id
+),
+revoked AS (${BY_SYSTEM})
+SELECT id::text AS client_id, epoch FROM raised`);
+
+/** Does the same as raiseAnyClientEpoch for all clients that the user has made. */
+export async function raiseEpochsOfMade(tx: SystemTx, userId: string): Promise<Revocation[]> {
+  const rows = await tx.rows<Raised>(RAISE_MADE_BY, [userId]);
+  return rows.map((row) => ({ kind: 'client', ...row }));
+}
+
 const END_CLIENT_TOKENS = statement(`
 WITH raised AS (
   UPDATE clients SET epoch = epoch + 1 WHERE id = $1::uuid AND epoch = $2::int RETURNING id, epoch, organization_id

@@ -200,9 +200,16 @@ export async function deleteClient(tx: AnyTx, organizationId: string | null, id:
   await tx.rows(DELETE, [organizationId ?? SYSTEM_OWNER, id]);
 }
 
-const MADE_BY = statement(`
-SELECT c.id::text, c.organization_id::text AS "organizationId", c.name, c.permissions
-FROM clients c WHERE c.created_by = $1::uuid ORDER BY c.id FOR UPDATE`);
+const LOCK_MADE_BY = statement('SELECT 1 FROM clients WHERE created_by = $1::uuid ORDER BY id FOR UPDATE');
+
+/** Locks the clients that the user has made, in every organization. */
+export async function lockClientsMadeBy(tx: SystemTx, userId: string): Promise<void> {
+  await tx.rows(LOCK_MADE_BY, [userId]);
+}
+
+const DELETE_MADE_BY = statement(`
+DELETE FROM clients WHERE created_by = $1::uuid
+RETURNING id::text, organization_id::text AS "organizationId", name, permissions`);
 
 export interface MadeClient {
   readonly id: string;
@@ -211,7 +218,7 @@ export interface MadeClient {
   readonly permissions: readonly string[];
 }
 
-/** The clients that the user has made, in every organization. Locks them. */
-export function listClientsMadeBy(tx: SystemTx, userId: string): Promise<MadeClient[]> {
-  return tx.rows(MADE_BY, [userId]);
+/** Deletes the clients that the user has made, with their secrets and used assertions. Returns what they were. */
+export function deleteClientsMadeBy(tx: SystemTx, userId: string): Promise<MadeClient[]> {
+  return tx.rows(DELETE_MADE_BY, [userId]);
 }

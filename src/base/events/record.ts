@@ -32,9 +32,16 @@ export type EventPart<Type extends EventType, Member extends keyof NewEvent> = T
   : never;
 
 /** Writes the event in the transaction. */
-export async function record(tx: OrganizationTx | UserTx | SystemTx, event: NewEvent): Promise<void> {
+export function record(tx: OrganizationTx | UserTx | SystemTx, event: NewEvent): Promise<void> {
+  return recordAll(tx, [event]);
+}
+
+/** Does the same as record for several events. */
+export async function recordAll(tx: OrganizationTx | UserTx | SystemTx, events: readonly NewEvent[]): Promise<void> {
   // createMany is used, because create also reads the row back, and row-level security might not allow that.
-  await tx.models.event.createMany({ data: [{ ...event, data: { ...event.data } as Record<string, string> }] });
+  await tx.models.event.createMany({
+    data: events.map((event) => ({ ...event, data: { ...event.data } as Record<string, string> })),
+  });
 }
 
 /** The types that `recordOwn` accepts: events that users cause about their own accounts, without data. */

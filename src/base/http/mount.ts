@@ -188,8 +188,8 @@ function isForAll({ access, limit }: Endpoint): boolean {
 /**
  * Runs before the body is read. Unless the route has another limit, a call of an open route counts against the
  * allowance of the network, and a call of any other route counts against the allowance of the principal. A route with
- * the limit `sign_in` also counts its calls alone, for the network or the signed-in user. Only those functions of the guard that may read PostgreSQL
- * run for the requester.
+ * the limit `sign_in` also counts its calls alone, for the network or the signed-in user. Only those functions of the
+ * guard that may read PostgreSQL run for the requester.
  */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   if (declared.wire === 'page') return admitVisit(declared, guard, request, reply);

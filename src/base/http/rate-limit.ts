@@ -75,8 +75,8 @@ export function rememberAddresses(of: (ip: string) => string): (ip: string | und
 }
 
 /**
- * Counts one call of an endpoint with the limit `sign_in` and of the form that shares its allowance: for the user who is
- * signed in, or else for the network of the request. Raises too_many_requests.
+ * Counts one call of an endpoint with the limit `sign_in` and of the form that shares its allowance: for the user who
+ * is signed in, or else for the network of the request. Raises too_many_requests.
  */
 export function drawSignIn(
   draw: DrawLimit,

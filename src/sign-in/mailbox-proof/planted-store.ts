@@ -4,7 +4,7 @@ import { type SystemTx, statement } from '../../base/database/db.ts';
 export interface HeldOrganization {
   readonly id: string;
   readonly slug: string;
-  /** Whether the organization is active, has no other member of any status, and has no subscription that is paid for. */
+  /** Whether the organization is active, has no other member of any status, and no subscription that is paid for. */
   readonly isOnlyTheirs: boolean;
 }
 

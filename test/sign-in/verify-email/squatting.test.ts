@@ -96,6 +96,30 @@ t.test(
   },
 );
 
+t.test('an attacker who has made thousands of clients cannot keep the account from its owner', async (t) => {
+  const attacker = await register();
+  const { body } = await api.post(
+    '/clients',
+    { name: 'Backdoor', permissions: ['users:read'] },
+    { token: attacker.accessToken },
+  );
+  await database.query(
+    `INSERT INTO clients (id, organization_id, owner_key, name, permissions, authentication, created_by)
+     SELECT gen_random_uuid(), organization_id, owner_key, name || n, permissions, authentication, created_by
+     FROM clients, generate_series(1, 3000) AS n WHERE id = $1::uuid`,
+    [body.data.id],
+  );
+  t.equal((await verify({ token: attacker.token })).status, 200);
+  t.same(await database.query('SELECT 1 FROM clients WHERE created_by = $1', [attacker.userId]), []);
+  const [ended] = await database.query<{ clients: number; events: number }>(
+    `SELECT (SELECT count(*)::int FROM revocations WHERE kind = 'client' AND caused_in = $1) AS clients,
+       (SELECT count(*)::int FROM events WHERE type = 'client.deleted' AND organization_id = $1) AS events`,
+    [attacker.organization.id],
+  );
+  t.same(ended, { clients: 3001, events: 3001 });
+  t.equal((await clientToken(body.data)).status, 401);
+});
+
 t.test('an organization that concerns somebody else, or is paid for, is not deleted', async (t) => {
   const cases: Readonly<Record<string, string>> = {
     'a suspended member': `INSERT INTO memberships (organization_id, user_id, status) VALUES ($1, $2, 'suspended')`,
