@@ -20,7 +20,7 @@ import type { ConfirmChangeDeps } from './confirm-change.ts';
 export type Reset = Pick<CreatedOneTime<'reset_password'>, 'token' | 'expiresAt'>;
 
 const TAKEN =
-  'Another account has this e-mail now, so nothing was changed: ask an operator of this service, who can help you.';
+  'Another account has this e-mail now, so nothing was changed: request a new password for the e-mail, sign in, close that account, and use this link again.';
 
 /**
  * Gives the account its former address again, which counts as proven, and removes the password. All sessions, access

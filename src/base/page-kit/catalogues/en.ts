@@ -196,7 +196,8 @@ export const en = {
     reverted: 'Your account has its former e-mail again, and every device is signed out.',
     next: 'Your account has no password now. Set a new one to sign in.',
     forgotten: 'Get a mail to set a new password',
-    taken: 'Another account has this e-mail now, so nothing was changed. Ask the operator of this service for help.',
+    taken:
+      'Another account has this e-mail now, so nothing was changed. Request a new password for this e-mail, sign in, close that account, and use this link again.',
     dead: 'If you have no newer mail, see whether you can still get into the account with your e-mail:',
   },
   ownData: {

@@ -199,7 +199,7 @@ export const es: Catalogue = {
     next: 'Su cuenta no tiene contraseña ahora. Cree una nueva para entrar.',
     forgotten: 'Recibir un mensaje para crear una contraseña nueva',
     taken:
-      'Otra cuenta tiene este correo ahora, así que no se ha cambiado nada. Pida ayuda al operador de este servicio.',
+      'Otra cuenta tiene este correo ahora, así que no se ha cambiado nada. Pida una contraseña nueva para este correo, entre, cierre esa cuenta y use este enlace otra vez.',
     dead: 'Si no tiene un mensaje más nuevo, vea si todavía puede entrar en la cuenta con su correo:',
   },
   ownData: {

@@ -196,7 +196,8 @@ export const pt: Catalogue = {
     reverted: 'A sua conta tem de novo o e-mail anterior, e a sessão terminou em todos os dispositivos.',
     next: 'A sua conta agora não tem senha. Crie uma nova para entrar.',
     forgotten: 'Receber uma mensagem para criar uma nova senha',
-    taken: 'Outra conta tem este e-mail agora, por isso nada foi alterado. Peça ajuda ao operador deste serviço.',
+    taken:
+      'Outra conta tem este e-mail agora, por isso nada foi alterado. Peça uma nova senha para este e-mail, entre, encerre essa conta e use este link outra vez.',
     dead: 'Se não tem uma mensagem mais nova, veja se ainda consegue entrar na conta com o seu e-mail:',
   },
   ownData: {
