@@ -33,8 +33,9 @@ t.test('a logout that PostgreSQL executed without an answer is not reported as u
   t.same([reply.status, reply.code], [503, 'database_unavailable']);
   t.match(reply.body.detail, UNKNOWN);
   t.equal(reply.body.error, reply.body.detail);
-  const [row] = await database.query('SELECT revoked_at FROM sessions WHERE id = $1', [account.sessionId]);
-  t.ok(row?.revoked_at, 'the session was ended');
+  const ended = 'SELECT 1 FROM sessions WHERE id = $1 AND revoked_at IS NOT NULL';
+  // On a busy machine, PostgreSQL may execute the statement after the answer.
+  await until(async () => (await database.query(ended, [account.sessionId])).length > 0);
 });
 
 t.test('a change whose statement was sent is not reported as unchanged', async (t) => {
