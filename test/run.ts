@@ -76,7 +76,7 @@ function readOptions(args: string[]): Options {
     allowPositionals: true,
     options: { jobs: { type: 'string' }, record: { type: 'boolean' }, durations: { type: 'boolean' } },
   });
-  const jobs = Number(values.jobs ?? 3 * availableParallelism()); // test files often wait
+  const jobs = Number(values.jobs ?? 2 * availableParallelism()); // test files often wait
   if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs takes a number of processes');
   const [isRecording, showsDurations] = [values.record === true, values.durations === true];
   return { jobs, isRecording, showsDurations, names: positionals };
