@@ -93,7 +93,7 @@ function needsEmbedded(config: Config): boolean {
   return !config.production && !config.DATABASE_URL && !config.DATABASE_APP_URL;
 }
 
-/** A second start is told of the first one, and not of its port. */
+/** Refuses a second start, because Tenantry is already running. Otherwise the message would be about the port. */
 async function refuseSecond(config: Config): Promise<void> {
   if (!needsEmbedded(config)) return;
   const { assertNotRunning } = await import('./base/embedded/embedded.ts');

@@ -1,5 +1,5 @@
-// A process that has not run for a while knows nothing of what was revoked meanwhile. It reads the revocations before
-// it answers.
+// After a pause, a process does not know what was revoked during the pause. So it reads the revocations before it
+// answers.
 import t, { type Test } from 'tap';
 import { type Database, DatabaseUnavailable } from '../../../src/base/database/db.ts';
 import { createPauseWatch } from '../../../src/base/loops/pause-watch.ts';

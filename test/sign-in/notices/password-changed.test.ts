@@ -81,7 +81,7 @@ t.test('a person who changes the password gets one mail with the device; a refus
 });
 
 t.test(
-  'whoever changes the password again and again sends five mails an hour and twenty a day, the first ones',
+  'if the password changes again and again, only the first five changes of an hour and twenty of a day are mailed',
   async (t) => {
     const { email, userId } = await register('en');
     const change = async (times: number) => {
