@@ -37,7 +37,7 @@ export const WORDS = {
   cross_site_request: 'The service does not accept this application. Its operator must name it in CORS_ORIGINS.',
   // accounts and e-mails
   validation_failed: 'Some fields need your attention.',
-  email_taken: 'An account with this e-mail exists already. Sign in instead.',
+  email_taken: 'An account has this e-mail, or can still take it back. Sign in, or use another e-mail.',
   registration_closed: 'A new account needs an invitation. Ask your administrator for one.',
   email_unchanged: 'This is your e-mail already. Enter another one.',
   email_disputed: 'The owner of this account has undone a change to this e-mail. Enter another one.',

@@ -219,7 +219,7 @@ export const PROBLEMS = {
   email_taken: {
     status: 409,
     title: 'E-mail taken',
-    detail: 'An account with this e-mail already exists: sign in instead.',
+    detail: 'An account has this e-mail, or can still take it back: sign in, or use another e-mail.',
   },
   slug_taken: {
     status: 409,

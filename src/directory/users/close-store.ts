@@ -17,16 +17,15 @@ export interface ClosableAccount {
 const LOCK = statement(`
 SELECT u.id::text, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u.locale,
   u.email_verified_at IS NOT NULL AS "isEmailVerified"
-FROM users u WHERE u.id = ANY($1::text[]::uuid[]) AND u.status <> 'closed' ORDER BY u.id FOR UPDATE`);
+FROM users u WHERE u.id = $1::uuid AND u.status <> 'closed' FOR UPDATE`);
 
 /**
- * Locks the accounts with these ids until the end of the transaction, in the order of their ids. No row that refers to
- * one of the users, such as a membership or a session, can be added meanwhile. Leaves out an account that does not
- * exist or is closed.
+ * Locks the account until the end of the transaction. No row that refers to the user, such as a membership or a
+ * session, can be added meanwhile. Null when the account does not exist or is closed.
  */
-export async function lockAccounts(tx: SystemTx, userIds: readonly string[]): Promise<ClosableAccount[]> {
-  const rows = await tx.rows<ClosableAccount>(LOCK, [userIds]);
-  return tx.personal.opening((open) => rows.map((row) => withPerson(open, row)));
+export async function lockAccount(tx: SystemTx, userId: string): Promise<ClosableAccount | null> {
+  const [row] = await tx.rows<ClosableAccount>(LOCK, [userId]);
+  return row ? tx.personal.opening((open) => withPerson(open, row)) : null;
 }
 
 // Without the password, no sign-in that has checked it can open a session any more. Such a sign-in has either locked

@@ -89,6 +89,23 @@ export async function isDisputed(tx: SystemTx, userId: string, emailKey: string)
   return (await tx.rows(IS_DISPUTED, [userId, found])).length > 0;
 }
 
+// $1 look-up of the address.
+const IS_RESTORABLE = statement(`
+SELECT 1 FROM one_time_tokens
+WHERE address_lookup = decode($1, 'base64') AND purpose = 'revert_email' AND used_at IS NULL AND ended_at IS NULL
+  AND expires_at > clock_timestamp() LIMIT 1`);
+
+/**
+ * Whether some account had this canonical e-mail and can still get it back. Until then, nobody may get the e-mail
+ * without a proof: with an account that anybody could make, a person who has stolen the former account could keep its
+ * owner from taking it back. Call this after the insertion of the new account: no change of the e-mail that freed it
+ * can then be missed.
+ */
+export async function isRestorable(tx: SystemTx, emailKey: string): Promise<boolean> {
+  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
+  return (await tx.rows(IS_RESTORABLE, [found])).length > 0;
+}
+
 // $1 user, $2 when the change was made.
 const IS_UNDONE = statement(`
 SELECT 1 FROM email_reverts

@@ -6,7 +6,7 @@ import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { CreateDeps } from '../../credentials/one-time/create.ts';
 import { removeDeletedForRequest } from '../../directory/organizations/remove-deleted.ts';
 import { lockOrganizations } from '../../directory/rights/store.ts';
-import { lockAccounts } from '../../directory/users/close-store.ts';
+import { lockAccount } from '../../directory/users/close-store.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { beginAgain } from '../mailbox-proof/begin-again.ts';
@@ -79,7 +79,7 @@ async function closeIn(deps: ClosingDeps, tx: SystemTx, input: Closing): Promise
   const { userId, caller } = input;
   const locked = new Set(await listHeldIds(tx, userId));
   await lockOrganizations(tx, [...locked]);
-  const [account] = await lockAccounts(tx, [userId]);
+  const account = await lockAccount(tx, userId);
   if (caller) await assertSessionLive(tx, caller); // a closed account has no live session
   if (!account) throw problem('not_found', { detail: 'There is no account with this e-mail or id.' });
   const held = await listHeld(tx, userId);

@@ -22,7 +22,7 @@ interface Held {
   readonly slug: string;
 }
 
-export interface Erasure {
+interface Erasure {
   readonly account: ClosableAccount;
   /** Null for an operator and for the service itself. */
   readonly actorId: string | null;

@@ -48,17 +48,13 @@ export interface Claimed {
 
 /**
  * Locks the organizations of the user, and then the user: every change of members takes the locks in this order.
- * `lockUsers` may lock the user more strongly, or together with other users. Returns null if the user has joined
- * another organization meanwhile; then nothing was changed, and the caller begins a new transaction (see `beginAgain`).
+ * Returns null if the user has joined another organization meanwhile; then nothing was changed, and the caller begins a
+ * new transaction (see `beginAgain`).
  */
-export async function lockHeld(
-  tx: SystemTx,
-  userId: string,
-  lockUsers: () => Promise<void> = () => lockOwner(tx, userId),
-): Promise<readonly HeldOrganization[] | null> {
+export async function lockHeld(tx: SystemTx, userId: string): Promise<readonly HeldOrganization[] | null> {
   const locked = new Set((await listHeldOrganizations(tx, userId)).map(({ id }) => id));
   await lockOrganizations(tx, [...locked]);
-  await lockUsers();
+  await lockOwner(tx, userId);
   const held = await listHeldOrganizations(tx, userId);
   return held.every(({ id }) => locked.has(id)) ? held : null;
 }

@@ -98,7 +98,9 @@ async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionI
 
 /**
  * Requests the mail to the former address, in the transaction that has changed it. The mail is unwanted if nobody has
- * proven that this address belongs to the user: its owner may be a stranger, who must not get the account.
+ * proven that this address belongs to the user: its owner may be a stranger, who must not get the account. The token
+ * that is made here is in no mail, and the one in the mail replaces it. It keeps the address from anybody who has not
+ * proven the mailbox (see `isRestorable`) while the mail is on its way.
  */
 export async function enqueueNoticeMail(
   deps: CreateDeps,
@@ -109,6 +111,7 @@ export async function enqueueNoticeMail(
   const id = newId(deps.random, deps.clock);
   await enqueue(tx, { id, kind: NOTICE_MAIL, subjectId: former.id });
   await sealRecipient(tx, id, { email: former.email, locale: former.locale, about: newEmail });
+  await createOneTime(deps, tx, { userId: former.id, purpose: 'revert_email', address: parseEmail(former.email) });
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   type TrialSubscription,
 } from '../../directory/organizations/insert-organization.ts';
 import { parseEmail } from '../../directory/users/email.ts';
+import { isRestorable } from '../../directory/users/email-store.ts';
 import { findCredentials, insertUser } from '../../directory/users/store.ts';
 import { enqueueVerifyMail } from '../mailbox-proof/mail.ts';
 import { endRegistrationsOf } from '../registration/end.ts';
@@ -53,8 +54,8 @@ export interface Registered extends SignedIn {
 }
 
 /**
- * Creates the account and opens a session. Raises registration_closed, validation_failed, email_taken, slug_taken,
- * service_busy.
+ * Creates the account and opens a session. Raises registration_closed, validation_failed, email_taken (also for an
+ * e-mail that its former account can get back), slug_taken, service_busy.
  */
 export async function register(
   deps: RegisterDeps,
@@ -81,7 +82,8 @@ export async function register(
 
   async function write(tx: SystemTx): Promise<Opened<Registered>> {
     await once.begin(tx);
-    if (!(await insertUser(tx, user))) throw problem('email_taken');
+    const isFree = (await insertUser(tx, user)) && !(await isRestorable(tx, user.emailKey));
+    if (!isFree) throw problem('email_taken');
     await endRegistrationsOf(tx, user.emailKey);
     await recordOwn(deps, tx, user.id, 'user.registered');
     await enqueueVerifyMail(deps, tx, { userId: user.id, emailKey: user.emailKey });

@@ -192,7 +192,9 @@ ${linkForm(view, FRESH, { path: VERIFY })}
     autocomplete: 'new-password',
   } as const;
   const hint = view.text.register.passwordHint;
+  const older = isNew && html`<p>${text.ofRegistration.older}</p>`;
   return html`<p>${text.byPassword}</p>
+${older}
 ${form(view, { action: VERIFY, submit: text.confirm, fields: html`${acting('password')}${field(view, attempt, own)}` })}
 <details class="after"${attempt.typed.step === 'claim' && html` open`}><summary>${text.notMe}</summary>
 <p>${text.claim}</p>

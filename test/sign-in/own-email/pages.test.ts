@@ -1,16 +1,16 @@
 // A person without scripts changes the e-mail on the pages, by the code and by the link, and takes it back.
 import t from 'tap';
+import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import { CATALOGUES, LANGUAGES } from '../../../src/base/page-kit/language.ts';
 import { createOneTime } from '../../../src/credentials/one-time/create.ts';
 import type { Account } from '../../support/fixtures/accounts.ts';
-import { newAccount } from '../../support/fixtures/accounts.ts';
 import { type Answer, ORIGIN, openVisitor, type Visitor } from '../../support/pages/visitor.ts';
 import { contentOf, freshEmail, mailTo, openChanging, proofIn } from './changing.ts';
 
 const [OWN, CONFIRM, REVERT, RESET] = ['/account/email', '/confirm-email', '/revert-email', '/reset-password'];
 const NEW_PASSWORD = 'seven purple kettles';
 const changing = await openChanging(t);
-const { api, database, mailbox, service, register, change, ask, login } = changing;
+const { database, mailbox, service, register, change, ask, login } = changing;
 
 async function signedIn({ email, password }: Account, language = 'en'): Promise<Visitor> {
   const person = openVisitor(service.url, { language });
@@ -128,7 +128,8 @@ t.test(
   async (t) => {
     const user = await register();
     const { back } = await change(user, user.email, freshEmail());
-    await newAccount(api, { email: user.email });
+    const made = { email: user.email, name: 'Other', password: user.password, verified: false };
+    await createAccount(service.app.parts, made);
     const person = openVisitor(service.url);
     const refused = await person.send(await person.open(REVERT), REVERT, { token: back });
     t.equal(refused.status, 409);

@@ -123,6 +123,8 @@ export const en = {
       claim:
         'You get an account with the password that you choose here. What somebody else has typed is dropped: the name, the password and the organization.',
       claimSubmit: 'Create the account with this password',
+      older:
+        'If this e-mail already has an account and nobody has confirmed its e-mail, you get that account, and what was left in it is deleted: its password, all sessions, service clients, sent invitations, and the organizations without another member.',
     },
   },
   signOut: {

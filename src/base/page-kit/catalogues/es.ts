@@ -125,6 +125,8 @@ export const es: Catalogue = {
       claim:
         'Usted recibe una cuenta con la contraseña que elija aquí. Lo que otra persona escribió se descarta: el nombre, la contraseña y la organización.',
       claimSubmit: 'Crear la cuenta con esta contraseña',
+      older:
+        'Si este correo ya tiene una cuenta cuyo correo nadie ha confirmado, usted recibe esa cuenta, y se borra lo que quedó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones sin otro miembro.',
     },
   },
   signOut: {

@@ -124,6 +124,8 @@ export const pt: Catalogue = {
       claim:
         'Você recebe uma conta com a senha que escolher aqui. O que outra pessoa digitou é descartado: o nome, a senha e a organização.',
       claimSubmit: 'Criar a conta com esta senha',
+      older:
+        'Se este e-mail já tem uma conta cujo e-mail ninguém confirmou, você recebe essa conta, e o que ficou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações sem outro membro.',
     },
   },
   signOut: {

@@ -1,0 +1,4 @@
+-- Finds out whether a former address of an account can still be taken back. Registration asks this. The table is small:
+-- the service removes tokens that are over.
+CREATE INDEX one_time_tokens_restorable_idx ON one_time_tokens (address_lookup)
+  WHERE purpose = 'revert_email' AND used_at IS NULL AND ended_at IS NULL;

@@ -1,0 +1,109 @@
+// While the link to restore a former address works, only somebody who has proven the mailbox gets the address.
+import t from 'tap';
+import { createAccount } from '../../../src/admin/accounts/create-account.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
+import { refused } from '../../support/raw.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
+import { rounds } from '../../support/thorough.ts';
+import { freshEmail, mailTo, openChanging, proofIn } from './changing.ts';
+
+const changing = await openChanging(t);
+const { api, database, mailbox, service, register, ask, confirm, revert, change } = changing;
+const { parts } = service.app;
+
+const password = 'another horse with a battery';
+const registering = (email: string, more: Record<string, unknown> = {}) =>
+  api.post('/auth/register', { email, password, name: 'Mallory', ...more });
+
+/** Asks for the new address. Returns the token that proves it. */
+async function askFor(token: string, to: string): Promise<string> {
+  t.equal((await ask(token, to)).status, 202);
+  return proofIn(await mailTo(mailbox, to, '/confirm-email')).token;
+}
+
+t.test('a stranger cannot register the former address, so its owner takes it back', async (t) => {
+  const user = await register();
+  const { back } = await change(user, user.email, freshEmail());
+  for (const email of [user.email, user.email.toUpperCase()]) {
+    const reply = await registering(email);
+    refused(t, reply, 'email_taken', email);
+    t.match(reply.text, /can still take it back/);
+  }
+  t.equal((await revert(back)).status, 200);
+  refused(t, await registering(user.email), 'email_taken', 'its own account has it again');
+});
+
+t.test('every former address is kept, also after a second change', async (t) => {
+  const user = await register();
+  const [second, third] = [freshEmail('second'), freshEmail('third')];
+  const one = await change(user, user.email, second);
+  await change({ ...user, ...one }, second, third);
+  for (const email of [user.email, second]) refused(t, await registering(email), 'email_taken', email);
+  t.equal((await revert(one.back)).status, 200);
+  t.equal((await registering(second)).status, 201, 'the way back to the second one has ended');
+});
+
+t.test('the former address is kept also while its mail waits for the mail server', async (t) => {
+  const user = await register();
+  const token = await askFor(user.accessToken, freshEmail());
+  await database.query(`CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.due_at = now() + interval '1 hour'; RETURN NEW; END $$`);
+  await database.query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW
+    WHEN (NEW.kind = 'email_change_notice') EXECUTE FUNCTION later()`);
+  t.equal((await confirm({ token })).status, 200);
+  await database.query('DROP TRIGGER later ON outbox');
+  refused(t, await registering(user.email), 'email_taken', 'before the mail is sent');
+  const due = `UPDATE outbox SET due_at = now() WHERE kind = 'email_change_notice' AND subject_id = $1 RETURNING 1`;
+  t.equal((await database.query(due, [user.userId])).length, 1);
+  parts.outbox.nudge();
+  const back = tokenIn(await mailTo(mailbox, user.email, '/revert-email'));
+  refused(t, await registering(user.email), 'email_taken', 'after the mail is sent');
+  t.equal((await revert(back)).status, 200);
+});
+
+t.test('an address that nobody had proven is free at once: its account cannot take it back', async (t) => {
+  const user = await newAccount(api);
+  t.equal((await confirm({ token: await askFor(user.accessToken, freshEmail()) })).status, 200);
+  t.equal((await registering(user.email)).status, 201);
+});
+
+t.test('the address is free when the link has expired, and when the account is closed', async (t) => {
+  const [expired, closed] = [await register(), await register()];
+  await change(expired, expired.email, freshEmail());
+  const { accessToken } = await change(closed, closed.email, freshEmail());
+  for (const { email } of [expired, closed]) refused(t, await registering(email), 'email_taken', 'before');
+  await database.query(
+    `UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1 AND purpose = 'revert_email'`,
+    [expired.userId],
+  );
+  t.equal((await registering(expired.email)).status, 201);
+  const asked = { password: closed.password, deleteOrganizations: [closed.organization.id] };
+  t.equal((await api.call('DELETE', '/me', asked, { token: accessToken })).status, 204);
+  t.equal((await registering(closed.email)).status, 201);
+});
+
+t.test('somebody who has proven the mailbox gets the address: an invitation, a change, an operator', async (t) => {
+  const [invited, changed, made] = [await register(), await register(), await register()];
+  const links: string[] = [];
+  for (const user of [invited, changed, made]) links.push((await change(user, user.email, freshEmail())).back);
+  const inviter = await register();
+  const { token } = await seedInvitation(database, inviter.organization.id, { email: invited.email, role: 'viewer' });
+  const accepted = await registering(invited.email, { invitationToken: token });
+  t.equal(accepted.status, 201, accepted.text);
+  const other = await register();
+  t.equal((await confirm({ token: await askFor(other.accessToken, changed.email) })).status, 200);
+  await createAccount(parts, { email: made.email, name: 'Made', password, verified: false });
+  for (const back of links) refused(t, await revert(back), 'email_taken', 'the account has an owner');
+});
+
+t.test('registrations at the same moment as the change never get the address', async (t) => {
+  for (let round = 0; round < rounds(5); round += 1) {
+    const user = await register();
+    const token = await askFor(user.accessToken, freshEmail());
+    const [confirmed, ...others] = await atOnce(4, (n) => (n === 0 ? confirm({ token }) : registering(user.email)));
+    t.equal(confirmed?.status, 200);
+    for (const reply of others) refused(t, reply, 'email_taken', `round ${round}`);
+  }
+});
