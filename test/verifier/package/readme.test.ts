@@ -1,5 +1,5 @@
-// The commands and the program by which README.md introduces the verifier, as a reader runs them: in the clone and in an
-// empty folder, beside a running service.
+// The commands and the program by which README.md introduces the verifier, as a reader runs them: in the clone and in
+// an empty folder, beside a running service.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
