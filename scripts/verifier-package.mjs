@@ -1,5 +1,5 @@
 // The verifier as a package for other services: `npm run build:verifier` compiles it to dist with its types, and
-// `npm run pack:verifier [folder]` makes a tarball that contains only the verifier.
+// `npm run pack:verifier [folder]` makes a tarball that contains only the verifier, and prints the path of the tarball.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -55,13 +55,16 @@ function pack(to) {
     writeFileSync(join(stage, 'README.md'), README);
     copyFileSync(join(root, 'LICENSE'), join(stage, 'LICENSE'));
     mkdirSync(to, { recursive: true });
-    run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', to], stage);
+    const tarball = run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', to], stage, 'pipe');
+    console.log(`The package is ${join(to, tarball.trim())}`);
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
 }
 
-function run(program, args, cwd) {
-  const { status } = spawnSync(program, args, { cwd, stdio: 'inherit' });
+/** Returns what the program prints, if `output` is 'pipe'. Ends this process when the program fails. */
+function run(program, args, cwd, output = 'inherit') {
+  const { status, stdout } = spawnSync(program, args, { cwd, stdio: ['inherit', output, 'inherit'], encoding: 'utf8' });
   if (status !== 0) process.exit(status ?? 1);
+  return stdout;
 }

@@ -51,7 +51,7 @@ export const INSTALLATION_EVENTS = {
     }),
   },
   'installation.recovered': {
-    when: 'An operator ran `tenantry restore` after a backup was restored. Every session and token from before `restoredAt` ended.',
+    when: 'An operator ran `tenantry restore` after a backup was restored. Every session and token from before `restoredAt` ended. This event has the number of the sessions, which have no `session.ended`.',
     ...{ actor: ['operator'], target: 'installation', organization: 'never' },
     data: z.strictObject({
       restoredAt: z.iso.datetime(),
