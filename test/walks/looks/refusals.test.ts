@@ -1,0 +1,97 @@
+// What people see when something is refused or not available, and when they follow the link of a registration, in both
+// themes and several languages.
+import type { Page } from 'playwright-core';
+import t, { type Test } from 'tap';
+import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';
+import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { startChromium } from '../../support/pages/chromium.ts';
+import { fill, send } from '../../support/pages/filling.ts';
+import { type ColorScheme, languagesFor, lookAt, NARROW } from '../../support/pages/look.ts';
+import { openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
+import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
+import { openService } from '../../support/service.ts';
+
+const PASSWORD = 'correct horse battery';
+const THEMES: readonly ColorScheme[] = ['light', 'dark'];
+
+type Shown = Readonly<Record<string, (page: Page, language: Language) => Promise<void>>>;
+
+/** Looks at what each function opens. */
+async function lookAtEach(t: Test, url: string, shown: Shown): Promise<void> {
+  const browser = await startChromium(t, { 'localhost:3000': new URL(url).host });
+  for (const colorScheme of THEMES) {
+    for (const language of languagesFor(colorScheme)) {
+      const { page, context, faults } = await browser.open({ locale: language, colorScheme, viewport: NARROW });
+      for (const [name, open] of Object.entries(shown)) {
+        await page.setViewportSize(NARROW);
+        await open(page, language);
+        await lookAt(t, page, { name, language, colorScheme, fully: true });
+      }
+      t.same(faults, []);
+      await context.close();
+    }
+  }
+}
+
+async function signIn(page: Page, language: Language, email: string, password: string): Promise<void> {
+  const text = CATALOGUES[language].signIn;
+  await page.goto('/sign-in');
+  await fill(page, { [text.email]: email, [text.password]: password });
+  await send(page, text.submit);
+}
+
+t.test('registration is closed', async (t) => {
+  const { url } = await openService(t, await createDatabase(t), { REGISTRATION_MODE: 'closed' });
+  await lookAtEach(t, url, {
+    'register-closed': async (page) => void (await page.goto('/register')),
+    'sign-in-closed': async (page) => void (await page.goto('/sign-in')),
+  });
+});
+
+t.test('the link of a registration, and a sign-in after too many wrong passwords', async (t) => {
+  const mailbox = await openMailbox(t);
+  const settings = { SMTP_URL: mailbox.url, REGISTRATION_MODE: 'verified', LOGIN_FAILURES_MAX: '2' };
+  const { url, api, app } = await openService(t, await createDatabase(t), settings);
+  app.parts.outbox.follow();
+  let people = 0;
+  await lookAtEach(t, url, {
+    async 'verify-registration'(page) {
+      people += 1;
+      const email = `new${people}@example.com`;
+      const asked = await api.post('/auth/register', { email, password: PASSWORD, name: 'Ada' });
+      t.equal(asked.status, 202);
+      await page.goto('about:blank');
+      await page.goto(`/verify-email#token=${tokenIn(await mailbox.next(email))}`);
+      await page.locator('input[name=step][value=password]').waitFor({ state: 'attached' });
+      await page.locator('summary').first().click();
+    },
+    async 'sign-in-delayed'(page, language) {
+      for (let attempt = 0; attempt < 3; attempt += 1) await signIn(page, language, 'often@example.com', 'wrong');
+      t.match(await page.locator('.problem').first().textContent(), /\d/, 'the seconds to wait');
+    },
+  });
+});
+
+t.test('a taken e-mail, and a service whose database is away', async (t) => {
+  const database = await createDatabase(t);
+  const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
+  const through = (address: string) => address.replace(new URL(address).host, `127.0.0.1:${proxy.port}`);
+  const routed = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
+  const { url, api } = await openService(t, routed, {}, 'as served');
+  const { email } = await newAccount(api, { password: PASSWORD });
+  await lookAtEach(t, url, {
+    async 'register-taken'(page, language) {
+      const text = CATALOGUES[language].register;
+      await page.goto('/register');
+      await fill(page, { [text.name]: 'Ada', [text.email]: email, [text.password]: 'another horse with a battery' });
+      await send(page, text.submit);
+    },
+    async unavailable(page, language) {
+      await signIn(page, language, email, PASSWORD);
+      proxy.cut();
+      await page.goto('/account');
+      proxy.pass();
+    },
+  });
+});
