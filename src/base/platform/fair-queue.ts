@@ -57,8 +57,8 @@ interface Waiter {
 }
 
 /**
- * Up to this number, subjects without tasks are remembered, because most of them come again. Each takes about 400
- * bytes.
+ * At most this number of subjects is remembered after their tasks have ended, because most of them come again. Each
+ * takes about 400 bytes.
  */
 const SUBJECTS_REMEMBERED = 1_000;
 
