@@ -29,7 +29,9 @@ export class Problem extends Error {
 }
 
 let current = null;
-/** Counts how often a person signed in or out. What was requested before such a change must not be used after it. */
+/**
+ * Counts how many times a person signed in or out. What was requested before such a change must not be used after it.
+ */
 let changes = 0;
 let refreshing = null;
 let askPassword = async () => false;
