@@ -74,7 +74,7 @@ function beginAgain() {
   location.reload();
 }
 
-/** Raises a problem if the person who was signed in at that count of changes has signed out, or is another one now. */
+/** Raises a problem if, since that count of changes, the person has signed out or another person has signed in. */
 function assertSamePerson(counted) {
   if (counted !== changes) throw new Problem(0, { code: 'person_changed' }, null);
 }
