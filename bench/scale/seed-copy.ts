@@ -1,5 +1,5 @@
-// COPY … FROM STDIN (PostgreSQL protocol, "COPY Operations") on a connection of node-postgres, which does not support
-// it. seed-rows.ts generates the rows.
+// Runs COPY … FROM STDIN (PostgreSQL protocol, "COPY Operations") on a connection of node-postgres. That library itself
+// does not support COPY. seed-rows.ts generates the rows.
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import pg from 'pg';

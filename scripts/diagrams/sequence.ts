@@ -1,9 +1,8 @@
 // Reads the text of a sequence diagram. A line is a participant, a message, a note or a section:
 //
-//   participant app: Application          from left to right; `\n` begins another line of a text anywhere
-//   app -> service: POST /login           a message; `-->` is an answer, `-x` a message that gets lost
-//   note app, service: both know it       over one participant, or from the first to the second
-//   == Sign-in ==                         a section
+// participant app: Application from left to right; `\n` in any text begins a new line app -> service: POST /login a
+// message; `-->` is an answer, `-x` a message that gets lost note app, service: both know it over one participant, or
+// from the first to the second == Sign-in == a section
 //
 // draw-sequence.ts draws the diagram.
 

@@ -14,7 +14,7 @@ export function asAdmin<T>(testbed: Testbed, work: (query: Query) => Promise<T>)
 /** Queries a database on a separate connection. */
 export async function queryAt<T>(url: string, work: (query: Query) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, options: '-c timezone=UTC' });
-  client.on('error', () => undefined); // the queries of `work` raise it
+  client.on('error', () => undefined); // the queries of `work` raise the same error
   await client.connect();
   try {
     return await work(async (text, values) => (await client.query(text, values)).rows);

@@ -1,4 +1,4 @@
-// The commands that an operator runs beside a service, as separate processes.
+// The commands that an operator runs while a service runs, as separate processes.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

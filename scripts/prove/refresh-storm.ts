@@ -1,6 +1,6 @@
 // Proves: simultaneous refreshes of one token never sign anybody out and leave one lineage. `prove:refresh-storm
-// [sessions] [simultaneous]`: the number of sessions, and how often the token of each session is presented at once,
-// over HTTP.
+// [sessions] [simultaneous]`: the number of sessions, and how many times the token of each session is presented at the
+// same time, over HTTP.
 import { atOnce, openApi } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
@@ -13,8 +13,8 @@ const [sessions = 1000, simultaneous = 50] = process.argv.slice(2).map(Number);
 const SESSIONS_AT_ONCE = 4;
 
 /**
- * Presents one token many times at once, and then presents the new token that all answers contained. Returns this new
- * token (`child`) and the token that replaces it (`next`).
+ * Presents one token many times at the same moment, and then presents the new token that all answers contained. Returns
+ * this new token (`child`) and the token that replaces it (`next`).
  */
 async function storm(service: Service, { sessionId, refreshToken }: Opened): Promise<{ child: string; next: string }> {
   const api = openApi(service.url);

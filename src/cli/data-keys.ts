@@ -121,7 +121,7 @@ async function sealAll(invocation: Invocation, { yes }: Confirmed): Promise<Outc
       return { document: { data: { sealed: true, emptied: 0 } }, text: 'Nothing is stored unsealed.' };
     }
     if (phase === 'expanding') await confirm(invocation, SEALING, yes);
-    // Every row is looked at once to empty it, and every unsealed row once to seal it.
+    // Every row is read once to empty it, and every unsealed row once to seal it.
     const progress = showProgress(invocation, 'sealing', await readAll(operator, countRows));
     let done = 0;
     try {

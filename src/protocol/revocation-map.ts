@@ -21,7 +21,7 @@ export interface RevocationMap {
   isKeyRevoked(kid: string): boolean;
   /** All remembered events, one at a time. An event that is added during the iteration may be left out. */
   events(): Generator<Revocation>;
-  /** Drops some thousands of events whose tokens have all expired. Returns whether more such events may be left. */
+  /** Drops a few thousand events whose tokens have all expired. Returns whether more such events may be left. */
   forgetOld(): boolean;
 }
 

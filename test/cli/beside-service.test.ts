@@ -1,5 +1,5 @@
 // The command line next to a running service: on the service's database, on the embedded database, and for all sessions
-// at once.
+// together.
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The check of a recorded history must find every broken guarantee about revoked tokens, and report no other history.
+// The check of a recorded history must find every broken guarantee about revoked tokens, and must report nothing in a
+// correct history.
 import t from 'tap';
 import {
   judgeHistory,

@@ -1,4 +1,4 @@
-// The routes of the tenant fuzz, each with the successful answer that the model expects.
+// The routes of the tenant fuzz test, each with the successful answer that the model expects.
 import { randomUUID } from 'node:crypto';
 import { type Acting, type Bearer, type Model, membersOf, type Refused, says } from './model.ts';
 
@@ -119,7 +119,7 @@ export function makeCall(model: Model, people: readonly { userId: string }[], be
       needs: 'sessions:read',
       good: (_, acting) => aboutMember(acting, { status: 200, says: () => true }),
     }),
-    // The next three routes write. The fuzz calls them only if the model expects a refusal.
+    // The next three routes write. The fuzz test calls them only if the model expects a refusal.
     () => ({
       method: 'PATCH',
       path: `/users/${userId}`,

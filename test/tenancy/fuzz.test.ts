@@ -20,7 +20,7 @@ function makeHeader(model: Model, below: (n: number) => number): string | null {
   return choices[below(choices.length)] ?? (below(10) === 0 ? randomUUID() : null);
 }
 
-/** Returns the model's answer to a request. null if the request would write, because this fuzz does not write. */
+/** Returns the model's answer to a request. null if the request would write, because this test does not write. */
 function expectedOf(
   model: Model,
   bearer: Bearer | null,

@@ -1,5 +1,5 @@
-// The users, organizations and tokens of the tenant fuzz. There are users in several organizations, suspended members,
-// a suspended organization, users who signed in before they became members, and stale tokens.
+// The users, organizations and tokens of the tenant fuzz test. There are users in several organizations, suspended
+// members, a suspended organization, users who signed in before they became members, and stale tokens.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
 import { seedInvitation } from '../support/fixtures/invitations.ts';

@@ -93,7 +93,10 @@ function explain(error, rows, alert) {
   (wrong?.input ?? alert).focus();
 }
 
-/** An issue is a sentence for the person, such as for a weak password, or goes on after the name of the field. */
+/**
+ * An issue is a whole sentence for the person, such as for a weak password, or the rest of a sentence that begins with
+ * the name of the field.
+ */
 function sentenceOf(name, message) {
   return /^\p{Lu}/u.test(message) ? message : `${name} ${message}.`;
 }

@@ -16,7 +16,7 @@ export async function run({ pageFor, showBar, needsSession }) {
     if (hasEnded && needsSession()) void again();
   });
   // A person with a session in the cookie is signed in after this. Without one, the answer is 401, and the person sees
-  // the page for signing in. Any other answer is shown.
+  // the page for signing in. Any other problem is shown.
   const problem = await refresh().then(
     () => null,
     (error) => error,

@@ -29,7 +29,9 @@ export class Problem extends Error {
 }
 
 let current = null;
-/** Counts how often a person signed in or out. What was requested before such a change must not be used after it. */
+/**
+ * Counts how many times a person signed in or out. What was requested before such a change must not be used after it.
+ */
 let changes = 0;
 let refreshing = null;
 let askPassword = async () => false;
@@ -72,7 +74,7 @@ function beginAgain() {
   location.reload();
 }
 
-/** Raises a problem if the person who was signed in at that count of changes has signed out, or is another one now. */
+/** Raises a problem if, since that count of changes, the person has signed out or another person has signed in. */
 function assertSamePerson(counted) {
   if (counted !== changes) throw new Problem(0, { code: 'person_changed' }, null);
 }

@@ -40,7 +40,7 @@ export const WORDS = {
   email_taken: 'An account has this e-mail, or can still take it back. Sign in, or use another e-mail.',
   registration_closed: 'A new account needs an invitation. Ask your administrator for one.',
   email_unchanged: 'This is your e-mail already. Enter another one.',
-  email_disputed: 'The owner of this account has undone a change to this e-mail. Enter another one.',
+  email_disputed: 'The owner of this account undid an earlier change of its e-mail to this address. Enter another one.',
   email_unverified: 'Prove your own e-mail first, by the link or the code of the mail that you got.',
   invalid_or_expired_token:
     'This link or code was used or has expired, or a newer mail has replaced it. Ask for another.',

@@ -1,6 +1,6 @@
 // Proves: while PostgreSQL is down the service refuses with 503 and Retry-After, never with 401 or 500. It still serves
 // its keys, stays alive, and recovers without a restart. While PostgreSQL is frozen, every request is answered within
-// its time, with and without a body, and a body that does not arrive is refused. `prove:outage [times]`: how often
+// its time, with and without a body, and a body that does not arrive is refused. `prove:outage [times]`: how many times
 // PostgreSQL is stopped under load.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../../test/support/client.ts';

@@ -1,6 +1,6 @@
 // Proves: processes that were stopped for a while do not accept tokens that were ended meanwhile. The processes are a
 // replica of the service, a service with the verifier, and the sidecar. Requests wait in all of them while the tokens
-// are ended by another replica. `prove:pause [rounds] [seconds]`: how often they are stopped, and for how long.
+// are ended by another replica. `prove:pause [rounds] [seconds]`: how many times they are stopped, and for how long.
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -10,8 +10,8 @@ const POLL_MILLISECONDS = 25;
 export const isReady = ({ status }: Reply): boolean => status === 200;
 
 /**
- * Waits until /readyz answers as wanted, which `what` describes. Returns how long that took, in milliseconds. Raises
- * NotShown after `millisecondsMax`.
+ * Waits until `isWanted` returns true for the answer of /readyz. `what` describes that answer. Returns how long that
+ * took, in milliseconds. Raises NotShown after `millisecondsMax`.
  */
 export async function untilReadiness(
   service: Service,

@@ -19,8 +19,8 @@ const VERIFIED_BYTES_EACH = 950;
 /** What one ended session takes in the map of revocations, for 16 minutes. */
 const REVOCATION_BYTES_EACH = 160;
 /**
- * The table of a Map doubles at once, even if its entries only replace each other: with 18,000 entries this takes 0.9
- * MB. Compiled code, inline caches and buffers differ by another half of a megabyte between two readings.
+ * The table of a Map doubles in one step, even if its entries only replace each other: with 18,000 entries this takes
+ * 0.9 MB. Compiled code, inline caches and buffers differ by another half of a megabyte between two readings.
  */
 const STEP_BYTES = 1.5 * MIB;
 

@@ -7,7 +7,7 @@ import { demand } from '../proof.ts';
 export interface Delivered {
   /** How many mails were sent more than once. */
   readonly repeated: number;
-  /** How often a mail was sent beyond the first time. */
+  /** How many times mails were sent in addition to the first time. */
   readonly surplus: number;
   /** The mails of each Message-ID, in the order of their arrival. */
   readonly byId: ReadonlyMap<string, readonly ReceivedMail[]>;

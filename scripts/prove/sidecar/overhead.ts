@@ -8,7 +8,7 @@ export interface Overhead {
   /** Median times of a message there and back, in microseconds. */
   readonly direct: number;
   readonly through: number;
-  /** Messages a second there and back, with many at once: medians of the rounds. */
+  /** Messages a second there and back, with many messages under way: medians of the rounds. */
   readonly directPerSecond: number;
   readonly throughPerSecond: number;
 }

@@ -17,11 +17,12 @@ export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps
 }
 
 /**
- * Ends the session or the client tokens to which a token belongs. The token of a user may be expired, as in a logout.
- * An expired token of the client itself ends nothing. A client of an organization ends only sessions that act for that
- * organization now. An access token must also name that organization, because the session may have acted for another
- * organization before. Raises the errors of admitClient, and DatabaseUnavailable. After DatabaseUnavailable, the caller
- * must assume that the token is still valid (RFC 7009 §2.2.1).
+ * Ends the session to which the token of a user belongs, or, if the token belongs to the client itself, all tokens of
+ * the client. The token of a user may be expired, as in a logout. An expired token of the client itself ends nothing. A
+ * client of an organization ends only sessions that act for that organization now. An access token must also name that
+ * organization, because the session may have acted for another organization before. Raises the errors of admitClient,
+ * and DatabaseUnavailable. After DatabaseUnavailable, the caller must assume that the token is still valid (RFC 7009
+ * §2.2.1).
  */
 export async function revokeToken(deps: RevokeDeps, presented: Presented, token: string): Promise<void> {
   const client = await admitClient(deps, presented);

@@ -82,7 +82,7 @@ const SEARCHES = {
 } as const;
 
 export interface OrganizationSearch {
-  /** The beginning of the slug or the name, in upper or lower case. */
+  /** The beginning of the slug or the name, whatever the case of its letters. */
   readonly prefix: string | null;
   readonly status: OrganizationStatus | null;
 }

@@ -1,5 +1,5 @@
-// Seals the rows that the previous version writes unsealed while it works beside this one. A loop of every process does
-// this. The command `tenantry keys seal`, which ends that time, seals the rest.
+// Seals the rows that the previous version writes unsealed while it runs at the same time as this one. A loop of every
+// process does this. The command `tenantry keys seal`, which ends that time, seals the rest.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';

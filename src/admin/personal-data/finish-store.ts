@@ -1,4 +1,4 @@
-// The queries that end the time in which the previous version works beside this one: they count what is unsealed, set
+// The queries that end the time in which the previous version and this one both run: they count what is unsealed, set
 // the phase, and empty the unsealed columns.
 import { type Statement, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 

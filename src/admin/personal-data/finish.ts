@@ -1,4 +1,4 @@
-// Ends the time in which the previous version works beside this one: seals what is left, sets the phase, after which
+// Ends the time in which the previous version and this one both run: seals what is left, sets the phase, after which
 // nothing is stored unsealed, and empties the unsealed columns. Each step may be repeated after a crash.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Database } from '../../base/database/db.ts';

@@ -62,7 +62,7 @@ export interface SystemOptions {
 
 export interface ReaderOptions {
   /**
-   * True for lists, and for other statements that may read many rows. Only a few of them run at once for one
+   * True for lists, and for other statements that may read many rows. Only a few of them run at the same time for one
    * organization, user or network.
    */
   readonly bulk?: boolean;

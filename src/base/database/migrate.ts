@@ -93,9 +93,9 @@ const APPLIED =
   'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at';
 
 /**
- * Applies the pending migrations and returns their names. Any number of processes may call this at once. One process
- * applies the migrations. The others wait for it, for at most `lockTimeoutMs`, and then find nothing to do. Raises
- * MigrationRefused.
+ * Applies the pending migrations and returns their names. Any number of processes may call this at the same time. One
+ * process applies the migrations. The others wait for it, for at most `lockTimeoutMs`, and then find nothing to do.
+ * Raises MigrationRefused.
  */
 export async function migrate(client: pg.Client, directory: string, lockTimeoutMs = 60_000): Promise<string[]> {
   const migrations = readMigrations(directory);

@@ -10,7 +10,7 @@ export class DatabaseUnavailable extends Error {
   readonly retryAfterSeconds = 1;
 }
 
-/** PostgreSQL answers, but it or the share of the requester is too busy for this request. */
+/** PostgreSQL answers, but is too busy for this request, or the requester has used up its share of the connections. */
 export class DatabaseBusy extends DatabaseUnavailable {
   override readonly name = 'DatabaseBusy';
 }

@@ -16,7 +16,7 @@ export interface DatabaseBounds {
   readonly statementMs: number;
   /** How long to wait for a connection. */
   readonly acquireMs: number;
-  /** How many transactions one organization, user or network may run at once; 2 by default. */
+  /** How many transactions one organization, user or network may run at the same time; 2 by default. */
   readonly transactionsAtOnceMax?: number;
 }
 
@@ -54,8 +54,8 @@ export interface PoolOptions {
   readonly statementMs?: number;
 }
 
-// Changes of one organization wait for the lock of its row anyway. With two at once, the next change is ready when the
-// lock becomes free, and no further change holds a connection while it waits.
+// Changes of one organization wait for the lock of its row anyway. With two at a time, the next change is ready when
+// the lock becomes free, and no further change holds a connection while it waits.
 const TRANSACTIONS_AT_ONCE_MAX = 2;
 const BULK_AT_ONCE_MAX = 2;
 const WAITING_MAX = 1_000;

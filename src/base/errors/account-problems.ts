@@ -32,7 +32,7 @@ export const ACCOUNT_PROBLEMS = {
     status: 422,
     title: 'E-mail disputed',
     detail:
-      'A change to this e-mail was undone by the owner of the account, so this account cannot have it any more: enter another one.',
+      'The owner of this account undid an earlier change of its e-mail to this address, so the account cannot have this address any more: enter another one.',
   },
   password_changed: {
     status: 409,

@@ -174,7 +174,7 @@ export const PROBLEMS = {
   },
   grant_exceeds_own: {
     status: 403,
-    title: 'More than you have',
+    title: 'More rights than your own',
     detail: 'This would grant a permission that you do not have, or a level above your own: ask a member who has it.',
   },
   member_outranks_you: {

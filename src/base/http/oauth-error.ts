@@ -80,7 +80,7 @@ export async function sendOAuthError(
   if (status === 401) reply.header('www-authenticate', CHALLENGE);
   return reply
     .code(status)
-    .header('pragma', 'no-cache') // RFC 6749 §5.1, beside the Cache-Control of every answer
+    .header('pragma', 'no-cache') // RFC 6749 §5.1, in addition to the Cache-Control of every answer
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
     .send({ error: code, error_description: describable(message) });

@@ -9,8 +9,8 @@ const LOCK_ADDRESS = statement(
 );
 
 // When the mail is not requested, the statement instead updates the newest row of the address without a change, which
-// takes about as long. $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 most mails in an hour, $6 most in
-// a day, $7 whether the mail may be requested at all, $8 the user who requests it.
+// takes about as long. $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 maximum number of mails in an hour
+// and $6 in a day, $7 whether the mail may be requested at all, $8 the user who requests it.
 const INSERT = statement(`
 WITH recent AS MATERIALIZED (
   SELECT id, created_at FROM outbox WHERE recipient_lookup = decode($4, 'base64') AND kind = $2

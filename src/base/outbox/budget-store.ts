@@ -40,15 +40,15 @@ function inBothPhases(write: (toAddress: (lookup: number, key: number) => string
   return ({ personal }: Pick<SystemReader, 'personal'>) => (personal.isSealed ? sealed : expanding);
 }
 
-// $1 organization, $2 look-up of the recipient, $3 most mails of the organization, $4 most mails to the address, $5
-// kind, $6 recipient key, which only the statement for a database with clear values has.
+// $1 organization, $2 look-up of the recipient, $3 maximum number of mails of the organization and $4 to the address,
+// $5 kind, $6 recipient key, which only the statement for a database with clear values has.
 const ORGANIZATION_WAIT = inBothPhases(
   (toAddress) => `
 SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
   ${wait(`organization_id = $1::uuid AND ${toAddress(2, 6)}`, '$4::int')}) AS seconds`,
 );
-// $1 look-up of the recipient, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind, $6 most
-// mails of the actor to the address, $7 recipient key as $6 above.
+// $1 look-up of the recipient, $2 actor, $3 maximum number of mails to the address and $4 of the actor, $5 kind, $6
+// maximum number of mails of the actor to the address, $7 recipient key as $6 above.
 const WAIT_ANYWHERE = inBothPhases(
   (toAddress) => `
 SELECT greatest(${wait(toAddress(1, 7), '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')},

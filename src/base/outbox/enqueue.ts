@@ -33,7 +33,9 @@ export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail & { readonl
   return dueAt ? insertMailDueAt(tx as SystemTx, row, dueAt) : insertMail(tx, row);
 }
 
-/** The most mails of one kind to one address, or to the address of one user, in an hour and in 24 hours. */
+/**
+ * The maximum number of mails of one kind to one address, or to the address of one user, in an hour and in 24 hours.
+ */
 export const ADDRESS_BUDGET = { perHour: 5, perDay: 20 } as const;
 
 /**
@@ -45,7 +47,7 @@ export interface BoundedMail {
   readonly subjectId: string;
   /** The address in its canonical form, whose budget counts the mail. */
   readonly recipientKey: string;
-  /** The most mails of this kind to the address in an hour, and in 24 hours. */
+  /** The maximum number of mails of this kind to the address in an hour, and in 24 hours. */
   readonly perHour: number;
   readonly perDay: number;
   /** False for a mail that must not be requested. Then enqueueBounded does the same work, and requests nothing. */

@@ -1,6 +1,6 @@
 // The outbox claims due mails of its kinds, and creates and sends them. A mail that fails is tried again later, until
-// its attempts are used up. Any number of processes may do this at once, but only one at a time has the claim on a row.
-// A row with an unknown kind belongs to a newer version of the program, and stays for that version.
+// its attempts are used up. Any number of processes may do this at the same time, but only one at a time has the claim
+// on a row. A row with an unknown kind belongs to a newer version of the program, and stays for that version.
 import type { Database } from '../database/db.ts';
 import { openLoop } from '../loops/loop.ts';
 import { MAIL_MS_MAX, type SendMail } from '../mail/smtp.ts';
@@ -42,7 +42,7 @@ export interface Outbox {
 
 const CHECK_EVERY_MS = 1_000;
 const TIDY_EVERY_MS = 10 * 60_000;
-/** The maximum number of mails that one process sends at once. */
+/** The maximum number of mails that one process sends at the same time. */
 const AT_ONCE = 4;
 /** The number of claims that are remembered for the turns of the senders. */
 const REMEMBERED_CLAIMS = 100;

@@ -83,7 +83,7 @@ export function senderOf({ organizationId, userId, subjectId }: MailRow): string
 
 export interface Claiming {
   readonly kinds: readonly string[];
-  /** The most mails to claim. */
+  /** The maximum number of mails to claim. */
   readonly count: number;
   readonly leaseSeconds: number;
   /** The senders of mails that were claimed recently, once for each mail. */
@@ -171,7 +171,7 @@ export async function markMailPostponed(
   await tx.rows(POSTPONED, [...own(mail), failure, againSeconds]);
 }
 
-/** The most rows that one statement gives up or removes. */
+/** The maximum number of rows that one statement gives up or removes. */
 export const SETTLED_AT_ONCE = 1_000;
 
 // $1 failure, $2 seconds, $3 kinds.

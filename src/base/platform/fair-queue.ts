@@ -9,7 +9,7 @@ import type { Requester } from './requester.ts';
 export type Refusal = 'queue is full' | 'waited too long' | 'requester is gone';
 
 export interface FairQueueOptions {
-  /** How many tasks run at once; Infinity when only the limits of each subject count. */
+  /** How many tasks run at the same time; Infinity when only the limits of each subject count. */
   readonly places: number;
   /** How many of these places only the service's own tasks may take. */
   readonly reserved: number;
@@ -27,7 +27,7 @@ export interface Turn {
   readonly subject: string | null;
   /** The kind of the task. Tasks of one kind wait in the order in which they came. */
   readonly kind: string;
-  /** How many tasks of this kind may run at once for one subject. */
+  /** How many tasks of this kind may run at the same time for one subject. */
   readonly atOnceMax: number;
   /** The requester for whom the task waits. When the requester is gone, the task is refused. */
   readonly requester?: Pick<Requester, 'onGone'> | undefined;
@@ -57,8 +57,8 @@ interface Waiter {
 }
 
 /**
- * Up to this number, subjects without tasks are remembered, because most of them come again. Each takes about 400
- * bytes.
+ * At most this number of subjects is remembered after their tasks have ended, because most of them come again. Each
+ * takes about 400 bytes.
  */
 const SUBJECTS_REMEMBERED = 1_000;
 

@@ -1,4 +1,4 @@
-// The parts that the commands share, except serve and sidecar: the option --json, the parsing of arguments, and the
+// The parts that all commands except serve and sidecar share: the option --json, the parsing of arguments, and the
 // printing of the answer.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';

@@ -51,7 +51,7 @@ export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<D
 // Nobody has set a password in this process before, so the dictionaries that judge passwords load now.
 const TRIES_MAX = 12;
 
-/** Runs work again while the service is busy. Each try waits some seconds by itself. */
+/** Runs work again while the service is busy. Each try itself waits a few seconds before it fails. */
 async function whenFree<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -52,7 +52,7 @@ const Event = z
 const Snapshot = z
   .strictObject({
     data: z.strictObject({
-      cursor: Cursor.meta({ description: 'For `after`, or `Last-Event-ID`.' }),
+      cursor: Cursor.meta({ description: 'The value for `after` or `Last-Event-ID`.' }),
       snapshot: z
         .boolean()
         .meta({ description: 'True: all events. False: the events since `after`, some of which may be repeated.' }),

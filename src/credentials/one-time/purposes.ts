@@ -3,7 +3,7 @@
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
-/** How long the link of each purpose works, in seconds, and whether its mail has a code beside the link. */
+/** How long the link of each purpose works, in seconds, and whether its mail has a code in addition to the link. */
 export const PURPOSES = {
   verify_email: { seconds: DAY, hasCode: true },
   reset_password: { seconds: HOUR / 2, hasCode: true },

@@ -27,7 +27,7 @@ export function foldPassword(text: string): string {
 
 /**
  * True for a password on the list. Upper and lower case, and full and half width, make no difference. The first call
- * reads the list, which takes some milliseconds. A look-up takes microseconds.
+ * reads the list, which takes a few milliseconds. A look-up takes microseconds.
  */
 export function isCommonPassword(password: string): boolean {
   const lines = loadList();

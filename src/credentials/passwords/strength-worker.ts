@@ -1,4 +1,4 @@
-// The thread that estimates passwords (strength.ts). It handles one request after another.
+// The thread that estimates how many guesses a password withstands (strength.ts). It handles one request after another.
 import { parentPort } from 'node:worker_threads';
 import { estimateGuesses } from './estimate.ts';
 import type { Question } from './strength.ts';

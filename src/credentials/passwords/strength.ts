@@ -29,7 +29,8 @@ export class StrengthUnknown extends Error {
 }
 
 /**
- * Many people may set passwords at the same time. A waiting estimate takes little memory beside that of its request.
+ * Many people may set passwords at the same time. A waiting estimate takes little memory compared with that of its
+ * request.
  */
 const WAITING_MAX = 1_000;
 /** A network may register ten times a minute (RATE_LIMIT_SIGN_IN), unless an operator allows more. */

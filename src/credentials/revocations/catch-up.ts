@@ -24,7 +24,7 @@ export interface CatchUp {
   stop(): void;
   /** False from the end of a pause until everything is known that was revoked during it. */
   isCurrent(): boolean;
-  /** Resolves when `isCurrent` is true, at once or after a reading. Raises revocations_stale after some seconds. */
+  /** Resolves when `isCurrent` is true, at once or after a reading. Raises revocations_stale after a few seconds. */
   untilCurrent(): Promise<void>;
   /** Call this whenever `freshAtSeconds` has changed. */
   noteFresh(): void;

@@ -24,8 +24,7 @@ export interface Reading extends RevocationCursor {
 export const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null, newestTx: '0' };
 
 /**
- * The number of rows that one statement reads, in about 5 ms. A change of one role may revoke the tokens of many users
- * at once.
+ * The number of rows that one statement reads, in about 5 ms. A change of one role may revoke the tokens of many users.
  */
 const PAGE_ROWS = 2_000;
 

@@ -27,7 +27,7 @@ interface ReadDeps {
   readonly db: Database;
 }
 
-/** Which members to list. `q` is a part of the name or e-mail, in upper or lower case. */
+/** Which members to list. `q` is a part of the name or e-mail, whatever the case of its letters. */
 export type MemberQuery = MemberFilter & Page & { readonly q?: string | undefined };
 
 export type Member = ReturnType<typeof toMember>;

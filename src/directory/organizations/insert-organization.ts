@@ -51,7 +51,7 @@ export type SlugChoice =
 
 // How many slugs that look free are tried. Each of them may be taken by a transaction that is not committed yet.
 const CANDIDATES = 100;
-// Limits the search, which takes some milliseconds for each thousand organizations of one name.
+// Limits the search, which takes a few milliseconds for each thousand organizations of one name.
 const SLUG_NUMBER_MAX = 10_000;
 // How many slugs with a large random number are tried when the numbered slugs are used up.
 const RANDOM_CANDIDATES = 10;

@@ -42,7 +42,10 @@ SELECT id FROM organizations
 WHERE deleted_at IS NULL
   AND (slug = $1 OR id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN $1::uuid END)`);
 
-/** The id of the organization with this id or slug (in lower case), even when the organization is suspended. */
+/**
+ * The id of the organization with this id or slug, even when the organization is suspended. `reference` must be in
+ * lower case.
+ */
 export async function findOrganizationId(tx: SystemReader, reference: string): Promise<string | null> {
   const [row] = await tx.rows<{ id: string }>(FIND, [reference]);
   return row?.id ?? null;

@@ -50,7 +50,7 @@ export async function listAccounts(
 }
 
 export interface AccountSearch extends AccountFilter {
-  /** A part of the e-mail or the name, in upper or lower case. Null for all accounts. */
+  /** A part of the e-mail or the name, whatever the case of its letters. Null for all accounts. */
   readonly text: string | null;
 }
 

@@ -83,7 +83,7 @@ const IS_DISPUTED = statement(
   `SELECT 1 FROM email_reverts WHERE user_id = $1::uuid AND address_lookup = decode($2, 'base64') LIMIT 1`,
 );
 
-/** Whether a change of this account to this canonical e-mail was undone. */
+/** Whether the owner of this account undid a change of its e-mail to this canonical address. */
 export async function isDisputed(tx: SystemTx, userId: string, emailKey: string): Promise<boolean> {
   const found = tx.personal.lookup('one_time_tokens.address', emailKey);
   return (await tx.rows(IS_DISPUTED, [userId, found])).length > 0;

@@ -195,8 +195,8 @@ async function stopListening(server: Server, milliseconds: number): Promise<void
 }
 
 /**
- * Closes the open sockets a few at a time, so that their clients do not all reconnect at once. Waits for the plain
- * requests too, but at most `milliseconds`.
+ * Closes the open sockets a few at a time, so that their clients do not all reconnect at the same moment. Waits for the
+ * plain requests too, but at most `milliseconds`.
  */
 async function drain({ open, requests }: Parts, milliseconds: number): Promise<void> {
   // The last fifth of the time is kept free, so that the last sockets can answer the close frame.

@@ -1,5 +1,5 @@
-// The two sockets of one connection, client and upstream: messages in both directions, an end that closes both, and a
-// heartbeat that notices lost peers.
+// Connects two sockets, that of the client and that of the upstream: passes messages in both directions, closes both
+// sockets when one of them ends, and notices a lost peer by a heartbeat.
 import { WebSocket } from 'ws';
 import { type PumpBounds, pump } from './pump.ts';
 

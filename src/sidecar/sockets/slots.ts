@@ -1,4 +1,4 @@
-// Limits how many sockets or requests are open at once: in total, and for each user or client.
+// Limits how many sockets or requests are open at the same time: in total, and for each user or client.
 
 export interface Slot {
   /** Counts the slot for a user or client. Returns false if the user or client already has the maximum. */

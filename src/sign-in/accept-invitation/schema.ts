@@ -18,6 +18,6 @@ export const AcceptInvitation = z
   .meta({
     id: 'AcceptInvitation',
     description:
-      'With an access token: token, and optionally refreshToken to exchange it too. Without one: token, name and password.',
+      'If the request has an access token: `token`, and optionally `refreshToken`, which is then exchanged too. Otherwise: `token`, `name` and `password`.',
   });
 export type AcceptInvitation = z.output<typeof AcceptInvitation>;

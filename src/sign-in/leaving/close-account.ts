@@ -34,7 +34,7 @@ export interface Closing {
   readonly caller: SessionOwner | null;
   /** The ids of the organizations that are deleted with the account. */
   readonly deleteOrganizations: readonly string[] | 'all that can be';
-  /** Is asked under the locks. When it returns false, nothing is changed. */
+  /** Called while the locks are held. When it returns false, nothing is changed. */
   readonly isStillWanted?: (tx: SystemTx) => Promise<boolean>;
 }
 

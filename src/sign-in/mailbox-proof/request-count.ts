@@ -9,7 +9,7 @@ export interface RequestCount {
   admit(address: string, network: string): boolean;
 }
 
-/** The most mails that one network requests for one address, in an hour and in 24 hours. */
+/** The maximum number of mails that one network can request for one address, in an hour and in 24 hours. */
 export interface NetworkBudget {
   readonly perHour: number;
   readonly perDay: number;

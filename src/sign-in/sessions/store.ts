@@ -277,9 +277,9 @@ export async function findBrowserSession(tx: SystemReader, browserKey: Buffer): 
   return row ?? null;
 }
 
-// A refresh token that is signed again gets its expiry from the row, and must be the same token. So a session that has
-// just been refreshed keeps its expiry. $1 session, $2 seconds without use after which the session ends, $3 seconds of
-// grace.
+// A refresh token that is signed again gets its expiry from the row, and must be the same as the token that was sent
+// before. So a session that has just been refreshed keeps its expiry. $1 session, $2 seconds without use after which
+// the session ends, $3 seconds of grace.
 const TOUCH = statement(`
 UPDATE sessions SET last_seen_at = clock_timestamp(),
   idle_expires_at = CASE WHEN greatest(confirmed_at, successor_at) < clock_timestamp() - $3::float8 * interval '1 second'

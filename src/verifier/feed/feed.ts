@@ -99,7 +99,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
   };
 }
 
-// The wait is random, so that not all verifiers reconnect at once after an outage.
+// The wait is random, so that not all verifiers reconnect at the same moment after an outage.
 function waitMilliseconds(failures: number): number {
   const most = Math.min(WAIT_MILLISECONDS_MIN * 2 ** failures, WAIT_MILLISECONDS_MAX);
   return randomInt(WAIT_MILLISECONDS_MIN / 2, most + 1);

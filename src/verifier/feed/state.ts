@@ -10,7 +10,7 @@ export interface FeedListener {
   /** Every revocation up to this moment is known. */
   complete(): void;
   trouble(error: Error): void;
-  /** This process did not run for some seconds. What the connection still delivers may be old. */
+  /** This process did not run for a few seconds. What the connection still delivers may be old. */
   paused(seconds: number): void;
 }
 

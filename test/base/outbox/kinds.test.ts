@@ -248,7 +248,8 @@ t.test('after a retry by hand, a late process no longer changes the state of the
     throw new MailRefused('message_refused', 'DATA 554');
   }).sendDue();
   await sending;
-  // The mail has been given up and made due again, so the count of attempts equals the count of the late process.
+  // The mail has been given up and made due again, so its count of attempts is again the one that the late process has
+  // read.
   await database.query(`UPDATE outbox SET attempts = 0, due_at = now() WHERE kind = $1`, [kind.kind]);
   const { promise: again, resolve: taken } = Promise.withResolvers<void>();
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
-// A requester who sets many passwords at once keeps nobody else from setting one. A thread that the test controls takes
-// the place of the estimator.
+// A requester who sets many passwords at the same time keeps nobody else from setting one. A thread that the test
+// controls takes the place of the estimator.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

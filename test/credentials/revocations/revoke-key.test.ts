@@ -93,7 +93,7 @@ t.test(
 
 const isOfKey = ({ kind }: { readonly kind: string }) => kind === 'key';
 
-t.test('of many replicas that revoke one key at once, one writes the revocation and the event', async (t) => {
+t.test('of many replicas that revoke one key at the same time, one writes the revocation and the event', async (t) => {
   const database = await createDatabase(t);
   const keys = await openKeyFolders(t);
   const services = await Promise.all(Array.from({ length: 4 }, () => openWithKeys(t, database, keys.directory)));

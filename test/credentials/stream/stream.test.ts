@@ -106,7 +106,7 @@ t.test('the previous version reads PostgreSQL for an entry about a role', async 
   t.same(readEntry(fields), { events: [changed, session], asksForMore: false, isMalformed: false });
 });
 
-t.test('many sessions that end at once are all reported', async (t) => {
+t.test('many sessions that end at the same moment are all reported', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   await withoutGap([a, b], async (hasGap) => {
     const accounts: Account[] = [];

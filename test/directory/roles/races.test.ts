@@ -79,7 +79,7 @@ t.test('if a role is assigned and deleted at the same moment, only one of the tw
   }
 });
 
-t.test('if a preset and an organization create a role of one name at once, exactly one succeeds', async (t) => {
+t.test('if a preset and an organization create a role of one name together, exactly one succeeds', async (t) => {
   const { api, service, database, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -52,7 +52,7 @@ t.test(
   },
 );
 
-t.test('messages sent together with the upstream’s handshake are never lost, with many clients at once', async (t) => {
+t.test('messages sent together with the upstream’s handshake are never lost, also with many clients', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   upstream.sockets.on('connection', (socket, { url }) => {
     socket.send(`hello ${url}`); // sent together with the 101 answer

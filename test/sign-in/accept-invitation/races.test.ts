@@ -70,7 +70,7 @@ t.test('if two users accept at the same time, exactly one gets the last seat', a
   }
 });
 
-t.test('if two users accept one invitation at once, the second gets invitation_invalid, not email_taken', async (t) => {
+t.test('in a race for one invitation, the second user gets invitation_invalid, not email_taken', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   const { parts } = inviting.service.app;
   // The first caller finishes after the second has found the token valid, and before the second reads the account.

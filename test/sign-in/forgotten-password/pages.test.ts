@@ -1,5 +1,5 @@
-// A person without scripts replaces a forgotten password on the pages. Neither opening a link nor a form without its
-// nonce uses the link or the code up. The pages show as little about addresses as the API does.
+// A person without scripts replaces a forgotten password on the pages. Neither a request that only opens the link nor a
+// form without its nonce uses up the link or the code. The pages show as little about addresses as the API does.
 import t from 'tap';
 import { CATALOGUES, LANGUAGES } from '../../../src/base/page-kit/language.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';

@@ -120,7 +120,7 @@ t.test('a user cannot delete a suspended organization', async (t) => {
   t.match(refused.body, { code: 'last_owner', organizations: [{ canBeDeleted: false }] });
 });
 
-t.test('of two administrators of the platform who close their accounts at once, one stays', async (t) => {
+t.test('of two administrators of the platform who close their accounts at the same moment, one stays', async (t) => {
   const people = [await newAccountWithoutOrganization(api), await newAccountWithoutOrganization(api)];
   for (const { userId } of people) {
     await database.query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [userId]);

@@ -34,7 +34,7 @@ t.test('a closed account gets no mail, and keeps no hash of its devices', async 
 
 /**
  * Signs in twice, and gives the session whose sign-in requested the mail the later instant. This is what two sign-ins
- * at once may leave.
+ * at the same moment may leave.
  */
 async function signInTwice(who: Pick<Person, 'email' | 'userId'>, device: TestDevice): Promise<void> {
   const { sessionId } = (await login(who, device)).body.data;

@@ -1,5 +1,5 @@
 // Which sign-ins count as the first one, what counts as used before, how many mails a person gets, and what happens
-// when several sign-ins come at once.
+// when several sign-ins come at the same moment.
 import t from 'tap';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import { freshEmail, PASSWORD, registering } from '../../directory/invitations/inviting.ts';
@@ -119,7 +119,7 @@ t.test('a person gets at most five such mails an hour and twenty a day', async (
   t.equal((await notices(grace)).length, 21);
 });
 
-t.test('of sign-ins at once with one new device, exactly one sends a mail', async (t) => {
+t.test('of sign-ins at the same moment with one new device, exactly one sends a mail', async (t) => {
   const grace = await person();
   for (let round = 0; round < rounds(60); round += 1) {
     const sender = program(`racer${round}`);
@@ -132,7 +132,7 @@ t.test('of sign-ins at once with one new device, exactly one sends a mail', asyn
   }
 });
 
-t.test('a sign-in with a known device and one with a new device at once send one mail', async (t) => {
+t.test('a sign-in with a known device and one with a new device at the same moment send one mail', async (t) => {
   const grace = await person();
   for (let round = 0; round < rounds(30); round += 1) {
     const sender = { agent: CHROME, ip: `198.18.${round}.9` };

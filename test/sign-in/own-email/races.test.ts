@@ -7,7 +7,7 @@ import { freshEmail, mailTo, openChanging, proofIn } from './changing.ts';
 
 const { api, database, mailbox, register, ask, confirm, login } = await openChanging(t);
 
-t.test('of several uses of one link or code at once, one wins', async (t) => {
+t.test('of several uses of one link or code at the same time, one wins', async (t) => {
   for (let round = 0; round < rounds(3); round += 1) {
     const user = await register();
     const to = freshEmail();
@@ -27,7 +27,7 @@ t.test('of several uses of one link or code at once, one wins', async (t) => {
   }
 });
 
-t.test('two accounts prove the same address at once: one gets it', async (t) => {
+t.test('two accounts prove the same address at the same time: one gets it', async (t) => {
   for (let round = 0; round < rounds(5); round += 1) {
     const [one, two] = [await register(), await register()];
     const to = freshEmail('wanted');
@@ -45,7 +45,7 @@ t.test('two accounts prove the same address at once: one gets it', async (t) => 
   }
 });
 
-t.test('of two requests at once, one link works', async (t) => {
+t.test('of two requests at the same time, one link works', async (t) => {
   const user = await register();
   const asked = [freshEmail('a'), freshEmail('b')];
   const replies = await atOnce(2, (n) => ask(user.accessToken, asked[n] ?? ''));

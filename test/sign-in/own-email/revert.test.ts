@@ -65,7 +65,7 @@ t.test('the later way back can be used first, and then the earlier one still wor
   t.equal((await revert(one.back)).status, 200);
 });
 
-t.test('of several uses of one link at once, one wins', async (t) => {
+t.test('of several uses of one link at the same time, one wins', async (t) => {
   const user = await register();
   const { back } = await change(user, user.email, freshEmail());
   const replies = await atOnce(4, () => revert(back));

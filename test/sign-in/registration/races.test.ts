@@ -18,7 +18,7 @@ const REFUSED = 'invalid_or_expired_token';
 const proofOf = ({ token, registrationId, code }: Pending, by: number, password: string) =>
   by % 2 === 0 ? { token, password } : { registrationId, code };
 
-t.test('of two registrations that are proven at once, one becomes the account', async (t) => {
+t.test('of two registrations that are proven at the same moment, one becomes the account', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const email = freshAddress();
     const passwords = ['first good password', 'second good password'];

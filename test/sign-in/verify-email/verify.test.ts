@@ -120,7 +120,7 @@ t.test('the link of another account is refused clearly and still works afterward
   t.equal((await verify({ token: user.token }, user.accessToken)).status, 200);
 });
 
-t.test('of many proofs at once, one is the first, and every one of them succeeds', async (t) => {
+t.test('of many proofs at the same time, one is the first, and every one of them succeeds', async (t) => {
   const user = await register();
   const replies = await atOnce(6, (index) =>
     verify(index % 2 ? { code: user.code } : { token: user.token }, user.accessToken),

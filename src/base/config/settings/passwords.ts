@@ -22,7 +22,7 @@ export const PASSWORDS = {
   PASSWORD_HASH_PARALLELISM: wholeNumber(1, 16).default(1).meta({ description: 'Lanes of argon2id.' }),
   PASSWORD_HASH_CONCURRENCY: wholeNumber(1, 64)
     .default(Math.min(availableParallelism(), 64))
-    .meta({ description: 'How many password hashes are computed at once.', default: 'the number of cores' }),
+    .meta({ description: 'How many password hashes are computed at the same time.', default: 'the number of cores' }),
   PASSWORD_HASH_QUEUE: wholeNumber(0, 10_000)
     .default(64)
     .meta({ description: 'How many password hashes may wait. Further sign-ins get 503 with Retry-After.' }),

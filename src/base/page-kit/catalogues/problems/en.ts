@@ -19,7 +19,7 @@ export const problems = {
   email_unchanged: { title: 'E-mail unchanged', detail: 'This is your e-mail already. Enter another one.' },
   email_disputed: {
     title: 'E-mail not accepted',
-    detail: 'A change to this e-mail was undone by the owner of the account. Enter another one.',
+    detail: 'The owner of this account undid an earlier change of its e-mail to this address. Enter another one.',
   },
   password_changed: {
     title: 'Password changed meanwhile',
