@@ -37,7 +37,8 @@ export const WORDS = {
   cross_site_request: 'The service does not accept this application. Its operator must name it in CORS_ORIGINS.',
   // accounts and e-mails
   validation_failed: 'Some fields need your attention.',
-  email_taken: 'An account has this e-mail, or can still take it back. Sign in, or use another e-mail.',
+  email_taken:
+    'An account has this e-mail, or can still take it back. Sign in, open the link in the mail about its change, or use another e-mail.',
   registration_closed: 'A new account needs an invitation. Ask your administrator for one.',
   email_unchanged: 'This is your e-mail already. Enter another one.',
   email_disputed: 'The owner of this account undid an earlier change of its e-mail to this address. Enter another one.',

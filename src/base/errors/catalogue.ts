@@ -219,7 +219,8 @@ export const PROBLEMS = {
   email_taken: {
     status: 409,
     title: 'E-mail taken',
-    detail: 'An account has this e-mail, or can still take it back: sign in, or use another e-mail.',
+    detail:
+      'An account has this e-mail, or can still take it back: sign in, open the link in the mail about its change, or use another e-mail.',
   },
   slug_taken: {
     status: 409,

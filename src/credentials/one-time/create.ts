@@ -4,7 +4,7 @@ import type { SystemTx } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { CODE_SECONDS, PURPOSES, type Purpose } from './purposes.ts';
-import { insertOneTime, lockOwner } from './store.ts';
+import { insertOneTime, lockOwner, renewRevert } from './store.ts';
 import { codeHash, newCode, newToken, tokenHash } from './text.ts';
 
 export interface CreateDeps {
@@ -59,4 +59,19 @@ export async function createOneTime<For extends Purpose>(
     codeSeconds: CODE_SECONDS,
   });
   return { token, code: code as CreatedOneTime<For>['code'], ...times };
+}
+
+/**
+ * Makes sure that the address of a user, which a change is replacing, can be taken back as long as the link of a mail
+ * works, although the mail is sent later. The token that this makes is in no mail: the one in the mail replaces it.
+ * Until then it keeps the address from anybody who has not proven the mailbox. If a mail about an earlier change has
+ * such a link, that link goes on working instead. The caller has locked the row of the user. Raises DataKeyMissing.
+ */
+export async function keepRestorable(
+  deps: CreateDeps,
+  tx: SystemTx,
+  { userId, address }: Pick<CreateOneTime<'revert_email'>, 'userId' | 'address'>,
+): Promise<void> {
+  const isRenewed = address && (await renewRevert(tx, userId, address.key, PURPOSES.revert_email.seconds));
+  if (!isRenewed) await createOneTime(deps, tx, { userId, purpose: 'revert_email', address });
 }

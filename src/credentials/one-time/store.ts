@@ -106,6 +106,21 @@ export async function insertOneTime(
   return row;
 }
 
+// $1 user, $2 look-up of the address, $3 lifetime in seconds.
+const RENEW_REVERT = statement(`
+UPDATE one_time_tokens o SET expires_at = clock_timestamp() + $3::float8 * interval '1 second'
+WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.address_lookup = decode($2, 'base64') AND ${LIVE}
+RETURNING 1 AS renewed`);
+
+/**
+ * Gives the user's live token that restores this canonical e-mail its whole lifetime again. Returns whether there is
+ * one.
+ */
+export async function renewRevert(tx: SystemTx, userId: string, emailKey: string, seconds: number): Promise<boolean> {
+  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
+  return (await tx.rows(RENEW_REVERT, [userId, found, seconds])).length > 0;
+}
+
 const FIND = statement(`
 SELECT ${COLUMNS} FROM one_time_tokens o WHERE o.token_hash = decode($2, 'hex') AND o.purpose = $1 AND ${LIVE}`);
 

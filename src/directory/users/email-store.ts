@@ -1,5 +1,5 @@
 // The queries that change the address of an account, and the record of the changes that were undone.
-import { type SystemTx, statement } from '../../base/database/db.ts';
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { sqlStateOf } from '../../base/database/sql-state.ts';
 import type { EmailAddress } from './email.ts';
 
@@ -101,7 +101,7 @@ WHERE address_lookup = decode($1, 'base64') AND purpose = 'revert_email' AND use
  * owner from taking it back. Call this after the insertion of the new account: no change of the e-mail that freed it
  * can then be missed.
  */
-export async function isRestorable(tx: SystemTx, emailKey: string): Promise<boolean> {
+export async function isRestorable(tx: SystemReader, emailKey: string): Promise<boolean> {
   const found = tx.personal.lookup('one_time_tokens.address', emailKey);
   return (await tx.rows(IS_RESTORABLE, [found])).length > 0;
 }

@@ -129,6 +129,10 @@ async function proveAsUser(deps: JoinDeps, tx: SystemTx, caller: Caller): Promis
   return endAccess(tx, { userId, exceptId, ...PROVEN }); // this also locks the caller's session, which is switched next
 }
 
+const TAKEN = {
+  detail: 'An account with this e-mail already exists: sign in with it, and accept the invitation again.',
+};
+
 /**
  * Creates an account with the invitation's e-mail address and makes it a member. If there is already an account with an
  * unproven mailbox, the caller takes over that account instead. Raises invitation_invalid, tenant_mismatch,
@@ -155,7 +159,7 @@ export async function acceptByRegistering(
     // If the same token created the account a moment ago, the token is used up. Then invitation_invalid is the right
     // answer.
     await getRedeemable(deps.db.systemReader(), token, input.tenants);
-    throw problem('email_taken');
+    throw problem('email_taken', TAKEN);
   }
   const passwordHash = await deps.passwords.hash(input.password);
   const userId = known?.id ?? newId(deps.random, deps.clock);
@@ -168,7 +172,7 @@ export async function acceptByRegistering(
       if (!known) await insertAccount(deps, tx, account);
       else {
         const taken = await takeOver(deps, tx, { ...account, email: invitation.email, ...PROVEN });
-        if (!taken) throw problem('email_taken');
+        if (!taken) throw problem('email_taken', TAKEN);
         revocations = taken;
       }
       await endRegistrationsOf(tx, invitation.emailKey);
@@ -200,7 +204,7 @@ async function insertAccount(
 ): Promise<void> {
   const { email, emailKey } = invitation;
   if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash, locale })))
-    throw problem('email_taken');
+    throw problem('email_taken', TAKEN);
   await recordOwn(deps, tx, userId, 'user.registered');
   await proveMailbox(deps, tx, { userId, actorId: userId });
 }

@@ -11,7 +11,7 @@ import { ADDRESS_BUDGET, enqueue, enqueueBounded } from '../../base/outbox/enque
 import { type MailKind, newestOnly } from '../../base/outbox/kinds.ts';
 import { findRecipient, sealRecipient } from '../../base/outbox/recipient-store.ts';
 import { newId } from '../../base/platform/random.ts';
-import { type CreateDeps, createOneTime } from '../../credentials/one-time/create.ts';
+import { type CreateDeps, createOneTime, keepRestorable } from '../../credentials/one-time/create.ts';
 import { lockOwner } from '../../credentials/one-time/store.ts';
 import { type EmailAddress, parseEmail } from '../../directory/users/email.ts';
 import { isChangeUndone, isDisputed } from '../../directory/users/email-store.ts';
@@ -98,9 +98,8 @@ async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionI
 
 /**
  * Requests the mail to the former address, in the transaction that has changed it. The mail is unwanted if nobody has
- * proven that this address belongs to the user: its owner may be a stranger, who must not get the account. The token
- * that is made here is in no mail, and the one in the mail replaces it. It keeps the address from anybody who has not
- * proven the mailbox (see `isRestorable`) while the mail is on its way.
+ * proven that this address belongs to the user: its owner may be a stranger, who must not get the account. From now on,
+ * nobody can register the address without a proof (see `isRestorable`). The caller has locked the user.
  */
 export async function enqueueNoticeMail(
   deps: CreateDeps,
@@ -111,7 +110,7 @@ export async function enqueueNoticeMail(
   const id = newId(deps.random, deps.clock);
   await enqueue(tx, { id, kind: NOTICE_MAIL, subjectId: former.id });
   await sealRecipient(tx, id, { email: former.email, locale: former.locale, about: newEmail });
-  await createOneTime(deps, tx, { userId: former.id, purpose: 'revert_email', address: parseEmail(former.email) });
+  await keepRestorable(deps, tx, { userId: former.id, address: parseEmail(former.email) });
 }
 
 /**

@@ -66,8 +66,10 @@ export async function register(
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   await deps.passwordPolicy.assertGood(input.password, passwordContext(email.address, input));
-  // This check runs before the expensive hash. The unique index makes the final decision.
-  if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken');
+  // These checks run before the expensive hash. The transaction makes the final decision.
+  const reader = deps.db.systemReader();
+  if (await findCredentials(reader, email.key)) throw problem('email_taken');
+  if (await isRestorable(reader, email.key)) throw problem('email_taken');
   const passwordHash = await deps.passwords.hash(input.password);
   const user = {
     id: newId(deps.random, deps.clock),

@@ -48,12 +48,9 @@ t.test('every former address is kept, also after a second change', async (t) => 
 t.test('the former address is kept also while its mail waits for the mail server', async (t) => {
   const user = await register();
   const token = await askFor(user.accessToken, freshEmail());
-  await database.query(`CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN NEW.due_at = now() + interval '1 hour'; RETURN NEW; END $$`);
-  await database.query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW
-    WHEN (NEW.kind = 'email_change_notice') EXECUTE FUNCTION later()`);
+  const release = await holdNotices();
   t.equal((await confirm({ token })).status, 200);
-  await database.query('DROP TRIGGER later ON outbox');
+  await release();
   refused(t, await registering(user.email), 'email_taken', 'before the mail is sent');
   const due = `UPDATE outbox SET due_at = now() WHERE kind = 'email_change_notice' AND subject_id = $1 RETURNING 1`;
   t.equal((await database.query(due, [user.userId])).length, 1);
@@ -98,12 +95,63 @@ t.test('somebody who has proven the mailbox gets the address: an invitation, a c
   for (const back of links) refused(t, await revert(back), 'email_taken', 'the account has an owner');
 });
 
-t.test('registrations at the same moment as the change never get the address', async (t) => {
+t.test('a registration that hashes its password while the address is proven and freed does not get it', async (t) => {
+  const { passwords } = parts;
+  const { hash } = passwords;
+  const [hashing, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const slow: typeof hash = async (text) => {
+    hashing.resolve();
+    await freed.promise;
+    return hash(text);
+  };
+  const user = await register();
+  const [wanted, third] = [freshEmail('wanted'), freshEmail('third')];
+  Object.assign(passwords, { hash: slow });
+  t.teardown(() => void Object.assign(passwords, { hash }));
+  const reply = registering(wanted);
+  await hashing.promise;
+  const one = await change(user, user.email, wanted);
+  await change({ ...user, ...one }, wanted, third);
+  freed.resolve();
+  refused(t, await reply, 'email_taken', 'it was free before the hash, and can be taken back after it');
+});
+
+t.test('a way back of an earlier change goes on working while the mail about a later one waits', async (t) => {
+  const user = await register();
+  const second = freshEmail('second');
+  const one = await change(user, user.email, second);
+  const two = await change({ ...user, ...one }, second, user.email);
+  const release = await holdNotices();
+  const token = await askFor(two.accessToken, freshEmail('third'));
+  const aged = `UPDATE one_time_tokens SET expires_at = now() + interval '1 minute'
+    WHERE user_id = $1 AND purpose = 'revert_email' AND used_at IS NULL AND ended_at IS NULL`;
+  await database.query(aged, [user.userId]);
+  t.equal((await confirm({ token })).status, 200);
+  await release();
+  const [row] = await database.query<{ days: number }>(
+    `SELECT max(round(extract(epoch FROM expires_at - now()) / 86400))::int AS days FROM one_time_tokens
+     WHERE user_id = $1 AND purpose = 'revert_email' AND used_at IS NULL AND ended_at IS NULL`,
+    [user.userId],
+  );
+  t.equal(row?.days, 7, 'it lives as long as that of the waiting mail');
+  t.equal((await revert(one.back)).status, 200);
+});
+
+t.test('registrations and the way back at the same moment: the way back wins', async (t) => {
   for (let round = 0; round < rounds(5); round += 1) {
     const user = await register();
-    const token = await askFor(user.accessToken, freshEmail());
-    const [confirmed, ...others] = await atOnce(4, (n) => (n === 0 ? confirm({ token }) : registering(user.email)));
-    t.equal(confirmed?.status, 200);
+    const { back } = await change(user, user.email, freshEmail());
+    const [reverted, ...others] = await atOnce(4, (n) => (n === 0 ? revert(back) : registering(user.email)));
+    t.equal(reverted?.status, 200);
     for (const reply of others) refused(t, reply, 'email_taken', `round ${round}`);
   }
 });
+
+/** Makes mails to former addresses wait. Returns the function after which further mails do not wait. */
+async function holdNotices(): Promise<() => Promise<unknown>> {
+  await database.query(`CREATE OR REPLACE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.due_at = now() + interval '1 hour'; RETURN NEW; END $$`);
+  await database.query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW
+    WHEN (NEW.kind = 'email_change_notice') EXECUTE FUNCTION later()`);
+  return () => database.query('DROP TRIGGER later ON outbox');
+}

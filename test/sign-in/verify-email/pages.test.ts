@@ -56,7 +56,7 @@ t.test('claiming the account deletes what somebody else has left, and sets a new
   const user = await register();
   const person = openVisitor(service.url, { language: 'pt' });
   const shown = await paste(person, user);
-  t.match(shown.seen, 'as organizações sem outro membro', 'the page says what is deleted');
+  t.match(shown.seen, 'as organizações ativas sem outro membro', 'the page says what is deleted');
   const weak = await take(person, shown, 'claim', { newPassword: 'short' });
   t.match([weak.status, await isProven(user.userId)], [422, false]);
   t.match(weak.text, 'id="field-newPassword-problem"', 'the problem is beside the new password');

@@ -110,7 +110,7 @@ export const en = {
     password: 'Password',
     notMe: 'I did not choose a password, or this was not me',
     claim:
-      'You get the account, and everything that somebody else has left in it is deleted: the password, all sessions, service clients, sent invitations, and the organizations without another member.',
+      'You get the account, and everything that somebody else has left in it is deleted: the password, all sessions, service clients, sent invitations, and the active organizations without another member that are not paid for.',
     newPassword: 'New password',
     claimSubmit: 'Delete all this and confirm the e-mail',
     otherLink: 'Do you have the link of another mail?',
@@ -124,7 +124,7 @@ export const en = {
         'You get an account with the password that you choose here. What somebody else has typed is dropped: the name, the password and the organization.',
       claimSubmit: 'Create the account with this password',
       older:
-        'If this e-mail already has an account and nobody has confirmed its e-mail, you get that account, and what was left in it is deleted: its password, all sessions, service clients, sent invitations, and the organizations without another member.',
+        'If this e-mail already has an account and nobody has confirmed its e-mail, you get that account, and what was left in it is deleted: its password, all sessions, service clients, sent invitations, and the active organizations without another member that are not paid for.',
     },
   },
   signOut: {

@@ -112,7 +112,7 @@ export const es: Catalogue = {
     password: 'Contraseña',
     notMe: 'No elegí una contraseña, o no fui yo',
     claim:
-      'Usted recibe la cuenta, y se borra todo lo que otra persona dejó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones sin otro miembro.',
+      'Usted recibe la cuenta, y se borra todo lo que otra persona dejó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones activas sin otro miembro que no se pagan.',
     newPassword: 'Contraseña nueva',
     claimSubmit: 'Borrar todo esto y confirmar el correo',
     otherLink: '¿Tiene el enlace de otro correo?',
@@ -126,7 +126,7 @@ export const es: Catalogue = {
         'Usted recibe una cuenta con la contraseña que elija aquí. Lo que otra persona escribió se descarta: el nombre, la contraseña y la organización.',
       claimSubmit: 'Crear la cuenta con esta contraseña',
       older:
-        'Si este correo ya tiene una cuenta cuyo correo nadie ha confirmado, usted recibe esa cuenta, y se borra lo que quedó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones sin otro miembro.',
+        'Si este correo ya tiene una cuenta cuyo correo nadie ha confirmado, usted recibe esa cuenta, y se borra lo que quedó en ella: la contraseña, todas las sesiones, los clientes de servicio, las invitaciones enviadas y las organizaciones activas sin otro miembro que no se pagan.',
     },
   },
   signOut: {

@@ -111,7 +111,7 @@ export const pt: Catalogue = {
     password: 'Senha',
     notMe: 'Eu não escolhi uma senha, ou não fui eu',
     claim:
-      'Você recebe a conta, e tudo o que outra pessoa deixou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações sem outro membro.',
+      'Você recebe a conta, e tudo o que outra pessoa deixou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações ativas sem outro membro que não são pagas.',
     newPassword: 'Nova senha',
     claimSubmit: 'Apagar tudo isso e confirmar o e-mail',
     otherLink: 'Você tem o link de outro e-mail?',
@@ -125,7 +125,7 @@ export const pt: Catalogue = {
         'Você recebe uma conta com a senha que escolher aqui. O que outra pessoa digitou é descartado: o nome, a senha e a organização.',
       claimSubmit: 'Criar a conta com esta senha',
       older:
-        'Se este e-mail já tem uma conta cujo e-mail ninguém confirmou, você recebe essa conta, e o que ficou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações sem outro membro.',
+        'Se este e-mail já tem uma conta cujo e-mail ninguém confirmou, você recebe essa conta, e o que ficou nela é apagado: a senha, todas as sessões, os clientes de serviço, os convites enviados e as organizações ativas sem outro membro que não são pagas.',
     },
   },
   signOut: {

@@ -142,7 +142,7 @@ t.test('a form that is refused is shown again with what was typed, and its probl
   t.equal(long.markup.forms[0]?.fields.name, '"><script>');
   const taken = await visitor.send(long, '/open', { name: 'taken' });
   t.equal(taken.status, 409);
-  t.match(taken.seen, /Name An account has this e-mail, or can still take it back\. Sign in, or use another e-mail\./);
+  t.match(taken.seen, /Name An account has this e-mail, or can still take it back\. Sign in, open the link/);
   const wait = await visitor.send(taken, '/open', { name: 'wait' });
   t.match([wait.status, wait.headers.get('retry-after')], [429, '7']);
   t.match(wait.seen, 'Try again in 7 seconds.');

@@ -30,7 +30,11 @@ export const problems = {
     detail: 'This account is disabled. Ask the operator of this service.',
   },
   validation_failed: { title: 'Check the form', detail: 'Some fields need your attention.' },
-  email_taken: { title: 'E-mail taken', detail: 'An account has this e-mail, or can still take it back. Sign in, or use another e-mail.' },
+  email_taken: {
+    title: 'E-mail taken',
+    detail:
+      'An account has this e-mail, or can still take it back. Sign in, open the link in the mail about its change, or use another e-mail.',
+  },
   slug_taken: { title: 'Name taken', detail: 'An organization with this name exists already. Choose another name.' },
   registration_closed: {
     title: 'Registration is closed',
