@@ -19,7 +19,7 @@ export interface CreateOneTime<For extends Purpose> {
    * The address that the token is about: the one to prove, the new one of a change, or the former one to go back to.
    */
   readonly address: { readonly address: string; readonly key: string } | null;
-  /** The time of the change that the mail is about; the present time by default. */
+  /** The time of the change that the mail is about; the current time by default. */
   readonly aboutAt?: Date;
   /** The session that asked for the mail. */
   readonly sessionId?: string;

@@ -98,9 +98,9 @@ async function prove(deps: ChangeMailDeps, tx: SystemTx, { user, email, sessionI
 
 /**
  * Requests the mail to the former address, in the transaction that has changed it. The mail is unwanted if nobody has
- * proven that this address belongs to the user: its owner may be a stranger, who must not get the account. The token
- * that is made here is in no mail, and the one in the mail replaces it. It keeps the address from anybody who has not
- * proven the mailbox (see `isRestorable`) while the mail is on its way.
+ * proven that this address belongs to the user: its owner may be a stranger, who must not get the account. No mail has
+ * the token that is made here. Until the token of the mail replaces it, it keeps the address from anybody who has not
+ * proven the mailbox (see `isRestorable`).
  */
 export async function enqueueNoticeMail(
   deps: CreateDeps,

@@ -23,14 +23,18 @@ export const problems = {
   },
   password_changed: {
     title: 'Password changed meanwhile',
-    detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',
+    detail:
+      'The password was changed a moment ago, so your request was not carried out. Try again with the new password.',
   },
   account_disabled: {
     title: 'Account disabled',
     detail: 'This account is disabled. Ask the operator of this service.',
   },
   validation_failed: { title: 'Check the form', detail: 'Some fields need your attention.' },
-  email_taken: { title: 'E-mail taken', detail: 'An account has this e-mail, or can still take it back. Sign in, or use another e-mail.' },
+  email_taken: {
+    title: 'E-mail taken',
+    detail: 'An account has this e-mail, or can still take it back. Sign in, or use another e-mail.',
+  },
   slug_taken: { title: 'Name taken', detail: 'An organization with this name exists already. Choose another name.' },
   registration_closed: {
     title: 'Registration is closed',

@@ -30,7 +30,10 @@ export const problems: PageProblems = {
     detail: 'Esta cuenta está desactivada. Hable con el operador de este servicio.',
   },
   validation_failed: { title: 'Revise el formulario', detail: 'Algunos campos necesitan su atención.' },
-  email_taken: { title: 'Correo ya usado', detail: 'Una cuenta tiene este correo o todavía puede recuperarlo. Entre con ella o use otro correo.' },
+  email_taken: {
+    title: 'Correo ya usado',
+    detail: 'Una cuenta tiene este correo o todavía puede recuperarlo. Entre con ella o use otro correo.',
+  },
   slug_taken: { title: 'Nombre ya usado', detail: 'Ya existe una organización con este nombre. Elija otro.' },
   registration_closed: {
     title: 'El registro está cerrado',

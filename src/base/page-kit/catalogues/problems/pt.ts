@@ -30,7 +30,10 @@ export const problems: PageProblems = {
     detail: 'Esta conta está desativada. Fale com o operador deste serviço.',
   },
   validation_failed: { title: 'Verifique o formulário', detail: 'Alguns campos precisam da sua atenção.' },
-  email_taken: { title: 'E-mail já usado', detail: 'Uma conta tem este e-mail ou ainda pode recuperá-lo. Entre com ela ou use outro e-mail.' },
+  email_taken: {
+    title: 'E-mail já usado',
+    detail: 'Uma conta tem este e-mail ou ainda pode recuperá-lo. Entre com ela ou use outro e-mail.',
+  },
   slug_taken: { title: 'Nome já usado', detail: 'Já existe uma organização com este nome. Escolha outro.' },
   registration_closed: {
     title: 'O registro está fechado',
