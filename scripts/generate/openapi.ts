@@ -219,7 +219,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]) {
             in: 'cookie',
             name: '__Host-tenantry_refresh',
             description:
-              'The refresh token of a sign-in with `"transport": "cookie"`. `tenantry_refresh` on http://localhost.',
+              'The refresh token of a sign-in with `"transport": "cookie"`. On http://localhost, the cookie is named `tenantry_refresh`.',
           },
         },
         parameters: PARAMETERS,

@@ -132,8 +132,8 @@ const FORBIDDEN = {
 } as const satisfies Partial<Record<Access['kind'], string>>;
 
 /**
- * The refusals of requests that do not arrive whole, are too large or expect something. They are sent before an
- * endpoint gets the request.
+ * The refusals of requests that do not arrive whole, are too large, or have an Expect header with another value than
+ * 100-continue. They are sent before an endpoint gets the request.
  */
 const OF_THE_CONNECTION = ['RequestTimeout', 'ExpectationFailed', 'HeadersTooLarge'];
 

@@ -1,6 +1,6 @@
-// Proves: a rolling restart of two replicas fails no request. Both are restarted one after the other, again and again,
-// under load. The load comes through a proxy that follows /readyz, and from clients without a proxy, which move to the
-// other replica when an answer closes their connection. `prove:rolling [requests] [workers]`.
+// Proves: no request fails during a rolling restart of two replicas. They are restarted one after the other, again and
+// again, under load. The load comes through a proxy that follows /readyz, and from clients without a proxy, which move
+// to the other replica when an answer closes their connection. `prove:rolling [requests] [workers]`.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';

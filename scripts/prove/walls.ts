@@ -1,7 +1,7 @@
 // Proves: a caller who may change a member in one organization cannot lock this member out of another organization. Nor
-// can changes of roles lock the member out of the first organization. An owner of A changes the member's roles, the
-// member's status and a role that the member has, as fast as the service allows, while the member works in A and in B
-// with one session. `prove:walls [seconds]`.
+// can changes of roles lock the member out of the first organization. An owner of organization A changes the member's
+// roles, the member's status and a role that the member has, as fast as the service allows, while the member works in
+// the organizations A and B with one session. `prove:walls [seconds]`.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';

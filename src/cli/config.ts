@@ -1,4 +1,4 @@
-// The command `tenantry config` shows every variable with its present value. It never shows the value of a secret.
+// The command `tenantry config` shows every variable with its current value. It never shows the value of a secret.
 import type { Command } from 'commander';
 import { variables } from '../base/config/variables.ts';
 import { act, leaf } from './line/command.ts';

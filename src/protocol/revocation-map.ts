@@ -1,4 +1,4 @@
-// The revocations that a process knows, in memory. The check of a token costs at most six look-ups, and one for each of
+// The revocations that a process knows, in memory. The check of a token costs at most six lookups, and one for each of
 // its roles after a change of a role. It needs no I/O. The service fills the map from its database and stream. A
 // verifier fills it from the feed.
 import { createAgingMap } from './aging-map.ts';

@@ -85,7 +85,7 @@ export function olderFormOf(revocation: Revocation): object | null {
 }
 
 /**
- * Reads an event from a JSON value that was received, in its present form or in that of `olderFormOf`. Null for an
+ * Reads an event from a JSON value that was received, in its current form or in that of `olderFormOf`. Null for an
  * unknown kind or shape.
  */
 export function revocationOf(value: unknown): Revocation | null {

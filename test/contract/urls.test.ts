@@ -1,10 +1,10 @@
-// The start of a URL decides which folder declares the URL, so that its code is easy to find.
+// The prefix of a URL decides which folder declares the URL, so that its code is easy to find.
 import { existsSync } from 'node:fs';
 import t from 'tap';
 import { ROOT } from '../../scripts/generate/endpoints.ts';
 import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
 
-/** The start of a path, and the folder that declares paths with this start. The longest matching start is used. */
+/** A prefix of paths, and the folder that declares the paths with this prefix. The longest matching prefix is used. */
 const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',

@@ -62,7 +62,7 @@ export interface PersonRow {
   readonly status?: 'active' | 'disabled';
 }
 
-// $1 has the ids, $2 the sealed e-mails, $3 the sealed names, $4 the look-ups of the e-mails, and $5 the status of each
+// $1 has the ids, $2 the sealed e-mails, $3 the sealed names, $4 the lookups of the e-mails, and $5 the status of each
 // user. $6 has the grams of each name, and $7 the grams of each e-mail, as the text of an array.
 const INSERT = `
 WITH people AS (

@@ -130,7 +130,7 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'sign-in/own-email/mail.ts',
     writes: ['sealRecipient'],
-    reason: 'No account has the address of the receiver while this mail is on the way.',
+    reason: 'No account has the address of the recipient while this mail is on the way.',
   },
   {
     at: 'sign-in/password/register.ts',
@@ -153,7 +153,7 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'sign-in/leaving/mail.ts',
     writes: ['sealRecipient'],
-    reason: 'The receiver of this mail has no account any more.',
+    reason: 'The recipient of this mail has no account any more.',
   },
   {
     at: 'app/features.ts',

@@ -42,13 +42,13 @@ export function go(path) {
   return present();
 }
 
-/** Shows the page of the present path again. */
+/** Shows the page of the current path again. */
 export function again() {
   return present();
 }
 
 /**
- * Starts with the present path. `pageFor` returns the function that makes the page of a path: its title and its
+ * Starts with the current path. `pageFor` returns the function that makes the page of a path: its title and its
  * content.
  */
 export function start(pageFor) {

@@ -167,7 +167,7 @@ export async function signInBy(path, body) {
   return data;
 }
 
-/** Takes the access token of an answer that replaces the present one. */
+/** Takes the access token of an answer that replaces the current one. */
 export function take({ data }) {
   change({ ...current, ...data });
 }

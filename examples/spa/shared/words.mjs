@@ -33,7 +33,7 @@ export const WORDS = {
   wrong_password: 'This is not your current password. Check it.',
   password_not_set: 'Your account has no password. Set one by “Forgotten password?”.',
   password_unchanged: 'This is your current password. Choose another one.',
-  password_changed: 'Your password was changed a moment ago, so nothing was done now. Sign in again.',
+  password_changed: 'Your password was changed a moment ago, so your request was not carried out. Sign in again.',
   cross_site_request: 'The service does not accept this application. Its operator must name it in CORS_ORIGINS.',
   // accounts and e-mails
   validation_failed: 'Some fields need your attention.',

@@ -84,8 +84,8 @@ async function demandNoTokens({ api, service }: Replica, { email, password, acce
  */
 async function wrongByAnHour(setup: Setup, good: Replica, account: Account): Promise<string> {
   for (const ahead of [HOUR, -HOUR]) {
-    // A replica whose clock is before the time from which its keys sign does not even start. So the clock of this one
-    // is set back after the start.
+    // A replica does not start while its clock is before the time from which its keys sign. So the clock of this
+    // replica is set back after the start.
     const replica = await startReplica(setup, Math.max(ahead, 0));
     replica.clock.set(ahead);
     await untilSkewed(replica);

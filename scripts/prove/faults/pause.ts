@@ -25,7 +25,7 @@ const AFTER_MILLISECONDS = 3_000;
 const BETWEEN_MILLISECONDS = 5;
 const SETTLED_MILLISECONDS = 2_000;
 
-/** A process that is stopped, and the addresses that check a token there. */
+/** A process that this proof pauses, and the URLs at which it checks a token. */
 interface Target {
   readonly name: string;
   readonly pid: number;

@@ -1,6 +1,6 @@
 // Proves: after `kill -9` of the service at random moments every mail that was requested is sent at least once, and a
 // mail that is sent again has the same Message-ID. `prove:mails [kills] [mails]`: the mails are requested over HTTP
-// while the mail server does not answer, and are due during all kills.
+// while the mail server does not answer, and some of them are due at every kill.
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi } from '../../../test/support/client.ts';

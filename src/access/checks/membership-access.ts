@@ -1,4 +1,4 @@
-// The present grants of members. They may come from memory while no change is known. Otherwise, they are read from
+// The current grants of members. They may come from memory while no change is known. Otherwise, they are read from
 // PostgreSQL. In its own transaction, a change of one member's rights raises the epoch of the membership, and a change
 // that ends all tokens of a user, such as a new password, raises the epoch of the user. A change of an organization's
 // own role that many members have first raises the epoch of the organization's roles. Every cached entry has the epochs

@@ -14,7 +14,7 @@ export type ClientCredentials =
   | { readonly method: 'secret'; readonly clientId: string; readonly secret: string }
   | { readonly method: 'assertion'; readonly clientId?: string; readonly assertion: string };
 
-/** An authenticated service client, with its present rights. */
+/** An authenticated service client, with its current rights. */
 export interface AuthenticatedClient {
   readonly id: string;
   /** Null for a client of the whole installation. */

@@ -21,7 +21,7 @@ export interface AdmitDeps extends AuthenticateClientDeps {
 export interface Presented extends PresentedCredentials {
   /** The network of the request. Failures are counted by network. */
   readonly network: string;
-  /** Notes the client for the log. `isProven` is false until the credentials have been checked. */
+  /** Adds the client to the log. `isProven` is false until the credentials have been checked. */
   readonly noteClient: (clientId: string, isProven: boolean) => void;
   /** Raises too_many_requests when the client sends too many requests. */
   readonly limitClient: (clientId: string) => Promise<void>;

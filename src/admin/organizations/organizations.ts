@@ -142,7 +142,7 @@ export interface SubscriptionChanged {
 }
 
 /**
- * Changes the given fields of an organization's subscription (id or slug). A limit below the present usage removes
+ * Changes the given fields of an organization's subscription (id or slug). A limit below the current usage removes
  * nothing. It only prevents further additions. Raises not_found.
  */
 export async function setSubscription(

@@ -24,7 +24,7 @@ export function countSealed({ db }: Pick<ResealDeps, 'db'>): Promise<Map<string,
 }
 
 /**
- * Seals again, with the present sealing key, every value that another key has sealed. Returns the number of changed
+ * Seals again, with the current sealing key, every value that another key has sealed. Returns the number of changed
  * values.
  */
 export async function reseal(deps: ResealDeps, onValues: (values: number) => void = () => undefined): Promise<number> {

@@ -13,10 +13,10 @@ export interface EndedCounts {
 }
 
 // Transactions write these tables in different orders: a change of members locks its organization first, a registration
-// writes its user first. So no order of the locks is safe from a deadlock, and no lock is kept while another one has to
-// be waited for: after a short wait, which ends before PostgreSQL looks for a deadlock, all locks are given back and
-// asked for again. This mode also waits for transactions that have only locked rows. So once all tables are locked, no
-// other transaction holds a row that this one updates. Readers do not wait.
+// writes its user first. So no order of the locks is safe from a deadlock. This transaction keeps no lock while it
+// waits for another one for long: after a short wait, which ends before PostgreSQL looks for a deadlock, it releases
+// all locks and requests them again. This mode also waits for transactions that have only locked rows. So once all
+// tables are locked, no other transaction holds a row that this one updates. Readers do not wait.
 const LOCK = statement(`
 DO $$
 BEGIN

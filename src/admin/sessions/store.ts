@@ -46,7 +46,7 @@ export async function isUnderWay(tx: SystemReader, since: string): Promise<boole
 const BEGINNING = statement(`
 SELECT clock_timestamp()::text AS "now", (SELECT count(*)::int FROM users) AS users`);
 
-/** The present instant as the database writes it, and the number of users. */
+/** The current instant as the database writes it, and the number of users. */
 export async function readBeginning(tx: SystemReader): Promise<{ readonly now: string; readonly users: number }> {
   const [row] = await tx.rows<{ now: string; users: number }>(BEGINNING, []);
   if (!row) throw new Error('the database returned no time');

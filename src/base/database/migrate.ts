@@ -19,10 +19,10 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 export interface Migration {
   readonly name: string;
   readonly sql: string;
-  /** SHA-256 of the file with LF line ends. New rows record this checksum. */
+  /** SHA-256 of the file with LF line endings. New rows record this checksum. */
   readonly checksum: string;
   /**
-   * SHA-256 of the file with CRLF line ends, and SHA-256 of its unchanged bytes. A process with another checkout may
+   * SHA-256 of the file with CRLF line endings, and SHA-256 of its unchanged bytes. A process with another checkout may
    * have recorded one of these.
    */
   readonly otherChecksums: readonly string[];
@@ -41,8 +41,8 @@ export function readMigrations(directory: string): Migration[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-// Git may check a file out with CRLF. Different line ends are not an edit, so the checksum of the file with either kind
-// of line end is accepted.
+// Git may check out a file with CRLF. Different line endings are not an edit, so the checksum of the file with either
+// kind of line ending is accepted.
 function readMigration(name: string, raw: Buffer): Migration {
   const bytes = raw.toString('latin1'); // latin1 has one character for each byte, so no byte is lost
   const lf = Buffer.from(bytes.replaceAll('\r\n', '\n'), 'latin1');

@@ -1,6 +1,5 @@
 // Notices that this process did not run for a while: it was stopped, its machine was suspended, or something blocked
-// the event loop. What the process then believes to be missing, such as an answer, may have arrived without being read
-// yet.
+// the event loop. After such a pause, an answer that seems to be missing may have arrived, but has not been read yet.
 import { systemTiming, type Timing } from './timing.ts';
 
 export interface PauseWatch {

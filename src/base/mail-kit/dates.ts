@@ -1,4 +1,4 @@
-// Instants in the language of a mail. The time zone of the receiver is not known, so the time is in UTC, and says so.
+// Instants in the language of a mail. The time zone of the recipient is not known, so the time is in UTC, and says so.
 import type { Language } from '../page-kit/language.ts';
 
 /** The day and the time of an instant. */

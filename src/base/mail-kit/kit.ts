@@ -11,7 +11,7 @@ import { type About, TEMPLATES, type TemplateInput, type TemplateName } from './
 
 export interface MailKit {
   readonly branding: Pick<Branding, 'name' | 'accent'>;
-  /** The language for a receiver whose language is unknown. */
+  /** The language for a recipient whose language is unknown. */
   readonly defaultLanguage: Language;
   readonly links: MailLinks;
 }
@@ -27,7 +27,7 @@ export function openMailKit({ branding, defaultLanguage, urls }: MailKitSettings
   return { branding, defaultLanguage, links: openMailLinks(urls) };
 }
 
-/** Writes the mail of a kind in the language of the receiver. With null, uses the language of the installation. */
+/** Writes the mail of a kind in the language of the recipient. With null, uses the language of the installation. */
 export function writeMail<Name extends TemplateName>(
   { branding, defaultLanguage, links }: MailKit,
   name: Name,

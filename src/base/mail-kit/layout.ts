@@ -32,7 +32,7 @@ export interface MailFrame {
   readonly footer: string;
 }
 
-/** A mail without its receiver. */
+/** A mail without its recipient. */
 export interface WrittenMail {
   readonly subject: string;
   readonly text: string;

@@ -23,8 +23,8 @@ export const MAIL_FAILURES = {
   tls_failed:
     'Tenantry and the mail server support no common TLS version or cipher: enable TLS 1.2 or later on the mail server',
   credentials_refused:
-    'the mail server refused user and password: check both in SMTP_URL, where they must be percent-encoded',
-  credentials_required: 'the mail server requires user and password: add both to SMTP_URL',
+    'the mail server refused the user name and the password: check both in SMTP_URL, where they must be percent-encoded',
+  credentials_required: 'the mail server requires a user name and a password: add both to SMTP_URL',
   sender_refused: 'the mail server refused the sender: check MAIL_FROM',
   recipient_refused: 'the mail server refused the address of the recipient: it may no longer exist',
   message_refused: 'the mail server refused the mail itself: read its log for the reason',

@@ -14,7 +14,7 @@ export interface Mail {
 }
 
 /**
- * A mail to send. Its id becomes the Message-ID, so that a receiver can recognize a repeated mail. Without an id, the
+ * A mail to send. Its id becomes the Message-ID, so that a recipient can recognize a repeated mail. Without an id, the
  * Message-ID is random.
  */
 export type OutgoingMail = Mail & { readonly id?: string };

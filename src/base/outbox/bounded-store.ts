@@ -3,13 +3,13 @@
 import { type SystemTx, statement } from '../database/db.ts';
 import type { BoundedMail } from './enqueue.ts';
 
-// $1 look-up of the recipient. Requests for one address run one after another, so each sees those before it.
+// $1 lookup of the recipient. Requests for one address run one after another, so each sees those before it.
 const LOCK_ADDRESS = statement(
   `SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 20261129))) AS l`,
 );
 
 // When the mail is not requested, the statement instead updates the newest row of the address without a change, which
-// takes about as long. $1 mail, $2 kind, $3 subject, $4 look-up of the recipient, $5 maximum number of mails in an hour
+// takes about as long. $1 mail, $2 kind, $3 subject, $4 lookup of the recipient, $5 maximum number of mails in an hour
 // and $6 in a day, $7 whether the mail may be requested at all, $8 the user who requests it.
 const INSERT = statement(`
 WITH recent AS MATERIALIZED (

@@ -33,21 +33,21 @@ const wait = (which: string, max: string) => `
 function inBothPhases(write: (toAddress: (lookup: number, key: number) => string) => string) {
   const isSealed = (lookup: number) => `recipient_lookup = decode($${lookup}, 'base64')`;
   const sealed = statement(write(isSealed));
-  // A mail that the previous version has requested has no look-up until it is sealed.
+  // A mail that the previous version has requested has no lookup until it is sealed.
   const expanding = statement(
     write((lookup, key) => `(${isSealed(lookup)} OR (recipient_lookup IS NULL AND recipient_key = $${key}))`),
   );
   return ({ personal }: Pick<SystemReader, 'personal'>) => (personal.isSealed ? sealed : expanding);
 }
 
-// $1 organization, $2 look-up of the recipient, $3 maximum number of mails of the organization and $4 to the address,
+// $1 organization, $2 lookup of the recipient, $3 maximum number of mails of the organization and $4 to the address,
 // $5 kind, $6 recipient key, which only the statement for a database with clear values has.
 const ORGANIZATION_WAIT = inBothPhases(
   (toAddress) => `
 SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
   ${wait(`organization_id = $1::uuid AND ${toAddress(2, 6)}`, '$4::int')}) AS seconds`,
 );
-// $1 look-up of the recipient, $2 actor, $3 maximum number of mails to the address and $4 of the actor, $5 kind, $6
+// $1 lookup of the recipient, $2 actor, $3 maximum number of mails to the address and $4 of the actor, $5 kind, $6
 // maximum number of mails of the actor to the address, $7 recipient key as $6 above.
 const WAIT_ANYWHERE = inBothPhases(
   (toAddress) => `

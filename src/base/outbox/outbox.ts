@@ -29,8 +29,8 @@ export interface Outbox {
    */
   sendDue(): Promise<void>;
   /**
-   * Gives up mails that have waited too long while no mail can be sent, and removes old mails and old receivers, as the
-   * outbox does every ten minutes. Raises DatabaseUnavailable.
+   * Gives up mails that have waited too long while no mail can be sent, and removes old mails and old recipients, as
+   * the outbox does every ten minutes. Raises DatabaseUnavailable.
    */
   tidy(): Promise<void>;
   /**

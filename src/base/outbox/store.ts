@@ -7,7 +7,7 @@ const ONCE = `
 ON CONFLICT (organization_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING`;
 const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, user_id, dedupe_key, recipient_lookup';
 // $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, null once nothing is stored unsealed, $6 actor, $7
-// user, $8 dedupe key, $9 look-up of the recipient; $2 and $5 to $9 may be null.
+// user, $8 dedupe key, $9 lookup of the recipient; $2 and $5 to $9 may be null.
 const VALUES = `$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8, decode($9, 'base64')`;
 const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`);
 // $1 to $9 as in VALUES, $10 the time when the mail is due.
@@ -216,8 +216,8 @@ export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: num
 }
 
 const DELETE_OF = statement('DELETE FROM outbox WHERE user_id = $1::uuid');
-// The mails about the user to other addresses, which have receivers of their own. The end of a mail removes its
-// receiver, and the rows stay for the budgets of these addresses. The row of a mail that is being prepared is locked,
+// The mails about the user to other addresses, which have recipients of their own. The end of a mail removes its
+// recipient, and the rows stay for the budgets of these addresses. The row of a mail that is being prepared is locked,
 // and this transaction may hold the row of the user for which the preparation waits. So this row is skipped: the
 // preparation finds that the account is closed, and ends the mail.
 const END_ADDRESSED = statement(`

@@ -1,4 +1,4 @@
-// Gives up mails that cannot be sent, and removes old mails and old receivers. Mails are given up and removed in
+// Gives up mails that cannot be sent, and removes old mails and old recipients. Mails are given up and removed in
 // portions, so that no statement runs long.
 import type { Database } from '../database/db.ts';
 import type { MailFailure } from '../mail/failures.ts';

@@ -23,8 +23,8 @@ export function workFor<T>(requester: Requester, work: () => T): T {
 }
 
 /**
- * Runs the work for the service itself. A timer or a shared task that a request has started would otherwise run for
- * the requester of that request, and end with it.
+ * Runs the work for the service itself. A timer or a shared task that a request has started would otherwise run for the
+ * requester of that request, and end with the request.
  */
 export function workForService<T>(work: () => T): T {
   return current.run(undefined, work);

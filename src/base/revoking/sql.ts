@@ -1,6 +1,6 @@
 // The SQL that writes revocations. Each is one part of a WITH clause, so that a change and its revocation are one
 // statement. The caller publishes the revocations after the commit: see publish.ts. The SQL that reads whether a key is
-// revoked is here, too, because several wings have statements that ask PostgreSQL for the present state of a token.
+// revoked is here, too, because several wings have statements that ask PostgreSQL for the current state of a token.
 
 /** The condition that a key has been revoked. `kid` is an SQL expression of type text, null for an unknown key. */
 export const isKeyRevokedSql = (kid: string) => `EXISTS (SELECT FROM revoked_keys WHERE kid = ${kid})`;

@@ -8,7 +8,7 @@ export interface DataKeys {
   sealingKey(): DataKey;
   /** The key with this id; undefined if it is unknown at the moment. */
   find(id: string): DataKey | undefined;
-  /** The key of the look-ups. Raises DataKeyMissing. */
+  /** The key of the lookups. Raises DataKeyMissing. */
   lookupKey(): LookupKey;
   hasLookupKey(): boolean;
   /** Reads the files again. Never rejects: a failure is logged. */
@@ -24,7 +24,7 @@ function missing(): never {
   throw new DataKeyMissing('This process has no data keys');
 }
 
-/** For a process that never touches personal data. Sealing, opening and look-ups raise DataKeyMissing. */
+/** For a process that never touches personal data. Sealing, opening and lookups raise DataKeyMissing. */
 export const NO_DATA_KEYS: DataKeys = {
   sealingKey: missing,
   find: () => undefined,

@@ -2,7 +2,7 @@
 // database shows which values are equal, and how often each hash occurs (docs/personal-data.md).
 import { createHmac, type KeyObject } from 'node:crypto';
 
-/** The key of all look-ups of an installation. It is never rotated, because every stored hash depends on it. */
+/** The key of all lookups of an installation. It is never rotated, because every stored hash depends on it. */
 export type LookupKey = KeyObject;
 
 /**

@@ -46,7 +46,7 @@ export interface Personal {
   notePhase(isSealed: boolean): void;
   /** The keyed hash of an empty text, in base64. It shows whether a database belongs to the lookup key. */
   lookupCheck(): string;
-  /** Takes note of whether the lookup key belongs to the database. With a wrong key, look-ups raise DataKeyMissing. */
+  /** Takes note of whether the lookup key belongs to the database. With a wrong key, lookups raise DataKeyMissing. */
   noteLookupKey(isOwn: boolean): void;
   /** The sealed text in base64. Raises DataKeyMissing. */
   seal<Value extends string | null>(column: SealedColumn, id: string, text: Value): Value;
@@ -76,7 +76,7 @@ export function createPersonal(keys: DataKeys, random: Random): Personal {
   let isSealed = false;
   let isOwnKey = true;
 
-  // A look-up with a wrong key would find nobody, and would let an address register twice.
+  // A lookup with a wrong key would find nobody, and would let an address register twice.
   function lookupKey(): LookupKey {
     if (!isOwnKey) throw new DataKeyMissing('lookup.jwk is not the lookup key of this database');
     return keys.lookupKey();

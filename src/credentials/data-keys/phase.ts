@@ -1,5 +1,5 @@
 // Follows whether the database still stores unsealed personal data, for the previous version. Also notices a lookup key
-// that is not the one of the database: with such a key, every look-up would find nothing, as if nobody had an account.
+// that is not the one of the database: with such a key, every lookup would find nothing, as if nobody had an account.
 import type { Database } from '../../base/database/db.ts';
 import { openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -33,7 +33,7 @@ export async function readPersonalPhase({ db, keys }: Pick<PersonalPhaseOptions,
   const { personal } = db;
   const row = await readPhase(db.systemReader());
   personal.notePhase(row.phase === 'sealed');
-  // Without the key, every look-up raises an error of its own.
+  // Without the key, every lookup raises an error of its own.
   if (!keys.hasLookupKey()) return;
   const own = personal.lookupCheck();
   const stored = row.check ?? (await claimCheck(db.systemReader(), own));

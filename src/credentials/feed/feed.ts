@@ -168,7 +168,7 @@ interface Sources {
 
 function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources {
   const { db, revocations } = deps;
-  // A heartbeat has the present time, with which consumers compare their clocks. It also says that nothing is in doubt.
+  // A heartbeat has the current time, with which consumers compare their clocks. It also says that nothing is in doubt.
   const isTrusted = () => revocations.isClockTrusted() && revocations.doubtedBefore() === 0;
   const isFresh = () => revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX && isTrusted();
   const isOfOrganization = ({ subscriber }: FeedStream) => subscriber.client.organizationId !== null;

@@ -19,7 +19,7 @@ export interface CreateOneTime<For extends Purpose> {
    * The address that the token is about: the one to prove, the new one of a change, or the former one to go back to.
    */
   readonly address: { readonly address: string; readonly key: string } | null;
-  /** The time of the change that the mail is about; the present time by default. */
+  /** The time of the change that the mail is about; the current time by default. */
   readonly aboutAt?: Date;
   /** The session that asked for the mail. */
   readonly sessionId?: string;
@@ -62,10 +62,10 @@ export async function createOneTime<For extends Purpose>(
 }
 
 /**
- * Makes sure that the address of a user, which a change is replacing, can be taken back as long as the link of a mail
- * works, although the mail is sent later. The token that this makes is in no mail: the one in the mail replaces it.
- * Until then it keeps the address from anybody who has not proven the mailbox. If a mail about an earlier change has
- * such a link, that link goes on working instead. The caller has locked the row of the user. Raises DataKeyMissing.
+ * Keeps the address of a user, which a change is replacing, from anybody who has not proven the mailbox, until the mail
+ * with the link that restores it is sent. For that, it makes a token that no mail has, and that the token of the mail
+ * replaces. If an earlier mail has a link that restores the address, that link goes on working instead. The caller has
+ * locked the row of the user. Raises DataKeyMissing.
  */
 export async function keepRestorable(
   deps: CreateDeps,

@@ -48,7 +48,7 @@ export async function lockOwnerOf(tx: SystemTx, hash: string): Promise<void> {
   await tx.rows(LOCK_USER_OF, [hash]);
 }
 
-// $1 look-up of the address.
+// $1 lookup of the address.
 const LOCK_GUESSES = statement(
   'SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 20261130))) AS l',
 );
@@ -61,12 +61,12 @@ export async function lockGuesses(tx: SystemTx, emailKey: string): Promise<void>
   await tx.rows(LOCK_GUESSES, [tx.personal.lookup('one_time_tokens.address', emailKey)]);
 }
 
-// $1 user, $2 purpose, $3 look-up of the address in base64 or null. Every former address keeps a token of its own.
+// $1 user, $2 purpose, $3 lookup of the address in base64 or null. Every former address keeps a token of its own.
 const END_FORMER = statement(`
 UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE o.user_id = $1::uuid AND o.purpose = $2 AND ${UNENDED}
   AND ($2 <> 'revert_email' OR o.address_lookup = decode($3, 'base64'))`);
 // $1 token, $2 user, $3 purpose, $4 hash of the token in hexadecimal digits, $5 hash of the code, $6 the address sealed
-// and $7 its look-up, all in base64, $8 time of the change that the mail is about, or null for the present time, $9
+// and $7 its lookup, all in base64, $8 time of the change that the mail is about, or null for the current time, $9
 // lifetime of the token and $10 of the code in seconds, $11 session; $5 to $7 and $11 may be null.
 const INSERT = statement(`
 INSERT INTO one_time_tokens (id, user_id, purpose, token_hash, code_hash, address_sealed, address_lookup, about_at,

@@ -1,4 +1,4 @@
-// The list of common passwords, and the look-up in it.
+// The list of common passwords, and the lookup in it.
 //
 // common-passwords.txt.gz has 95,523 passwords of at least eight characters, one per line, in the form of
 // `foldPassword`, sorted by their bytes, each once: everything from
@@ -27,7 +27,7 @@ export function foldPassword(text: string): string {
 
 /**
  * True for a password on the list. Upper and lower case, and full and half width, make no difference. The first call
- * reads the list, which takes a few milliseconds. A look-up takes microseconds.
+ * reads the list, which takes a few milliseconds. A lookup takes microseconds.
  */
 export function isCommonPassword(password: string): boolean {
   const lines = loadList();

@@ -1,4 +1,4 @@
-// The revocations that this process knows, in memory. The check of a token costs a few look-ups and no I/O. PostgreSQL
+// The revocations that this process knows, in memory. The check of a token costs a few lookups and no I/O. PostgreSQL
 // is the source of truth and is read every second. This process knows its own revocations at once. If Redis is
 // configured, revocations of other processes usually arrive through the stream before the next reading.
 import { setImmediate as nextTurn } from 'node:timers/promises';

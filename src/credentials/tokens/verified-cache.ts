@@ -1,6 +1,6 @@
 // Remembers tokens whose signature has been checked, so that the signature is not checked again at each use. A token is
 // known by the SHA-256 of its whole text: nobody can make another text with the same digest, and the cache holds no
-// token that could be used. The caller judges time and revocation at every use, after the look-up. A change of the key
+// token that could be used. The caller judges time and revocation at every use, after the lookup. A change of the key
 // ring empties the cache.
 import { hash } from 'node:crypto';
 

@@ -42,8 +42,8 @@ export async function getOffer(tx: SystemReader, token: string): Promise<Offer> 
 }
 
 /**
- * Redeems the token and makes the user a member. Under the organization's lock, it checks the token, the present rights
- * of the inviter, the present content of the roles, and the limit of team members. `beforeJoining` runs after these
+ * Redeems the token and makes the user a member. Under the organization's lock, it checks the token, the current rights
+ * of the inviter, the current content of the roles, and the limit of team members. `beforeJoining` runs after these
  * checks and may create the user. Raises invitation_invalid, already_member, team_member_limit. Each of these errors
  * undoes the whole transaction.
  */

@@ -63,7 +63,7 @@ SELECT i.id::text FROM invitations i WHERE i.organization_id = $1::uuid AND i.st
 // The email_lookup of an existing invitation is not changed, because the invitation was found by it. $1 is the id of
 // the invitation, $2 of the organization and $5 of the inviter, which is null for an operator. $3 is the e-mail and $4
 // its canonical form, both null once nothing is stored unsealed. $6 is the lifetime in seconds, $7 the sealed e-mail
-// and $8 its look-up.
+// and $8 its lookup.
 const UPSERT = statement(`
 INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at, email_sealed, email_lookup)
 VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second',
@@ -132,7 +132,7 @@ FROM invitation_roles o JOIN roles r ON r.owner_key = o.role_owner_key AND r.id 
 WHERE o.organization_id = $1::uuid AND o.invitation_id = $2::uuid`;
 const LIST_OFFERED = statement(OFFERED);
 
-/** The roles that an invitation offers, with their present content. */
+/** The roles that an invitation offers, with their current content. */
 export function listOfferedRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,

@@ -19,7 +19,7 @@ export interface ScopedRole extends RoleFound {
 }
 
 /**
- * Returns the named roles with their present content. Each pair of role and scope is returned once. This function does
+ * Returns the named roles with their current content. Each pair of role and scope is returned once. This function does
  * not check whether the caller may assign the roles. Raises not_found for a role that is neither a system role nor a
  * role of the organization.
  */

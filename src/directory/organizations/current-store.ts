@@ -78,7 +78,7 @@ SELECT s.plan, s.status, s.trial_ends_at AS "trialEndsAt", s.limits,
 FROM subscriptions s WHERE s.organization_id = $1::uuid`);
 
 /**
- * The subscription with its present usage. The database's clock decides whether the trial and invitations have expired.
+ * The subscription with its current usage. The database's clock decides whether the trial and invitations have expired.
  */
 export async function findSubscription(
   tx: OrganizationReader | SystemReader,

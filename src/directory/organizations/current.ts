@@ -45,7 +45,7 @@ function toOrganization(row: OrganizationRow): Organization {
 
 export interface ChangeOrganization {
   readonly name?: string | undefined;
-  /** Merged into the present settings: see settings.ts. */
+  /** Merged into the current settings: see settings.ts. */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
 }
 

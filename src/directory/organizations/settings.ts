@@ -18,7 +18,7 @@ export function exceedsSize(settings: Settings): string | null {
 
 /**
  * Merges a change into the settings (JSON Merge Patch, RFC 7396). Objects are merged key by key at every level, null
- * removes a key, and every other value replaces the present one. A key that the change does not name stays.
+ * removes a key, and every other value replaces the current one. A key that the change does not name stays.
  */
 export function mergeSettings(settings: Settings, change: Settings): Settings {
   return merged(settings, change) as Settings;

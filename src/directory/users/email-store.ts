@@ -5,7 +5,7 @@ import type { EmailAddress } from './email.ts';
 
 const UNIQUE_VIOLATION = '23505';
 
-// $1 user, $2 e-mail and $3 its key, null once nothing is stored unsealed, $4 e-mail sealed, $5 its look-up, $6 grams.
+// $1 user, $2 e-mail and $3 its key, null once nothing is stored unsealed, $4 e-mail sealed, $5 its lookup, $6 grams.
 const CHANGE = statement(`
 WITH changed AS (
   UPDATE users u SET email = $2, email_key = $3, email_sealed = decode($4, 'base64'), email_lookup = decode($5, 'base64'),
@@ -46,7 +46,7 @@ export async function deletePassword(tx: SystemTx, userId: string): Promise<void
 }
 
 // The addresses that the account got by the changes that are undone: the current one, and each address that the token
-// of a later change would restore. $1 user, $2 look-up of the current address, $3 that of the former one, which the
+// of a later change would restore. $1 user, $2 lookup of the current address, $3 that of the former one, which the
 // account gets back, $4 time of the first change that is undone.
 const UNDO = statement(`
 INSERT INTO email_reverts (id, user_id, address_lookup, undone_since)
@@ -78,7 +78,7 @@ export async function insertReverts(
   await tx.rows(UNDO, [userId, current, former, since.toISOString()]);
 }
 
-// $1 user, $2 look-up of the address.
+// $1 user, $2 lookup of the address.
 const IS_DISPUTED = statement(
   `SELECT 1 FROM email_reverts WHERE user_id = $1::uuid AND address_lookup = decode($2, 'base64') LIMIT 1`,
 );
@@ -89,7 +89,7 @@ export async function isDisputed(tx: SystemTx, userId: string, emailKey: string)
   return (await tx.rows(IS_DISPUTED, [userId, found])).length > 0;
 }
 
-// $1 look-up of the address.
+// $1 lookup of the address.
 const IS_RESTORABLE = statement(`
 SELECT 1 FROM one_time_tokens
 WHERE address_lookup = decode($1, 'base64') AND purpose = 'revert_email' AND used_at IS NULL AND ended_at IS NULL

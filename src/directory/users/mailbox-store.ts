@@ -51,12 +51,11 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 
 // The value of claimed_at is now(), which is the start of the transaction. A membership that this transaction adds has
 // the same instant, so it does not count as older than the takeover.
-// The hash is written in the same statement. A sign-in with the old password either waits for the lock of the row or
-// reads the new hash.
-// The column email_key is not changed, because the account was found by the key.
-// $1 user, $2 e-mail and $3 name, null once nothing is stored unsealed, $4 hash of the password, null for an account
-// without a password, $5 and $6 e-mail and name sealed, $7 look-up of the e-mail, $8 and $9 grams of name and e-mail,
-// $10 language or null.
+// The hash is written in the statement that takes the account over. A sign-in with the old password either waits for
+// the lock of the row or reads the new hash. The column email_key is not changed, because the account was found by the
+// key. $1 user, $2 e-mail and $3 name, null once nothing is stored unsealed, $4 hash of the password, null for an
+// account without a password, $5 and $6 e-mail and name sealed, $7 lookup of the e-mail, $8 and $9 grams of name and
+// e-mail, $10 language or null.
 const TAKE_OVER = statement(`
 WITH taken_over AS (
   UPDATE users SET email = $2, name = $3, email_sealed = decode($5, 'base64'), name_sealed = decode($6, 'base64'),

@@ -3,7 +3,7 @@ import { type Reader, type Statement, statement } from '../../base/database/db.t
 import type { Open } from '../../base/secrets/personal.ts';
 
 const sealed = (column: string, first: number) => `${column}_lookup = decode($${first}, 'base64')`;
-// A row that the previous version has written has no look-up until it is sealed.
+// A row that the previous version has written has no lookup until it is sealed.
 const expanding = (column: string, first: number) =>
   `(${sealed(column, first)} OR (${column}_lookup IS NULL AND ${column}_key = $${first + 1}))`;
 
@@ -15,7 +15,7 @@ export type AskByEmail = (
 
 /**
  * A statement about the rows of `users u`, or of `invitations i`, with a canonical e-mail. `write` gets the condition.
- * The first parameter of the condition is the look-up. While the database has unsealed e-mails, the second one is the
+ * The first parameter of the condition is the lookup. While the database has unsealed e-mails, the second one is the
  * e-mail. These are the last parameters of the statement.
  */
 export function byEmail(

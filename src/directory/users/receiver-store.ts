@@ -1,4 +1,4 @@
-// The queries about the receiver of a mail: the address, the name and the language.
+// The queries about the recipient of a mail: the address, the name and the language.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { stored } from '../../base/secrets/personal.ts';
@@ -20,7 +20,7 @@ SELECT u.id::text, ${stored('u.email')} AS email, ${stored('u.name')} AS name, u
   u.email_verified_at IS NOT NULL AS "isEmailVerified"
 FROM users u WHERE u.id = $1::uuid`);
 
-/** The user with this id as the receiver of a mail; null when there is none. */
+/** The user with this id as the recipient of a mail; null when there is none. */
 export async function findReceiver(tx: SystemReader, userId: string): Promise<Receiver | null> {
   const [row] = await tx.rows<Receiver>(RECEIVER, [userId]);
   return row ? tx.personal.opening((open) => withPerson(open, row)) : null;

@@ -24,8 +24,8 @@ export async function findCredentials(tx: SystemReader, emailKey: string): Promi
   return row ?? null;
 }
 
-// A look-up is a keyed hash. So the account with the next greater look-up is an arbitrary account, but each time the
-// same one for the same address. After the greatest look-up comes the least one. $1 look-up.
+// A lookup is a keyed hash. So the account with the next greater lookup is an arbitrary account, but each time the
+// same one for the same address. After the greatest lookup comes the least one. $1 lookup.
 const hashed = (where: string) => `
 (SELECT u.id, p.hash, p.changed_at AS "changedAt", u.email_lookup = decode($1, 'base64') AS "isOwn"
 FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE ${where} ORDER BY u.email_lookup LIMIT 1)`;
@@ -41,7 +41,7 @@ export interface CredentialsToCheck {
 /**
  * The user with this canonical e-mail, or the hash of another account in its place. The hashes of accounts may have
  * different costs, which a stranger can measure. So each cost must occur as often for unknown e-mails as for known
- * ones. With the hash of an arbitrary account, it does.
+ * ones. This is why the hash of an arbitrary account is used.
  */
 export async function findCredentialsToCheck(tx: SystemReader, emailKey: string): Promise<CredentialsToCheck> {
   if (!tx.personal.isSealed) {
@@ -79,7 +79,7 @@ export interface NewUser {
 }
 
 // $1 is the id of the user. $2 to $4 are the e-mail, its canonical form and the name, all null once nothing is stored
-// unsealed. $5 and $6 are the sealed e-mail and the sealed name, $7 the look-up of the e-mail, $8 the hash of the
+// unsealed. $5 and $6 are the sealed e-mail and the sealed name, $7 the lookup of the e-mail, $8 the hash of the
 // password or null, $9 and $10 the grams of the name and of the e-mail, and $11 the language or null.
 const INSERT = statement(`
 WITH inserted AS (

@@ -65,8 +65,8 @@ export function dial({ upstream, target, headers, protocols, ...limits }: DialRe
   socket.on('upgrade', (response) => {
     answer = response;
     protocol = response.headers['sec-websocket-protocol'] ?? null;
-    // `ws` requires that an offered protocol is selected. A server need not select one (RFC 6455 §4.1): the client
-    // decides.
+    // `ws` does not know the offered protocols, because it would fail if the server selected none of them. A server
+    // need not select one (RFC 6455 §4.1). So the check is here, and `ws` must not see the selected one either.
     if (protocol !== null && !protocols.includes(protocol)) socket.terminate();
     delete response.headers['sec-websocket-protocol'];
   });

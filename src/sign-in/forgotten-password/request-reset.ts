@@ -33,7 +33,7 @@ export async function requestReset(deps: RequestResetDeps, { email, network }: R
   if (key === undefined) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   const isAllowed = deps.requests.admit(key, network);
   const account = await findAccountByMailbox(deps.db.systemReader(), key);
-  // The id of the user is not written into the column with a foreign key, which would cost a look-up for a known user
+  // The id of the user is not written into the column with a foreign key, which would cost a lookup for a known user
   // only.
   const subjectId = account?.id ?? newId(deps.random, deps.clock);
   const mail = { id: newId(deps.random, deps.clock), kind: RESET_MAIL, subjectId, recipientKey: key };

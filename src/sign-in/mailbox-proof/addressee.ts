@@ -1,4 +1,4 @@
-// Finds the receiver of the mail whose one-time token is presented.
+// Finds the recipient of the mail whose one-time token is presented.
 import type { SystemReader } from '../../base/database/db.ts';
 import type { OneTime } from '../../credentials/one-time/consume.ts';
 import { parseEmail } from '../../directory/users/email.ts';

@@ -16,12 +16,12 @@ const NAME_LENGTH_MAX = 40;
 export function nameDevice(userAgent: string | null): DeviceName | null {
   if (userAgent === null || userAgent === '') return null;
   const { browser, os } = Bowser.parse(userAgent);
-  // The library takes what it does not know from the text, which the sender chooses.
+  // The library takes the name of an unknown browser from the user agent, which the sender chooses.
   const known = browser.name?.slice(0, NAME_LENGTH_MAX);
   const system = os.name ? [os.name, shortVersion(os.name, os.versionName)].filter(Boolean).join(' ') : null;
   if (known && system !== null) return { browser: known, system };
   const program = PROGRAM.exec(userAgent)?.[1];
-  // For an unknown browser, the library returns an empty string as the name.
+  // The library returns an empty name for a user agent in which it finds none.
   const name = known || (program === 'Mozilla' ? undefined : program);
   return name === undefined ? null : { browser: name, system };
 }

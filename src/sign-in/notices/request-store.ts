@@ -6,7 +6,7 @@ import { COMPARED_SESSIONS, NEW_DEVICE_MAIL } from './known-device.ts';
  * Only a device that no recent session had costs a row. Whether it is new is decided when the mail is due
  * (new-device.ts). Of simultaneous sign-ins with one device, one writes the row. Sessions from before the owner of the
  * address took the account over do not count. `mailId` is null for a sign-in that requests no mail. `lookup` is the
- * look-up of the device, in base64. The statement that contains this SQL must have the parts `person` and `opened`.
+ * lookup of the device, in base64. The statement that contains this SQL must have the parts `person` and `opened`.
  */
 export const requestNewDeviceMailSql = (of: { readonly mailId: string; readonly lookup: string }) =>
   requestMailSql(`

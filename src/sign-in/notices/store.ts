@@ -34,7 +34,7 @@ function openDevices(tx: SystemTx, rows: readonly DeviceRow[]): Promise<SessionD
   );
 }
 
-// $1 the session of the present sign-in. What somebody did before the owner of the address took the account over does
+// $1 the session of the current sign-in. What somebody did before the owner of the address took the account over does
 // not count.
 const OWN = `
 own AS (
@@ -42,7 +42,7 @@ own AS (
   FROM sessions o JOIN users u ON u.id = o.user_id WHERE o.id = $1::uuid
 )`;
 
-// When the mail was requested, there was no other session with this look-up, so any such session was opened at the same
+// When the mail was requested, there was no other session with this lookup, so any such session was opened at the same
 // moment or later. Its created_at may nevertheless be earlier than that of this session. It must not make the device
 // known. $2 number of sessions.
 const BEFORE = statement(`
@@ -60,7 +60,7 @@ export async function listDevicesBefore(tx: SystemTx, sessionId: string, count: 
 }
 
 // Ended sessions are removed after some time, but events stay. So this also finds the sign-ins of an account that
-// nobody has used for long. As above, a session with the same look-up does not count.
+// nobody has used for long. As above, a session with the same lookup does not count.
 const SIGNED_IN_BEFORE = statement(`
 WITH ${OWN}
 SELECT EXISTS (SELECT FROM events e WHERE e.actor_id = own.user_id AND e.type = 'session.opened'

@@ -42,7 +42,7 @@ const LINK_SECONDS = PURPOSES.verify_email.seconds;
 const LIVE = 'r.expires_at > clock_timestamp()';
 
 // If the registration is not stored, the statement instead updates the newest registration of the address without a
-// change, which takes as long. $1 registration, $2 e-mail sealed, $3 its look-up, $4 name and $5 organization sealed,
+// change, which takes as long. $1 registration, $2 e-mail sealed, $3 its lookup, $4 name and $5 organization sealed,
 // all in base64, $6 hash of the password, $7 language, $8 lifetime in seconds, $9 whether it is stored; $5 and $7 may
 // be null.
 const INSERT = statement(`

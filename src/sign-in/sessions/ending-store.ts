@@ -20,7 +20,10 @@ export interface EndSessionsSql {
   readonly which: string;
   /** An SQL expression of type text. */
   readonly reason: string;
-  /** The id of the actor who ends the sessions, or NULL::uuid. May use the columns of the row of the session. */
+  /**
+   * An SQL expression: the id of the actor who ends the sessions, or NULL::uuid. It may use the columns of the
+   * session's row.
+   */
   readonly actor: string;
   /** The part `revoked` of the WITH clause. Without it, each session gets one revocation. */
   readonly revoked?: string;

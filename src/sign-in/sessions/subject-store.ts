@@ -52,7 +52,7 @@ export interface Subject {
 
 // $1 is the user. `chosen` is the organization that $2 names (id or slug). If $2 is null, it is the oldest membership
 // that fits the `fallback` of the statement. Memberships from before the account was taken over come last, because the
-// present user may never have seen them.
+// current user may never have seen them.
 export const subject = (fallback: string) => `
 person AS (SELECT * FROM users WHERE id = $1),
 chosen AS (

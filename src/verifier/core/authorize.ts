@@ -1,5 +1,4 @@
-// Decides whether a principal has a permission. The token decides or, if it does not contain the permissions, a request
-// to the service.
+// Decides whether a principal has a permission. If the token does not contain the permissions, the service is asked.
 import { membersOf } from '../service/answered.ts';
 import { exchange, type HttpDeps } from '../service/http.ts';
 import type { VerifiedPrincipal } from './contract.ts';

@@ -18,7 +18,7 @@ export interface OldPerson {
   readonly name: string;
 }
 
-/** What a service of the previous version does. Each function uses its statements. */
+/** What a service of the previous version does. Each function uses the statements of that version. */
 export interface OldVersion {
   /** Registers somebody. Resolves with null if the address is taken. Raises the errors of PostgreSQL. */
   register(person: { readonly email: string; readonly name: string }): Promise<OldPerson | null>;

@@ -212,7 +212,7 @@ t.test('a checkout with LF accepts the checksums that one with CRLF recorded', a
   t.strictSame(await recorded(database), before, 'the recorded checksum stays');
 });
 
-t.test('an edited migration is refused, both with LF and with CRLF line ends', async (t) => {
+t.test('an edited migration is refused, both with LF and with CRLF line endings', async (t) => {
   const blank = { ...LINES, '2_two': LINES['2_two'].replace('\n', ' \n') };
   const line = { ...LINES, '2_two': `${LINES['2_two']}\n` };
   for (const [how, had] of Object.entries({ LF: LINES, CRLF: withCrlf(LINES) })) {

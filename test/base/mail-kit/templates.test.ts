@@ -97,7 +97,7 @@ t.test('the HTML of a mail says every sentence of its text', async (t) => {
   }
 });
 
-t.test('a mail is in the language of its receiver, and says so', async (t) => {
+t.test('a mail is in the language of its recipient, and says so', async (t) => {
   const subjects = new Set<string>();
   for (const { kind, language, subject, html } of everyMail('Ada')) {
     t.match(html, new RegExp(`<html lang="${language}" dir="ltr">`));

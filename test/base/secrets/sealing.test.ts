@@ -73,7 +73,7 @@ t.test('no nonce repeats', async (t) => {
   t.equal(nonces.size, 20_000);
 });
 
-t.test('a look-up is HMAC-SHA-256 of purpose and text, and depends on both and on the key', async (t) => {
+t.test('a lookup is HMAC-SHA-256 of purpose and text, and depends on both and on the key', async (t) => {
   const key = createSecretKey(secret);
   const expected = createHmac('sha256', secret).update('users.email\0ada@example.com').digest();
   t.same(lookup(key, 'users.email', 'ada@example.com'), expected);

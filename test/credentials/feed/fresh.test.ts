@@ -192,7 +192,7 @@ t.test('an event during the start of a stream is sent to that stream', async (t)
       ).body.data;
       happen = () => api.post('/auth/logout', { refreshToken });
       const stream = await follow(t, feed, organizationId, before ? before() : null);
-      if (happen) await (happen as () => Promise<unknown>)(); // the snapshot needed no query
+      if (happen) await (happen as () => Promise<unknown>)(); // the stream began without a query
       await until(() => stream.text().includes(sessionId));
     }
   }

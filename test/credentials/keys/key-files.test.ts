@@ -171,7 +171,7 @@ t.test('an encrypted key is read with its passphrase, even next to a key that is
   await t.rejects(generateKeyFile({ directory, activeFrom: clock.now(), passphrase: '' }), RangeError);
 });
 
-t.test('a PEM with Windows line ends, a byte order mark or a comment above it is read', async (t) => {
+t.test('a PEM with Windows line endings, a byte order mark or a comment above it is read', async (t) => {
   for (const content of [good.pem.replaceAll('\n', '\r\n'), `\uFEFF${good.pem}`, `made on a Monday\n${good.pem}`]) {
     const ring = await openRing(t, { directory: await folderOf(t, { [GOOD]: content }), clock });
     t.same(kids(ring.keys()), [good.kid]);

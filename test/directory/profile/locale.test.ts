@@ -58,7 +58,7 @@ t.test('an unknown language is refused, and so is a change without a field', asy
   await t.rejects(database.query(`UPDATE users SET locale = 'fr' WHERE id = $1`, [id]), { code: '23514' });
 });
 
-t.test('an invitation is in the language of its receiver, or else of the inviter, or else the default', async (t) => {
+t.test('an invitation is in the language of its recipient, or else of the inviter, or else the default', async (t) => {
   const { accessToken } = inviting.owner;
   const stranger = freshEmail();
   t.equal((await inviting.invite(stranger)).status, 201);

@@ -1,5 +1,5 @@
 // Nobody learns from a request for a new password, or from a refused reset, which addresses have an account; and nobody
-// can use the mails against their receiver.
+// can use the mails against their recipient.
 import t from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import type { Reply } from '../../support/client.ts';

@@ -1,5 +1,5 @@
 // The mail to the former address of an account is dead after a day without a mail server. An operator can retry it as
-// long as its link would work. Its receiver is stored no longer than that.
+// long as its link would work. Its recipient is stored no longer than that.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,7 +69,7 @@ async function retry(id: string) {
 }
 
 t.test(
-  'a dead notice is sealed again with a new key, is sent when it is retried, and forgets its receiver',
+  'a dead notice is sealed again with a new key, is sent when it is retried, and forgets its recipient',
   async (t) => {
     const { account, id } = await openDead();
     const key = addDataKey(KEYS_DIR);
@@ -90,7 +90,7 @@ t.test('after a retry that fails, the notice can be retried again', async (t) =>
   await mailTo(mailbox, account.email, '/revert-email');
 });
 
-t.test('a dead notice forgets its receiver after the 7 days in which its link would work', async (t) => {
+t.test('a dead notice forgets its recipient after the 7 days in which its link would work', async (t) => {
   const { id } = await openDead();
   const age = (interval: string) =>
     database.query(`UPDATE outbox SET created_at = now() - $2::interval WHERE id = $1`, [id, interval]);
@@ -103,7 +103,7 @@ t.test('a dead notice forgets its receiver after the 7 days in which its link wo
   t.match(await retry(id), { state: 'unwanted' });
 });
 
-t.test('a notice that waits keeps its receiver, however old it is', async (t) => {
+t.test('a notice that waits keeps its recipient, however old it is', async (t) => {
   const { id } = await openDead();
   await database.query(
     `UPDATE outbox SET created_at = now() - interval '8 days', due_at = now() + interval '1 hour' WHERE id = $1`,
@@ -113,13 +113,13 @@ t.test('a notice that waits keeps its receiver, however old it is', async (t) =>
   t.match(await stateOf(id), { key: /./ });
 });
 
-t.test('a dead notice that is dropped forgets its receiver', async (t) => {
+t.test('a dead notice that is dropped forgets its recipient', async (t) => {
   const { id } = await openDead();
   t.equal((await cli('mail', 'drop', id, '--yes')).status, 0);
   t.match(await stateOf(id), { state: 'dropped', key: null });
 });
 
-t.test('a dead notice is unwanted, and forgets its receiver, when the account is closed', async (t) => {
+t.test('a dead notice is unwanted, and forgets its recipient, when the account is closed', async (t) => {
   const { account, to, id } = await openDead();
   const other = await openDead();
   const closed = await cli('users', 'delete', to, '--delete-organizations', account.organization.slug, '--yes');
@@ -128,7 +128,7 @@ t.test('a dead notice is unwanted, and forgets its receiver, when the account is
   t.match(await stateOf(other.id), { state: null, key: /./ }, 'a notice of another account stays');
 });
 
-t.test('the proof of a new address forgets its receiver when it is given up', async (t) => {
+t.test('the proof of a new address forgets its recipient when it is given up', async (t) => {
   const account = await newProvenAccount(api, database);
   const asked = await api.post('/me/email', { newEmail: freshEmail() }, { token: account.accessToken });
   t.equal(asked.status, 202, asked.text);

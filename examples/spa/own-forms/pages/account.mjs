@@ -52,7 +52,7 @@ function profileForm({ name, locale }) {
   });
 }
 
-/** The answer has the access token that replaces the present one. All other sessions of the person end. */
+/** The answer has the access token that replaces the current one. All other sessions of the person end. */
 function passwordForm() {
   const said = h('div', {});
   const shared = { type: 'password' };

@@ -65,7 +65,7 @@ t.test('on a database of 20,000 users', async (t) => {
       sessions_user_id_idx, sessions_organization_id_idx`);
     const { read } = await plansOf(t, 'auto');
     const tables = new Set(read.map((what) => /^\w+/.exec(what)?.[0]));
-    // Without the index of the look-ups, a sign-in also scans the passwords, because one statement finds account and
+    // Without the index of the lookups, a sign-in also scans the passwords, because one statement finds account and
     // hash.
     t.same([...tables].sort(), ['memberships', 'organizations', 'passwords', 'sessions', 'users']);
   });

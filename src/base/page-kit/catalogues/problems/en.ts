@@ -23,7 +23,8 @@ export const problems = {
   },
   password_changed: {
     title: 'Password changed meanwhile',
-    detail: 'The password was changed a moment ago, so nothing was done now. Try again with the new one.',
+    detail:
+      'The password was changed a moment ago, so your request was not carried out. Try again with the new password.',
   },
   account_disabled: {
     title: 'Account disabled',
