@@ -106,7 +106,7 @@ export async function insertOneTime(
   return row;
 }
 
-// $1 user, $2 look-up of the address, $3 lifetime in seconds.
+// $1 user, $2 lookup of the address, $3 lifetime in seconds.
 const RENEW_REVERT = statement(`
 UPDATE one_time_tokens o SET expires_at = clock_timestamp() + $3::float8 * interval '1 second'
 WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.address_lookup = decode($2, 'base64') AND ${LIVE}
