@@ -138,6 +138,19 @@ export async function findLiveOf(tx: SystemReader, userId: string, purpose: Purp
   return opened(tx, await tx.rows<OneTime>(FIND_OF, [userId, purpose]));
 }
 
+const RESTORABLE = statement(`
+SELECT ${COLUMNS} FROM one_time_tokens o WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND ${LIVE}
+ORDER BY o.id`);
+
+/** The former addresses that this user can still get back, as they were typed. */
+export async function listRestorable(tx: SystemTx, userId: string): Promise<string[]> {
+  const rows = await tx.rows<OneTime>(RESTORABLE, [userId]);
+  const addresses = await tx.personal.opening((open) =>
+    rows.map(({ id, address }) => open('one_time_tokens.address', id, address)),
+  );
+  return addresses.filter((address) => address !== null);
+}
+
 const USE = statement(`
 UPDATE one_time_tokens o SET used_at = clock_timestamp()
 WHERE o.token_hash = decode($2, 'hex') AND o.purpose = $1 AND ${LIVE} RETURNING ${COLUMNS}`);

@@ -46,9 +46,13 @@ export async function deletePassword(tx: SystemTx, userId: string): Promise<void
 }
 
 // The addresses that the account got by the changes that are undone: the current one, and each address that the token
-// of a later change would restore. $1 user, $2 lookup of the current address, $3 that of the former one, which the
-// account gets back, $4 time of the first change that is undone.
+// of a later change would restore. The account may have the former one again, also if a later change disputed it. $1
+// user, $2 lookup of the current address, $3 that of the former one, which the account gets back, $4 time of the first
+// change that is undone.
 const UNDO = statement(`
+WITH undisputed AS (
+  UPDATE email_reverts SET address_lookup = NULL WHERE user_id = $1::uuid AND address_lookup = decode($3, 'base64')
+)
 INSERT INTO email_reverts (id, user_id, address_lookup, undone_since)
 SELECT gen_random_uuid(), $1::uuid, nullif(d.lookup, decode($3, 'base64')), $4::timestamptz
 FROM (
@@ -76,6 +80,31 @@ export async function insertReverts(
 ): Promise<void> {
   const [current, former] = [currentKey, formerKey].map((key) => tx.personal.lookup('one_time_tokens.address', key));
   await tx.rows(UNDO, [userId, current, former, since.toISOString()]);
+}
+
+// $1 user, $2 lookup of the address.
+const UNDO_LATER = statement(`
+WITH back AS (
+  SELECT about_at FROM one_time_tokens
+  WHERE user_id = $1::uuid AND purpose = 'revert_email' AND address_lookup = decode($2, 'base64') AND used_at IS NULL
+    AND ended_at IS NULL AND expires_at > clock_timestamp()
+),
+ended AS (
+  UPDATE one_time_tokens o SET ended_at = clock_timestamp() FROM back
+  WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.about_at > back.about_at AND o.used_at IS NULL
+    AND o.ended_at IS NULL
+)
+INSERT INTO email_reverts (id, user_id, undone_since) SELECT gen_random_uuid(), $1::uuid, about_at FROM back
+RETURNING 1 AS undone`);
+
+/**
+ * If a live token would give the account this canonical e-mail back, ends the tokens of all later changes, so that
+ * nobody can restore the addresses that the account has had since. Returns whether there is such a token, which stays.
+ * Call this in the transaction that gives the account the e-mail by a change; it has locked the row of the user.
+ */
+export async function undoLaterChanges(tx: SystemTx, userId: string, emailKey: string): Promise<boolean> {
+  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
+  return (await tx.rows(UNDO_LATER, [userId, found])).length > 0;
 }
 
 // $1 user, $2 lookup of the address.

@@ -5,7 +5,7 @@ import { deleteKeptOf } from '../../base/idempotency/store.ts';
 import { deleteMailsOf } from '../../base/outbox/store.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { CreateDeps } from '../../credentials/one-time/create.ts';
-import { deleteTokensOf } from '../../credentials/one-time/store.ts';
+import { deleteTokensOf, listRestorable } from '../../credentials/one-time/store.ts';
 import { deleteAccepted, markSentRevoked } from '../../directory/invitations/store.ts';
 import { deleteMembershipsOf } from '../../directory/members/store.ts';
 import { markDeleted } from '../../directory/organizations/delete-store.ts';
@@ -57,11 +57,16 @@ export async function erase(
     await record(tx, { id: newId(deps.random, deps.clock), actorId, ...event });
     suspended.push(...(await markDeleted(tx, id)).revocations);
   }
+  const former = await listRestorable(tx, userId);
   await deleteTokensOf(tx, userId);
   await deleteKeptOf(tx, userId);
   await deleteMailsOf(tx, userId, emailKey);
   await endRegistrationsOf(tx, emailKey); // others may have tried to register the address
   await enqueueClosedMail(tx, newId(deps.random, deps.clock), account);
+  // Somebody who has stolen the account may have changed its e-mail before, so its owner is told, too.
+  for (const email of former.filter((one) => parseEmail(one)?.key !== emailKey)) {
+    await enqueueClosedMail(tx, newId(deps.random, deps.clock), { ...account, email, isEmailVerified: true });
+  }
   const closed = { type: 'user.closed', organizationId: null, targetId: userId } as const;
   await record(tx, { id: newId(deps.random, deps.clock), actorId, ...closed });
   return [...raised, ...ended, ...suspended];

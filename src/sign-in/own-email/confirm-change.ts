@@ -8,7 +8,7 @@ import type { CreateDeps } from '../../credentials/one-time/create.ts';
 import { ENDED_WITH_ADDRESS } from '../../credentials/one-time/purposes.ts';
 import { lockOwner } from '../../credentials/one-time/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { isDisputed, updateEmail } from '../../directory/users/email-store.ts';
+import { isDisputed, undoLaterChanges, updateEmail } from '../../directory/users/email-store.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
 import { lockSession } from '../../directory/users/session-store.ts';
@@ -28,7 +28,8 @@ const REFUSED = { isDone: false, revocations: [] as readonly Revocation[] };
 
 /**
  * Gives the account the new address, refuses all older access tokens, and ends the other sessions and the tokens of
- * former mails, except those that restore a former address. With a link, the session that asked for the change goes on;
+ * former mails, except those that restore a former address. If such a token restores this address, those of later
+ * changes end, and the address before gets none. With a link, the session that asked for the change goes on;
  * with a code, the session of the caller goes on. Raises invalid_or_expired_token for every proof that does not work,
  * whatever the reason is, and session_revoked.
  */
@@ -78,6 +79,9 @@ async function change(
   const revocations = await endAccess(tx, which);
   await endAll(tx, userId, ENDED_WITH_ADDRESS);
   await recordOwn(deps, tx, userId, 'user.email_changed');
-  await enqueueNoticeMail(deps, tx, { former, newEmail: email.address });
+  // A person who returns to an address by a change has proven it as well as by its link. If somebody else has made the
+  // changes in between, they must not get a link that undoes the return.
+  const isReturn = await undoLaterChanges(tx, userId, email.key);
+  if (!isReturn) await enqueueNoticeMail(deps, tx, { former, newEmail: email.address });
   return revocations;
 }

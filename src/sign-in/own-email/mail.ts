@@ -125,7 +125,8 @@ function noticeMail(deps: ChangeMailDeps): MailKind {
       const receiver = await findReceiver(tx, userId);
       const asked = await findRecipient(tx, id);
       const former = asked && parseEmail(asked.email);
-      if (!receiver?.isActive || !former || asked.about === undefined) return null;
+      // The owner of a disabled account also learns of the change: the link works when the account is enabled again.
+      if (!receiver || !former || asked.about === undefined) return null;
       if (await isChangeUndone(tx, userId, asked.requestedAt)) return null;
       const created = { userId, purpose: 'revert_email', address: former, aboutAt: asked.requestedAt } as const;
       const { token, expiresAt } = await createOneTime(deps, tx, created);

@@ -9,7 +9,7 @@ import { consumeToken, endAll, type OneTime } from '../../credentials/one-time/c
 import { type CreatedOneTime, createOneTime } from '../../credentials/one-time/create.ts';
 import { ENDED_WITH_ADDRESS } from '../../credentials/one-time/purposes.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { deletePassword, insertReverts, isDisputed, updateEmail } from '../../directory/users/email-store.ts';
+import { deletePassword, insertReverts, updateEmail } from '../../directory/users/email-store.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { requestPasswordChangedMail } from '../notices/password-changed.ts';
@@ -50,9 +50,7 @@ async function revert(
   const user = await findReceiver(tx, userId);
   const former = address === null ? null : parseEmail(address);
   const current = user && parseEmail(user.email);
-  if (!user?.isActive || !former || !current || (await isDisputed(tx, userId, former.key))) {
-    throw problem('invalid_or_expired_token');
-  }
+  if (!user?.isActive || !former || !current) throw problem('invalid_or_expired_token');
   if (!(await updateEmail(tx, userId, former))) throw problem('email_taken', { detail: TAKEN });
   await insertReverts(tx, { userId, currentKey: current.key, formerKey: former.key, since: aboutAt });
   await deletePassword(tx, userId);

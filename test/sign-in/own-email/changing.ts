@@ -14,6 +14,8 @@ export interface Changing {
   /** Registers a user whose address counts as proven. */
   register(): Promise<Account>;
   ask(token: string, newEmail: string, more?: Record<string, unknown>): Promise<Reply>;
+  /** Asks, and returns the token that proves the new address. */
+  askFor(token: string, to: string): Promise<string>;
   confirm(body: Record<string, unknown>, token?: string): Promise<Reply>;
   revert(token: string): Promise<Reply>;
   /**
@@ -21,6 +23,8 @@ export interface Changing {
    */
   change(account: Account, from: string, to: string): Promise<Changed>;
   login(account: Account, email?: string): Promise<Reply>;
+  /** Makes mails to former addresses wait for an hour. Returns the function after which further mails do not wait. */
+  holdNotices(): Promise<() => Promise<unknown>>;
 }
 
 export interface Changed {
@@ -68,6 +72,18 @@ export async function openChanging(t: Test, settings: Record<string, string> = {
     api.post('/auth/confirm-email-change', body, token === undefined ? {} : { token });
   return {
     ...{ database, mailbox, service, api, ask, confirm },
+    async askFor(token, to) {
+      const asked = await ask(token, to);
+      if (asked.status !== 202) throw new Error(asked.text);
+      return proofIn(await mailTo(mailbox, to, '/confirm-email')).token;
+    },
+    async holdNotices() {
+      await database.query(`CREATE OR REPLACE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN NEW.due_at = now() + interval '1 hour'; RETURN NEW; END $$`);
+      await database.query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW
+        WHEN (NEW.kind = 'email_change_notice') EXECUTE FUNCTION later()`);
+      return () => database.query('DROP TRIGGER later ON outbox');
+    },
     register: () => newProvenAccount(api, database),
     revert: (token) => api.post('/auth/revert-email', { token }),
     async change({ accessToken, refreshToken }, from, to) {
