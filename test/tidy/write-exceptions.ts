@@ -119,7 +119,7 @@ export const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'sign-in/own-email/confirm-change.ts',
-    writes: ['updateEmail'],
+    writes: ['updateEmail', 'insertReturn', 'endRevertsAfter'],
     reason: 'The token that was sent to the new address proves it.',
   },
   {

@@ -226,6 +226,29 @@ export async function markLaterEnded(tx: SystemTx, id: string): Promise<void> {
   await tx.rows(END_LATER, [id]);
 }
 
+// $1 user, $2 lookup of the address.
+const END_REVERTS_AFTER = statement(`
+WITH back AS (
+  SELECT o.about_at FROM one_time_tokens o
+  WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.address_lookup = decode($2, 'base64') AND ${LIVE}
+),
+ended AS (
+  UPDATE one_time_tokens o SET ended_at = clock_timestamp() FROM back
+  WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.about_at > back.about_at AND ${UNENDED}
+)
+SELECT about_at::text AS since FROM back`);
+
+/**
+ * If a live token restores this canonical e-mail of the user, ends the tokens that restore the addresses of later
+ * changes. Returns the time of the change that the token is about, as the database writes it; null without such a
+ * token. The token stays. The caller has locked the row of the user.
+ */
+export async function endRevertsAfter(tx: SystemTx, userId: string, emailKey: string): Promise<string | null> {
+  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
+  const [row] = await tx.rows<{ since: string }>(END_REVERTS_AFTER, [userId, found]);
+  return row?.since ?? null;
+}
+
 const END_BEFORE = statement(`
 UPDATE one_time_tokens o SET ended_at = clock_timestamp() WHERE ${UNENDED} AND o.created_at < $1::text::timestamptz`);
 

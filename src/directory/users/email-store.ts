@@ -82,29 +82,17 @@ export async function insertReverts(
   await tx.rows(UNDO, [userId, current, former, since.toISOString()]);
 }
 
-// $1 user, $2 lookup of the address.
-const UNDO_LATER = statement(`
-WITH back AS (
-  SELECT about_at FROM one_time_tokens
-  WHERE user_id = $1::uuid AND purpose = 'revert_email' AND address_lookup = decode($2, 'base64') AND used_at IS NULL
-    AND ended_at IS NULL AND expires_at > clock_timestamp()
-),
-ended AS (
-  UPDATE one_time_tokens o SET ended_at = clock_timestamp() FROM back
-  WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.about_at > back.about_at AND o.used_at IS NULL
-    AND o.ended_at IS NULL
-)
-INSERT INTO email_reverts (id, user_id, undone_since) SELECT gen_random_uuid(), $1::uuid, about_at FROM back
-RETURNING 1 AS undone`);
+// $1 user, $2 time of the first change that is undone.
+const RETURN = statement(
+  `INSERT INTO email_reverts (id, user_id, undone_since) VALUES (gen_random_uuid(), $1::uuid, $2::text::timestamptz)`,
+);
 
 /**
- * If a live token would give the account this canonical e-mail back, ends the tokens of all later changes, so that
- * nobody can restore the addresses that the account has had since. Returns whether there is such a token, which stays.
- * Call this in the transaction that gives the account the e-mail by a change; it has locked the row of the user.
+ * Records that the changes from an instant on are undone, because the account returns to an earlier address. The
+ * account may have the addresses of these changes again. `since` is an instant as the database writes it.
  */
-export async function undoLaterChanges(tx: SystemTx, userId: string, emailKey: string): Promise<boolean> {
-  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
-  return (await tx.rows(UNDO_LATER, [userId, found])).length > 0;
+export async function insertReturn(tx: SystemTx, userId: string, since: string): Promise<void> {
+  await tx.rows(RETURN, [userId, since]);
 }
 
 // $1 user, $2 lookup of the address.

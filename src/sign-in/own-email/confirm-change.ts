@@ -6,9 +6,9 @@ import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { consumeCode, consumeToken, endAll, type OneTime } from '../../credentials/one-time/consume.ts';
 import type { CreateDeps } from '../../credentials/one-time/create.ts';
 import { ENDED_WITH_ADDRESS } from '../../credentials/one-time/purposes.ts';
-import { lockOwner } from '../../credentials/one-time/store.ts';
+import { endRevertsAfter, lockOwner } from '../../credentials/one-time/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { isDisputed, undoLaterChanges, updateEmail } from '../../directory/users/email-store.ts';
+import { insertReturn, isDisputed, updateEmail } from '../../directory/users/email-store.ts';
 import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import { findReceiver } from '../../directory/users/receiver-store.ts';
 import { lockSession } from '../../directory/users/session-store.ts';
@@ -81,7 +81,8 @@ async function change(
   await recordOwn(deps, tx, userId, 'user.email_changed');
   // A person who returns to an address by a change has proven it as well as by its link. If somebody else has made the
   // changes in between, they must not get a link that undoes the return.
-  const isReturn = await undoLaterChanges(tx, userId, email.key);
-  if (!isReturn) await enqueueNoticeMail(deps, tx, { former, newEmail: email.address });
+  const since = await endRevertsAfter(tx, userId, email.key);
+  if (since === null) await enqueueNoticeMail(deps, tx, { former, newEmail: email.address });
+  else await insertReturn(tx, userId, since);
   return revocations;
 }

@@ -1,5 +1,5 @@
 // A person who has stolen an account changes its e-mail, and its owner returns to the former address by a change. What
-// the other person has of the time in between cannot undo the return. The owner is also told when the account is closed.
+// the other person has of the time in between cannot undo the return. The owner is told when the account is closed.
 import t from 'tap';
 import { refused } from '../../support/raw.ts';
 import { until } from '../../support/until.ts';
