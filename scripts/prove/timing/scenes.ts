@@ -127,20 +127,18 @@ export function resendScene(deps: SceneDeps): Scene<'within' | 'beyond'> {
     name: 'POST /auth/verify-email/resend',
     kinds: ['within', 'beyond'],
     async openSeries(calls) {
-      const made = await people(deps, Math.ceil(calls / MAILS_OF_HOUR) + 1);
+      // Both kinds use each token for the same number of calls, so neither finds more of its data in caches.
+      const users = Math.ceil(calls / MAILS_OF_HOUR);
+      const made = await people(deps, 2 * users);
       const ids = made.map(({ id }) => id);
       await deps.database.query('UPDATE users SET email_verified_at = NULL WHERE id = ANY($1::uuid[])', [ids]);
       const tokens: string[] = [];
       for (const { email } of made) tokens.push(await signedIn(deps, email));
-      const [beyond = '', ...within] = tokens;
-      for (let mail = 0; mail < MAILS_OF_HOUR; mail += 1) await resend(beyond)();
-      return {
-        within: each(
-          within.flatMap((token) => Array.from({ length: MAILS_OF_HOUR }, () => token)),
-          resend,
-        ),
-        beyond: () => resend(beyond),
-      };
+      const [within, beyond] = [tokens.slice(0, users), tokens.slice(users)];
+      for (const token of beyond) for (let mail = 0; mail < MAILS_OF_HOUR; mail += 1) await resend(token)();
+      const often = (some: readonly string[]) =>
+        some.flatMap((token) => Array.from({ length: MAILS_OF_HOUR }, () => token));
+      return { within: each(often(within), resend), beyond: each(often(beyond), resend) };
     },
   };
 }
