@@ -3,6 +3,7 @@
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import type { Purpose } from './purposes.ts';
+import { markLaterEnded } from './revert-store.ts';
 import {
   findByHash,
   findCodedId,
@@ -11,7 +12,6 @@ import {
   lockOwnerOf,
   markEnded,
   markEndedBefore,
-  markLaterEnded,
   markUsed,
   type OneTime,
   tryCode,

@@ -4,7 +4,8 @@ import type { SystemTx } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { CODE_SECONDS, PURPOSES, type Purpose } from './purposes.ts';
-import { insertOneTime, lockOwner, renewRevert } from './store.ts';
+import { renewRevert } from './revert-store.ts';
+import { insertOneTime, lockOwner } from './store.ts';
 import { codeHash, newCode, newToken, tokenHash } from './text.ts';
 
 export interface CreateDeps {

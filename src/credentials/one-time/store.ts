@@ -4,8 +4,10 @@
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { type Purpose, WRONG_CODES_MAX, WRONG_CODES_PER_DAY_MAX } from './purposes.ts';
 
-const UNENDED = 'o.used_at IS NULL AND o.ended_at IS NULL';
-const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
+/** SQL: the token `o` was neither used nor ended. It may have expired. */
+export const UNENDED = 'o.used_at IS NULL AND o.ended_at IS NULL';
+/** SQL: the token `o` works. */
+export const LIVE = `${UNENDED} AND o.expires_at > clock_timestamp()`;
 const TODAY = `(clock_timestamp() AT TIME ZONE 'UTC')::date`;
 
 /**
@@ -23,7 +25,8 @@ export interface OneTime {
   readonly sessionId: string | null;
 }
 
-const COLUMNS = `o.id::text, o.user_id::text AS "userId", o.about_at AS "aboutAt",
+/** SQL: the columns of a OneTime, whose address is still sealed. */
+export const COLUMNS = `o.id::text, o.user_id::text AS "userId", o.about_at AS "aboutAt",
   o.session_id::text AS "sessionId",
   's' || encode(o.address_sealed, 'base64') AS address`;
 
@@ -106,21 +109,6 @@ export async function insertOneTime(
   return row;
 }
 
-// $1 user, $2 lookup of the address, $3 lifetime in seconds.
-const RENEW_REVERT = statement(`
-UPDATE one_time_tokens o SET expires_at = clock_timestamp() + $3::float8 * interval '1 second'
-WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.address_lookup = decode($2, 'base64') AND ${LIVE}
-RETURNING 1 AS renewed`);
-
-/**
- * Gives the user's live token that restores this canonical e-mail its whole lifetime again. Returns whether there is
- * one.
- */
-export async function renewRevert(tx: SystemTx, userId: string, emailKey: string, seconds: number): Promise<boolean> {
-  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
-  return (await tx.rows(RENEW_REVERT, [userId, found, seconds])).length > 0;
-}
-
 const FIND = statement(`
 SELECT ${COLUMNS} FROM one_time_tokens o WHERE o.token_hash = decode($2, 'hex') AND o.purpose = $1 AND ${LIVE}`);
 
@@ -136,19 +124,6 @@ ORDER BY o.id DESC LIMIT 1`);
 /** The live token of this user and purpose; the newest one if there are several. */
 export async function findLiveOf(tx: SystemReader, userId: string, purpose: Purpose): Promise<OneTime | null> {
   return opened(tx, await tx.rows<OneTime>(FIND_OF, [userId, purpose]));
-}
-
-const RESTORABLE = statement(`
-SELECT ${COLUMNS} FROM one_time_tokens o WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND ${LIVE}
-ORDER BY o.id`);
-
-/** The former addresses that this user can still get back, as they were typed. */
-export async function listRestorable(tx: SystemTx, userId: string): Promise<string[]> {
-  const rows = await tx.rows<OneTime>(RESTORABLE, [userId]);
-  const addresses = await tx.personal.opening((open) =>
-    rows.map(({ id, address }) => open('one_time_tokens.address', id, address)),
-  );
-  return addresses.filter((address) => address !== null);
 }
 
 const USE = statement(`
@@ -213,40 +188,6 @@ WHERE o.user_id = $1::uuid AND o.purpose = ANY($2::text[]) AND ${UNENDED}`);
 /** Ends the user's tokens of these purposes. */
 export async function markEnded(tx: SystemTx, userId: string, purposes: readonly Purpose[]): Promise<void> {
   await tx.rows(END, [userId, purposes]);
-}
-
-// $1 the token that was used.
-const END_LATER = statement(`
-UPDATE one_time_tokens o SET ended_at = clock_timestamp() FROM one_time_tokens used
-WHERE used.id = $1::uuid AND o.user_id = used.user_id AND o.purpose = used.purpose AND o.about_at > used.about_at
-  AND ${UNENDED}`);
-
-/** Ends the tokens of the same user and purpose that are about later changes. */
-export async function markLaterEnded(tx: SystemTx, id: string): Promise<void> {
-  await tx.rows(END_LATER, [id]);
-}
-
-// $1 user, $2 lookup of the address.
-const END_REVERTS_AFTER = statement(`
-WITH back AS (
-  SELECT o.about_at FROM one_time_tokens o
-  WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.address_lookup = decode($2, 'base64') AND ${LIVE}
-),
-ended AS (
-  UPDATE one_time_tokens o SET ended_at = clock_timestamp() FROM back
-  WHERE o.user_id = $1::uuid AND o.purpose = 'revert_email' AND o.about_at > back.about_at AND ${UNENDED}
-)
-SELECT about_at::text AS since FROM back`);
-
-/**
- * If a live token restores this canonical e-mail of the user, ends the tokens that restore the addresses of later
- * changes. Returns the time of the change that the token is about, as the database writes it; null without such a
- * token. The token stays. The caller has locked the row of the user.
- */
-export async function endRevertsAfter(tx: SystemTx, userId: string, emailKey: string): Promise<string | null> {
-  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
-  const [row] = await tx.rows<{ since: string }>(END_REVERTS_AFTER, [userId, found]);
-  return row?.since ?? null;
 }
 
 const END_BEFORE = statement(`

@@ -1,5 +1,5 @@
 // The queries that change the address of an account, and the record of the changes that were undone.
-import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { type SystemTx, statement } from '../../base/database/db.ts';
 import { sqlStateOf } from '../../base/database/sql-state.ts';
 import type { EmailAddress } from './email.ts';
 
@@ -104,23 +104,6 @@ const IS_DISPUTED = statement(
 export async function isDisputed(tx: SystemTx, userId: string, emailKey: string): Promise<boolean> {
   const found = tx.personal.lookup('one_time_tokens.address', emailKey);
   return (await tx.rows(IS_DISPUTED, [userId, found])).length > 0;
-}
-
-// $1 lookup of the address.
-const IS_RESTORABLE = statement(`
-SELECT 1 FROM one_time_tokens
-WHERE address_lookup = decode($1, 'base64') AND purpose = 'revert_email' AND used_at IS NULL AND ended_at IS NULL
-  AND expires_at > clock_timestamp() LIMIT 1`);
-
-/**
- * Whether some account had this canonical e-mail and can still get it back. Until then, nobody may get the e-mail
- * without a proof: with an account that anybody could make, a person who has stolen the former account could keep its
- * owner from taking it back. Call this after the insertion of the new account: no change of the e-mail that freed it
- * can then be missed.
- */
-export async function isRestorable(tx: SystemReader, emailKey: string): Promise<boolean> {
-  const found = tx.personal.lookup('one_time_tokens.address', emailKey);
-  return (await tx.rows(IS_RESTORABLE, [found])).length > 0;
 }
 
 // $1 user, $2 when the change was made.

@@ -7,6 +7,7 @@ import { recordOwn } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import type { Language } from '../../base/page-kit/language.ts';
 import { newId } from '../../base/platform/random.ts';
+import { isRestorable } from '../../credentials/one-time/revert-store.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import {
@@ -17,7 +18,6 @@ import {
   type TrialSubscription,
 } from '../../directory/organizations/insert-organization.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { isRestorable } from '../../directory/users/email-store.ts';
 import { findCredentials, insertUser } from '../../directory/users/store.ts';
 import { enqueueVerifyMail } from '../mailbox-proof/mail.ts';
 import { endRegistrationsOf } from '../registration/end.ts';
