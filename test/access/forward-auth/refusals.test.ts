@@ -1,15 +1,15 @@
 // Forward authentication as a proxy uses it: which requests are refused, and the answers while the service cannot
 // decide.
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { admit } from '../../../src/access/forward-auth/forward.ts';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import type { CallOptions } from '../../support/client.ts';
-import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { createDatabase } from '../../support/database.ts';
 import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { furtherTeam, type Teammate } from '../../support/fixtures/team.ts';
 import { refused } from '../../support/raw.ts';
-import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
+import { routeDatabase } from '../../support/servers/database-proxy.ts';
 import { openService } from '../../support/service.ts';
 import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
@@ -65,24 +65,12 @@ t.test('tenant headers select the organization only for a token without an organ
   }
 });
 
-/** The same database behind a proxy, which can cut the connections of a second service. */
-async function behindProxy(t: Test, database: TestDatabase) {
-  const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
-  const through = (url: string) => {
-    const moved = new URL(url);
-    moved.host = `127.0.0.1:${proxy.port}`;
-    return moved.href;
-  };
-  const moved = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
-  return { proxy, moved };
-}
-
 t.test(
   'without PostgreSQL answers come from memory, and a request that needs PostgreSQL gets 503, never 401',
   async (t) => {
     const team = await openForwardAuth(t);
-    const { proxy, moved } = await behindProxy(t, team.database);
-    const { api, app } = await openService(t, moved);
+    const { proxy, routed } = await routeDatabase(t, team.database);
+    const { api, app } = await openService(t, routed);
     await app.parts.revocations.synchronize();
     const { token } = await team.join('agent');
     const large = await memberOfLargeRole(team);
@@ -112,9 +100,9 @@ t.test('while revocations are unknown no request is allowed, and no answer is 40
   const team = await openForwardAuth(t);
   const { token } = await team.join('agent');
   const client = await team.asClient(['*:*']);
-  const { proxy, moved } = await behindProxy(t, team.database);
+  const { proxy, routed } = await routeDatabase(t, team.database);
   proxy.cut();
-  const { api, app } = await openService(t, moved);
+  const { api, app } = await openService(t, routed);
   const paths = ['/verify', '/verify?permission=deals:read', '/verify?permission=billing:manage', '/verify/deals'];
   for (const good of [token, client.token]) {
     for (const path of paths) {

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
-import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
+import { routeDatabase } from '../../support/servers/database-proxy.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 
@@ -12,13 +12,7 @@ const UNCHANGED = /Nothing was changed\.$/;
 
 async function open(t: Test) {
   const database = await createDatabase(t);
-  const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
-  const through = (url: string) => {
-    const changed = new URL(url);
-    changed.host = `127.0.0.1:${proxy.port}`;
-    return changed.href;
-  };
-  const routed = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
+  const { proxy, routed } = await routeDatabase(t, database);
   // The account comes from a service with long time limits, which are not reached even on a busy machine.
   const account = await newAccount((await openService(t, database)).api);
   const { api } = await openService(t, routed, {}, 'as served');

@@ -6,7 +6,7 @@ import type { Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
-import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
+import { routeDatabase } from '../../support/servers/database-proxy.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 import { newKey, send } from './requests.ts';
@@ -90,13 +90,7 @@ t.test(
   'PostgreSQL commits but its answer is lost: 503 says that the outcome is unknown, and the repeat gets the answer',
   async (t) => {
     const database = await createDatabase(t);
-    const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
-    const through = (url: string) => {
-      const changed = new URL(url);
-      changed.host = `127.0.0.1:${proxy.port}`;
-      return changed.href;
-    };
-    const routed = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
+    const { proxy, routed } = await routeDatabase(t, database);
     // The account comes from a service with long time limits, which are not reached even on a busy machine.
     const { accessToken: token } = await newAccount((await openService(t, database)).api);
     const { api } = await openService(t, routed, {}, 'as served');

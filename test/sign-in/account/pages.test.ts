@@ -8,7 +8,7 @@ import { newAccount } from '../../support/fixtures/accounts.ts';
 import { shapeOf } from '../../support/pages/markup.ts';
 import { openVisitor } from '../../support/pages/visitor.ts';
 import { testPersonal } from '../../support/personal.ts';
-import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
+import { routeDatabase } from '../../support/servers/database-proxy.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 
@@ -108,9 +108,7 @@ t.test('a service that takes no registrations has no page for them', async (t) =
 
 t.test('while the database is away people get a page that says so, and nobody is signed out', async (t) => {
   const database = await createDatabase(t);
-  const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
-  const through = (url: string) => url.replace(new URL(url).host, `127.0.0.1:${proxy.port}`);
-  const routed = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
+  const { proxy, routed } = await routeDatabase(t, database);
   const { url, api } = await openService(t, routed, {}, 'as served');
   const { email, password } = await newAccount(api);
   const visitor = openVisitor(url, { language: 'es' });

@@ -8,6 +8,7 @@ import { createOneTime } from '../../../src/credentials/one-time/create.ts';
 import { parseEmail } from '../../../src/directory/users/email.ts';
 import { openInviting, registering } from '../../directory/invitations/inviting.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { holdMails } from '../../support/fixtures/held-mails.ts';
 import { openTransaction } from '../../support/locks.ts';
 import { lookupOf, networksOf, testPersonal } from '../../support/personal.ts';
 import { openService } from '../../support/service.ts';
@@ -83,20 +84,12 @@ t.test('no personal data can be read after the account was closed, no matter who
   }
 });
 
-/** Makes the mails of these kinds due in a day. */
-async function delayMails({ query }: TestDatabase, kinds: string) {
-  await query(`CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN NEW.due_at := now() + interval '1 day'; RETURN NEW; END $$`);
-  await query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.kind LIKE '${kinds}')
-    EXECUTE FUNCTION later()`);
-}
-
 t.test('the address of a mail is removed when the mail is given up', async (t) => {
   const { api, database, invited } = await openInviting(t);
   const email = 'canary-undelivered@example.com';
   const { token: invitation } = await invited(email);
   const joined = await api.post('/invitations/accept', registering(invitation));
-  await delayMails(database, '%');
+  await holdMails(database, '%');
   const { password } = registering('');
   const { accessToken: token } = joined.body.data;
   t.equal((await api.call('DELETE', '/me', { password }, { token })).status, 204);
@@ -108,7 +101,7 @@ t.test('the address of a mail is removed when the mail is given up', async (t) =
 t.test('the addresses of a change of the e-mail that has not ended are gone, and its mails are not sent', async (t) => {
   const { api, database, invited, service } = await openInviting(t);
   const { parts } = service.app;
-  await delayMails(database, 'email_change%');
+  await holdMails(database, 'email_change%');
   const addresses = ['first', 'second', 'third'].map((which) => `canary-${which}@example.com`);
   const [first, second, third] = addresses as [string, string, string];
   const { token: invitation } = await invited(first);
@@ -140,7 +133,7 @@ t.test('the addresses of a change of the e-mail that has not ended are gone, and
 
 t.test('a mail of such a change that is being prepared does not hold up the closing, and is not sent', async (t) => {
   const { api, database, invited, service } = await openInviting(t);
-  await delayMails(database, 'email_change%');
+  await holdMails(database, 'email_change%');
   const { token: invitation } = await invited('canary-leaver@example.com');
   const { accessToken: token } = (await api.post('/invitations/accept', registering(invitation))).body.data;
   const { password } = registering('');

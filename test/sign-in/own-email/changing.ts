@@ -1,8 +1,10 @@
 // Opens a service with a real mailbox for the tests of changing an address, and reads its mails.
 import type { Test } from 'tap';
+import { NOTICE_MAIL } from '../../../src/sign-in/own-email/mail.ts';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newProvenAccount } from '../../support/fixtures/accounts.ts';
+import { holdMails } from '../../support/fixtures/held-mails.ts';
 import { type Mailbox, openMailbox, type ReceivedMail, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService, type Service } from '../../support/service.ts';
 
@@ -23,7 +25,7 @@ export interface Changing {
    */
   change(account: Account, from: string, to: string): Promise<Changed>;
   login(account: Account, email?: string): Promise<Reply>;
-  /** Makes mails to former addresses wait for an hour. Returns the function after which further mails do not wait. */
+  /** Makes mails to former addresses wait for a day. Returns the function after which further mails do not wait. */
   holdNotices(): Promise<() => Promise<unknown>>;
 }
 
@@ -77,13 +79,7 @@ export async function openChanging(t: Test, settings: Record<string, string> = {
       if (asked.status !== 202) throw new Error(asked.text);
       return proofIn(await mailTo(mailbox, to, '/confirm-email')).token;
     },
-    async holdNotices() {
-      await database.query(`CREATE OR REPLACE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN NEW.due_at = now() + interval '1 hour'; RETURN NEW; END $$`);
-      await database.query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW
-        WHEN (NEW.kind = 'email_change_notice') EXECUTE FUNCTION later()`);
-      return () => database.query('DROP TRIGGER later ON outbox');
-    },
+    holdNotices: () => holdMails(database, NOTICE_MAIL),
     register: () => newProvenAccount(api, database),
     revert: (token) => api.post('/auth/revert-email', { token }),
     async change({ accessToken, refreshToken }, from, to) {

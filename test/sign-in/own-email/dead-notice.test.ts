@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { systemClock } from '../../../src/base/platform/clock.ts';
 import { ensureDevelopmentKeys } from '../../../src/credentials/keys/development.ts';
+import { NOTICE_MAIL } from '../../../src/sign-in/own-email/mail.ts';
 import { cliOn } from '../../cli/command-line.ts';
 import { addDataKey, writeDataKeys } from '../../support/data-keys.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newProvenAccount } from '../../support/fixtures/accounts.ts';
+import { holdMails } from '../../support/fixtures/held-mails.ts';
 import { openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
 import { freshEmail, mailTo, proofIn } from './changing.ts';
@@ -21,10 +23,7 @@ writeDataKeys(KEYS_DIR);
 const database = await createDatabase(t);
 const mailbox = await openMailbox(t);
 // Every notice is due later, so none is sent before the test gives it up.
-await database.query(`CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS
-  $$ BEGIN NEW.due_at = now() + interval '1 hour'; RETURN NEW; END $$`);
-await database.query(`CREATE TRIGGER later BEFORE INSERT ON outbox FOR EACH ROW
-  WHEN (NEW.kind = 'email_change_notice') EXECUTE FUNCTION later()`);
+await holdMails(database, NOTICE_MAIL);
 const { app, api } = await openService(t, database, { SMTP_URL: mailbox.url, KEYS_DIR });
 const cli = cliOn(database, { KEYS_DIR });
 const { outbox } = app.parts;

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { LANGUAGES, type Language } from '../../../src/base/page-kit/language.ts';
 import { cases, isThorough } from '../thorough.ts';
-import { cramped, screenshot, violationsOf } from './chromium.ts';
+import { type Chromium, cramped, screenshot, violationsOf } from './chromium.ts';
 
 export type ColorScheme = 'light' | 'dark';
 
@@ -62,4 +62,29 @@ export async function lookAt(t: Test, page: Page, { name, language, colorScheme,
   t.same(await cramped(page), [], `${what}, wide`);
   if (fully) t.same(await violationsOf(page), [], `${what}, wide`);
   await screenshot(page, `${name}-${language}-${colorScheme}-1280`);
+}
+
+/** What to look at: the name of the pictures, and how a person gets there. */
+export interface Shown {
+  readonly name: string;
+  readonly open: (page: Page, language: Language) => Promise<void>;
+}
+
+/** Looks at every page in this theme. Each language has a browser context of its own, without faults of scripts. */
+export async function lookAtEach(
+  t: Test,
+  browser: Chromium,
+  colorScheme: ColorScheme,
+  shown: readonly Shown[],
+): Promise<void> {
+  for (const language of languagesFor(colorScheme)) {
+    const { page, context, faults } = await browser.open({ locale: language, colorScheme, viewport: NARROW });
+    for (const { name, open } of shown) {
+      await page.setViewportSize(NARROW);
+      await open(page, language);
+      await lookAt(t, page, { name, language, colorScheme, fully: true });
+    }
+    t.same(faults, []);
+    await context.close();
+  }
 }

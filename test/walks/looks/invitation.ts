@@ -1,19 +1,13 @@
 // The states of the page of an invitation. The test files of the two themes check them.
-import type { Page } from 'playwright-core';
 import type { Test } from 'tap';
-import { CATALOGUES, type Language } from '../../../src/base/page-kit/language.ts';
+import { CATALOGUES } from '../../../src/base/page-kit/language.ts';
 import { freshEmail, PASSWORD } from '../../directory/invitations/inviting.ts';
 import { newAccountWithoutOrganization, newProvenAccount } from '../../support/fixtures/accounts.ts';
 import { fill, send } from '../../support/pages/filling.ts';
-import { type ColorScheme, languagesFor, lookAt, NARROW } from '../../support/pages/look.ts';
+import { type ColorScheme, lookAtEach, type Shown } from '../../support/pages/look.ts';
 import { follow, openInvitingPages, PAGE, signIn } from '../invited.ts';
 
 type Inviting = Awaited<ReturnType<typeof openInvitingPages>>;
-
-interface Shown {
-  readonly name: string;
-  readonly open: (page: Page, language: Language) => Promise<void>;
-}
 
 const long = 'The Society for the Diffusion of Useful Knowledge about Donaudampfschifffahrtsgesellschaftskapitäne';
 
@@ -73,14 +67,5 @@ const statesOf = ({ api, database, linkFor, member }: Inviting): readonly Shown[
 /** Looks at every state of the page. */
 export async function lookAtInvitation(t: Test, colorScheme: ColorScheme): Promise<void> {
   const inviting = await openInvitingPages(t);
-  for (const language of languagesFor(colorScheme)) {
-    const { page, context, faults } = await inviting.browser.open({ locale: language, colorScheme, viewport: NARROW });
-    for (const { name, open } of statesOf(inviting)) {
-      await page.setViewportSize(NARROW);
-      await open(page, language);
-      await lookAt(t, page, { name, language, colorScheme, fully: true });
-    }
-    t.same(faults, []);
-    await context.close();
-  }
+  await lookAtEach(t, inviting.browser, colorScheme, statesOf(inviting));
 }
