@@ -6,11 +6,11 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const SAME_SIGNAL_MILLISECONDS = 1000;
 
 /**
- * Passes signals on to a child that has its own process group. Returns a function that stops this and returns the last
- * signal. On Ctrl-C the terminal signals the whole group and npm sends the signal again, but the child gets it only
- * once.
+ * Starts a child that has its own process group, and passes signals on to it. Returns the child, and a function that
+ * stops this and returns the last signal. A signal that arrives while the child starts reaches it, too. On Ctrl-C the
+ * terminal signals the whole group and npm sends the signal again, but the child gets it only once.
  */
-export function forwardSignals(child) {
+export function startWithSignals(startChild) {
   const sent = new Map();
   let last;
   const forward = (signal) => {
@@ -21,10 +21,12 @@ export function forwardSignals(child) {
     child.kill(signal);
   };
   for (const signal of FORWARDED) process.on(signal, forward);
-  return () => {
+  const child = startChild();
+  const stopForwarding = () => {
     for (const signal of FORWARDED) process.removeListener(signal, forward);
     return last;
   };
+  return { child, stopForwarding };
 }
 
 /** Ends this process as the child ended: with its exit code, or by the same signal. */

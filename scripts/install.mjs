@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endLike, forwardSignals } from './child.mjs';
+import { endLike, startWithSignals } from './child.mjs';
 import { releaseLock, shareLock, takeLock } from './lock.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -98,13 +98,14 @@ function runNpm(command, reason) {
   const [program, ...first] = isNpm
     ? [process.env.npm_node_execpath ?? process.execPath, process.env.npm_execpath]
     : ['npm'];
-  const child = spawn(program, [...first, ...command, ...NPM_OPTIONS], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+  const { child, stopForwarding } = startWithSignals(() =>
+    spawn(program, [...first, ...command, ...NPM_OPTIONS], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    }),
+  );
   if (child.pid !== undefined) shareLock(lockPath, child.pid);
-  const stopForwarding = forwardSignals(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endLike, forwardSignals } from './child.mjs';
+import { endLike, startWithSignals } from './child.mjs';
 import { installMissing } from './install.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -41,8 +41,9 @@ function run() {
 
 function start([node, ...others], argv) {
   const env = { NODE_COMPILE_CACHE: join(root, '.data', 'compile-cache'), ...process.env };
-  const child = spawn(node.path, argv, { stdio: 'inherit', env, detached: true });
-  const stopForwarding = forwardSignals(child);
+  const { child, stopForwarding } = startWithSignals(() =>
+    spawn(node.path, argv, { stdio: 'inherit', env, detached: true }),
+  );
   const stopWatching = watchNpm(child);
   child.once('error', (error) => {
     stopForwarding();

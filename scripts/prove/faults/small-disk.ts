@@ -22,11 +22,12 @@ export function argumentsInNamespace(): Promise<string[]> {
   const [program = '', ...args] = process.argv.slice(1);
   if (args[0] === MARK) return Promise.resolve(args.slice(1));
   const flags = ['--mount', '--propagation', 'private', '--'];
+  // Without these handlers, a signal that arrives while the child starts would end this process alone.
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   const child = spawn('unshare', [...flags, process.execPath, program, MARK, ...args], {
     stdio: 'inherit',
     detached: true,
   });
-  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   const { promise } = Promise.withResolvers<never>();
   child.once('error', () => explainAndEnd());
   child.once('exit', (code, signal) => {
