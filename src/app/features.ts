@@ -192,10 +192,7 @@ function ownAccountOf(
   return {
     reauthentication,
     ownPassword: { ...reauthentication, publish, passwordPolicy, nudgeOutbox: outbox.nudge },
-    ownEmail: {
-      ...{ ...reauthentication, publish, nudgeOutbox: outbox.nudge },
-      authenticateUser: authenticatingUser(parts),
-    },
+    ownEmail: { ...reauthentication, publish, nudgeOutbox: outbox.nudge },
     leaving: { ...closing, throttle, cookie },
   };
 }

@@ -114,7 +114,7 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/reauthenticate': `401 ${WRONG} ${WRONG} ${WRONG} ${WRONG} ${WRONG} 401 ${WRONG} ${USERS_ONLY}`,
   'POST /api/v1/me/password': `401 ${WRONG} ${WRONG} ${WRONG} ${WRONG} ${WRONG} 401 ${WRONG} ${USERS_ONLY}`,
   'POST /api/v1/me/email': SIGNED_IN(202),
-  'POST /api/v1/auth/confirm-email-change': OPEN(422),
+  'POST /api/v1/auth/confirm-email-change': SIGNED_IN(422),
   'POST /api/v1/auth/revert-email': OPEN(422),
   'POST /api/v1/invitations/accept': OPEN(410),
 

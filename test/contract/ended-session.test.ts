@@ -18,7 +18,6 @@ const WITHOUT_SESSION: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/logout': 'ends the session, and may be repeated',
   'POST /api/v1/auth/verify-email': 'the transaction of a signed-in user checks it: sign-in/verify-email',
   'POST /api/v1/invitations/accept': 'the switch of the session checks it: sign-in/accept-invitation',
-  'POST /api/v1/auth/confirm-email-change': 'the token of a mail; a code checks the session: sign-in/own-email',
   'POST /api/v1/auth/revert-email': 'the token of a mail',
   'POST /oauth/token': 'the credentials of a service client, and the rotation of a refresh token',
   'POST /oauth/introspect': 'changes nothing',

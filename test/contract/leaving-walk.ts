@@ -67,7 +67,7 @@ export async function walkEmail(call: Call, { accessToken: token, email }: Accou
   await call('changeMyEmail', { newEmail }, { token });
   await call('confirmEmailChange', { code: '00000000' }, { token });
   await call('confirmEmailChange', { code: '00000000' });
-  await call('confirmEmailChange', { token: tokenIn(await mailbox.next(newEmail)) });
+  await call('confirmEmailChange', { token: tokenIn(await mailbox.next(newEmail)) }, { token });
   await call('revertEmail', { token: 'x' });
   await call('revertEmail', { token: tokenIn(await mailbox.next(email)) });
 }

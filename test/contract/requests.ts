@@ -140,7 +140,7 @@ export const REQUESTS: Readonly<Record<string, Prepare>> = {
     body: { currentPassword: 'wrong', newPassword: 'four other unrelated words' },
   }),
   'POST /api/v1/me/email': () => ({ body: { newEmail: 'another@other.example' } }),
-  'POST /api/v1/auth/confirm-email-change': () => ({ body: { token: 'A'.repeat(43) }, bare: true }),
+  'POST /api/v1/auth/confirm-email-change': () => ({ body: { token: 'A'.repeat(43) } }),
   'POST /api/v1/auth/revert-email': () => ({ body: { token: 'A'.repeat(43) }, bare: true }),
   'POST /api/v1/invitations/accept': () => ({
     body: { token: 'A'.repeat(43), name: 'Nobody', password: 'a long enough phrase' },

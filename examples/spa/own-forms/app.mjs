@@ -22,14 +22,14 @@ const OPEN = {
   '/forgot-password': forgotPage,
   '/reset-password': resetPage,
   '/verify-email': verifyPage,
-  '/confirm-email': confirmEmailPage,
   '/revert-email': revertEmailPage,
   '/invitations/accept': invitationPage,
 };
-/** These are for people who are signed in. */
+/** These are for people who are signed in. Other people sign in first. */
 const OWN = {
   '/': accountPage,
   '/account/email': emailPage,
+  '/confirm-email': confirmEmailPage,
   '/account/devices': devicesPage,
   '/organizations': organizationsPage,
   '/account/data': dataPage,

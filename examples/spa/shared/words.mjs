@@ -45,6 +45,8 @@ export const WORDS = {
   email_unverified: 'Prove your own e-mail first, by the link or the code of the mail that you got.',
   invalid_or_expired_token:
     'This link or code was used or has expired, or a newer mail has replaced it. Ask for another.',
+  email_change_for_another:
+    'Another account asked for this change. Sign out, and sign in with that account. The link still works.',
   verification_for_another: 'This link is for another account. Sign out first. The link still works.',
   // organizations and invitations
   slug_taken: 'An organization with this name exists already. Choose another name.',

@@ -8,6 +8,12 @@ export const MAILBOX_PROBLEMS = {
     detail:
       'You may send mails to others once your own e-mail is proven: use the link or the code of the mail that you got, or request a new one (POST /api/v1/auth/verify-email/resend).',
   },
+  email_change_for_another: {
+    status: 403,
+    title: 'Change of another account',
+    detail:
+      'Another account asked for the change of e-mail that this link confirms, and the link still works: sign in with that account and use it again.',
+  },
   verification_for_another: {
     status: 403,
     title: 'Link for another account',

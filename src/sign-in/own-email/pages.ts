@@ -10,11 +10,13 @@ import { type Attempt, field, form, hidden } from '../../base/page-kit/form.ts';
 import { type Html, html, NO_HTML } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
-import { linkField, PastedLink, readToken } from '../../base/page-kit/link.ts';
+import { linkField, PastedLink, readToken, tokenField } from '../../base/page-kit/link.ts';
 import { CodeText } from '../../credentials/one-time/schema.ts';
 import { getProfile } from '../../directory/profile/profile.ts';
 import { Email } from '../../directory/users/schema.ts';
+import type { Caller } from '../../protocol/caller.ts';
 import { accountPage, EMAIL } from '../account/frame.ts';
+import { onTheWayTo } from '../browser/continue.ts';
 import { HOME, SIGN_IN } from '../browser/cookie.ts';
 import { newPasswordForm, RESET } from '../forgotten-password/pages.ts';
 import { FORGOT_PASSWORD } from '../password/pages.ts';
@@ -47,15 +49,13 @@ function emailPage(deps: OwnEmailDeps): Endpoint[] {
     summary: 'Ask for another e-mail, and prove it by the code of the mail',
     query: z.object({ done: z.enum(['asked', 'changed']) }),
     async show({ view, caller, attempt, query }) {
-      const { email } = await getProfile(deps, caller);
       const pending = await findPendingEmail(deps, caller.id);
       const text = view.text.ownEmail;
       const notice = attempt.problem ? undefined : query.done;
       const isAsked = notice === 'asked' || pending !== null || attempt.typed.step === 'code';
       const body = html`${wrong(view, attempt)}${notice === 'asked' && remark(text.asked)}
 ${notice === 'changed' && done(text.changed)}
-<dl><dt>${text.current}</dt><dd dir="auto">${email}</dd>
-${pending !== null && html`<dt>${text.pending}</dt><dd dir="auto">${pending}</dd>`}</dl>
+${await addresses(deps, view, caller, pending)}
 ${isAsked && codeForm(view, attempt)}
 ${askForm(view, attempt)}
 <p class="after"><a href="${FORGOT_PASSWORD}">${view.text.ownPassword.forgotten}</a></p>`;
@@ -69,7 +69,7 @@ ${askForm(view, attempt)}
       async send({ caller, form: { step, code, newEmail, currentPassword }, request: { network } }) {
         if (step === 'code') {
           if (code === undefined) throw invalid('code', 'is required');
-          await confirmEmailChange(deps, { code, caller });
+          await confirmEmailChange(deps, caller, { code });
           return seeOther(`${EMAIL}?done=changed`);
         }
         if (newEmail === undefined) throw invalid('newEmail', 'is required');
@@ -79,6 +79,14 @@ ${askForm(view, attempt)}
       },
     },
   });
+}
+
+/** The e-mail of the account, and the one that the user has asked for. */
+async function addresses(deps: OwnEmailDeps, view: View, caller: Caller, pending: string | null): Promise<Html> {
+  const { email } = await getProfile(deps, caller);
+  const text = view.text.ownEmail;
+  return html`<dl><dt>${text.current}</dt><dd dir="auto">${email}</dd>
+${pending !== null && html`<dt>${text.pending}</dt><dd dir="auto">${pending}</dd>`}</dl>`;
 }
 
 function codeForm(view: View, attempt: Attempt): Html {
@@ -115,27 +123,34 @@ function confirmPage(deps: OwnEmailDeps): Endpoint[] {
     url: CONFIRM,
     access: visitor(),
     name: 'ConfirmEmail',
-    summary: 'Change the e-mail with the link of the mail to the new one',
+    summary: 'Change the e-mail of the account of the browser, with the link of the mail to the new one',
     query: z.object({ done: z.enum(['changed']) }),
-    show({ view, attempt, query }) {
-      const { title, intro, submit, changed, again, toAccount, toSignIn } = view.text.confirmEmail;
+    async show({ view, caller, attempt, query }) {
+      const { title, intro, submit, changed, again, toAccount, toSignIn, signInFirst } = view.text.confirmEmail;
       if (query.done === 'changed' && !attempt.problem) {
         const [way, label] = view.isSignedIn ? [HOME, toAccount] : [SIGN_IN, toSignIn];
         return layout(view, { title, body: html`${done(changed)}<p class="after"><a href="${way}">${label}</a></p>` });
       }
-      const fields = linkField(view, attempt, { path: CONFIRM, codes: REFUSED });
-      const body = html`${wrong(view, attempt)}<p>${intro}</p>
-${form(view, { action: CONFIRM, submit, fields })}
-<p class="after"><a href="${EMAIL}">${again}</a></p>`;
+      if (attempt.problem?.code === 'invalid_or_expired_token') view.forgetToken();
+      const kept = attempt.problem ? null : view.keptToken(CONFIRM);
+      const fields = kept === null ? linkField(view, attempt, { path: CONFIRM, codes: REFUSED }) : tokenField(kept);
+      const body = html`${wrong(view, attempt)}
+${caller ? html`${await addresses(deps, view, caller, await findPendingEmail(deps, caller.id))}<p>${intro}</p>` : html`<p>${signInFirst}</p>`}
+${form(view, { action: CONFIRM, submit: caller ? submit : toSignIn, fields })}
+${caller && html`<p class="after"><a href="${EMAIL}">${again}</a></p>`}`;
       return layout(view, { title, body });
     },
     form: {
       schema: LinkForm,
       keeps: ['token'],
-      limit: 'sign_in',
-      limitAs: 'confirmEmailChange',
-      async send({ view, form: { token } }) {
-        await confirmEmailChange(deps, { token: readToken(view, CONFIRM, token) });
+      async send({ view, caller, form }) {
+        const token = readToken(view, CONFIRM, form.token);
+        if (!caller) {
+          view.keepToken(CONFIRM, token);
+          return seeOther(onTheWayTo(new URL(CONFIRM, view.kit.origin), SIGN_IN));
+        }
+        await confirmEmailChange(deps, caller, { token });
+        view.forgetToken();
         return seeOther(`${CONFIRM}?done=changed`);
       },
     },

@@ -1,7 +1,6 @@
 // The HTTP routes to change one's own address, and to restore a former one.
 import { type Endpoint, endpoint, open, SIGN_IN_BODY_BYTES_MAX, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
-import type { Caller } from '../../protocol/caller.ts';
 import { type ConfirmChangeDeps, confirmEmailChange } from './confirm-change.ts';
 import { type RequestChangeDeps, requestEmailChange } from './request-change.ts';
 import { revertEmailChange } from './revert-change.ts';
@@ -14,13 +13,7 @@ import {
   RevertEmail,
 } from './schema.ts';
 
-export interface OwnEmailDeps extends RequestChangeDeps, ConfirmChangeDeps {
-  /** The caller of a request with an access token. Raises the error that says why the token is refused. */
-  readonly authenticateUser: (
-    authorization: string | undefined,
-    options: { readonly alsoSuspended: boolean },
-  ) => Promise<Caller>;
-}
+export interface OwnEmailDeps extends RequestChangeDeps, ConfirmChangeDeps {}
 
 export function ownEmailRoutes(deps: OwnEmailDeps): Endpoint[] {
   return [requestRoute(deps), confirmRoute(deps), revertRoute(deps)];
@@ -57,26 +50,16 @@ function confirmRoute(deps: OwnEmailDeps): Endpoint {
   return endpoint({
     method: 'POST',
     url: '/api/v1/auth/confirm-email-change',
-    access: open(),
+    access: signedIn({ alsoSuspended: true }),
     limit: 'sign_in',
     id: 'confirmEmailChange',
-    summary:
-      'Prove the new e-mail, by the token of the link or, when signed in, by the code; this ends all other sessions',
+    summary: 'Prove the new e-mail by the token of the link or by the code; this ends all other sessions',
     tag: 'Sign-in',
     body: ConfirmEmailChange,
     reply: { 200: enveloped(EmailChanged) },
-    problems: [
-      'invalid_or_expired_token',
-      'unauthenticated',
-      'invalid_token',
-      'token_expired',
-      'token_stale',
-      'session_revoked',
-      'organization_access_denied',
-    ],
-    handle: async ({ body: { token, code = '' }, request: { authorization } }) => {
-      const authenticate = () => deps.authenticateUser(authorization, { alsoSuspended: true });
-      await confirmEmailChange(deps, token === undefined ? { code, caller: await authenticate() } : { token });
+    problems: ['invalid_or_expired_token', 'email_change_for_another'],
+    handle: async ({ caller, body: { token, code = '' } }) => {
+      await confirmEmailChange(deps, caller, token === undefined ? { code } : { token });
       return { data: { emailChanged: true } as const };
     },
   });

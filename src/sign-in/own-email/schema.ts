@@ -19,7 +19,7 @@ export const ChangeRequested = z.strictObject({ requested: z.literal(true) }).me
 export const ConfirmEmailChange = z
   .strictObject({
     token: TokenText.optional().meta({ description: 'The token of the link. Leave out code then.' }),
-    code: CodeText.optional().meta({ description: 'The eight digits of the mail, with an access token.' }),
+    code: CodeText.optional().meta({ description: 'The eight digits of the mail. Leave out token then.' }),
   })
   .refine(({ token, code }) => (token === undefined) !== (code === undefined), {
     path: ['token'],

@@ -110,7 +110,8 @@ t.test('the addresses of a change of the e-mail that has not ended are gone, and
   const { token } = await parts.db.system((tx) =>
     createOneTime(parts, tx, { userId: user.id, sessionId, purpose: 'change_email', address: parseEmail(second) }),
   );
-  t.equal((await api.post('/auth/confirm-email-change', { token })).status, 200);
+  const confirmed = await api.post('/auth/confirm-email-change', { token }, { token: joined.accessToken });
+  t.equal(confirmed.status, 200, confirmed.text);
   const { accessToken } = (await api.post('/auth/refresh', { refreshToken })).body.data;
   const { password } = registering('');
   const asked = { newEmail: third, currentPassword: password };

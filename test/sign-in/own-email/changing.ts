@@ -18,7 +18,8 @@ export interface Changing {
   ask(token: string, newEmail: string, more?: Record<string, unknown>): Promise<Reply>;
   /** Asks, and returns the token that proves the new address. */
   askFor(token: string, to: string): Promise<string>;
-  confirm(body: Record<string, unknown>, token?: string): Promise<Reply>;
+  /** Proves the new address for the user with this access token. */
+  confirm(proof: Record<string, unknown>, accessToken: string): Promise<Reply>;
   revert(token: string): Promise<Reply>;
   /**
    * Asks and confirms by the link. Returns the token of the mail to the former address, and new tokens of the session.
@@ -32,7 +33,7 @@ export interface Changing {
 export interface Changed {
   /** The token that takes the former address back. */
   readonly back: string;
-  /** An access token of the session that asked, which goes on. */
+  /** An access token of the session that asked and confirmed, which goes on. */
   readonly accessToken: string;
   readonly refreshToken: string;
 }
@@ -70,8 +71,7 @@ export async function openChanging(t: Test, settings: Record<string, string> = {
   service.app.parts.outbox.follow();
   const { api } = service;
   const ask: Changing['ask'] = (token, newEmail, more = {}) => api.post('/me/email', { newEmail, ...more }, { token });
-  const confirm: Changing['confirm'] = (body, token) =>
-    api.post('/auth/confirm-email-change', body, token === undefined ? {} : { token });
+  const confirm: Changing['confirm'] = (proof, token) => api.post('/auth/confirm-email-change', proof, { token });
   return {
     ...{ database, mailbox, service, api, ask, confirm },
     async askFor(token, to) {
@@ -86,7 +86,7 @@ export async function openChanging(t: Test, settings: Record<string, string> = {
       const asked = await ask(accessToken, to);
       if (asked.status !== 202) throw new Error(asked.text);
       const { token } = proofIn(await mailTo(mailbox, to, '/confirm-email'));
-      const confirmed = await confirm({ token });
+      const confirmed = await confirm({ token }, accessToken);
       if (confirmed.status !== 200) throw new Error(confirmed.text);
       const back = tokenIn(await mailTo(mailbox, from, '/revert-email'));
       const renewed = await api.post('/auth/refresh', { refreshToken });

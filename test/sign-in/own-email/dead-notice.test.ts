@@ -52,7 +52,7 @@ async function openDead() {
   if (asked.status !== 202) throw new Error(asked.text);
   await outbox.sendDue();
   const { token } = proofIn(await mailTo(mailbox, to, '/confirm-email'));
-  const confirmed = await api.post('/auth/confirm-email-change', { token });
+  const confirmed = await api.post('/auth/confirm-email-change', { token }, { token: account.accessToken });
   if (confirmed.status !== 200) throw new Error(confirmed.text);
   const [dead] = await giveUp('email_change_notice', account.userId);
   if (!dead) throw new Error('no notice was requested');

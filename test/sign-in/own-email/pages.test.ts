@@ -72,21 +72,52 @@ for (const language of LANGUAGES) {
     const to = freshEmail();
     await ask(user.accessToken, to, { currentPassword: user.password });
     const { token } = proofIn(await mailTo(mailbox, to, CONFIRM));
-    const person = openVisitor(service.url, { language });
+    const person = await signedIn(user, language);
     const before = await contentOf(database, user.userId);
     const shown = await person.open(CONFIRM);
+    t.ok(shown.seen.includes(user.email) && shown.seen.includes(to), 'the page names both addresses');
     await person.open(`${CONFIRM}?token=${token}`);
     const foreign = await person.send(shown, CONFIRM, { token: linkTo(REVERT, token) });
     t.match([foreign.status, foreign.text], [422, 'id="field-token-problem"']);
     t.same(await contentOf(database, user.userId), before);
     const done = await person.send(foreign, CONFIRM, { token: linkTo(CONFIRM, token) });
-    t.match([done.status, done.text], [200, 'href="/sign-in"']);
-    t.ok(done.seen.includes(text.changed) && done.seen.includes(text.toSignIn));
+    t.match([done.status, done.text], [200, 'href="/account"']);
+    t.ok(done.seen.includes(text.changed) && done.seen.includes(text.toAccount));
     t.equal((await login(user, to)).status, 200);
     const again = await person.send(shown, CONFIRM, { token });
     t.match([again.status, again.text], [422, `href="${OWN}"`]);
     t.ok(again.seen.includes(CATALOGUES[language].problems.invalid_or_expired_token.detail));
     t.ok(again.seen.includes(text.again), 'the page says what to do next');
+  });
+
+  t.test(`a person with the link signs in first, with the account that asked: ${language}`, async (t) => {
+    const { confirmEmail: text, problems } = CATALOGUES[language];
+    const [user, other] = [await register(), await register()];
+    const to = freshEmail();
+    await ask(user.accessToken, to);
+    const { token } = proofIn(await mailTo(mailbox, to, CONFIRM));
+    const before = await contentOf(database, user.userId);
+    const stranger = await signedIn(other, language);
+    const refused = await stranger.send(await stranger.open(CONFIRM), CONFIRM, { token: linkTo(CONFIRM, token) });
+    t.equal(refused.status, 403);
+    t.ok(refused.seen.includes(problems.email_change_for_another.detail));
+    t.notOk(refused.seen.includes(user.email), 'the stranger does not learn whose link it is');
+
+    const person = openVisitor(service.url, { language });
+    const shown = await person.open(CONFIRM);
+    t.ok(shown.seen.includes(text.signInFirst));
+    const asked = await person.send(shown, CONFIRM, { token: linkTo(CONFIRM, token) });
+    t.equal(((await contentOf(database, user.userId)) as { live: string }).live, (before as { live: string }).live);
+    t.match([asked.status, asked.text], [200, 'action="/sign-in"']);
+    const back = await person.send(asked, '/sign-in', { email: user.email, password: user.password });
+    t.equal(back.location, `${ORIGIN}${CONFIRM}`);
+    const kept = await person.open(CONFIRM);
+    t.ok(kept.seen.includes(text.intro) && kept.seen.includes(user.email) && kept.seen.includes(to));
+    const done = await person.send(kept, CONFIRM, {});
+    t.ok(done.seen.includes(text.changed), done.seen);
+    t.equal((await login(user, to)).status, 200);
+    const later = await person.open(CONFIRM);
+    t.notOk(later.text.includes(token), 'the browser does not keep the link that was used');
   });
 
   t.test(`a person takes the former e-mail back by the link, and sets a new password: ${language}`, async (t) => {

@@ -43,7 +43,7 @@ t.test('the former address is kept also while its mail waits for the mail server
   const user = await register();
   const token = await askFor(user.accessToken, freshEmail());
   const release = await holdNotices();
-  t.equal((await confirm({ token })).status, 200);
+  t.equal((await confirm({ token }, user.accessToken)).status, 200);
   await release();
   refused(t, await registering(user.email), 'email_taken', 'before the mail is sent');
   const due = `UPDATE outbox SET due_at = now() WHERE kind = 'email_change_notice' AND subject_id = $1 RETURNING 1`;
@@ -56,7 +56,7 @@ t.test('the former address is kept also while its mail waits for the mail server
 
 t.test('an address that nobody had proven is free at once: its account cannot take it back', async (t) => {
   const user = await newAccount(api);
-  t.equal((await confirm({ token: await askFor(user.accessToken, freshEmail()) })).status, 200);
+  t.equal((await confirm({ token: await askFor(user.accessToken, freshEmail()) }, user.accessToken)).status, 200);
   t.equal((await registering(user.email)).status, 201);
 });
 
@@ -84,7 +84,7 @@ t.test('somebody who has proven the mailbox gets the address: an invitation, a c
   const accepted = await registering(invited.email, { invitationToken: token });
   t.equal(accepted.status, 201, accepted.text);
   const other = await register();
-  t.equal((await confirm({ token: await askFor(other.accessToken, changed.email) })).status, 200);
+  t.equal((await confirm({ token: await askFor(other.accessToken, changed.email) }, other.accessToken)).status, 200);
   await createAccount(parts, { email: made.email, name: 'Made', password, verified: false });
   for (const back of links) refused(t, await revert(back), 'email_taken', 'the account has an owner');
 });
@@ -114,14 +114,14 @@ t.test('a way back of an earlier change goes on working while the mail about a l
   const user = await register();
   const second = freshEmail('second');
   const one = await change(user, user.email, second);
-  t.equal((await confirm({ token: await askFor(one.accessToken, user.email) })).status, 200);
+  t.equal((await confirm({ token: await askFor(one.accessToken, user.email) }, one.accessToken)).status, 200);
   const { accessToken } = (await login(user)).body.data;
   const release = await holdNotices();
   const token = await askFor(accessToken, freshEmail('third'));
   const aged = `UPDATE one_time_tokens SET expires_at = now() + interval '1 minute'
     WHERE user_id = $1 AND purpose = 'revert_email' AND used_at IS NULL AND ended_at IS NULL`;
   await database.query(aged, [user.userId]);
-  t.equal((await confirm({ token })).status, 200);
+  t.equal((await confirm({ token }, accessToken)).status, 200);
   await release();
   const [row] = await database.query<{ days: number }>(
     `SELECT max(round(extract(epoch FROM expires_at - now()) / 86400))::int AS days FROM one_time_tokens

@@ -40,12 +40,12 @@ t.test('the address in between gets no link, and the first link goes on working'
   const thief = freshEmail('thief');
   const { back } = await change(owner, owner.email, thief);
   const own = (await login(owner, thief)).body.data;
-  t.equal((await confirm({ token: await askFor(own.accessToken, owner.email) })).status, 200);
+  t.equal((await confirm({ token: await askFor(own.accessToken, owner.email) }, own.accessToken)).status, 200);
   t.equal(await liveOf(owner.userId), 1, 'that of the owner');
   t.equal((await waitingNotices(owner.userId)).length, 0, 'no mail to the other address');
   const again = (await login(owner)).body.data;
   const token = await askFor(again.accessToken, freshEmail('other'));
-  t.equal((await confirm({ token })).status, 200, 'the thief changes it again');
+  t.equal((await confirm({ token }, again.accessToken)).status, 200, 'the thief changes it again');
   await mailTo(mailbox, owner.email, '/revert-email');
   t.equal(await liveOf(owner.userId), 1, 'again only the owner has a link');
   refused(t, await revert(back), 'invalid_or_expired_token', 'a newer mail has replaced the link');
@@ -56,7 +56,7 @@ t.test('after two changes, a return ends the links of all later changes', async 
   const [second, third] = [freshEmail('second'), freshEmail('third')];
   const one = await change(owner, owner.email, second);
   const two = await change({ ...owner, ...one }, second, third);
-  t.equal((await confirm({ token: await askFor(two.accessToken, owner.email) })).status, 200);
+  t.equal((await confirm({ token: await askFor(two.accessToken, owner.email) }, two.accessToken)).status, 200);
   refused(t, await revert(two.back), 'invalid_or_expired_token', 'the link to the second address');
   const { accessToken } = (await login(owner)).body.data;
   t.equal((await ask(accessToken, second)).status, 202, 'the person may still have these addresses');
@@ -69,11 +69,11 @@ t.test('a mail about a later change that still waits is not sent after the retur
   const [second, third] = [freshEmail('second'), freshEmail('third')];
   const one = await change(owner, owner.email, second);
   const release = await holdNotices();
-  t.equal((await confirm({ token: await askFor(one.accessToken, third) })).status, 200);
+  t.equal((await confirm({ token: await askFor(one.accessToken, third) }, one.accessToken)).status, 200);
   await release();
   t.equal((await waitingNotices(owner.userId)).length, 1);
   const { accessToken } = (await login(owner, third)).body.data;
-  t.equal((await confirm({ token: await askFor(accessToken, owner.email) })).status, 200);
+  t.equal((await confirm({ token: await askFor(accessToken, owner.email) }, accessToken)).status, 200);
   await sendWaiting(owner.userId);
   await until(async () => (await waitingNotices(owner.userId)).length === 0);
   const sent = mailbox.mails.filter(({ recipients }) => recipients.includes(second));
@@ -106,7 +106,11 @@ t.test(
       freshEmail(),
     );
     t.equal((await api.get('/me', { token: accessToken })).status, 401);
-    t.equal((await confirm({ token: await askFor(next.accessToken, owner.email) })).status, 200, 'it can be had again');
+    t.equal(
+      (await confirm({ token: await askFor(next.accessToken, owner.email) }, next.accessToken)).status,
+      200,
+      'it can be had again',
+    );
   },
 );
 
@@ -116,7 +120,7 @@ t.test('the closing of the account is told to every address that could be taken 
     const thief = freshEmail('thief');
     const release = waits ? await holdNotices() : async () => undefined;
     const token = await askFor(owner.accessToken, thief);
-    t.equal((await confirm({ token })).status, 200);
+    t.equal((await confirm({ token }, owner.accessToken)).status, 200);
     await release();
     if (!waits) await mailTo(mailbox, owner.email, '/revert-email');
     const { accessToken } = (await login(owner, thief)).body.data;
@@ -135,7 +139,10 @@ t.test(
   async (t) => {
     const owner = await register();
     const release = await holdNotices();
-    t.equal((await confirm({ token: await askFor(owner.accessToken, freshEmail('thief')) })).status, 200);
+    t.equal(
+      (await confirm({ token: await askFor(owner.accessToken, freshEmail('thief')) }, owner.accessToken)).status,
+      200,
+    );
     await release();
     await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [owner.userId]);
     await sendWaiting(owner.userId);

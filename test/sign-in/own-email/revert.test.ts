@@ -88,11 +88,11 @@ t.test('an address that somebody else has now is refused clearly, and the link s
 
 t.test('a disabled account is not changed, and the other purposes of tokens are refused', async (t) => {
   const user = await register();
-  const { back } = await change(user, user.email, freshEmail());
+  const { back, accessToken } = await change(user, user.email, freshEmail());
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [user.userId]);
   refused(t, await revert(back), 'invalid_or_expired_token', 'disabled');
   await database.query(`UPDATE users SET status = 'active' WHERE id = $1`, [user.userId]);
-  refused(t, await confirm({ token: back }), 'invalid_or_expired_token', 'another purpose');
+  refused(t, await confirm({ token: back }, accessToken), 'invalid_or_expired_token', 'another purpose');
   await database.query(`UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1`, [user.userId]);
   refused(t, await revert(back), 'invalid_or_expired_token', 'after 7 days');
 });
@@ -104,7 +104,7 @@ t.test('a notice that is tried again makes no way back to an address whose chang
   await ask(one.accessToken, third);
   const { token } = proofIn(await mailTo(mailbox, third, '/confirm-email'));
   mailbox.refuse(1);
-  await confirm({ token });
+  await confirm({ token }, one.accessToken);
   const waiting = `SELECT id, created_at AS at FROM outbox
     WHERE kind = 'email_change_notice' AND subject_id = $1 AND due_at IS NOT NULL AND failure IS NOT NULL`;
   const found: { id: string; at: Date }[] = [];

@@ -110,9 +110,10 @@ export async function changeAddress(walk: Walk, account: Account): Promise<Accou
   await ask(422, { newEmail: `no address ${canaries.email()}`, currentPassword });
   await ask(202, { newEmail, currentPassword });
   const proof = await nextMail(walk, newEmail, '/confirm-email');
-  await call(422, 'POST', '/auth/confirm-email-change', { token: canaries.forged() });
+  await call(422, 'POST', '/auth/confirm-email-change', { token: canaries.forged() }, { token });
   await call(422, 'POST', '/auth/confirm-email-change', { code: canaries.forged() }, { token });
-  await call(200, 'POST', '/auth/confirm-email-change', { token: proof.token });
+  await call(401, 'POST', '/auth/confirm-email-change', { token: proof.token });
+  await call(200, 'POST', '/auth/confirm-email-change', { token: proof.token }, { token });
   const back = await nextMail(walk, email, '/revert-email');
   await call(422, 'POST', '/auth/revert-email', { token: canaries.forged() });
   const { resetToken } = (await call(200, 'POST', '/auth/revert-email', { token: back.token })).body.data;

@@ -3,19 +3,19 @@
 import { done, h, link, show } from '../../shared/dom.mjs';
 import { form } from '../../shared/form.mjs';
 import { forgetToken, go, tokenOf } from '../../shared/router.mjs';
-import { call, refresh, session, signedOut } from '../../shared/session.mjs';
+import { call, refresh, signedOut } from '../../shared/session.mjs';
 import { resetForm } from './entry.mjs';
 
 const missing = () => h('p', {}, 'Open the link of the mail. ', link('/', 'Go to your account'));
 
+/** Only the account that asked for the change gets the new e-mail, so the person is signed in here. */
 export async function confirmEmailPage() {
   const token = tokenOf('/confirm-email');
   const send = async () => {
     await call('POST', '/auth/confirm-email-change', { token });
     forgetToken('/confirm-email');
-    // Every older access token is refused now. The session that asked for the change goes on.
-    if (session()) await refresh().catch(() => undefined);
-    await go(session() ? '/account/email' : '/sign-in');
+    await refresh(); // every older access token is refused now
+    await go('/account/email');
     document.querySelector('h1').after(done('Your e-mail was changed.'));
   };
   const content = token === null ? missing() : form({ submit: 'Change my e-mail', send });

@@ -50,9 +50,11 @@ export const en = {
   },
   emailChangeConfirm: {
     subject: 'Confirm your new e-mail address',
-    body: (brand: string) => `The owner of an account at ${brand} wants to use this e-mail address from now on.`,
+    body: (brand: string) =>
+      `The owner of an account at ${brand} wants to use this e-mail address from now on. If that is you, open the link, and sign in to that account if you are asked to.`,
     link: 'Confirm the new address',
-    unasked: 'If you did not ask for this, ignore this mail: the account keeps its address.',
+    unasked:
+      'If you did not ask for this, ignore this mail and give the code to nobody: the account keeps its address.',
   },
   emailChangeNotice: {
     subject: 'Your e-mail address was changed',

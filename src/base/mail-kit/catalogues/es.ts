@@ -48,9 +48,10 @@ export const es: MailTexts = {
   },
   emailChangeConfirm: {
     subject: 'Confirme su nueva dirección de correo',
-    body: (brand) => `El titular de una cuenta en ${brand} quiere usar esta dirección de correo a partir de ahora.`,
+    body: (brand) =>
+      `El titular de una cuenta en ${brand} quiere usar esta dirección de correo a partir de ahora. Si es usted, abra el enlace y, si se le pide, entre con esa cuenta.`,
     link: 'Confirmar la nueva dirección',
-    unasked: 'Si usted no lo pidió, ignore este correo: la cuenta conserva su dirección.',
+    unasked: 'Si usted no lo pidió, ignore este correo y no dé el código a nadie: la cuenta conserva su dirección.',
   },
   emailChangeNotice: {
     subject: 'Su dirección de correo cambió',

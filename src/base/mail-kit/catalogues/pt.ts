@@ -49,9 +49,11 @@ export const pt: MailTexts = {
   },
   emailChangeConfirm: {
     subject: 'Confirme o seu novo endereço de e-mail',
-    body: (brand) => `Quem tem uma conta em ${brand} quer usar este endereço de e-mail a partir de agora.`,
+    body: (brand) =>
+      `Quem tem uma conta em ${brand} quer usar este endereço de e-mail a partir de agora. Se for você, abra o link e, se for pedido, entre com essa conta.`,
     link: 'Confirmar o novo endereço',
-    unasked: 'Se você não pediu isto, ignore este e-mail: a conta mantém o endereço que tem.',
+    unasked:
+      'Se você não pediu isto, ignore este e-mail e não dê o código a ninguém: a conta mantém o endereço que tem.',
   },
   emailChangeNotice: {
     subject: 'O seu endereço de e-mail foi alterado',

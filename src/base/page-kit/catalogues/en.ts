@@ -182,6 +182,8 @@ export const en = {
   confirmEmail: {
     title: 'Change your e-mail',
     intro: 'Your account gets the new e-mail, and every other device is signed out.',
+    signInFirst:
+      'Sign in with the account that asked for this change. Or enter the code of the mail where you are signed in.',
     submit: 'Change the e-mail',
     changed: 'Your e-mail is changed. Use the new one to sign in.',
     again: 'Ask for the change again',

@@ -184,6 +184,8 @@ export const es: Catalogue = {
   confirmEmail: {
     title: 'Cambiar el correo',
     intro: 'Su cuenta recibe el correo nuevo, y la sesión se cierra en todos los demás dispositivos.',
+    signInFirst:
+      'Entre con la cuenta que pidió este cambio. O escriba el código del mensaje donde tiene la sesión abierta.',
     submit: 'Cambiar el correo',
     changed: 'Su correo ha cambiado. Use el nuevo para entrar.',
     again: 'Pedir el cambio otra vez',

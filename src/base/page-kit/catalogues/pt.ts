@@ -182,6 +182,8 @@ export const pt: Catalogue = {
   confirmEmail: {
     title: 'Alterar o e-mail',
     intro: 'A sua conta recebe o novo e-mail, e a sessão termina em todos os outros dispositivos.',
+    signInFirst:
+      'Entre com a conta que pediu esta alteração. Ou digite o código da mensagem onde a sessão está aberta.',
     submit: 'Alterar o e-mail',
     changed: 'O seu e-mail foi alterado. Use o novo para entrar.',
     again: 'Pedir a alteração de novo',

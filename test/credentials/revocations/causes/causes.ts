@@ -34,6 +34,7 @@ export interface Cause {
 
 const ENDED = 'session_revoked';
 const STALE = 'token_stale';
+const PHRASE = 'gravel umbrella tuesday';
 const MEMBER_ENDED: Refused = { member: ENDED, second: ENDED };
 const MEMBER_STALE: Refused = { member: STALE, second: STALE };
 const ALL_HERE: Refused = Object.fromEntries(
@@ -71,11 +72,14 @@ const tokenOf = (holders: TokenHolders) => tokens.get(holders) ?? '';
 
 /** Creates the token that a mail to the member about the address would contain, and stores it for `tokenOf`. */
 async function mailed(holders: TokenHolders, purpose: Purpose, email: string): Promise<void> {
-  const { app, api, member } = holders;
-  const { sessionId } = (await api.post('/auth/login', { email: member.email, password: SEEDED_PASSWORD })).body.data;
-  const asked = { userId: member.userId, purpose, address: { address: email, key: email }, sessionId };
-  tokens.set(holders, (await app.parts.db.system((tx) => createOneTime(app.parts, tx, asked))).token);
+  const { userId, sessionId } = holders.member;
+  const asked = { userId, purpose, address: { address: email, key: email }, sessionId };
+  const { parts } = holders.app;
+  tokens.set(holders, (await parts.db.system((tx) => createOneTime(parts, tx, asked))).token);
 }
+
+const asMember = ({ api, member: { accessToken: token } }: TokenHolders, path: string, body: object) =>
+  api.post(path, body, { token });
 
 /** The keys are titles of tests. */
 export const CAUSES: Readonly<Record<string, Cause>> = {
@@ -135,27 +139,23 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a password that an operator sets': {
     ...{ event: 'user.password_set', refused: MEMBER_ENDED },
-    happen: ({ app, member: { userId: id, email } }) =>
-      setPassword(app.parts, { id, email }, 'gravel umbrella tuesday'),
+    happen: ({ app, member: { userId: id, email } }) => setPassword(app.parts, { id, email }, PHRASE),
   },
   'a password that its user changes': {
     // The session that changes the password goes on with a new token.
     ...{ event: 'user.password_changed', refused: { member: STALE, second: ENDED } },
-    happen: ({ api, member: { accessToken: token } }) => {
-      const passwords = { currentPassword: SEEDED_PASSWORD, newPassword: 'gravel umbrella tuesday' };
-      return api.post('/me/password', passwords, { token });
-    },
+    happen: (holders) => asMember(holders, '/me/password', { currentPassword: SEEDED_PASSWORD, newPassword: PHRASE }),
   },
   'a password that is set with the link of a mail': {
     ...{ event: 'user.password_reset', refused: MEMBER_ENDED },
     before: (holders) => mailed(holders, 'reset_password', holders.member.email),
-    happen: (holders) =>
-      holders.api.post('/auth/reset-password', { token: tokenOf(holders), password: 'gravel umbrella tuesday' }),
+    happen: (holders) => holders.api.post('/auth/reset-password', { token: tokenOf(holders), password: PHRASE }),
   },
   'another e-mail that its owner proves': {
-    ...{ event: 'user.email_changed', refused: MEMBER_ENDED },
+    // The session that confirms the change goes on with a new token.
+    ...{ event: 'user.email_changed', refused: { member: STALE, second: ENDED } },
     before: (holders) => mailed(holders, 'change_email', `other-${holders.member.email}`),
-    happen: (holders) => holders.api.post('/auth/confirm-email-change', { token: tokenOf(holders) }),
+    happen: (holders) => asMember(holders, '/auth/confirm-email-change', { token: tokenOf(holders) }),
   },
   'a former e-mail that its owner takes back': {
     ...{ event: 'user.email_reverted', refused: MEMBER_ENDED },

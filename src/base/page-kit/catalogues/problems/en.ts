@@ -73,6 +73,10 @@ export const problems = {
     title: 'Link or code not valid',
     detail: 'It was used or has expired, or a newer mail has replaced it. Ask for a new mail.',
   },
+  email_change_for_another: {
+    title: 'Link for another account',
+    detail: 'Sign out, sign in with the account that asked for the change, and open the link again. It still works.',
+  },
   verification_for_another: {
     title: 'Link for another account',
     detail: 'Sign out, or sign in with the account of that e-mail. The link still works.',

@@ -73,6 +73,10 @@ export const problems: PageProblems = {
     title: 'Enlace o código no válido',
     detail: 'Se usó, caducó o fue reemplazado por un correo más nuevo. Pida un correo nuevo.',
   },
+  email_change_for_another: {
+    title: 'Enlace de otra cuenta',
+    detail: 'Salga, entre con la cuenta que pidió el cambio y abra el enlace otra vez. Todavía funciona.',
+  },
   verification_for_another: {
     title: 'Enlace de otra cuenta',
     detail: 'Salga, o entre con la cuenta de ese correo. El enlace todavía funciona.',

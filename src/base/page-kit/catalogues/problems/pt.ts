@@ -73,6 +73,10 @@ export const problems: PageProblems = {
     title: 'Link ou código inválido',
     detail: 'Ele foi usado, expirou ou foi substituído por um e-mail mais novo. Peça um novo e-mail.',
   },
+  email_change_for_another: {
+    title: 'Link de outra conta',
+    detail: 'Saia, entre com a conta que pediu a alteração e abra o link outra vez. Ele ainda funciona.',
+  },
   verification_for_another: {
     title: 'Link de outra conta',
     detail: 'Saia, ou entre com a conta desse e-mail. O link ainda funciona.',
