@@ -10,7 +10,7 @@ import { type Attempt, field, form, hidden } from '../../base/page-kit/form.ts';
 import { type Html, html, NO_HTML } from '../../base/page-kit/html.ts';
 import type { View } from '../../base/page-kit/kit.ts';
 import { layout } from '../../base/page-kit/layout.ts';
-import { linkField, PastedLink, readToken, tokenField } from '../../base/page-kit/link.ts';
+import { linkField, PastedLink, readToken } from '../../base/page-kit/link.ts';
 import { CodeText } from '../../credentials/one-time/schema.ts';
 import { getProfile } from '../../directory/profile/profile.ts';
 import { Email } from '../../directory/users/schema.ts';
@@ -132,8 +132,10 @@ function confirmPage(deps: OwnEmailDeps): Endpoint[] {
         return layout(view, { title, body: html`${done(changed)}<p class="after"><a href="${way}">${label}</a></p>` });
       }
       if (attempt.problem?.code === 'invalid_or_expired_token') view.forgetToken();
+      // A script replaces the token that the browser keeps with the token of a newer link.
       const kept = attempt.problem ? null : view.keptToken(CONFIRM);
-      const fields = kept === null ? linkField(view, attempt, { path: CONFIRM, codes: REFUSED }) : tokenField(kept);
+      const typed = kept === null ? attempt.typed : { ...attempt.typed, token: kept };
+      const fields = linkField(view, { ...attempt, typed }, { path: CONFIRM, codes: REFUSED });
       const body = html`${wrong(view, attempt)}
 ${caller ? html`${await addresses(deps, view, caller, await findPendingEmail(deps, caller.id))}<p>${intro}</p>` : html`<p>${signInFirst}</p>`}
 ${form(view, { action: CONFIRM, submit: caller ? submit : toSignIn, fields })}

@@ -75,6 +75,7 @@ const OWN: readonly Shown[] = [
   { name: 'organizations', path: '/account/organizations' },
   { name: 'leave', path: '/account/organizations/:id/leave' },
   { name: 'email', path: '/account/email?done=asked' },
+  { name: 'confirm-email-own', path: '/confirm-email' },
   { name: 'password', path: '/account/password' },
   { name: 'reauthenticate', path: '/reauthenticate' },
   { name: 'data', path: '/account/data' },

@@ -131,18 +131,36 @@ async function resetPassword({ page, text, email, follow, isDone }: Walk): Promi
   await isDone(text.resetPassword.changed);
 }
 
-async function changeEmail({ t, page, text, email, how, follow, isDone, signIn }: Walk): Promise<void> {
+async function changeEmail(walk: Walk): Promise<void> {
+  const { t, page, text, email, how, follow, isDone, signIn } = walk;
   const next = `new-${how}@example.com`;
   await signIn(email, SECOND);
   await page.goto('/account/email');
   await fill(page, { [text.ownEmail.newEmail]: next, [text.ownEmail.password]: SECOND });
   await send(page, text.ownEmail.submit);
   t.match(await page.locator('main').textContent(), text.ownEmail.asked);
-  await follow(page, await linkTo(next, '/confirm-email'), false);
+  const link = await linkTo(next, '/confirm-email');
+  await signInByLink(walk, link, next);
+  await follow(page, link, false);
   await send(page, text.confirmEmail.submit);
   await isDone(text.confirmEmail.changed);
   await page.goto('/account');
   t.match(await page.locator('dd').first().textContent(), next, 'the session goes on, with the new e-mail');
+}
+
+/** Opens the link in another browser, which signs in first and then shows both addresses. */
+async function signInByLink({ t, text, email, scripts, language, follow }: Walk, link: string, next: string) {
+  const { page, context, faults } = await browser.open({ javaScriptEnabled: scripts, locale: language });
+  await follow(page, link, false);
+  await send(page, text.confirmEmail.toSignIn);
+  await fill(page, { [text.signIn.email]: email, [text.signIn.password]: SECOND });
+  await send(page, text.signIn.submit);
+  t.match(await page.locator('main').textContent(), next);
+  t.match(await page.locator('dd').first().textContent(), email);
+  t.equal(await page.getByLabel(text.link.label).count(), 0, 'the browser has kept the link');
+  t.ok(await page.getByRole('button', { name: text.confirmEmail.submit }).isVisible());
+  t.same(faults, []);
+  await context.close();
 }
 
 async function takeEmailBack({ page, text, email, follow, isDone, signIn }: Walk): Promise<void> {
