@@ -4,7 +4,7 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 import { newTokenId, type Random } from '../../base/platform/random.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { isKeyRevokedSql, revokingSessions } from '../../base/revoking/sql.ts';
-import { type SealedForPerson, sealForPerson } from '../../base/secrets/person-keys.ts';
+import { sealForPerson } from '../../base/secrets/person-keys.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 // SQL: whether nobody may use the presented token any more. `s` is the row of the session. $5 jti and $6 parent of the
@@ -12,9 +12,53 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 const isReused = (now: string) => `s.confirmed <> $5 AND s.confirmed <> $6
             AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > ${now} - $7::float8 * interval '1 second')`;
 
-// The event `session.child_reissued` with the network, and the key of the network. $14 event, $15 the network sealed
-// for it, $16 id and $17 sealed secret of its key.
-const CHILD_REISSUED = `
+/** The parts in which the two forms of the statement differ. `v` is the row with the verdict. */
+interface Form {
+  /** The condition on a session whose token was reused. */
+  readonly reused: string;
+  /** The verdict and `reissued`, from the row `k`. */
+  readonly decided: string;
+  readonly columns: string;
+  readonly values: string;
+  /** Common table expressions that write what `rotated` has done. */
+  readonly records: string;
+}
+
+// Nearly every rotation writes nothing but the session. The form for these rotations has no other table to write to,
+// because each makes a statement considerably more expensive, even if it gets no row.
+const USUAL: Form = {
+  reused: `NOT (${isReused('clock_timestamp()')})`,
+  decided: `CASE WHEN k.reissued OR k.verdict = 'reuse' THEN 'undecided' ELSE k.verdict END AS verdict`,
+  columns: 'replaced_child_at',
+  values: `CASE WHEN v.verdict = 'undecided' THEN 'infinity'::timestamptz END`,
+  records: '',
+};
+
+// $12 whether the session acts for $2 from now on, $13 whether the database has certainly lost no token of the session,
+// $14 event `session.child_reissued`, $15 the network sealed for it, $16 id and $17 sealed secret of its key.
+//
+// Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
+// second statement, with $13, ends it. Without $13, the statement changes nothing in this case.
+const RECORDING: Form = {
+  reused: `($13::boolean OR NOT (${isReused('clock_timestamp()')}))`,
+  decided: 'k.verdict, k.reissued',
+  columns: 'organization_id, revoked_at, revoked_reason, replaced_child_at, child_reissued_at, child_reissued_lookup',
+  values: `
+      CASE WHEN $12::boolean AND v.verdict NOT IN ('reuse', 'refused') THEN (SELECT id FROM chosen) ELSE s.organization_id END,
+      CASE WHEN v.verdict = 'reuse' THEN v.now ELSE s.revoked_at END,
+      CASE WHEN v.verdict = 'reuse' THEN 'reuse_detected' ELSE s.revoked_reason END,
+      CASE WHEN v.reissued THEN s.successor_at END,
+      CASE WHEN v.reissued THEN v.now ELSE s.child_reissued_at END,
+      CASE WHEN v.reissued THEN decode($10, 'base64') ELSE s.child_reissued_lookup END`,
+  records: `,
+revoked AS (${revokingSessions('rotated WHERE revoked_at IS NOT NULL')}),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
+  SELECT gen_random_uuid(), organization_id, 'session.reuse_detected', user_id, id, json_build_object('jti', $5::uuid)::jsonb
+  FROM rotated WHERE revoked_at IS NOT NULL
+  UNION ALL
+  SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
+  FROM rotated WHERE $12::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
   UNION ALL
   SELECT $14::uuid, organization_id, 'session.child_reissued', user_id, id,
     json_build_object('network', json_build_object('key', $16::uuid, 'sealed', $15::text),
@@ -23,29 +67,28 @@ const CHILD_REISSUED = `
 ),
 locked_in AS (
   INSERT INTO person_keys (id, user_id, secret_sealed) SELECT $16::uuid, user_id, decode($17, 'base64')
-  FROM rotated WHERE replaced_child_at IS NOT NULL`;
+  FROM rotated WHERE replaced_child_at IS NOT NULL
+)`,
+};
 
 // A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
 // presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
-// other, and each reads the clock once. If the subject must not get a token, the statement changes nothing. If nobody
-// may use the presented token any more, a copy of it is probably in use, so the statement ends the session. That end is
-// committed with its event and its revocation. $1 user, $2 organization to act for (id or slug) or null, $3 session, $4
-// jti of a new child, $5 jti and $6 parent of the presented token, $7 seconds of grace, $8 lifetime of a refresh token
-// in seconds, $9 whether the session acts for $2 from now on, $10 organization for which the session must act, or null
-// for any, $11 keyed hash of the network of the request, $12 the key of the presented token, $13 whether the database
-// has certainly lost no token of the session.
-//
-// Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
-// second statement, with $13, ends it. Without $13, the statement changes nothing in this case.
+// other, and each reads the clock once. `OFFSET 0` keeps PostgreSQL from copying the verdict into each column that
+// depends on it, which would make the statement much slower. If the subject must not get a token, the statement changes
+// nothing. If nobody may use the presented token any more, a copy of it is probably in use, so the statement ends the
+// session. That end is committed with its event and its revocation. $1 user, $2 organization to act for (id or slug) or
+// null, $3 session, $4 jti of a new child, $5 jti and $6 parent of the presented token, $7 seconds of grace, $8
+// lifetime of a refresh token in seconds, $9 organization for which the session must act, or null for any, $10 keyed
+// hash of the network of the request, $11 the key of the presented token.
 //
 // A confirmed token that is sent again after the grace period gets a new child, because the answer with the former
 // child may have been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client
 // that never keeps its children causes at most one an hour, or at most one a minute if it also changes its network.
 // `replaced_child_at` is null after every other rotation, so that the row itself says whether this rotation records the
-// event. Few rotations record the network, and the tables for it would make every rotation more expensive. So another
-// form of the statement does that, after the usual form has answered `unsealed` and changed nothing.
-const rotation = ({ recordsNetwork }: { readonly recordsNetwork: boolean }) =>
+// event. The usual form answers `undecided` where the other one has something to write, and leaves the session as it
+// was but for `replaced_child_at`.
+const rotation = ({ reused, decided, columns, values, records }: Form) =>
   statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
@@ -57,7 +100,7 @@ eligible AS (
 ),
 rotated AS (
   UPDATE sessions s SET (confirmed, previous, confirmed_at, successor, successor_at, idle_expires_at, last_seen_at,
-    organization_id, revoked_at, revoked_reason, replaced_child_at, child_reissued_at, child_reissued_lookup) = (
+    ${columns}) = (
     SELECT
       CASE WHEN v.verdict = 'first_use' THEN $5::uuid ELSE s.confirmed END,
       CASE WHEN v.verdict = 'first_use' THEN s.confirmed ELSE s.previous END,
@@ -66,55 +109,38 @@ rotated AS (
       CASE WHEN v.verdict IN ('first_use', 'new_child') THEN v.now ELSE s.successor_at END,
       CASE WHEN v.verdict IN ('first_use', 'new_child')
         THEN least(v.now + $8::float8 * interval '1 second', s.expires_at) ELSE s.idle_expires_at END,
-      CASE WHEN v.verdict IN ('reuse', 'refused', 'unsealed') THEN s.last_seen_at ELSE v.now END,
-      CASE WHEN $9::boolean AND v.verdict NOT IN ('reuse', 'refused', 'unsealed')
-        THEN (SELECT id FROM chosen) ELSE s.organization_id END,
-      CASE WHEN v.verdict = 'reuse' THEN v.now ELSE s.revoked_at END,
-      CASE WHEN v.verdict = 'reuse' THEN 'reuse_detected' ELSE s.revoked_reason END,
-      CASE WHEN v.verdict = 'unsealed' THEN 'infinity' WHEN v.reissued THEN s.successor_at END,
-      CASE WHEN v.reissued THEN v.now ELSE s.child_reissued_at END,
-      CASE WHEN v.reissued THEN decode($11, 'base64') ELSE s.child_reissued_lookup END
-    FROM (SELECT k.now, ${recordsNetwork ? 'k.verdict, k.reissued' : `CASE WHEN k.reissued THEN 'unsealed' ELSE k.verdict END AS verdict, false AS reissued`}
+      CASE WHEN v.verdict IN ('reuse', 'refused', 'undecided') THEN s.last_seen_at ELSE v.now END,
+      ${values}
+    FROM (SELECT k.now, ${decided}
       FROM (SELECT j.now, j.verdict, j.verdict = 'new_child' AND s.successor_at IS NOT NULL
         AND (s.child_reissued_at IS NULL OR s.child_reissued_at < j.now - CASE
-          WHEN s.child_reissued_lookup = decode($11, 'base64') THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
+          WHEN s.child_reissued_lookup = decode($10, 'base64') THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
       FROM (SELECT i.now, CASE
           WHEN ${isReused('i.now')} THEN 'reuse'
           WHEN NOT (SELECT ok FROM eligible) THEN 'refused'
-          WHEN s.organization_id IS DISTINCT FROM coalesce($10::uuid, s.organization_id) THEN 'refused'
+          WHEN s.organization_id IS DISTINCT FROM coalesce($9::uuid, s.organization_id) THEN 'refused'
           WHEN s.confirmed = $5 AND s.successor_at > i.now - $7::float8 * interval '1 second' THEN 'same_child'
           WHEN s.confirmed = $5 THEN 'new_child'
           WHEN s.confirmed = $6 THEN 'first_use'
           ELSE 'overtaken' END AS verdict
-        FROM (SELECT clock_timestamp() AS now) i) j) k) v)
-  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND NOT ${isKeyRevokedSql('$12::text')}
-    AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
-    AND ($13::boolean OR NOT (${isReused('clock_timestamp()')}))
+        FROM (SELECT clock_timestamp() AS now) i OFFSET 0) j) k OFFSET 0) v)
+  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND NOT ${isKeyRevokedSql('$11::text')}
+    AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp() AND ${reused}
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
     s.created_at, s.authenticated_at, s.amr, s.revoked_at, s.replaced_child_at
-),
-revoked AS (${revokingSessions('rotated WHERE revoked_at IS NOT NULL')}),
-recorded AS (
-  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-  SELECT gen_random_uuid(), organization_id, 'session.reuse_detected', user_id, id, json_build_object('jti', $5::uuid)::jsonb
-  FROM rotated WHERE revoked_at IS NOT NULL
-  UNION ALL
-  SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
-  FROM rotated WHERE $9::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
-    AND replaced_child_at IS DISTINCT FROM 'infinity'${recordsNetwork ? CHILD_REISSUED : ''}
-)
+)${records}
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
-    AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
+    AND r.organization_id IS NOT DISTINCT FROM coalesce($9::uuid, r.organization_id) AS eligible,
   (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
     idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired,
     extract(epoch FROM created_at)::float8 AS "beganAt"
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
-  ${isKeyRevokedSql('$12::text')} AS "keyRevoked", r.replaced_child_at IS NOT DISTINCT FROM 'infinity' AS unsealed,
+  ${isKeyRevokedSql('$11::text')} AS "keyRevoked", r.replaced_child_at IS NOT DISTINCT FROM 'infinity' AS undecided,
   r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
   r.idle_expires_at, r.created_at, coalesce(r.authenticated_at, r.created_at) AS authenticated_at, r.amr
 FROM person p LEFT JOIN rotated r ON true`);
-const ROTATE = rotation({ recordsNetwork: false });
-const ROTATE_AND_RECORD_NETWORK = rotation({ recordsNetwork: true });
+const ROTATE = rotation(USUAL);
+const ROTATE_AND_RECORD = rotation(RECORDING);
 
 export interface Presented {
   readonly userId: string;
@@ -162,8 +188,8 @@ export type Rotation = Verdict & Revoking;
 interface RotationRow extends Subject {
   eligible: boolean;
   before: { revoked: boolean; reason: string | null; expired: boolean; beganAt: number } | null;
-  /** Whether the rotation records the network, which must be sealed first. Then it has changed nothing. */
-  unsealed: boolean;
+  /** Whether the rotation has something to record. Then the usual form of the statement has not rotated. */
+  undecided: boolean;
   keyRevoked: boolean;
   live: boolean;
   reused: boolean;
@@ -177,50 +203,41 @@ interface RotationRow extends Subject {
 }
 
 /**
- * Checks a refresh token and updates its session, in one statement. Only a rotation that records the network takes a
- * second statement, because the network is sealed for that event.
+ * Checks a refresh token and updates its session, in one statement. Only a rotation that records something, which is
+ * known before or found out by that statement, takes another one.
  */
 export async function rotateSession(tx: SystemReader, random: Random, presented: Presented): Promise<Rotation> {
-  const first = await rotate(tx, presented, null);
-  const row = first?.unsealed ? await rotate(tx, presented, sealNetwork(tx, random, presented.network)) : first;
+  const isUsual = !presented.remember && !presented.isWhole;
+  const usual = isUsual ? await rotate(tx, presented) : undefined;
+  const row = !isUsual || usual?.undecided ? await rotateAndRecord(tx, random, presented) : usual;
   const judged = await verdictOf(tx, row, presented.isWhole);
   return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };
 }
 
-type SealedNetwork = SealedForPerson & { readonly eventId: string };
-
-function sealNetwork({ personal }: SystemReader, random: Random, network: string): SealedNetwork {
-  const eventId = newTokenId(random);
-  return { eventId, ...sealForPerson(personal, { random, place: `events.network:${eventId}`, text: network }) };
+async function rotate(tx: SystemReader, presented: Presented): Promise<RotationRow | undefined> {
+  return (await tx.rows<RotationRow>(ROTATE, valuesOf(tx, presented)))[0];
 }
 
-async function rotate(
+// The network is sealed for an event, which is rarely written.
+async function rotateAndRecord(
   tx: SystemReader,
+  random: Random,
   presented: Presented,
-  network: SealedNetwork | null,
 ): Promise<RotationRow | undefined> {
-  const values = [
-    presented.userId,
-    presented.organization,
-    presented.sessionId,
-    presented.child,
-    presented.jti,
-    presented.parent,
-    presented.graceSeconds,
-    presented.refreshTtlSeconds,
-    presented.remember,
-    presented.actingFor,
-    tx.personal.lookup('sessions.child_reissued', presented.network),
-    presented.kid,
-    presented.isWhole,
+  const eventId = newTokenId(random);
+  const place = `events.network:${eventId}`;
+  const { sealed, key } = sealForPerson(tx.personal, { random, place, text: presented.network });
+  const recorded = [presented.remember, presented.isWhole, eventId, sealed, key.id, key.sealed];
+  return (await tx.rows<RotationRow>(ROTATE_AND_RECORD, [...valuesOf(tx, presented), ...recorded]))[0];
+}
+
+function valuesOf({ personal }: SystemReader, presented: Presented) {
+  const { userId, organization, sessionId, child, jti, parent, graceSeconds, refreshTtlSeconds } = presented;
+  const network = personal.lookup('sessions.child_reissued', presented.network);
+  return [
+    ...[userId, organization, sessionId, child, jti, parent, graceSeconds, refreshTtlSeconds],
+    ...[presented.actingFor, network, presented.kid],
   ];
-  const [row] = network
-    ? await tx.rows<RotationRow>(ROTATE_AND_RECORD_NETWORK, [
-        ...values,
-        ...[network.eventId, network.sealed, network.key.id, network.key.sealed],
-      ])
-    : await tx.rows<RotationRow>(ROTATE, values);
-  return row;
 }
 
 async function verdictOf(tx: SystemReader, row: RotationRow | undefined, isWhole: boolean): Promise<Verdict> {
