@@ -183,7 +183,10 @@ function proofForms(view: View, caller: Caller | null, attempt: Attempt, { token
   const another = html`<details class="after"><summary>${text.otherLink}</summary>
 ${linkForm(view, FRESH, { path: VERIFY })}
 </details>`;
-  if (caller) return html`${form(view, { action: VERIFY, submit: text.confirm, fields: acting('confirm') })}${another}`;
+  if (caller) {
+    return html`<p>${text.own}</p>
+${form(view, { action: VERIFY, submit: text.confirm, fields: acting('confirm') })}${another}`;
+  }
   const own = { name: 'password', label: text.password, type: 'password', autocomplete: 'current-password' } as const;
   const fresh = {
     name: 'newPassword',

@@ -8,7 +8,10 @@ export const SERVICE = {
     .default('development')
     .meta({ description: 'production refuses development keys, the embedded database and a PUBLIC_URL with http.' }),
   HOST: z.string().default('127.0.0.1').meta({ description: 'The address to listen on.' }),
-  PORT: wholeNumber(0, 65_535).default(3000).meta({ description: 'The port to listen on; 0 means any free port.' }),
+  PORT: wholeNumber(0, 65_535).default(3000).meta({
+    description:
+      'The port to listen on; 0 means any free port. Without PUBLIC_URL, it is part of the issuer of the tokens and of the links in mails.',
+  }),
   PUBLIC_URL: origin.optional().meta({
     description:
       'The address at which clients reach the service. It is also the issuer (iss) of its tokens. Default: http://localhost:PORT.',

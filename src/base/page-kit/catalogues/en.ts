@@ -98,6 +98,7 @@ export const en = {
   verifyEmail: {
     title: 'Confirm your e-mail',
     intro: 'Open the link of the mail, or paste it here.',
+    own: 'This confirms the e-mail of the account with which you are signed in.',
     code: 'Code from the mail',
     codeHint: 'Eight digits. A newer mail replaces the code.',
     confirm: 'Confirm the e-mail',

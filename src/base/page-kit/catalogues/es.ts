@@ -100,6 +100,7 @@ export const es: Catalogue = {
   verifyEmail: {
     title: 'Confirme su correo',
     intro: 'Abra el enlace del correo o péguelo aquí.',
+    own: 'Esto confirma el correo de la cuenta con la que ha entrado.',
     code: 'Código del correo',
     codeHint: 'Ocho cifras. Un correo más nuevo reemplaza el código.',
     confirm: 'Confirmar el correo',

@@ -99,6 +99,7 @@ export const pt: Catalogue = {
   verifyEmail: {
     title: 'Confirme o seu e-mail',
     intro: 'Abra o link do e-mail ou cole-o aqui.',
+    own: 'Isto confirma o e-mail da conta com que você entrou.',
     code: 'Código do e-mail',
     codeHint: 'Oito dígitos. Um e-mail mais novo substitui o código.',
     confirm: 'Confirmar o e-mail',
