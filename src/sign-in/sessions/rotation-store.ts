@@ -34,8 +34,9 @@ const USUAL: Form = {
   records: '',
 };
 
-// $12 whether the session acts for $2 from now on, $13 whether the database has certainly lost no token of the session,
-// $14 event `session.child_reissued`, $15 the network sealed for it, $16 id and $17 sealed secret of its key.
+// $5 jti of the presented token, $10 keyed hash of the network, $12 whether the session acts for $2 from now on, $13
+// whether the database has certainly lost no token of the session, $14 event `session.child_reissued`, $15 the network
+// sealed for it, $16 id and $17 sealed secret of its key.
 //
 // Before a session ends because of reuse, the caller asks whether the database has lost its newest tokens. So only a
 // second statement, with $13, ends it. Without $13, the statement changes nothing in this case.
